@@ -1,0 +1,91 @@
+"""The response table that every analysis starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from readerstudy.analysis.estimate import ArrayLike, FloatArray, MatrixLike, as_matrix, as_truth
+from readerstudy.analysis.options import MissingRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseTable:
+    """Truth (cases,), calls and ratings (cases, raters), NaN = no rating; ids name rows and columns.
+
+    Truth and calls: 1 = synthetic, 0 = real. A higher rating means more surely synthetic.
+    """
+
+    truth: FloatArray
+    calls: FloatArray
+    ratings: FloatArray | None
+    rater_ids: tuple[str, ...]
+    case_ids: tuple[str, ...]
+
+    @property
+    def n_cases(self) -> int:
+        return len(self.truth)
+
+    @property
+    def n_raters(self) -> int:
+        return len(self.rater_ids)
+
+    @property
+    def complete(self) -> bool:
+        return not bool(np.isnan(self.calls).any())
+
+    def restricted(self, rule: MissingRule) -> ResponseTable:
+        """Return the table the missing rule leaves: all cases, or those with a call of every rater."""
+        if rule == "available":
+            return self
+        keep = ~np.isnan(self.calls).any(axis=1)
+        return ResponseTable(
+            truth=self.truth[keep],
+            calls=self.calls[keep],
+            ratings=None if self.ratings is None else self.ratings[keep],
+            rater_ids=self.rater_ids,
+            case_ids=tuple(name for name, kept in zip(self.case_ids, keep, strict=True) if kept),
+        )
+
+
+def response_table(
+    *,
+    truth: ArrayLike,
+    calls: MatrixLike,
+    ratings: MatrixLike | None = None,
+    rater_ids: Sequence[str] | None = None,
+    case_ids: Sequence[str] | None = None,
+) -> ResponseTable:
+    """Check shapes and coding and return the table; ValueError says what does not fit."""
+    true = as_truth(truth)
+    matrix = as_matrix(calls) if len(true) else np.zeros((0, len(rater_ids or ())))
+    raters = tuple(rater_ids) if rater_ids is not None else _numbered(matrix.shape[1])
+    cases = tuple(case_ids) if case_ids is not None else _numbered(len(true))
+    if matrix.shape != (len(true), len(raters)):
+        raise ValueError(f"calls are {matrix.shape}, expected {(len(true), len(raters))} (cases, raters)")
+    if len(cases) != len(true) or len(set(cases)) != len(cases) or len(set(raters)) != len(raters):
+        raise ValueError("every case and every rater has one name of its own")
+    if not np.isin(matrix[~np.isnan(matrix)], (0.0, 1.0)).all():
+        raise ValueError("a call is 1 (synthetic), 0 (real) or missing")
+    rated = as_matrix(ratings) if ratings is not None and len(true) else None
+    if rated is not None and rated.shape != matrix.shape:
+        raise ValueError(f"ratings are {rated.shape}, calls are {matrix.shape}")
+    return ResponseTable(truth=true, calls=matrix, ratings=rated, rater_ids=raters, case_ids=cases)
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(1, count + 1))
+
+
+def signed_rating(*, calls: MatrixLike, confidence: MatrixLike, levels: int) -> FloatArray:
+    """Turn a forced choice with confidence 1..levels into one scale 1..2*levels, high = surely synthetic.
+
+    Confidence counts how sure the rater was of the own call; NaN/None in either matrix is a missing rating.
+    """
+    call, sure = as_matrix(calls), as_matrix(confidence)
+    known = sure[~np.isnan(sure)]
+    if call.shape != sure.shape or ((known < 1) | (known > levels)).any():
+        raise ValueError(f"confidence has the shape of the calls and lies in 1..{levels}")
+    return np.where(call == 1, levels + sure, levels + 1 - sure) + 0 * call
