@@ -1,0 +1,4 @@
+"""Digital tumour signatures: geometry, phantom, implicit autoencoder, insertion and removal of lesions.
+
+Importing this package or ``ml.geometry``, ``ml.errors``, ``ml.editing`` loads neither torch nor SimpleITK.
+"""

@@ -1,0 +1,102 @@
+"""Insertion and removal of lesions; torch is loaded by the first edit, not by this import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.editing.spec import LESION_KINDS, EditResult, LesionKind, LesionSpec
+from ml.geometry import Grid
+
+if TYPE_CHECKING:
+    from ml.artefact import Generator
+
+__all__ = ["LESION_KINDS", "EditResult", "LesionKind", "LesionSpec", "insert_lesion", "remove_lesion"]
+
+
+def insert_lesion(
+    volume_hu: NDArray[np.int16],
+    grid: Grid,
+    *,
+    liver_mask: NDArray[np.bool_],
+    centre_lps_mm: Sequence[float],
+    spec: LesionSpec,
+    generator: Generator,
+    device: str = "auto",
+    on_progress: Callable[[float], None] | None = None,
+) -> EditResult:
+    """Insert a lesion by the difference of two decoded signatures (residual transfer).
+
+    Args:
+        volume_hu: int16 HU, shape ``grid.size_zyx``; only the neighbourhood of the edit is read, so a
+            memory map or a sub-volume with its own grid will do (leave 60 mm plus the lesion's diameter).
+        grid: the volume's lattice.
+        liver_mask: bool, same shape.
+        centre_lps_mm: the lesion's centre in patient millimetres; must lie in the liver.
+        spec: kind, diameter, contrast and seed.
+        generator: from ``ml.artefact.load_generator``.
+        device: "auto", "cpu" or "cuda".
+        on_progress: called with fractions up to 1.0; may raise to cancel.
+
+    Returns:
+        The edit; what was asked for is measured again in ``measured``.
+
+    Raises:
+        PointOutsideLiverError, LesionDoesNotFitError: with a sentence for the screen.
+    """
+    from ml.editing.insertion import insert
+
+    return insert(
+        volume_hu,
+        grid,
+        liver_mask=liver_mask,
+        centre_lps_mm=centre_lps_mm,
+        spec=spec,
+        generator=generator,
+        device=device,
+        on_progress=on_progress,
+    )
+
+
+def remove_lesion(
+    volume_hu: NDArray[np.int16],
+    grid: Grid,
+    *,
+    liver_mask: NDArray[np.bool_],
+    lesion_mask: NDArray[np.bool_],
+    generator: Generator,
+    seed: int,
+    device: str = "auto",
+    on_progress: Callable[[float], None] | None = None,
+) -> EditResult:
+    """Remove one lesion: the signature moves to normal codes, what remains is filled with own noise.
+
+    Args:
+        volume_hu: int16 HU, shape ``grid.size_zyx``; a sub-volume with its own grid will do.
+        grid: the volume's lattice.
+        liver_mask: bool, same shape (with or without the lesion).
+        lesion_mask: bool, same shape; exactly the lesion to remove.
+        generator: from ``ml.artefact.load_generator``.
+        seed: varies the noise that is transplanted where a fill is needed.
+        device: "auto", "cpu" or "cuda".
+        on_progress: called with fractions up to 1.0; may raise to cancel.
+
+    Raises:
+        NothingToRemoveError: the mask is empty.
+        EditError: there is too little liver around the lesion to learn from.
+    """
+    from ml.editing.removal import remove
+
+    return remove(
+        volume_hu,
+        grid,
+        liver_mask=liver_mask,
+        lesion_mask=lesion_mask,
+        generator=generator,
+        seed=seed,
+        device=device,
+        on_progress=on_progress,
+    )
