@@ -1,0 +1,39 @@
+from django.db import transaction
+from django.utils import timezone
+
+from ctplatform.accounts.models import Invitation, Role, User, token_digest
+from ctplatform.errors import ConflictError, DomainError
+
+
+def invite(*, invited_by: User, name: str, role: str) -> tuple[Invitation, str]:
+    """Make an invitation; the token is returned once and never stored."""
+    if not invited_by.may_coordinate:
+        raise DomainError("Only coordinators and administrators invite people.")
+    if role == Role.ADMINISTRATOR and not invited_by.is_administrator:
+        raise DomainError("Only an administrator may invite another administrator.")
+    token = Invitation.new_token()
+    invitation = Invitation(invited_by=invited_by, name=name, role=role, token_digest=token_digest(token))
+    invitation.full_clean()
+    invitation.save()
+    return invitation, token
+
+
+def revoke(*, invitation: Invitation) -> None:
+    if not Invitation.objects.open().filter(pk=invitation.pk).update(revoked_at=timezone.now()):
+        raise ConflictError("This invitation has been used, withdrawn or has run out.")
+
+
+def accept(*, token: str, username: str, display_name: str, password: str) -> User:
+    """Make the account; of two simultaneous uses of one link only the first succeeds."""
+    with transaction.atomic():
+        invitation = Invitation.objects.open().for_token(token).select_for_update().first()
+        if invitation is None:
+            raise ConflictError("This link has been used, withdrawn or has run out. Ask for a new one.")
+        user = User(username=username, display_name=display_name, role=invitation.role)
+        user.set_password(password)
+        user.full_clean()
+        user.save()
+        taken = Invitation.objects.filter(pk=invitation.pk, accepted_by=None).update(accepted_by=user)
+        if not taken:
+            raise ConflictError("This link has just been used. Ask for a new one.")
+    return user

@@ -1,0 +1,103 @@
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.generic import FormView, TemplateView, View
+from rest_framework.authtoken.models import Token
+
+from ctplatform.accounts import services
+from ctplatform.accounts.forms import AcceptInvitationForm, InvitationForm
+from ctplatform.accounts.models import Invitation, User
+from ctplatform.errors import DomainError
+from ctplatform.permissions import StaffPageMixin
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+class CoordinatorPageMixin(StaffPageMixin):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if isinstance(request.user, User) and not request.user.is_rater and not request.user.may_coordinate:
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+
+class PeopleView(CoordinatorPageMixin, TemplateView):
+    template_name = "accounts/people.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        user = self.request.user
+        invitations = Invitation.objects.open().select_related("invited_by")
+        if isinstance(user, User) and not user.is_administrator:
+            invitations = invitations.filter(invited_by=user)
+        kwargs.setdefault("form", InvitationForm(inviter=user))  # type: ignore[arg-type]
+        people = User.objects.order_by("role", "username")
+        return super().get_context_data(people=people, invitations=invitations, **kwargs)
+
+
+class InviteView(CoordinatorPageMixin, View):
+    def post(self, request: HttpRequest) -> HttpResponse:
+        inviter = request.user
+        if not isinstance(inviter, User):
+            raise PermissionDenied
+        form = InvitationForm(request.POST, inviter=inviter)
+        if not form.is_valid():
+            page = PeopleView(request=request)
+            return page.render_to_response(page.get_context_data(form=form), status=422)
+        _, token = services.invite(invited_by=inviter, **form.cleaned_data)
+        link = request.build_absolute_uri(reverse("people:accept", args=[token]))
+        return render(request, "accounts/invited.html", {"link": link, "name": form.cleaned_data["name"]})
+
+
+class RevokeInvitationView(CoordinatorPageMixin, View):
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        user = request.user
+        mine = Invitation.objects.all() if getattr(user, "is_administrator", False) else user.invitations_sent.all()  # type: ignore[union-attr]
+        try:
+            services.revoke(invitation=get_object_or_404(mine, pk=pk))
+        except DomainError as error:
+            messages.error(request, error.message)
+        return redirect("people:people")
+
+
+class AcceptInvitationView(FormView[AcceptInvitationForm]):
+    template_name = "accounts/accept.html"
+    form_class = AcceptInvitationForm
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        invitation = Invitation.objects.open().for_token(self.kwargs["token"]).first()
+        return super().get_context_data(invitation=invitation, **kwargs)
+
+    def form_valid(self, form: AcceptInvitationForm) -> HttpResponse:
+        data = form.cleaned_data
+        try:
+            user = services.accept(
+                token=self.kwargs["token"],
+                username=data["username"],
+                display_name=data["display_name"],
+                password=data["password"],
+            )
+        except DomainError as error:
+            form.add_error(None, error.message)
+            return self.form_invalid(form)
+        login(self.request, user, backend=BACKEND)
+        return redirect("home")
+
+
+class ApiTokenView(StaffPageMixin, TemplateView):
+    """A researcher's key to the API; making a new one ends the old one."""
+
+    template_name = "accounts/token.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        has_token = Token.objects.filter(user=self.request.user).exists()
+        return super().get_context_data(has_token=has_token, **kwargs)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        Token.objects.filter(user=request.user).delete()
+        token = Token.objects.create(user=request.user)
+        return self.render_to_response(self.get_context_data(token=token.key))

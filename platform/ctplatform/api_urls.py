@@ -1,0 +1,11 @@
+"""Every JSON endpoint, one include per app."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("jobs/", include("ctplatform.jobs.api_urls")),
+    path("datasets/", include("ctplatform.datasets.api_urls")),
+    path("synthesis/", include("synthesis.api_urls")),
+    path("studies/", include("readerstudy.api_urls")),
+    path("reading/", include("readerstudy.reading_api_urls")),
+]

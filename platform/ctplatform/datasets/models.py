@@ -1,0 +1,173 @@
+import uuid
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from ctplatform.accounts.models import User
+from ml.geometry import Grid
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    def visible_to(self, user: User) -> Self:
+        if user.is_administrator:
+            return self
+        if user.is_rater:
+            return self.none()
+        return self.filter(Q(owner=user) | Q(members=user)).distinct()
+
+
+class Dataset(models.Model):
+    """A named set of scans with source, licence and who may use it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120, unique=True)
+    description = models.TextField(blank=True)
+    source = models.CharField(max_length=300, blank=True, help_text="Where the scans come from")
+    licence = models.CharField(max_length=200, blank=True)
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="datasets_owned")
+    members = models.ManyToManyField(User, blank=True, related_name="datasets_shared")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = DatasetQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("datasets:dataset", args=[self.pk])
+
+    def editable_by(self, user: User) -> bool:
+        """Members use a dataset; its owner and administrators change it and say who the members are."""
+        return user.is_administrator or self.owner_id == user.pk
+
+
+class Origin(models.TextChoices):
+    ACQUIRED = "acquired", "Acquired"
+    PHANTOM = "phantom", "Phantom"
+    SYNTHETIC = "synthetic", "Synthetic"
+
+
+class ScanQuerySet(models.QuerySet["Scan"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(dataset__in=Dataset.objects.visible_to(user))
+
+
+class Scan(models.Model):
+    """One CT volume in HU with its geometry (LPS, mm), de-identified. Voxels lie in ctplatform.datasets.storage."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="scans")
+    name = models.CharField(max_length=120)
+    subject = models.CharField(max_length=120, help_text="Groups the scans of one person; never an identity")
+    origin = models.CharField(max_length=20, choices=Origin.choices)
+    source_scan = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="derived_scans",
+        help_text="The scan that this one was edited from, or whose lesion-free twin it is",
+    )
+    grid = models.JSONField(help_text="ml.geometry.Grid: size, spacing, origin and direction")
+    slices = models.PositiveIntegerField()
+    slice_spacing_mm = models.FloatField()
+    pixel_spacing_mm = models.FloatField()
+    content_digest = models.CharField(max_length=64, help_text="SHA-256 over voxels and geometry")
+    acquisition = models.JSONField(
+        default=dict, help_text="Kernel, kVp, phase and the like: what research needs and names nobody"
+    )
+    import_report = models.JSONField(default=dict, help_text="Format, what was removed, what was changed")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="scans_created")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ScanQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["dataset", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "content_digest"], name="scan_once_per_dataset"),
+            models.UniqueConstraint(fields=["dataset", "name"], name="scan_name_once_per_dataset"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("datasets:scan", args=[self.pk])
+
+    @property
+    def geometry(self) -> Grid:
+        return Grid.from_dict(self.grid)
+
+
+class MaskKind(models.TextChoices):
+    LIVER = "liver", "Liver"
+    LESION = "lesion", "Lesions"
+    VESSEL = "vessel", "Vessels"
+    CHANGED = "changed", "Changed voxels"
+
+
+class MadeBy(models.TextChoices):
+    IMPORTED = "imported", "Imported"
+    ESTIMATED = "estimated", "Estimated by the platform"
+    PHANTOM = "phantom", "Known from the phantom"
+    SYNTHESIS = "synthesis", "Made by lesion synthesis"
+
+
+class Mask(models.Model):
+    """A label volume on a scan's grid; 0 is background, lesions are numbered from 1."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="masks")
+    kind = models.CharField(max_length=20, choices=MaskKind.choices)
+    made_by = models.CharField(max_length=20, choices=MadeBy.choices)
+    note = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scan", "kind"], name="one_mask_per_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.scan}"
+
+
+class LesionQuerySet(models.QuerySet["Lesion"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(scan__in=Scan.objects.visible_to(user))
+
+
+class Lesion(models.Model):
+    """One connected lesion of a scan's lesion mask, as measured by ml.lesions."""
+
+    scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="lesions")
+    number = models.PositiveIntegerField(help_text="Its label in the lesion mask")
+    centroid_lps_mm = models.JSONField()
+    diameter_mm = models.FloatField(help_text="Of the sphere of equal volume")
+    volume_ml = models.FloatField()
+    mean_hu = models.FloatField()
+    contrast_hu = models.FloatField(null=True, blank=True, help_text="Mean minus the liver around it")
+    kind = models.CharField(max_length=30, blank=True)
+    inserted = models.BooleanField(default=False, help_text="Made by lesion synthesis")
+
+    objects = LesionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["scan", "number"]
+        constraints = [models.UniqueConstraint(fields=["scan", "number"], name="lesion_number_once_per_scan")]
+
+    def __str__(self) -> str:
+        return f"Lesion {self.number} of {self.scan}"
+
+    @property
+    def measurements(self) -> dict[str, Any]:
+        return {
+            "diameter_mm": self.diameter_mm,
+            "volume_ml": self.volume_ml,
+            "mean_hu": self.mean_hu,
+            "contrast_hu": self.contrast_hu,
+        }

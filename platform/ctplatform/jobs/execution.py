@@ -1,0 +1,137 @@
+"""Claim, run and end one job. Two workers may be told of the same job; the lease decides who does it."""
+
+import logging
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import close_old_connections, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from ctplatform.errors import DomainError
+from ctplatform.jobs import registry
+from ctplatform.jobs.models import Job, JobStatus, lease_end
+
+logger = logging.getLogger(__name__)
+
+
+class JobCancelledError(Exception):
+    """The person asked for the work to stop."""
+
+
+class LeaseLostError(Exception):
+    """Another worker has taken this job over; nothing that this one did may be written."""
+
+
+class LeasedContext:
+    def __init__(self, job: Job) -> None:
+        self.job_id = str(job.pk)
+        self._held = Job.objects.filter(pk=job.pk, status=JobStatus.RUNNING, lease_token=job.lease_token)
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        changed = self._held.update(
+            progress=min(max(fraction, 0.0), 1.0), message=message[:300], lease_expires_at=lease_end()
+        )
+        self.check(renewed=bool(changed))
+
+    def report_device(self, device: str) -> None:
+        self._held.update(device=device)
+
+    def renew(self) -> bool:
+        return bool(self._held.update(lease_expires_at=lease_end()))
+
+    def check(self, *, renewed: bool) -> None:
+        if not renewed:
+            raise LeaseLostError(self.job_id)
+        if self._held.filter(cancel_requested=True).exists():
+            raise JobCancelledError(self.job_id)
+
+    def end(self, status: JobStatus, **fields: object) -> bool:
+        """The terminal transition; false when this worker no longer holds the lease."""
+        changes = {"lease_token": None, "lease_expires_at": None, "finished_at": timezone.now(), **fields}
+        return bool(self._held.update(status=status, **changes))
+
+
+def claim(job_id: str) -> Job | None:
+    token = uuid.uuid4()
+    won = (
+        Job.objects.claimable()
+        .filter(pk=job_id, attempts__lt=F("max_attempts"))
+        .update(
+            status=JobStatus.RUNNING,
+            attempts=F("attempts") + 1,
+            lease_token=token,
+            lease_expires_at=lease_end(),
+            started_at=timezone.now(),
+        )
+    )
+    return Job.objects.get(pk=job_id) if won else None
+
+
+@contextmanager
+def heartbeat(context: LeasedContext) -> Iterator[None]:
+    """Renew the lease while one long step (a training epoch, a large read) says nothing."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(settings.CT_JOB_LEASE_SECONDS / 3):
+            try:
+                context.renew()
+            except Exception:
+                logger.exception("could not renew the lease", extra={"job": context.job_id})
+        connection.close()
+
+    # An in-memory SQLite database lives in one connection, which a second thread must not use.
+    shared = connection.vendor == "sqlite" and connection.is_in_memory_db()  # type: ignore[attr-defined]
+    thread = threading.Thread(target=beat, name="lease", daemon=True)
+    if not shared:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        if thread.is_alive():
+            thread.join(timeout=10)
+
+
+def execute(job_id: str) -> None:
+    job = claim(job_id)
+    if job is None:
+        logger.info("job is done or held by another worker", extra={"job": job_id})
+        return
+    context = LeasedContext(job)
+    kind = registry.kind(job.kind)
+    try:
+        context.check(renewed=True)
+        with heartbeat(context):
+            write_result = kind.run(job.payload, context)
+        with transaction.atomic():
+            result = write_result()
+            if not context.end(JobStatus.SUCCEEDED, result=result, progress=1.0, message="Done"):
+                raise LeaseLostError(job_id)  # noqa: TRY301 - rolls the result back
+    except LeaseLostError:
+        logger.warning("job was taken over; nothing is written", extra={"job": job_id})
+    except JobCancelledError:
+        _end_without_result(job, context, JobStatus.CANCELLED, "Cancelled")
+    except DomainError as error:
+        _end_without_result(job, context, JobStatus.FAILED, error.message)
+    except SoftTimeLimitExceeded:
+        _end_without_result(job, context, JobStatus.FAILED, "The time limit was reached before the work was done.")
+        raise
+    except Exception:
+        logger.exception("job failed", extra={"job": job_id, "kind": job.kind})
+        message = f"An unexpected error stopped this job. The worker's log has the details (job {job_id})."
+        _end_without_result(job, context, JobStatus.FAILED, message)
+    finally:
+        if not connection.in_atomic_block:
+            close_old_connections()
+
+
+def _end_without_result(job: Job, context: LeasedContext, status: JobStatus, reason: str) -> None:
+    with transaction.atomic():
+        if context.end(status, error="" if status == JobStatus.CANCELLED else reason, message=reason[:300]):
+            registry.abandon(job.kind, job.payload, reason)

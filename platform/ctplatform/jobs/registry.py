@@ -1,0 +1,52 @@
+"""Which function does which kind of work. Apps register theirs in AppConfig.ready by importing their jobs module."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class JobContext(Protocol):
+    """What running work may say and ask."""
+
+    job_id: str
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Report progress in [0, 1]; raises when the job was cancelled or taken over by another worker."""
+
+    def report_device(self, device: str) -> None:
+        """Say on which device the work runs."""
+
+
+# Work computes first and returns how to write its result: the writing runs in the transaction that ends the job,
+# so a result exists exactly when its job succeeded, and once.
+WriteResult = Callable[[], dict[str, Any]]
+RunJob = Callable[[dict[str, Any], JobContext], WriteResult]
+
+
+@dataclass(frozen=True)
+class JobKind:
+    name: str
+    run: RunJob
+    # told about a job that ended without a result (failed or cancelled), in the same transaction
+    on_abandoned: Callable[[dict[str, Any], str], None] | None = None
+
+
+_kinds: dict[str, JobKind] = {}
+
+
+def register(name: str, run: RunJob, *, on_abandoned: Callable[[dict[str, Any], str], None] | None = None) -> None:
+    _kinds[name] = JobKind(name=name, run=run, on_abandoned=on_abandoned)
+
+
+def kind(name: str) -> JobKind:
+    try:
+        return _kinds[name]
+    except KeyError:
+        raise LookupError(f"no code is registered for jobs of kind {name!r}") from None
+
+
+def abandon(name: str, payload: dict[str, Any], reason: str) -> None:
+    """Tell the app that a job ended without a result; runs in the transaction that ends the job."""
+    on_abandoned = kind(name).on_abandoned
+    if on_abandoned is not None:
+        on_abandoned(payload, reason)

@@ -1,0 +1,61 @@
+"""What a person may ask of the job mechanism."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from ctplatform.accounts.models import User
+from ctplatform.errors import ConflictError
+from ctplatform.jobs import registry
+from ctplatform.jobs.models import Job, JobStatus, Queue
+from ctplatform.jobs.tasks import send
+
+
+def enqueue(
+    *,
+    kind: str,
+    title: str,
+    owner: User,
+    payload: dict[str, Any],
+    queue: Queue = Queue.DEFAULT,
+    result_url: str = "",
+) -> Job:
+    with transaction.atomic():
+        job = Job.objects.create(
+            kind=kind, title=title[:200], owner=owner, payload=payload, queue=queue, result_url=result_url
+        )
+        send(job)
+    return job
+
+
+def cancel(*, job: Job) -> Job:
+    """A waiting job ends at once; a running one at its next progress report."""
+    waiting = Job.objects.filter(pk=job.pk, status=JobStatus.QUEUED)
+    with transaction.atomic():
+        if waiting.update(status=JobStatus.CANCELLED, finished_at=timezone.now(), message="Cancelled"):
+            registry.abandon(job.kind, job.payload, "cancelled")
+        elif not Job.objects.filter(pk=job.pk, status=JobStatus.RUNNING).update(cancel_requested=True):
+            raise ConflictError("This job has already ended, so it can't be cancelled.")
+    job.refresh_from_db()
+    return job
+
+
+def retry(*, job: Job) -> Job:
+    ended = Job.objects.filter(pk=job.pk, status__in=[JobStatus.FAILED, JobStatus.CANCELLED])
+    with transaction.atomic():
+        if not ended.update(
+            status=JobStatus.QUEUED,
+            progress=0,
+            message="",
+            error="",
+            attempts=0,
+            cancel_requested=False,
+            finished_at=None,
+            lease_token=None,
+            lease_expires_at=None,
+        ):
+            raise ConflictError("Only a failed or cancelled job can be tried again.")
+        job.refresh_from_db()
+        send(job)
+    return job

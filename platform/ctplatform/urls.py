@@ -1,0 +1,23 @@
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView
+
+from ctplatform import health, home
+from ctplatform.permissions import IsStudyStaff
+
+urlpatterns = [
+    path("", home.HomeView.as_view(), name="home"),
+    path("healthz", health.live, name="health-live"),
+    path("readyz", health.ready, name="health-ready"),
+    path("favicon.ico", RedirectView.as_view(url="/static/img/favicon.svg", permanent=True), name="favicon"),
+    path("account/", include("allauth.account.urls")),
+    path("account/mfa/", include("allauth.mfa.urls")),
+    path("people/", include("ctplatform.accounts.urls")),
+    path("jobs/", include("ctplatform.jobs.urls")),
+    path("datasets/", include("ctplatform.datasets.urls")),
+    path("synthesis/", include("synthesis.urls")),
+    path("studies/", include("readerstudy.urls")),
+    path("reading/", include("readerstudy.reading_urls")),
+    path("api/", include("ctplatform.api_urls")),
+    path("api/schema/", SpectacularAPIView.as_view(permission_classes=[IsStudyStaff]), name="schema"),
+]
