@@ -77,7 +77,7 @@ class Scan(models.Model):
     slices = models.PositiveIntegerField()
     slice_spacing_mm = models.FloatField()
     pixel_spacing_mm = models.FloatField()
-    content_digest = models.CharField(max_length=64, help_text="SHA-256 over voxels and geometry")
+    content_digest = models.CharField(max_length=64, help_text="SHA-256 over size and voxels")
     acquisition = models.JSONField(
         default=dict, help_text="Kernel, kVp, phase and the like: what research needs and names nobody"
     )

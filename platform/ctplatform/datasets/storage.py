@@ -39,16 +39,27 @@ def thumbnail_key(scan_id: UUID) -> str:
     return f"scans/{scan_id}/thumbnail.png"
 
 
+class ContentDigest:
+    """SHA-256 over size and samples, fed slice by slice: one content has one digest whatever file it came in.
+
+    Geometry stays out of it, because formats round it differently (NIfTI keeps 32-bit floats) and equal voxels
+    are the same scan even when one file's header is wrong.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        self._sha256 = hashlib.sha256(",".join(map(str, grid.size_zyx)).encode())
+
+    def add(self, plane_bytes: bytes) -> None:
+        self._sha256.update(plane_bytes)
+
+    def hexdigest(self) -> str:
+        return self._sha256.hexdigest()
+
+
 def content_digest(volume: Volume, grid: Grid) -> str:
-    """SHA-256 over samples and geometry: equal scans are recognised whatever file they came in."""
-    digest = hashlib.sha256(np.ascontiguousarray(volume, dtype=HU_DTYPE).tobytes())
-    geometry = [
-        *grid.size_zyx,
-        *grid.spacing_zyx_mm,
-        *grid.origin_lps_mm,
-        *grid.direction,
-    ]
-    digest.update(np.round(np.asarray(geometry, dtype=np.float64), 4).tobytes())
+    digest = ContentDigest(grid)
+    for plane in volume:
+        digest.add(np.ascontiguousarray(plane, dtype=HU_DTYPE).tobytes())
     return digest.hexdigest()
 
 
@@ -81,11 +92,26 @@ def write_volume(scan_id: UUID, volume: Volume, on_progress: OnProgress | None =
             on_progress((index + 1) / len(volume), f"slice {index + 1} of {len(volume)} stored")
 
 
-def write_edited_volume(scan_id: UUID, source_id: UUID, slices: int, edited: Mapping[int, Volume]) -> None:
-    """Store a scan that differs from its source in some slices; the others are copied byte for byte."""
-    for index in range(slices):
-        content = pack(edited[index], HU_DTYPE) if index in edited else load_bytes(scan_slice_key(source_id, index))
+def write_edited_volume(scan_id: UUID, source_id: UUID, grid: Grid, edited: Mapping[int, Volume]) -> str:
+    """Store a scan that differs from its source in some slices; the others are copied byte for byte.
+
+    Returns the content digest of the result.
+    """
+    digest = ContentDigest(grid)
+    for index in range(grid.size_zyx[0]):
+        if index in edited:
+            content = pack(edited[index], HU_DTYPE)
+        else:
+            content = load_bytes(scan_slice_key(source_id, index))
+        digest.add(gzip.decompress(content))
         save_bytes(scan_slice_key(scan_id, index), content)
+    return digest.hexdigest()
+
+
+def write_edited_labels(mask_id: UUID, source_id: UUID, slices: int, edited: Mapping[int, Labels]) -> None:
+    for index in range(slices):
+        content = pack(edited[index], LABEL_DTYPE) if index in edited else load_bytes(mask_slice_key(source_id, index))
+        save_bytes(mask_slice_key(mask_id, index), content)
 
 
 def write_labels(mask_id: UUID, labels: Labels) -> None:
@@ -124,11 +150,20 @@ def _read(
 
 
 def delete_scan_files(scan_id: UUID, slices: int) -> None:
+    """Also removes what a broken-off write left; missing files are no error."""
     for index in range(slices):
         default_storage.delete(scan_slice_key(scan_id, index))
     default_storage.delete(thumbnail_key(scan_id))
+    _delete_folders(f"scans/{scan_id}")
 
 
 def delete_mask_files(mask_id: UUID, slices: int) -> None:
     for index in range(slices):
         default_storage.delete(mask_slice_key(mask_id, index))
+    _delete_folders(f"masks/{mask_id}")
+
+
+def _delete_folders(folder: str) -> None:
+    """A disk keeps empty folders; a bucket has none and ignores this."""
+    default_storage.delete(f"{folder}/slices")
+    default_storage.delete(folder)

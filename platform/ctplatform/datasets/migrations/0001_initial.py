@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('slices', models.PositiveIntegerField()),
                 ('slice_spacing_mm', models.FloatField()),
                 ('pixel_spacing_mm', models.FloatField()),
-                ('content_digest', models.CharField(help_text='SHA-256 over voxels and geometry', max_length=64)),
+                ('content_digest', models.CharField(help_text='SHA-256 over size and voxels', max_length=64)),
                 ('acquisition', models.JSONField(default=dict, help_text='Kernel, kVp, phase and the like: what research needs and names nobody')),
                 ('import_report', models.JSONField(default=dict, help_text='Format, what was removed, what was changed')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
