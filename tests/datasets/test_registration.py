@@ -133,7 +133,7 @@ def test_nothing_is_half_stored_when_the_storage_fails(monkeypatch, after):
     with pytest.raises(OSError, match="disk full"):
         make_scan(dataset, grid=grid, masks={MaskKind.LIVER: liver_box(grid), MaskKind.LESION: liver_box(grid, 9)})
     assert stored_files() == set()
-    assert not (Scan.objects.exists() or Mask.objects.exists() or Lesion.objects.exists())
+    assert [model.objects.count() for model in (Scan, Mask, Lesion)] == [0, 0, 0]
 
 
 def test_nothing_is_half_stored_when_the_database_refuses(monkeypatch):

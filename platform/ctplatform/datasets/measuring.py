@@ -55,7 +55,7 @@ def measure_lesions(
     return measures
 
 
-def widened(grid: Grid, box: Box, margin_mm: float) -> Box:
+def widened(grid: Grid, box: tuple[slice, ...], margin_mm: float) -> Box:
     """The box with a margin, clipped to the grid."""
     sides = []
     for side, size, spacing in zip(box, grid.size_zyx, grid.spacing_zyx_mm, strict=True):

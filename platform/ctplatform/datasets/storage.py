@@ -8,6 +8,7 @@ scans copy the bytes of untouched slices, so "outside the edit nothing changed" 
 import gzip
 import hashlib
 from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -99,10 +100,7 @@ def write_edited_volume(scan_id: UUID, source_id: UUID, grid: Grid, edited: Mapp
     """
     digest = ContentDigest(grid)
     for index in range(grid.size_zyx[0]):
-        if index in edited:
-            content = pack(edited[index], HU_DTYPE)
-        else:
-            content = load_bytes(scan_slice_key(source_id, index))
+        content = _slice_content(edited, index, HU_DTYPE, scan_slice_key(source_id, index))
         digest.add(gzip.decompress(content))
         save_bytes(scan_slice_key(scan_id, index), content)
     return digest.hexdigest()
@@ -110,8 +108,12 @@ def write_edited_volume(scan_id: UUID, source_id: UUID, grid: Grid, edited: Mapp
 
 def write_edited_labels(mask_id: UUID, source_id: UUID, slices: int, edited: Mapping[int, Labels]) -> None:
     for index in range(slices):
-        content = pack(edited[index], LABEL_DTYPE) if index in edited else load_bytes(mask_slice_key(source_id, index))
+        content = _slice_content(edited, index, LABEL_DTYPE, mask_slice_key(source_id, index))
         save_bytes(mask_slice_key(mask_id, index), content)
+
+
+def _slice_content(edited: Mapping[int, npt.NDArray[Any]], index: int, dtype: np.dtype[Any], source_key: str) -> bytes:
+    return pack(edited[index], dtype) if index in edited else load_bytes(source_key)
 
 
 def write_labels(mask_id: UUID, labels: Labels) -> None:
