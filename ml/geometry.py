@@ -101,8 +101,7 @@ class Grid:
         low = np.floor(centre - half).astype(int)
         high = np.ceil(centre + half).astype(int) + 1
         edges = [
-            (int(np.clip(a, 0, n - 1)), int(np.clip(b, 1, n)))
-            for a, b, n in zip(low, high, self.size_zyx, strict=True)
+            (int(np.clip(a, 0, n - 1)), int(np.clip(b, 1, n))) for a, b, n in zip(low, high, self.size_zyx, strict=True)
         ]
         return slice(*edges[0]), slice(*edges[1]), slice(*edges[2])
 
