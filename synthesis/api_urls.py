@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from synthesis.api import GeneratorViewSet, SynthesisJobViewSet
+
+router = SimpleRouter()
+router.register("generators", GeneratorViewSet, basename="generator")
+router.register("jobs", SynthesisJobViewSet, basename="synthesis-job")
+urlpatterns = router.urls

@@ -1,5 +1,18 @@
 from django.urls import path
-from django.views.generic import TemplateView
+
+from synthesis import views
 
 app_name = "synthesis"
-urlpatterns = [path("", TemplateView.as_view(template_name="base.html"), name="jobs")]
+urlpatterns = [
+    path("", views.SynthesisListView.as_view(), name="jobs"),
+    path("panel/<uuid:scan_id>/", views.PanelView.as_view(), name="panel"),
+    path("panel/<uuid:scan_id>/insert/", views.OrderInsertionView.as_view(), name="insert"),
+    path("panel/<uuid:scan_id>/remove/", views.OrderRemovalView.as_view(), name="remove"),
+    path("panel/<uuid:scan_id>/orders/", views.PanelOrdersView.as_view(), name="panel-orders"),
+    path("batch/", views.BatchView.as_view(), name="batch"),
+    path("generators/", views.GeneratorListView.as_view(), name="generators"),
+    path("generators/<uuid:pk>/", views.GeneratorView.as_view(), name="generator"),
+    path("generators/<uuid:pk>/retire/", views.RetireGeneratorView.as_view(), name="retire"),
+    path("<uuid:pk>/", views.ReviewView.as_view(), name="review"),
+    path("<uuid:pk>/decide/", views.DecideView.as_view(), name="decide"),
+]

@@ -110,9 +110,9 @@ def execute(job_id: str) -> None:
         with heartbeat(context):
             write_result = kind.run(job.payload, context)
         with transaction.atomic():
-            result = write_result()
-            if not context.end(JobStatus.SUCCEEDED, result=result, progress=1.0, message="Done"):
-                raise LeaseLostError(job_id)  # noqa: TRY301 - rolls the result back
+            if not context.end(JobStatus.SUCCEEDED, progress=1.0, message="Done"):
+                raise LeaseLostError(job_id)  # noqa: TRY301
+            Job.objects.filter(pk=job.pk).update(result=write_result())
     except LeaseLostError:
         logger.warning("job was taken over; nothing is written", extra={"job": job_id})
     except JobCancelledError:

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -37,7 +36,7 @@ def requeue_lost_jobs_task() -> int:
             fail_exhausted(job)
             continue
         Job.objects.filter(pk=job.pk).update(sent_at=now)
-        current_app.send_task(run_job_task.name, args=[str(job.pk)], queue=job.queue)
+        run_job_task.apply_async(args=[str(job.pk)], queue=job.queue)
         lost += 1
     return lost
 

@@ -1,0 +1,96 @@
+# The one place where set-up is described; docker/ and CI call these targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+PORT ?= 8000
+HOST ?= 127.0.0.1
+VENV := .venv
+BIN := $(VENV)/bin
+MANAGE := $(BIN)/python manage.py
+FRONTEND_SOURCES := $(shell find frontend/src frontend/*.ts frontend/*.json -type f 2>/dev/null)
+
+.PHONY: help demo test check check-python check-frontend setup setup-dev system-packages chromium build dev services openapi format bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+demo: setup build ## set everything up, make demo content and run the platform (PORT=8000 HOST=127.0.0.1)
+	@$(MANAGE) migrate --verbosity 0
+	@$(MANAGE) collectstatic --no-input --verbosity 0
+	@$(MANAGE) demo
+	@$(MANAGE) serve --host $(HOST) --port $(PORT) --announce "$$($(MANAGE) demo --logins)"
+
+dev: setup-dev build ## the platform without demo content
+	@$(MANAGE) migrate --verbosity 0
+	@$(MANAGE) collectstatic --no-input --verbosity 0
+	@$(MANAGE) serve --host $(HOST) --port $(PORT)
+
+services: setup build ## the service deployment's processes on this machine (PostgreSQL and Redis must be installed)
+	@docker/native-services.sh $(HOST) $(PORT)
+
+test: setup-dev build chromium check ## the whole test suite, browser tests included
+	@(cd frontend && npm test --silent)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not processes and not browser"
+	@$(BIN)/python -m pytest -q -m "processes or browser"
+
+check: setup-dev build check-python check-frontend ## lint, types, layers, migrations, generated files
+
+check-python: setup-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+	@DJANGO_SETTINGS_MODULE=ctplatform.settings.testing $(MANAGE) makemigrations --check --dry-run
+	@DJANGO_SETTINGS_MODULE=ctplatform.settings.testing $(MANAGE) spectacular --fail-on-warn --validate --file $(VENV)/openapi.yaml
+	@diff -q docs/openapi.yaml $(VENV)/openapi.yaml || { echo "docs/openapi.yaml is stale: run 'make openapi'"; exit 1; }
+
+check-frontend: frontend/node_modules/.installed
+	@cd frontend && npm run --silent check
+	@cd frontend && npx --no-install openapi-typescript ../docs/openapi.yaml -o node_modules/.schema.d.ts >/dev/null && diff -q src/api/schema.d.ts node_modules/.schema.d.ts || { echo "frontend/src/api/schema.d.ts is stale: run 'make openapi'"; exit 1; }
+
+openapi: setup-dev ## write docs/openapi.yaml and the TypeScript types made from it
+	@DJANGO_SETTINGS_MODULE=ctplatform.settings.testing $(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml
+	@cd frontend && npx --no-install openapi-typescript ../docs/openapi.yaml -o src/api/schema.d.ts
+
+format: setup-dev ## format the Python code
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+setup: $(VENV)/.installed frontend/node_modules/.installed ## virtual environment, Python and npm packages
+
+setup-dev: $(VENV)/.installed-dev frontend/node_modules/.installed
+
+build: frontend/dist/.vite/manifest.json ## the frontend
+
+system-packages:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; PYTHON=... names another one."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q python3-venv; } || { echo "Python's venv is missing: sudo apt-get install python3-venv"; exit 1; }
+	@command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || { echo "Node 20 or newer with npm is needed: https://nodejs.org, or your system's package nodejs"; exit 1; }
+
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q chromium fonts-dejavu-core; } || { echo "The browser tests need Chromium: sudo apt-get install chromium fonts-dejavu-core"; exit 1; }
+
+$(VENV)/bin/python: | system-packages
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json | system-packages
+	@cd frontend && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+frontend/dist/.vite/manifest.json: frontend/node_modules/.installed $(FRONTEND_SOURCES)
+	@cd frontend && npm run --silent build
+
+bench: setup-dev ## the benchmarks, one command per question (see bench/README.md)
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+clean: ## remove what was built and installed; data in var/ stay
+	@rm -rf $(VENV) frontend/node_modules frontend/dist

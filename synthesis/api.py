@@ -1,0 +1,135 @@
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ctplatform.accounts.models import User
+from ctplatform.datasets.models import Lesion, Scan
+from ctplatform.jobs.api import JobSerializer
+from ml.editing.spec import LesionSpec
+from ml.errors import SpecError
+from synthesis import services
+from synthesis.filters import SynthesisFilter
+from synthesis.models import LESION_KIND_CHOICES, Generator, SynthesisJob
+
+
+class GeneratorSerializer(serializers.ModelSerializer[Generator]):
+    class Meta:
+        model = Generator
+        fields = ["id", "name", "digest", "card", "registered_at", "retired_at"]
+        read_only_fields = fields
+
+
+class SynthesisJobSerializer(serializers.ModelSerializer[SynthesisJob]):
+    job = JobSerializer(read_only=True)
+
+    class Meta:
+        model = SynthesisJob
+        fields = [
+            "id",
+            "job",
+            "operation",
+            "generator",
+            "source_scan",
+            "centre_lps_mm",
+            "kind",
+            "diameter_mm",
+            "contrast_hu",
+            "seed",
+            "batch",
+            "lesion",
+            "result_scan",
+            "measured",
+            "review",
+            "review_reason",
+            "reviewed_at",
+            "ordered_at",
+        ]
+        read_only_fields = fields
+
+
+def own_user(request: Request) -> User:
+    if not isinstance(request.user, User):
+        raise TypeError("the default permission lets only accounts in")
+    return request.user
+
+
+class VisibleToUserField(serializers.PrimaryKeyRelatedField):  # type: ignore[type-arg]
+    """A reference to a row that the asking person may see; to all others it does not exist."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return self.queryset.visible_to(own_user(self.context["request"]))  # type: ignore[union-attr, no-any-return]
+
+
+class InsertionOrderSerializer(serializers.Serializer[Any]):
+    scan = VisibleToUserField(queryset=Scan.objects.all())
+    generator = serializers.PrimaryKeyRelatedField(queryset=Generator.objects.all())
+    centre_lps_mm = serializers.ListField(child=serializers.FloatField(), min_length=3, max_length=3)
+    kind = serializers.ChoiceField(choices=LESION_KIND_CHOICES)
+    diameter_mm = serializers.FloatField()
+    contrast_hu = serializers.FloatField()
+    seed = serializers.IntegerField(min_value=0)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        parts = {name: attrs.pop(name) for name in ("kind", "diameter_mm", "contrast_hu", "seed")}
+        try:
+            attrs["spec"] = LesionSpec(**parts)
+        except SpecError as error:
+            raise serializers.ValidationError(str(error)) from error
+        return attrs
+
+
+class RemovalOrderSerializer(serializers.Serializer[Any]):
+    lesion = VisibleToUserField(queryset=Lesion.objects.all())
+    generator = serializers.PrimaryKeyRelatedField(queryset=Generator.objects.all())
+    seed = serializers.IntegerField(min_value=0)
+
+
+class ReviewSerializer(serializers.Serializer[Any]):
+    accept = serializers.BooleanField()
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=300)
+
+
+class GeneratorViewSet(viewsets.ReadOnlyModelViewSet[Generator]):
+    queryset = Generator.objects.all()
+    serializer_class = GeneratorSerializer
+
+
+class SynthesisJobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[SynthesisJob]):
+    queryset = SynthesisJob.objects.none()
+    serializer_class = SynthesisJobSerializer
+    filterset_class = SynthesisFilter
+    ordering_fields = ["ordered_at", "diameter_mm"]
+
+    def get_queryset(self) -> QuerySet[SynthesisJob]:
+        if not isinstance(self.request.user, User):
+            return SynthesisJob.objects.none()
+        return SynthesisJob.objects.visible_to(self.request.user).select_related("job", "generator")
+
+    @extend_schema(request=InsertionOrderSerializer, responses={201: SynthesisJobSerializer})
+    @action(detail=False, methods=["post"])
+    def insert(self, request: Request) -> Response:
+        order = InsertionOrderSerializer(data=request.data, context={"request": request})
+        order.is_valid(raise_exception=True)
+        synthesis = services.order_insertion(ordered_by=own_user(request), **order.validated_data)
+        return Response(self.get_serializer(synthesis).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=RemovalOrderSerializer, responses={201: SynthesisJobSerializer})
+    @action(detail=False, methods=["post"])
+    def remove(self, request: Request) -> Response:
+        order = RemovalOrderSerializer(data=request.data, context={"request": request})
+        order.is_valid(raise_exception=True)
+        synthesis = services.order_removal(ordered_by=own_user(request), **order.validated_data)
+        return Response(self.get_serializer(synthesis).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=ReviewSerializer, responses=SynthesisJobSerializer)
+    @action(detail=True, methods=["post"])
+    def review(self, request: Request, pk: str | None = None) -> Response:
+        decision = ReviewSerializer(data=request.data)
+        decision.is_valid(raise_exception=True)
+        synthesis = services.review(synthesis=self.get_object(), reviewer=own_user(request), **decision.validated_data)
+        return Response(self.get_serializer(synthesis).data)

@@ -1,0 +1,127 @@
+"""From an ordered edit to a synthetic scan: the only module that calls ml's editing."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctplatform.datasets import storage
+from ctplatform.datasets.edited import Edit, store_edited_scan
+from ctplatform.datasets.models import MaskKind
+from ctplatform.errors import DomainError
+from ctplatform.jobs.registry import JobContext, WriteResult
+from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
+from ml.errors import MlError
+from ml.geometry import Box, Grid
+from synthesis.generators import load
+from synthesis.models import Operation, SynthesisJob
+
+# Liver around an edit that the generator looks at, beyond the lesion itself.
+CONTEXT_MM = 60.0
+
+
+def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
+    synthesis = SynthesisJob.objects.select_related("source_scan", "generator", "lesion", "ordered_by").get(
+        pk=payload["synthesis"]
+    )
+    context.progress(0.05, "loading the generator")
+    generator = load(synthesis.generator)
+    context.progress(0.2, "reading the neighbourhood")
+    box, volume, masks = _read_neighbourhood(synthesis)
+    context.report_device(_device_name())
+    context.progress(0.4, "editing")
+    try:
+        result = _edit(synthesis, box, volume, masks, generator)
+    except MlError as error:
+        raise DomainError(str(error)) from error
+    context.progress(0.8, "storing the synthetic scan")
+    stored = store_edited_scan(
+        source=synthesis.source_scan,
+        edit=_as_edit(synthesis, box, result),
+        name=f"{synthesis.source_scan.name} {synthesis.operation} {str(synthesis.pk)[:8]}",
+        created_by=synthesis.ordered_by,
+        import_report={"synthesis": {**synthesis.provenance, "measured": result.measured, **result.provenance}},
+    )
+
+    def write_result() -> dict[str, Any]:
+        scan = stored.save()
+        SynthesisJob.objects.filter(pk=synthesis.pk).update(result_scan=scan, measured=result.measured)
+        return {"scan": str(scan.pk), "measured": result.measured}
+
+    return write_result
+
+
+def _read_neighbourhood(
+    synthesis: SynthesisJob,
+) -> tuple[Box, storage.Volume, dict[MaskKind, npt.NDArray[np.uint8]]]:
+    scan = synthesis.source_scan
+    grid = scan.geometry
+    if synthesis.operation == Operation.INSERT:
+        reach = synthesis.diameter_mm / 2 + CONTEXT_MM
+        centre = grid.to_voxel(synthesis.centre_lps_mm)
+        box = grid.box_around(centre, half_extent_zyx_mm=(reach, reach, reach))
+    else:
+        box = _around_lesion(synthesis, grid)
+    masks = {
+        MaskKind(mask.kind): storage.read_labels_box(mask.pk, grid, box)
+        for mask in scan.masks.filter(kind__in=[MaskKind.LIVER, MaskKind.LESION])
+    }
+    return box, storage.read_box(scan.pk, grid, box), masks
+
+
+def _around_lesion(synthesis: SynthesisJob, grid: Grid) -> Box:
+    if synthesis.lesion is None:
+        raise DomainError("The lesion to remove no longer exists.")
+    mask = synthesis.source_scan.masks.get(kind=MaskKind.LESION)
+    where = np.argwhere(storage.read_labels(mask.pk, grid) == synthesis.lesion.number)
+    if not len(where):
+        raise DomainError("The lesion mask holds no voxel of this lesion. Import the mask again.")
+    spacing = np.asarray(grid.spacing_zyx_mm)
+    low, high = where.min(axis=0), where.max(axis=0)
+    return grid.box_around((low + high) / 2, half_extent_zyx_mm=(high - low) / 2 * spacing + CONTEXT_MM)
+
+
+def _edit(
+    synthesis: SynthesisJob,
+    box: Box,
+    volume: storage.Volume,
+    masks: dict[MaskKind, npt.NDArray[np.uint8]],
+    generator: Any,
+) -> EditResult:
+    grid = synthesis.source_scan.geometry.crop(box)
+    liver = masks[MaskKind.LIVER] > 0
+    if synthesis.operation == Operation.INSERT:
+        spec = LesionSpec(
+            kind=synthesis.kind,  # type: ignore[arg-type]
+            diameter_mm=synthesis.diameter_mm,
+            contrast_hu=synthesis.contrast_hu or 0.0,
+            seed=synthesis.seed,
+        )
+        return insert_lesion(
+            volume, grid, liver_mask=liver, centre_lps_mm=synthesis.centre_lps_mm, spec=spec, generator=generator
+        )
+    number = synthesis.lesion.number if synthesis.lesion else 0
+    lesion = masks[MaskKind.LESION] == number
+    return remove_lesion(
+        volume, grid, liver_mask=liver | lesion, lesion_mask=lesion, generator=generator, seed=synthesis.seed
+    )
+
+
+def _as_edit(synthesis: SynthesisJob, box: Box, result: EditResult) -> Edit:
+    """The editor worked on a sub-volume: its box moves to the scan's grid."""
+    z, y, x = (outer.start + inner.start for outer, inner in zip(box, result.box, strict=True))
+    inserted = synthesis.operation == Operation.INSERT
+    return Edit(
+        box_start_zyx=(z, y, x),
+        content=result.edited,
+        changed=result.changed,
+        inserted=result.lesion_mask if inserted else None,
+        removed=None if inserted else result.lesion_mask,
+        inserted_kind=synthesis.kind,
+    )
+
+
+def _device_name() -> str:
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"

@@ -1,0 +1,23 @@
+"""Registers the synthesis app's kinds of work; imported by AppConfig.ready."""
+
+from typing import Any
+
+from ctplatform.jobs import registry
+from ctplatform.jobs.registry import JobContext, WriteResult
+from synthesis.services import BATCH_KIND, EDIT_KIND
+
+
+def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
+    from synthesis.execution import run_edit as run
+
+    return run(payload, context)
+
+
+def run_batch(payload: dict[str, Any], context: JobContext) -> WriteResult:
+    from synthesis.batch import run_batch as run
+
+    return run(payload, context)
+
+
+registry.register(EDIT_KIND, run_edit)
+registry.register(BATCH_KIND, run_batch)

@@ -1,0 +1,128 @@
+import uuid
+from typing import Any, Self
+
+from django.db import models
+from django.urls import reverse
+
+from ctplatform.accounts.models import User
+from ctplatform.datasets.models import Lesion, Scan
+from ctplatform.jobs.models import Job, JobStatus
+from ml.editing.spec import LESION_KINDS
+
+
+class GeneratorQuerySet(models.QuerySet["Generator"]):
+    def usable(self) -> Self:
+        return self.filter(retired_at=None)
+
+
+class Generator(models.Model):
+    """A trained model version: weights (safetensors) and a JSON card, named by the digest of both."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    digest = models.CharField(max_length=64, unique=True)
+    card = models.JSONField(default=dict)
+    storage_prefix = models.CharField(max_length=200, help_text="Where the artefact's files lie in the storage")
+    registered_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="generators_registered")
+    registered_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    objects = GeneratorQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-registered_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.short_digest})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("synthesis:generator", args=[self.pk])
+
+    @property
+    def short_digest(self) -> str:
+        return self.digest[:10]
+
+
+class Operation(models.TextChoices):
+    INSERT = "insert", "Insert"
+    REMOVE = "remove", "Remove"
+
+
+class Review(models.TextChoices):
+    PENDING = "pending", "To review"
+    ACCEPTED = "accepted", "Accepted"
+    REJECTED = "rejected", "Rejected"
+
+
+LESION_KIND_LABELS = {"hypodense": "Hypodense", "cystic": "Cystic", "ring_enhancing": "Ring-enhancing"}
+LESION_KIND_CHOICES = [(kind, LESION_KIND_LABELS[kind]) for kind in LESION_KINDS]
+
+
+class SynthesisJobQuerySet(models.QuerySet["SynthesisJob"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(source_scan__in=Scan.objects.visible_to(user))
+
+    def to_review(self) -> Self:
+        return self.filter(job__status=JobStatus.SUCCEEDED, review=Review.PENDING)
+
+
+class SynthesisJob(models.Model):
+    """One ordered edit. It stays when its result is rejected or when it failed, so that everything is counted."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="synthesis")
+    operation = models.CharField(max_length=10, choices=Operation.choices)
+    generator = models.ForeignKey(Generator, on_delete=models.PROTECT, related_name="jobs")
+    source_scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="synthesis_jobs")
+    centre_lps_mm = models.JSONField()
+    kind = models.CharField(max_length=30, blank=True, choices=LESION_KIND_CHOICES)
+    diameter_mm = models.FloatField(help_text="Asked for; of the lesion to remove, as measured")
+    contrast_hu = models.FloatField(null=True, blank=True)
+    lesion = models.ForeignKey(
+        Lesion, on_delete=models.PROTECT, null=True, blank=True, related_name="removals", help_text="To remove"
+    )
+    seed = models.PositiveBigIntegerField()
+    batch = models.UUIDField(null=True, blank=True, db_index=True)
+    ordered_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="synthesis_ordered")
+    ordered_at = models.DateTimeField(auto_now_add=True)
+    result_scan = models.OneToOneField(
+        Scan, on_delete=models.PROTECT, null=True, blank=True, related_name="synthesised_by"
+    )
+    measured = models.JSONField(default=dict)
+    review = models.CharField(max_length=10, choices=Review.choices, default=Review.PENDING)
+    review_reason = models.CharField(max_length=300, blank=True)
+    reviewed_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="synthesis_reviewed"
+    )
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SynthesisJobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-ordered_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_operation_display()} in {self.source_scan}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("synthesis:review", args=[self.pk])
+
+    @property
+    def may_be_reviewed(self) -> bool:
+        return self.result_scan_id is not None
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What a result scan says about how it was made; the reader study reads it from the scan."""
+        return {
+            "operation": self.operation,
+            "centre_lps_mm": self.centre_lps_mm,
+            "kind": self.kind,
+            "diameter_mm": self.diameter_mm,
+            "contrast_hu": self.contrast_hu,
+            "seed": self.seed,
+            "generator_digest": self.generator.digest,
+            "source_scan": str(self.source_scan_id),
+            "synthesis_job": str(self.pk),
+            "accepted": None,
+        }

@@ -1,0 +1,197 @@
+import json
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.generic import DetailView, FormView, ListView, TemplateView, View
+
+from ctplatform.accounts.models import User
+from ctplatform.datasets.models import MaskKind, Origin, Scan
+from ctplatform.errors import DomainError
+from ctplatform.permissions import StaffPageMixin
+from synthesis import services
+from synthesis.filters import SynthesisFilter
+from synthesis.forms import BatchForm, InsertionForm, RemovalForm
+from synthesis.generators import retire
+from synthesis.models import Generator, SynthesisJob
+
+PER_PAGE = 30
+PANEL_ORDERS = 8
+
+
+def current_user(request: HttpRequest) -> User:
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
+def visible_synthesis(request: HttpRequest) -> QuerySet[SynthesisJob]:
+    related = ("job", "source_scan", "result_scan", "generator", "reviewed_by", "ordered_by")
+    return SynthesisJob.objects.visible_to(current_user(request)).select_related(*related)
+
+
+class SynthesisListView(StaffPageMixin, TemplateView):
+    template_name = "synthesis/jobs.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        orders = visible_synthesis(self.request)
+        filtered = SynthesisFilter(self.request.GET, queryset=orders)
+        page = Paginator(filtered.qs, PER_PAGE).get_page(self.request.GET.get("page"))
+        return super().get_context_data(
+            filter=filtered, page_obj=page, to_review=orders.to_review().count(), total=orders.count(), **kwargs
+        )
+
+
+class PanelView(StaffPageMixin, View):
+    """The ordering panel of a scan's page; the viewer fills the place, the forms keep what was typed."""
+
+    def get(self, request: HttpRequest, scan_id: UUID) -> HttpResponse:
+        return self.panel(request, self.scan(request, scan_id))
+
+    def scan(self, request: HttpRequest, scan_id: UUID) -> Scan:
+        return get_object_or_404(Scan.objects.visible_to(current_user(request)), pk=scan_id)
+
+    def panel(self, request: HttpRequest, scan: Scan, **forms: Any) -> HttpResponse:
+        context = {
+            "scan": scan,
+            "has_liver": scan.masks.filter(kind=MaskKind.LIVER).exists(),
+            "has_lesions": scan.lesions.exists(),
+            "insertion": forms.get("insertion") or InsertionForm(),
+            "removal": forms.get("removal") or RemovalForm(scan=scan),
+            "refusal": forms.get("refusal"),
+            **self.orders(request, scan),
+        }
+        return render(request, "synthesis/panel.html", context)
+
+    def orders(self, request: HttpRequest, scan: Scan) -> dict[str, Any]:
+        latest = list(visible_synthesis(request).filter(source_scan=scan)[:PANEL_ORDERS])
+        return {"scan": scan, "orders": latest, "running": any(not order.job.is_terminal for order in latest)}
+
+
+class PanelOrdersView(PanelView):
+    """The list below the forms; htmx asks for it again while something runs."""
+
+    def get(self, request: HttpRequest, scan_id: UUID) -> HttpResponse:
+        return render(request, "synthesis/_orders.html", self.orders(request, self.scan(request, scan_id)))
+
+
+class OrderInsertionView(PanelView):
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, scan_id: UUID) -> HttpResponse:
+        scan = self.scan(request, scan_id)
+        form = InsertionForm(request.POST)
+        refusal = None
+        if form.is_valid():
+            try:
+                services.order_insertion(
+                    ordered_by=current_user(request),
+                    scan=scan,
+                    generator=form.cleaned_data["generator"],
+                    centre_lps_mm=form.centre_lps_mm,
+                    spec=form.cleaned_data["spec"],
+                )
+            except DomainError as error:
+                refusal = error.message
+        return self.panel(request, scan, insertion=form, refusal=refusal)
+
+
+class OrderRemovalView(PanelView):
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, scan_id: UUID) -> HttpResponse:
+        scan = self.scan(request, scan_id)
+        form = RemovalForm(request.POST, scan=scan)
+        refusal = None
+        if form.is_valid():
+            try:
+                services.order_removal(ordered_by=current_user(request), **form.cleaned_data)
+            except DomainError as error:
+                refusal = error.message
+        return self.panel(request, scan, removal=form, refusal=refusal)
+
+
+class BatchView(StaffPageMixin, FormView[BatchForm]):
+    template_name = "synthesis/batch.html"
+    form_class = BatchForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        scans = Scan.objects.visible_to(current_user(self.request)).filter(masks__kind=MaskKind.LIVER)
+        sources = scans.exclude(origin=Origin.SYNTHETIC).select_related("dataset")
+        return super().get_form_kwargs() | {"scans": sources}
+
+    def form_valid(self, form: BatchForm) -> HttpResponse:
+        data = form.cleaned_data
+        try:
+            job = services.order_batch(
+                ordered_by=current_user(self.request),
+                scans=list(data["scans"]),
+                generator=data["generator"],
+                order=data["order"],
+            )
+        except DomainError as error:
+            form.add_error(None, error.message)
+            return self.form_invalid(form)
+        return redirect("jobs:job", pk=job.pk)
+
+
+class ReviewView(StaffPageMixin, DetailView[SynthesisJob]):
+    """Before, after and difference, side by side, and the decision."""
+
+    template_name = "synthesis/review.html"
+    context_object_name = "synthesis"
+
+    def get_queryset(self) -> QuerySet[SynthesisJob]:
+        return visible_synthesis(self.request)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        waiting = visible_synthesis(self.request).to_review()
+        following = waiting.exclude(pk=self.object.pk).order_by("ordered_at").first()
+        return super().get_context_data(waiting=waiting.count(), following=following, **kwargs)
+
+
+class DecideView(StaffPageMixin, View):
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        synthesis = get_object_or_404(visible_synthesis(request), pk=pk)
+        try:
+            services.review(
+                synthesis=synthesis,
+                reviewer=current_user(request),
+                accept=request.POST.get("decision") == "accept",
+                reason=request.POST.get("reason", ""),
+            )
+        except DomainError as error:
+            messages.error(request, error.message)
+            return redirect(synthesis)
+        following = visible_synthesis(request).to_review().order_by("ordered_at").first()
+        if request.POST.get("then") == "next" and following is not None:
+            return redirect(following)
+        return redirect(synthesis)
+
+
+class GeneratorListView(StaffPageMixin, ListView[Generator]):
+    template_name = "synthesis/generators.html"
+    queryset = Generator.objects.select_related("registered_by")
+
+
+class GeneratorView(StaffPageMixin, DetailView[Generator]):
+    template_name = "synthesis/generator.html"
+    model = Generator
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(card=json.dumps(self.object.card, indent=2), **kwargs)
+
+
+class RetireGeneratorView(StaffPageMixin, View):
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        generator = get_object_or_404(Generator, pk=pk)
+        try:
+            retire(generator=generator, user=current_user(request))
+        except DomainError as error:
+            messages.error(request, error.message)
+        return redirect(generator)
