@@ -124,13 +124,13 @@ class LesionPainter:
             return smooth_field(rng, size, spacing, correlation_mm=mm)
 
         if kind == "hypodense":
-            contrast = -rng.uniform(28, min(60.0, liver_hu - 20))
+            contrast = -rng.uniform(28, max(32.0, min(60.0, liver_hu - 20)))
             darker = rng.uniform(0, 18) * np.clip(depth / radius_mm, 0, 1)
             return liver_hu + contrast - darker + 4 * texture(5) + 3 * texture(3), rng.uniform(2, 5), contrast
         if kind == "cystic":
             contrast = rng.uniform(2, 16) - liver_hu
             return liver_hu + contrast + texture(4), 1.8, contrast
-        contrast, rim = -rng.uniform(45, min(80.0, liver_hu - 10)), rng.uniform(4, 32)
+        contrast, rim = -rng.uniform(45, max(50.0, min(80.0, liver_hu - 10))), rng.uniform(4, 32)
         width = (rng.uniform(1.6, 3.2) + 0.09 * radius_mm) * (
             1 + 0.35 * np.clip(texture(max(4, 0.6 * radius_mm)), -2, 2)
         )

@@ -1,0 +1,92 @@
+"""Encoder (patch to signature) and decoder (signature and noise to patch)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ml.nets.config import NetConfig
+
+SLOPE = 0.2
+GROUPS = 8
+# The deterministic part of the first noise levels shapes structure, the later ones texture.
+NOISE_CHANNELS = (1, 2, 2, 2)
+
+
+class Encoder(nn.Module):
+    """Patches (B, 1, Z, Y, X), liver-normalised, to codes (B, code_size)."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        c = config.channels
+        self.first = nn.Conv3d(1, c[0], 3, padding=1)
+        self.down = nn.ModuleList(nn.Conv3d(c[i], c[i + 1], 3, stride=2, padding=1) for i in range(3))
+        self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, c[i + 1]) for i in range(3))
+        self.mix = nn.Conv3d(c[3], c[3], 3, padding=1)
+        self.code = nn.Linear(config.coarse_features, config.code_size)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Codes in float32."""
+        h = functional.leaky_relu(self.first(patches), SLOPE)
+        for convolution, norm in zip(self.down, self.norms, strict=True):
+            h = functional.leaky_relu(norm(convolution(h)), SLOPE)
+        h = functional.leaky_relu(self.mix(h), SLOPE)
+        code: Tensor = self.code(h.flatten(1))
+        return code.float()
+
+
+class DecoderBlock(nn.Module):
+    """Convolution with fresh noise maps, then scale and shift by the code (FiLM)."""
+
+    def __init__(self, inputs: int, outputs: int, *, code_size: int, noise_channels: int) -> None:
+        super().__init__()
+        self.noise_channels = noise_channels
+        self.convolution = nn.Conv3d(inputs + noise_channels, outputs, 3, padding=1)
+        self.norm = nn.GroupNorm(GROUPS, outputs)
+        self.film = nn.Linear(code_size, 2 * outputs)
+
+    def forward(self, h: Tensor, code: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Features of the same size with ``outputs`` channels."""
+        h = self.norm(self.convolution(with_noise(h, self.noise_channels, generator)))
+        scale, shift = self.film(code).to(h.dtype)[:, :, None, None, None].chunk(2, 1)
+        return functional.leaky_relu(h * (1 + scale) + shift, SLOPE)
+
+
+class Decoder(nn.Module):
+    """Codes (B, code_size) to patches (B, 1, Z, Y, X) in float32; draws its noise from ``generator``."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        c = config.channels
+        noise = NOISE_CHANNELS if config.noise else (0, 0, 0, 0)
+        self.coarse_zyx, self.last_noise = config.coarse_zyx, noise[3]
+        self.start = nn.Linear(config.code_size, config.coarse_features)
+        widths = [(c[3], c[3]), (c[3], c[2]), (c[2], c[1]), (c[1], c[0])]
+        self.blocks = nn.ModuleList(
+            DecoderBlock(a, b, code_size=config.code_size, noise_channels=n)
+            for (a, b), n in zip(widths, noise, strict=True)
+        )
+        self.last = nn.Conv3d(c[0] + self.last_noise, c[0], 3, padding=1)
+        self.out = nn.Conv3d(c[0], 1, 3, padding=1)
+
+    def forward(self, code: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """One draw of p(x | code, noise)."""
+        h = self.start(code).unflatten(1, (-1, *self.coarse_zyx))
+        for number, block in enumerate(self.blocks):
+            if number:
+                h = functional.interpolate(h, scale_factor=2, mode="nearest")
+            h = block(h, code, generator)
+        h = functional.leaky_relu(self.last(with_noise(h, self.last_noise, generator)), SLOPE)
+        patch: Tensor = self.out(h)
+        return patch.float()
+
+
+def with_noise(h: Tensor, channels: int, generator: torch.Generator | None) -> Tensor:
+    """Append fresh unit noise maps; drawn in float32 so that every precision sees the same numbers."""
+    if not channels:
+        return h
+    shape = (h.shape[0], channels, *h.shape[2:])
+    device = generator.device if generator is not None else h.device
+    noise = torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
+    return torch.cat([h, noise.to(device=h.device, dtype=h.dtype)], 1)
