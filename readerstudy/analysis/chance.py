@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 from scipy import stats
@@ -126,8 +125,8 @@ class ExactTest:
 def fisher_exact(counts: Confusion) -> ExactTest:
     """Fisher's exact test of truth x call: conditional on both margins, i.e. permuting the truth labels.
 
-    One-sided greater: more synthetic cases called synthetic than by chance. Two-sided: outcomes no more likely
-    than the observed one (as R `fisher.test`).
+    One-sided greater: more synthetic cases called synthetic than by chance. Two-sided: outcomes no more
+    likely than the observed one (as R `fisher.test`).
     """
     if counts.n == 0:
         return ExactTest(p_two_sided=None, reason="no trials")
@@ -142,8 +141,3 @@ def fisher_exact(counts: Confusion) -> ExactTest:
         p_greater=min(1.0, float(probability[here:].sum())),
         p_less=min(1.0, float(probability[: here + 1].sum())),
     )
-
-
-def label_assignments(*, n_synthetic: int, n_real: int) -> int:
-    """Return the number of distinct assignments of the truth labels to the cases."""
-    return comb(n_synthetic + n_real, n_synthetic)

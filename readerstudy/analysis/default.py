@@ -129,9 +129,7 @@ def _pooled(table: ResponseTable, *, options: AnalysisOptions) -> Section:
     rated = ~np.isnan(table.calls)
     correct = int((rated & (table.calls == table.truth[:, None])).sum())
     test = proportions.exact_binomial(successes=correct, trials=int(rated.sum()))
-    share = proportions.proportion_interval(
-        successes=correct, trials=int(rated.sum()), level=1 - options.alpha
-    )
+    share = proportions.proportion_interval(successes=correct, trials=int(rated.sum()), level=1 - options.alpha)
     return {
         "correct": correct,
         "n": int(rated.sum()),

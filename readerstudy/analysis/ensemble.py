@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from readerstudy.analysis.estimate import ArrayLike, FloatArray, MatrixLike, as_matrix, as_truth, as_vector
+from readerstudy.analysis.estimate import (
+    ArrayLike,
+    BoolArray,
+    FloatArray,
+    MatrixLike,
+    as_matrix,
+    as_truth,
+    as_vector,
+    is_rated,
+)
 
 TieRule = Literal["exclude", "synthetic", "real", "half_credit"]
 TIE = 0.5
@@ -39,7 +47,7 @@ def majority_vote(calls: MatrixLike) -> Majority:
     matrix = as_matrix(calls)
     if not np.isin(matrix[~np.isnan(matrix)], (0.0, 1.0)).all():
         raise ValueError("a call is 1 (synthetic), 0 (real) or missing")
-    total = (~np.isnan(matrix)).sum(axis=1)
+    total = is_rated(matrix).sum(axis=1)
     synthetic = np.nansum(matrix, axis=1).astype(np.int64)
     decision = np.where(2 * synthetic > total, 1.0, np.where(2 * synthetic < total, 0.0, TIE))
     decision[total == 0] = np.nan
@@ -86,9 +94,9 @@ def weighted_vote(*, calls: MatrixLike, weights: ArrayLike) -> WeightedVote:
     """Sum the raters' weights with the sign of their call; weights are (raters,) and must be learned
     elsewhere."""
     matrix, weight = as_matrix(calls), as_vector(weights)
-    rated = ~np.isnan(matrix)
+    rated = is_rated(matrix)
     score = np.where(rated, (2 * matrix - 1) * weight, 0.0).sum(axis=1)
-    return _weighted(score, rated=rated.any(axis=1), weights=weight)
+    return _weighted(score, rated=np.asarray(rated.any(axis=1)), weights=weight)
 
 
 def leave_one_case_out_vote(*, truth: ArrayLike, calls: MatrixLike) -> WeightedVote:
@@ -98,17 +106,17 @@ def leave_one_case_out_vote(*, truth: ArrayLike, calls: MatrixLike) -> WeightedV
     cases.
     """
     true, matrix = as_truth(truth), as_matrix(calls)
-    rated = ~np.isnan(matrix)
+    rated = is_rated(matrix)
     correct = rated & (matrix == true[:, None])
     hits = correct.sum(axis=0) - correct
     seen = rated.sum(axis=0) - rated
     weight = np.log((hits + 0.5) / (seen - hits + 0.5))
     score = np.where(rated, (2 * matrix - 1) * weight, 0.0).sum(axis=1)
     overall = np.log((correct.sum(axis=0) + 0.5) / (rated.sum(axis=0) - correct.sum(axis=0) + 0.5))
-    return _weighted(score, rated=rated.any(axis=1), weights=overall)
+    return _weighted(score, rated=np.asarray(rated.any(axis=1)), weights=overall)
 
 
-def _weighted(score: FloatArray, *, rated: npt.NDArray[np.bool_], weights: FloatArray) -> WeightedVote:
+def _weighted(score: FloatArray, *, rated: BoolArray, weights: FloatArray) -> WeightedVote:
     # Sums of logarithms that cancel exactly on paper leave rounding noise behind: that is a tie.
     noise = 1e-12 * max(1.0, float(np.abs(weights).sum()))
     calls = np.where(score > noise, 1.0, np.where(score < -noise, 0.0, TIE))
@@ -119,7 +127,7 @@ def _weighted(score: FloatArray, *, rated: npt.NDArray[np.bool_], weights: Float
 def mean_rating(ratings: MatrixLike) -> FloatArray:
     """Mean of the ratings given to each case, shape (cases,); NaN where nobody rated."""
     matrix = as_matrix(ratings)
-    count = (~np.isnan(matrix)).sum(axis=1)
+    count = is_rated(matrix).sum(axis=1)
     total = np.nansum(matrix, axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 

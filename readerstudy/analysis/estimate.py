@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 ArrayLike = Sequence[float | int | None] | npt.NDArray[Any]
 MatrixLike = Sequence[Sequence[float | int | None]] | npt.NDArray[Any]
 
@@ -68,3 +69,9 @@ def as_truth(values: ArrayLike) -> FloatArray:
     if not np.isin(truth, (0.0, 1.0)).all():
         raise ValueError("truth is 1 (synthetic) or 0 (real) for every case")
     return truth
+
+
+def is_rated(values: FloatArray) -> BoolArray:
+    """Return where there is a rating, in the shape of `values`."""
+    rated: BoolArray = ~np.isnan(values)
+    return rated

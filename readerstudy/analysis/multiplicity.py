@@ -74,7 +74,8 @@ def _hommel(p: FloatArray) -> FloatArray:
         adjusted_m[head] = np.minimum(m * p[head], smallest)
         adjusted_m[tail] = adjusted_m[n - m]
         adjusted = np.maximum(adjusted, adjusted_m)
-    return np.maximum(adjusted, p)
+    capped: FloatArray = np.maximum(adjusted, p)
+    return capped
 
 
 _METHODS = {

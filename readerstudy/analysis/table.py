@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from readerstudy.analysis.estimate import ArrayLike, FloatArray, MatrixLike, as_matrix, as_truth
+from readerstudy.analysis.estimate import ArrayLike, FloatArray, MatrixLike, as_matrix, as_truth, is_rated
 from readerstudy.analysis.options import MissingRule
 
 
@@ -40,13 +40,13 @@ class ResponseTable:
         """Return the table the missing rule leaves: all cases, or those with a call of every rater."""
         if rule == "available":
             return self
-        keep = ~np.isnan(self.calls).any(axis=1)
+        keep = np.flatnonzero(is_rated(self.calls).all(axis=1))
         return ResponseTable(
             truth=self.truth[keep],
             calls=self.calls[keep],
             ratings=None if self.ratings is None else self.ratings[keep],
             rater_ids=self.rater_ids,
-            case_ids=tuple(name for name, kept in zip(self.case_ids, keep, strict=True) if kept),
+            case_ids=tuple(self.case_ids[row] for row in keep),
         )
 
 

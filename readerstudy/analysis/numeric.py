@@ -1,0 +1,37 @@
+"""Numerical derivatives of smooth functions, for standard errors without a closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from readerstudy.analysis.estimate import FloatArray
+
+Objective = Callable[[FloatArray], float]
+
+
+def numeric_gradient(function: Objective, at: FloatArray, *, step: float = 1e-4) -> FloatArray:
+    """Central differences of `function` at a point of shape (n,); the step is relative to the parameter."""
+    sizes = step * np.maximum(1.0, np.abs(at))
+    steps = np.diag(sizes)
+    return np.array(
+        [(function(at + one) - function(at - one)) / (2 * size) for one, size in zip(steps, sizes, strict=True)]
+    )
+
+
+def numeric_hessian(function: Objective, at: FloatArray, *, step: float = 1e-4) -> FloatArray:
+    """Second derivatives (n, n) by central differences; the step is relative to the parameter."""
+    n = len(at)
+    sizes = step * np.maximum(1.0, np.abs(at))
+    steps = np.diag(sizes)
+    centre = function(at)
+    hessian = np.empty((n, n))
+    for i in range(n):
+        plus, minus = function(at + steps[i]), function(at - steps[i])
+        hessian[i, i] = (plus - 2 * centre + minus) / sizes[i] ** 2
+        for j in range(i):
+            both = function(at + steps[i] + steps[j]) + function(at - steps[i] - steps[j])
+            cross = function(at + steps[i] - steps[j]) + function(at - steps[i] + steps[j])
+            hessian[i, j] = hessian[j, i] = (both - cross) / (4 * sizes[i] * sizes[j])
+    return hessian
