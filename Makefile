@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 FRONTEND_SOURCES := $(shell find frontend/src frontend/*.ts frontend/*.json -type f 2>/dev/null)
 
-.PHONY: help demo test check check-python check-frontend setup setup-dev system-packages chromium build dev services openapi format bench clean
+.PHONY: help demo test check check-python check-frontend setup setup-dev system-packages chromium build dev services administrator openapi format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -29,6 +29,9 @@ dev: setup-dev build ## the platform without demo content
 
 services: setup build ## the service deployment's processes on this machine (PostgreSQL and Redis must be installed)
 	@docker/native-services.sh $(HOST) $(PORT)
+
+administrator: setup ## make the first account of a new installation (NAME=you; SERVICES=1 for make services)
+	@$(if $(SERVICES),docker/native-services.sh --run,) $(MANAGE) create_administrator $(NAME)
 
 test: setup-dev build chromium check ## the whole test suite, browser tests included
 	@(cd frontend && npm test --silent)

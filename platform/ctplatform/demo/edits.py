@@ -1,0 +1,65 @@
+"""The demo's edits: a batch of insertions into the lesion-free twins, and removals of real phantom lesions."""
+
+from collections.abc import Iterator
+
+from django.db.models import QuerySet
+
+from ctplatform.accounts.models import User
+from ctplatform.datasets.models import Dataset, Lesion, MaskKind, Scan
+from ctplatform.demo.scans import Report
+from synthesis import generators, services
+from synthesis.models import Generator, Operation, Review, SynthesisJob
+from synthesis.placement import PlacementRules
+
+BATCH = services.BatchOrder(
+    per_scan=3,
+    kinds=("hypodense", "hypodense", "ring_enhancing", "cystic"),
+    min_diameter_mm=10,
+    max_diameter_mm=30,
+    min_contrast_hu=-70,
+    max_contrast_hu=-28,
+    rules=PlacementRules(min_depth_mm=7, min_mutual_distance_mm=30),
+    seed=2021,
+)
+REMOVALS_PER_SCAN = 2
+SMALLEST_REMOVED_MM = 7.0
+LEFT_TO_REVIEW = 2
+REJECTION = "A vessel ends abruptly at the lesion's border"
+
+
+def ensure_generator(owner: User, folder: object) -> Generator:
+    from pathlib import Path
+
+    return generators.register(folder=Path(str(folder)), name="Demo generator", registered_by=owner)
+
+
+def ensure_edits(dataset: Dataset, generator: Generator, owner: User, report: Report) -> None:
+    orders = SynthesisJob.objects.filter(source_scan__dataset=dataset, generator=generator)
+    if not orders.filter(operation=Operation.INSERT).exists():
+        twins = Scan.objects.filter(dataset=dataset, name__endswith="-free").order_by("name")
+        report(f"Inserting lesions into {twins.count()} scans")
+        services.order_batch(ordered_by=owner, scans=list(twins), generator=generator, order=BATCH)
+    if not orders.filter(operation=Operation.REMOVE).exists():
+        lesions = list(lesions_to_remove(dataset))
+        report(f"Removing {len(lesions)} lesions")
+        for seed, lesion in enumerate(lesions, start=1):
+            services.order_removal(ordered_by=owner, lesion=lesion, generator=generator, seed=seed)
+    review_results(orders, owner, report)
+
+
+def lesions_to_remove(dataset: Dataset) -> Iterator[Lesion]:
+    originals = Scan.objects.filter(dataset=dataset, masks__kind=MaskKind.LESION, source_scan=None)
+    for scan in originals.order_by("name"):
+        yield from scan.lesions.filter(diameter_mm__gte=SMALLEST_REMOVED_MM).order_by("number")[:REMOVALS_PER_SCAN]
+
+
+def review_results(orders: QuerySet[SynthesisJob], reviewer: User, report: Report) -> None:
+    """Accept most, reject one with a reason and leave some, so that each state can be looked at."""
+    if orders.exclude(review=Review.PENDING).exists():
+        return
+    waiting = list(orders.to_review().order_by("ordered_at", "pk"))  # type: ignore[attr-defined]
+    for synthesis in waiting[1 : len(waiting) - LEFT_TO_REVIEW]:
+        services.review(synthesis=synthesis, reviewer=reviewer, accept=True)
+    if waiting:
+        services.review(synthesis=waiting[0], reviewer=reviewer, accept=False, reason=REJECTION)
+    report(f"Reviewed {max(0, len(waiting) - LEFT_TO_REVIEW)} of {len(waiting)} results")

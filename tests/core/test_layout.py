@@ -1,0 +1,68 @@
+"""Facts about the tree that a later change could break without any other test noticing."""
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_our_platform_folder_does_not_hide_the_standard_library():
+    assert not (ROOT / "platform" / "__init__.py").exists()
+    assert platform.system() == "Linux" or platform.python_version()
+
+
+def test_a_web_process_never_loads_torch_or_simpleitk():
+    code = (
+        "import django, sys; django.setup(); import ctplatform.urls, ctplatform.api_urls;"
+        "from django.urls import get_resolver; get_resolver().url_patterns;"
+        "print([m for m in ('torch', 'SimpleITK', 'sklearn', 'statsmodels', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"DJANGO_SETTINGS_MODULE": "ctplatform.settings.testing", "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_manage_works_from_another_folder(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), "check", "--settings", "ctplatform.settings.testing"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_names_every_setting_that_the_environment_can_give():
+    readme = (ROOT / "README.md").read_text()
+    names = set()
+    for path in (ROOT / "platform" / "ctplatform" / "settings").glob("*.py"):
+        for line in path.read_text().splitlines():
+            if "env." in line and '("' in line:
+                names.add(line.split('("')[1].split('"')[0])
+    assert len(names) > 10
+    missing = sorted(name for name in names if name not in readme)
+    assert not missing
+
+
+def test_the_makefile_describes_every_target_that_the_readme_mentions():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in ("demo", "test", "check", "services", "dev", "bench", "openapi", "administrator"):
+        assert f"\n{target}:" in makefile, target
+
+
+def test_images_are_built_with_the_makefiles_own_steps():
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text()
+    assert "RUN make setup build" in dockerfile
+    for target in ("web", "worker", "worker-cuda"):
+        assert f"FROM base AS {target}\n" in dockerfile

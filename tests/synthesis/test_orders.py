@@ -1,0 +1,276 @@
+"""What may be ordered, by whom, and what stays counted."""
+
+import itertools
+import uuid
+
+import numpy as np
+import pytest
+
+from ctplatform.accounts.models import Role
+from ctplatform.datasets.models import MaskKind, Origin
+from ctplatform.errors import ConflictError, DomainError
+from ctplatform.jobs.models import JobStatus
+from ml.editing.spec import LesionSpec
+from synthesis import services
+from synthesis.generators import retire
+from synthesis.models import Generator, Operation, Review, SynthesisJob
+from synthesis.placement import PlacementRules
+from tests.factories import make_dataset, make_scan, make_user
+from tests.phantoms import small_grid
+
+pytestmark = pytest.mark.django_db
+
+
+def make_generator(**fields):
+    fields.setdefault("registered_by", make_user())
+    digest = uuid.uuid4().hex * 2
+    return Generator.objects.create(name="Test", digest=digest, storage_prefix=f"generators/{digest}", **fields)
+
+
+def make_source(dataset=None, *, lesion=True):
+    grid = small_grid()
+    liver = np.zeros(grid.size_zyx, dtype=bool)
+    liver[1:-1, 4:-4, 4:-4] = True
+    masks = {MaskKind.LIVER: liver}
+    if lesion:
+        labels = np.zeros(grid.size_zyx, dtype=np.uint8)
+        middle = tuple(n // 2 for n in grid.size_zyx)
+        labels[middle[0] - 1 : middle[0] + 2, middle[1] - 3 : middle[1] + 3, middle[2] - 3 : middle[2] + 3] = 1
+        masks[MaskKind.LESION] = labels
+    return make_scan(dataset, grid=grid, masks=masks)
+
+
+def middle_lps_mm(scan):
+    return [float(c) for c in scan.geometry.to_world([(n - 1) / 2 for n in scan.geometry.size_zyx])]
+
+
+SPEC = LesionSpec(kind="hypodense", diameter_mm=12, contrast_hu=-40, seed=3)
+
+
+@pytest.fixture
+def source():
+    return make_source()
+
+
+def order(source, **fields):
+    fields.setdefault("ordered_by", source.dataset.owner)
+    fields.setdefault("generator", make_generator())
+    fields.setdefault("centre_lps_mm", middle_lps_mm(source))
+    return services.order_insertion(scan=source, spec=SPEC, **fields)
+
+
+def finish(synthesis):
+    """As if the worker had stored a result."""
+    result = make_scan(
+        synthesis.source_scan.dataset,
+        origin=Origin.SYNTHETIC,
+        source_scan=synthesis.source_scan,
+        import_report={"synthesis": synthesis.provenance},
+    )
+    synthesis.job.status = JobStatus.SUCCEEDED
+    synthesis.job.save()
+    synthesis.result_scan = result
+    synthesis.save()
+    return synthesis
+
+
+def test_an_order_waits_for_a_worker_on_the_gpu_queue(source):
+    synthesis = order(source)
+    assert (synthesis.job.status, synthesis.job.queue) == (JobStatus.QUEUED, "gpu")
+    assert (synthesis.diameter_mm, synthesis.contrast_hu, synthesis.seed) == (12, -40, 3)
+
+
+def test_a_place_outside_the_scan_is_refused(source):
+    with pytest.raises(DomainError, match="outside the scan"):
+        order(source, centre_lps_mm=[9999.0, 0.0, 0.0])
+    assert not SynthesisJob.objects.exists()
+
+
+def test_a_scan_without_liver_mask_is_refused():
+    scan = make_scan()
+    with pytest.raises(DomainError, match="no liver mask"):
+        order(scan)
+
+
+def test_a_retired_generator_takes_no_orders(source):
+    generator = make_generator()
+    retire(generator=generator, user=make_user(role=Role.COORDINATOR))
+    generator.refresh_from_db()
+    with pytest.raises(ConflictError, match="retired"):
+        order(source, generator=generator)
+    with pytest.raises(ConflictError, match="already retired"):
+        retire(generator=generator, user=make_user(role=Role.COORDINATOR))
+
+
+def test_a_removal_knows_its_lesion(source):
+    lesion = source.lesions.get()
+    synthesis = services.order_removal(
+        ordered_by=source.dataset.owner, lesion=lesion, generator=make_generator(), seed=1
+    )
+    assert (synthesis.operation, synthesis.lesion) == (Operation.REMOVE, lesion)
+    assert synthesis.centre_lps_mm == lesion.centroid_lps_mm
+
+
+def test_accepting_marks_the_result_for_the_study(source):
+    synthesis = finish(order(source))
+    services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=True)
+    synthesis.result_scan.refresh_from_db()
+    assert synthesis.result_scan.import_report["synthesis"]["accepted"] is True
+    assert synthesis.review == Review.ACCEPTED
+
+
+def test_rejecting_needs_a_reason_and_stays_counted(source):
+    synthesis = finish(order(source))
+    with pytest.raises(DomainError, match="why"):
+        services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason="  ")
+    services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason="Seam")
+    synthesis.result_scan.refresh_from_db()
+    assert synthesis.result_scan.import_report["synthesis"]["accepted"] is False
+    assert SynthesisJob.objects.filter(review=Review.REJECTED, review_reason="Seam").count() == 1
+
+
+def test_nothing_is_reviewed_before_there_is_a_result(source):
+    with pytest.raises(ConflictError, match="no result"):
+        services.review(synthesis=order(source), reviewer=source.dataset.owner, accept=True)
+
+
+def batch_order(**changes):
+    values = {
+        "per_scan": 2,
+        "kinds": ("hypodense", "cystic"),
+        "min_diameter_mm": 5,
+        "max_diameter_mm": 8,
+        "min_contrast_hu": -60,
+        "max_contrast_hu": -30,
+        "rules": PlacementRules(min_depth_mm=2, min_lesion_distance_mm=1, min_mutual_distance_mm=3),
+        "seed": 11,
+    }
+    return services.BatchOrder(**{**values, **changes})
+
+
+def test_a_batch_orders_edits_in_every_scan_and_draws_the_same_again(django_capture_on_commit_callbacks):
+    dataset = make_dataset()
+    scans = [make_source(dataset, lesion=False) for _ in range(2)]
+    from synthesis.batch import draw_for_scan
+
+    arguments = {**vars(batch_order()), "kinds": ["hypodense", "cystic"], "rules": vars(batch_order().rules)}
+    first = [list(draw_for_scan(scan, arguments)) for scan in scans]
+    again = [list(draw_for_scan(scan, arguments)) for scan in reversed(scans)][::-1]
+    assert [len(drawn) for drawn in first] == [2, 2]
+    for one, other in zip(itertools.chain(*first), itertools.chain(*again), strict=True):
+        assert one[0] == other[0]
+        assert np.array_equal(one[1], other[1])
+        assert one[2] == other[2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kinds": ()}, "at least one lesion type"),
+        ({"min_diameter_mm": 20}, "ends before it starts"),
+        ({"max_diameter_mm": 500}, "between"),
+        ({"per_scan": 10_000}, "at most"),
+    ],
+)
+def test_an_impossible_batch_is_refused(source, changes, message):
+    with pytest.raises(DomainError, match=message):
+        services.order_batch(
+            ordered_by=source.dataset.owner,
+            scans=[source],
+            generator=make_generator(),
+            order=batch_order(**changes),
+        )
+
+
+@pytest.fixture
+def cast():
+    """Owner, member, a stranger, a rater and nobody."""
+    owner, member = make_user(role=Role.COORDINATOR), make_user()
+    dataset = make_dataset(owner=owner, members=[member])
+    return {
+        "dataset": dataset,
+        "owner": owner,
+        "member": member,
+        "stranger": make_user(),
+        "rater": make_user(role=Role.RATER),
+    }
+
+
+@pytest.mark.parametrize(
+    ("who", "allowed"), [("owner", True), ("member", True), ("stranger", False), ("rater", False), (None, False)]
+)
+def test_who_may_reach_which_endpoint(client, cast, who, allowed):
+    source = make_source(cast["dataset"])
+    synthesis = finish(order(source, ordered_by=cast["owner"]))
+    if who:
+        client.force_login(cast[who])
+    pages = [f"/synthesis/{synthesis.pk}/", f"/synthesis/panel/{source.pk}/", f"/synthesis/panel/{source.pk}/orders/"]
+    refused = {404} if who else {302, 401, 403}
+    for path in [*pages, f"/api/synthesis/jobs/{synthesis.pk}/"]:
+        assert client.get(path).status_code in ({200} if allowed else refused), path
+    posts = {
+        f"/synthesis/{synthesis.pk}/decide/": {"decision": "reject", "reason": "Seam"},
+        f"/synthesis/panel/{source.pk}/insert/": {},
+        f"/synthesis/panel/{source.pk}/remove/": {},
+    }
+    for path, data in posts.items():
+        assert client.post(path, data).status_code in ({200, 302} if allowed else refused | {302} - {404}), path
+    synthesis.refresh_from_db()
+    assert (synthesis.review == Review.REJECTED) == allowed
+    listed = client.get("/api/synthesis/jobs/")
+    if who in {"owner", "member", "stranger"}:
+        assert listed.json()["count"] == (1 if allowed else 0)
+    else:
+        assert listed.status_code in {401, 403, 404}
+
+
+def test_the_api_takes_orders_only_for_visible_scans(client, cast):
+    source = make_source(cast["dataset"])
+    body = {
+        "scan": str(source.pk),
+        "generator": str(make_generator().pk),
+        "centre_lps_mm": middle_lps_mm(source),
+        "kind": "hypodense",
+        "diameter_mm": 12,
+        "contrast_hu": -40,
+        "seed": 1,
+    }
+    client.force_login(cast["stranger"])
+    assert client.post("/api/synthesis/jobs/insert/", body, content_type="application/json").status_code == 400
+    client.force_login(cast["member"])
+    refused = client.post("/api/synthesis/jobs/insert/", {**body, "diameter_mm": 500}, content_type="application/json")
+    assert (refused.status_code, "diameter" in refused.content.decode()) == (400, True)
+    assert client.post("/api/synthesis/jobs/insert/", body, content_type="application/json").status_code == 201
+
+
+def test_the_panel_keeps_what_was_typed_when_it_refuses(client, cast):
+    source = make_source(cast["dataset"])
+    generator = make_generator()
+    client.force_login(cast["owner"])
+    page = client.post(
+        f"/synthesis/panel/{source.pk}/insert/",
+        {
+            "x": "1",
+            "y": "2",
+            "z": "9999",
+            "kind": "cystic",
+            "diameter_mm": "17",
+            "contrast_hu": "-33",
+            "seed": "5",
+            "generator": str(generator.pk),
+        },
+    ).content.decode()
+    assert "outside the scan" in page
+    assert 'value="17"' in page
+    assert 'value="9999"' in page
+
+
+def test_the_list_filters_and_pages(client, cast):
+    source = make_source(cast["dataset"])
+    finish(order(source))
+    order(source)
+    client.force_login(cast["owner"])
+    assert client.get("/synthesis/").context["page_obj"].paginator.count == 2
+    assert client.get("/synthesis/?status=succeeded").context["page_obj"].paginator.count == 1
+    assert client.get("/synthesis/?operation=remove").context["page_obj"].paginator.count == 0
+    assert "No edit fits this filter" in client.get("/synthesis/?operation=remove").content.decode()
