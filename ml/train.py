@@ -10,7 +10,6 @@ import argparse
 import copy
 import itertools
 import json
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -151,9 +150,7 @@ class Trainer:
         prior = torch.randn_like(codes)
         return self._apply("code_critic", losses.code_critic_loss(self.code_critic(prior), self.code_critic(codes)))
 
-    def _update_coder(
-        self, real: Tensor, decoded: Tensor, codes: Tensor, *, adversarial: bool
-    ) -> dict[str, float]:
+    def _update_coder(self, real: Tensor, decoded: Tensor, codes: Tensor, *, adversarial: bool) -> dict[str, float]:
         config = self.config
         content = losses.content_loss(decoded, real)
         total = torch.zeros((), device=self.device)
@@ -210,7 +207,7 @@ def write_checkpoint(trainer: Trainer, path: Path) -> None:
     """Write beside and move, so that a kill never leaves half a file."""
     partial = path.with_suffix(".partial")
     torch.save(trainer.state(), partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def run(trainer: Trainer, folder: Path) -> list[dict[str, float]]:

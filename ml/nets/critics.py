@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,9 +20,7 @@ class JointCritic(nn.Module):
         super().__init__()
         c, hidden = config.channels, 4 * config.width
         self.first = spectral_norm(nn.Conv3d(1, c[0], 3, padding=1))
-        self.down = nn.ModuleList(
-            spectral_norm(nn.Conv3d(c[i], c[i + 1], 3, stride=2, padding=1)) for i in range(3)
-        )
+        self.down = nn.ModuleList(spectral_norm(nn.Conv3d(c[i], c[i + 1], 3, stride=2, padding=1)) for i in range(3))
         self.local_score = spectral_norm(nn.Conv3d(c[2], 1, 1))
         self.local_code = spectral_norm(nn.Linear(config.code_size, c[2]))
         self.summary = spectral_norm(nn.Linear(config.coarse_features, hidden))
@@ -51,7 +51,7 @@ class CodeCritic(nn.Module):
         super().__init__()
         sizes = (config.code_size, hidden, hidden)
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(sizes):
             layers += [spectral_norm(nn.Linear(inputs, outputs)), nn.LeakyReLU(SLOPE)]
         self.body = nn.Sequential(*layers, spectral_norm(nn.Linear(hidden, 1)))
 

@@ -1,0 +1,149 @@
+"""The table of a scan's lesions (numpy and scipy only)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial.distance import pdist
+
+from ml.geometry import Box, Float3, Grid
+
+REFERENCE_GAP_MM, REFERENCE_WIDTH_MM = 3.0, 12.0
+CONNECTED = np.ones((3, 3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One connected lesion.
+
+    ``diameter_mm`` is that of the sphere of equal volume, ``axial_diameter_mm`` the longest distance within
+    one slice (voxel edges counted). ``contrast_to_liver_hu`` is the mean HU minus the median of the liver
+    within 3 to 15 mm (None without enough liver). ``box`` are voxels of the scan.
+    """
+
+    number: int
+    centroid_lps_mm: Float3
+    diameter_mm: float
+    axial_diameter_mm: float
+    volume_ml: float
+    mean_hu: float
+    contrast_to_liver_hu: float | None
+    touches_surface: bool | None
+    voxels: int
+    box: Box
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready description; the box becomes [[start, stop], ...] in zyx."""
+        values = asdict(self)
+        values["box"] = [[s.start, s.stop] for s in self.box]
+        return values
+
+
+def label_lesions(mask: NDArray[np.generic]) -> NDArray[np.int32]:
+    """Number the connected parts (26 neighbours) of each label of a mask, the largest first."""
+    mask = np.asarray(mask)
+    numbered = np.zeros(mask.shape, np.int32)
+    count = 0
+    for value in np.unique(mask[mask > 0]):
+        parts, found = ndimage.label(mask == value, structure=CONNECTED)
+        numbered = np.where(parts > 0, parts + count, numbered).astype(np.int32)
+        count += int(found)
+    sizes = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
+    new_number = np.zeros(count + 1, np.int32)
+    new_number[1 + np.argsort(-sizes, kind="stable")] = np.arange(1, count + 1)
+    result: NDArray[np.int32] = new_number[numbered]
+    return result
+
+
+def lesion_table(
+    volume_hu: NDArray[np.int16],
+    grid: Grid,
+    *,
+    lesion_mask: NDArray[np.generic],
+    liver_mask: NDArray[np.bool_] | None = None,
+    min_voxels: int = 1,
+) -> list[Lesion]:
+    """All connected lesions of a mask, the largest first.
+
+    Args:
+        volume_hu: HU, shape ``grid.size_zyx``.
+        grid: the lattice.
+        lesion_mask: bool, or labels that keep touching lesions apart.
+        liver_mask: bool; without it contrast and surface contact are None.
+        min_voxels: smaller parts are left out.
+    """
+    scan = _Scan(volume_hu, grid, label_lesions(lesion_mask), liver_mask)
+    lesions = []
+    for number, box in enumerate(ndimage.find_objects(scan.numbered), start=1):
+        if box is not None and (scan.numbered[box] == number).sum() >= min_voxels:
+            lesions.append(scan.describe(number, box))
+    return lesions
+
+
+@dataclass(frozen=True)
+class _Scan:
+    hu: NDArray[np.int16]
+    grid: Grid
+    numbered: NDArray[np.int32]
+    liver: NDArray[np.bool_] | None
+
+    def describe(self, number: int, box: Box) -> Lesion:
+        inside = self.numbered[box] == number
+        voxels = int(inside.sum())
+        start = np.array([s.start for s in box])
+        x, y, z = (float(v) for v in self.grid.to_world(np.argwhere(inside).mean(0) + start))
+        volume_mm3 = voxels * self.grid.voxel_volume_mm3
+        mean_hu = float(self.hu[box][inside].mean())
+        reference, touches = self._surroundings(number, box)
+        return Lesion(
+            number=number,
+            centroid_lps_mm=(x, y, z),
+            diameter_mm=float(np.cbrt(6 * volume_mm3 / np.pi)),
+            axial_diameter_mm=axial_diameter_mm(inside, self.grid),
+            volume_ml=volume_mm3 / 1000,
+            mean_hu=mean_hu,
+            contrast_to_liver_hu=None if reference is None else mean_hu - reference,
+            touches_surface=touches,
+            voxels=voxels,
+            box=box,
+        )
+
+    def _surroundings(self, number: int, box: Box) -> tuple[float | None, bool | None]:
+        """Median HU of the lesion-free liver around, and whether the lesion meets what is not liver."""
+        if self.liver is None:
+            return None, None
+        reach = REFERENCE_GAP_MM + REFERENCE_WIDTH_MM
+        margins = [int(np.ceil(reach / s)) for s in self.grid.spacing_zyx_mm]
+        edges = [
+            (max(0, s.start - m), min(n, s.stop + m)) for s, m, n in zip(box, margins, self.grid.size_zyx, strict=True)
+        ]
+        wide = (slice(*edges[0]), slice(*edges[1]), slice(*edges[2]))
+        numbered, liver = self.numbered[wide], np.asarray(self.liver[wide], dtype=bool)
+        inside = numbered == number
+        distance = ndimage.distance_transform_edt(~inside, sampling=self.grid.spacing_zyx_mm)
+        ring = (distance > REFERENCE_GAP_MM) & (distance <= reach) & (numbered == 0) & liver
+        touches = bool((ndimage.binary_dilation(inside) & ~(liver | (numbered > 0))).any())
+        if ring.sum() < 30:
+            return None, touches
+        return float(np.median(self.hu[wide][ring])), touches
+
+
+def axial_diameter_mm(inside: NDArray[np.bool_], grid: Grid) -> float:
+    """The longest distance within one slice of a mask, measured between voxel edges, in mm."""
+    spacing_yx = np.asarray(grid.spacing_zyx_mm[1:])
+    longest = 0.0
+    for part in inside:
+        points = np.argwhere(part & ~ndimage.binary_erosion(part)) * spacing_yx
+        if len(points) > 3:
+            try:
+                points = points[ConvexHull(points).vertices]
+            except QhullError:  # all on one line
+                points = points[[0, -1]]
+        if len(points) > 1:
+            longest = max(longest, float(pdist(points).max()))
+    return longest + float(spacing_yx.mean()) if inside.any() else 0.0
