@@ -15,7 +15,7 @@ export default defineConfig({
     outDir: "dist",
     emptyOutDir: true,
     chunkSizeWarningLimit: 4000,
-    rollupOptions: {
+    rolldownOptions: {
       // htmx can evaluate expressions in attributes; the pages switch that off (allowEval) and the CSP forbids it.
       checks: { eval: false },
       input: ["src/base.ts", "src/pages/scan.ts", "src/pages/review.ts", "src/pages/rate.ts", "src/pages/upload.ts"],

@@ -1,0 +1,225 @@
+/** Axial, coronal and sagittal views of one scan around one chosen place. */
+import type { ScanManifest } from "../../api/contract";
+import { manifestGrid, sliceUrl } from "../../api/contract";
+import { getBytes } from "../../api/http";
+import type { Grid, VoxelPoint, WorldPoint } from "../../core/geometry";
+import { centreVoxel, nearestVoxel, voxelOffset, worldToVoxel } from "../../core/geometry";
+import type { Plane, PlanePoint } from "../../core/planes";
+import { PLANES, planeToVoxel, voxelToPlane } from "../../core/planes";
+import type { Window } from "../../core/windows";
+import type { Measurement, Tool } from "../../viewer";
+import {
+  attachGestures,
+  crosshairPainter,
+  LoadingVolume,
+  maskPainter,
+  measurementPainter,
+  orientationPainter,
+  pixelCentre,
+  PlaneStack,
+} from "../../viewer";
+import type { ScreenPoint } from "../../core/camera";
+import { toScreen } from "../../core/camera";
+import { Pane } from "../shared/pane";
+import { MASK_COLOURS } from "../shared/toolbar";
+import { describePlace, placeAt, PlacePublisher } from "./place";
+import { ScanMask } from "./masks";
+
+interface PlaneView {
+  readonly plane: Plane;
+  readonly pane: Pane;
+  readonly stack: PlaneStack;
+  measurements: Measurement[];
+}
+
+const TITLES: Record<Plane, string> = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" };
+
+export class ScanViewer {
+  readonly volume: LoadingVolume;
+  readonly masks: ScanMask[];
+  private readonly grid: Grid;
+  private readonly planes: PlaneView[];
+  private readonly publisher: PlacePublisher;
+  private chosen: VoxelPoint | null = null;
+  private chosenText = "";
+
+  constructor(
+    section: HTMLElement,
+    area: HTMLElement,
+    private readonly manifest: ScanManifest,
+    private readonly tool: () => Tool,
+  ) {
+    this.grid = manifestGrid(manifest);
+    this.volume = LoadingVolume.ofHu(
+      this.grid,
+      (index, signal) => getBytes(sliceUrl(manifest.slice_url, index), signal),
+      centreVoxel(this.grid)[0],
+    );
+    this.masks = manifest.masks.map(
+      (entry) =>
+        new ScanMask(entry, manifest, () => {
+          this.redraw();
+        }),
+    );
+    this.publisher = new PlacePublisher(section);
+    this.planes = PLANES.map((plane) => this.addPlane(area, plane));
+  }
+
+  /** Shows the middle of the scan, or the given place. */
+  async start(place: WorldPoint | null): Promise<void> {
+    const voxel = place && nearestVoxel(this.grid, worldToVoxel(this.grid, place));
+    const around = voxel ?? centreVoxel(this.grid);
+    this.volume.prefer(around[0]);
+    if (voxel) void this.choose(voxel);
+    await Promise.all(
+      this.planes.map(({ pane, stack }) => {
+        const at = voxelToPlane(stack.geometry, around);
+        return pane.show(stack, at.slice, this.manifest.window);
+      }),
+    );
+  }
+
+  setWindow(window: Window): void {
+    for (const { pane } of this.planes) pane.view.setWindow(window);
+  }
+
+  reset(): void {
+    for (const { pane } of this.planes) pane.view.fit();
+    this.setWindow(this.manifest.window);
+  }
+
+  clearMeasurements(): void {
+    for (const view of this.planes) view.measurements = [];
+    this.redraw();
+  }
+
+  showMask(mask: ScanMask, visible: boolean): void {
+    mask.visible = visible;
+    if (visible) mask.load(this.currentZ());
+    this.redraw();
+  }
+
+  /** Brings all views to a place in the patient; false when it lies outside the scan. */
+  jumpTo(world: WorldPoint): boolean {
+    const voxel = nearestVoxel(this.grid, worldToVoxel(this.grid, world));
+    if (!voxel) return false;
+    void this.choose(voxel);
+    this.bringIntoSight(voxel);
+    return true;
+  }
+
+  private async choose(voxel: VoxelPoint): Promise<void> {
+    this.chosen = voxel;
+    for (const { pane, stack } of this.planes) pane.view.setSlice(voxelToPlane(stack.geometry, voxel).slice);
+    this.redraw();
+    const liver = this.masks.find((mask) => mask.entry.kind === "liver");
+    const inLiver = liver ? await liver.covers(voxel) : null;
+    // Somebody may have clicked elsewhere while the mask was on its way.
+    if (this.chosen !== voxel) return;
+    const place = placeAt(this.grid, voxel, this.huAt(voxel), inLiver);
+    this.chosenText = describePlace(place);
+    for (const { pane } of this.planes) pane.say(this.chosenText);
+    this.publisher.publish(place);
+  }
+
+  private bringIntoSight(voxel: VoxelPoint): void {
+    for (const { pane, stack } of this.planes) {
+      const { view } = pane;
+      const pixel = pixelCentre(voxelToPlane(stack.geometry, voxel));
+      const { x, y } = toScreen(stack.frame, view.screen, view.camera, pixel);
+      const margin = 0.1;
+      const inside = (value: number, size: number): boolean => value > margin * size && value < (1 - margin) * size;
+      if (inside(x, view.screen.width) && inside(y, view.screen.height)) continue;
+      view.setCamera({
+        ...view.camera,
+        centreXMm: pixel.column * stack.frame.columnSpacingMm,
+        centreYMm: pixel.row * stack.frame.rowSpacingMm,
+      });
+    }
+  }
+
+  private addPlane(area: HTMLElement, plane: Plane): PlaneView {
+    const pane = new Pane(area, TITLES[plane], { "data-plane": plane });
+    const view: PlaneView = { plane, pane, stack: new PlaneStack(this.volume, plane), measurements: [] };
+    this.addPainters(view);
+    attachGestures(pane.view, {
+      tool: this.tool,
+      drawn: (tool, stage, point) => {
+        if (tool === "point" && stage === "end") this.choosePoint(view, point);
+        if (tool === "length") this.measure(view, stage, point);
+      },
+    });
+    pane.host.addEventListener("pointermove", (event) => {
+      this.readOut(view, { x: event.offsetX, y: event.offsetY });
+    });
+    pane.host.addEventListener("pointerleave", () => {
+      pane.say(this.chosenText);
+    });
+    pane.host.addEventListener("dblclick", () => {
+      area.dataset.single = area.dataset.single === plane ? "" : plane;
+    });
+    return view;
+  }
+
+  private addPainters(view: PlaneView): void {
+    const { pane, stack, plane } = view;
+    for (const mask of this.masks) {
+      const colour = MASK_COLOURS[mask.entry.kind] ?? "#ffffff";
+      const pixels = (slice: number): Uint8Array | null => mask.pixels(plane, slice);
+      pane.view.addPainter(maskPainter({ colour, visible: () => mask.visible, pixels }, () => pane.view.frame()));
+    }
+    pane.view.addPainter(orientationPainter(() => stack.geometry.labels));
+    const place = (): PlanePoint | null => this.chosen && voxelToPlane(stack.geometry, this.chosen);
+    pane.view.addPainter(crosshairPainter(place));
+    pane.view.addPainter(
+      measurementPainter(
+        () => view.measurements,
+        () => pane.view.frame(),
+      ),
+    );
+  }
+
+  private voxelUnder({ pane, stack }: PlaneView, point: ScreenPoint): VoxelPoint | null {
+    const pixel = pane.view.pixelAt(point);
+    if (!pixel) return null;
+    const inPlane = { column: Math.floor(pixel.column), row: Math.floor(pixel.row), slice: pane.view.slice };
+    return nearestVoxel(this.grid, planeToVoxel(stack.geometry, inPlane));
+  }
+
+  private choosePoint(view: PlaneView, point: ScreenPoint): void {
+    const voxel = this.voxelUnder(view, point);
+    if (voxel) void this.choose(voxel);
+  }
+
+  private measure(view: PlaneView, stage: "start" | "move" | "end", point: ScreenPoint): void {
+    const pixel = view.pane.view.pixelAt(point);
+    if (!pixel) return;
+    const last = view.measurements.at(-1);
+    if (stage === "start") {
+      view.measurements = [...view.measurements, { slice: view.pane.view.slice, from: pixel, to: pixel }];
+    } else if (last) {
+      const moved = { ...last, to: pixel };
+      const isPoint = stage === "end" && moved.to.column === moved.from.column && moved.to.row === moved.from.row;
+      view.measurements = [...view.measurements.slice(0, -1), ...(isPoint ? [] : [moved])];
+    }
+    view.pane.view.redraw();
+  }
+
+  private readOut(view: PlaneView, point: ScreenPoint): void {
+    const voxel = this.voxelUnder(view, point);
+    view.pane.say(voxel ? describePlace(placeAt(this.grid, voxel, this.huAt(voxel), null)) : "");
+  }
+
+  private huAt(voxel: VoxelPoint): number | null {
+    return this.volume.has(voxel[0]) ? (this.volume.voxels[voxelOffset(this.grid, voxel)] ?? null) : null;
+  }
+
+  private currentZ(): number {
+    const axial = this.planes.find(({ plane }) => plane === "axial");
+    return axial ? axial.stack.zOf(axial.pane.view.slice) : centreVoxel(this.grid)[0];
+  }
+
+  private redraw(): void {
+    for (const { pane } of this.planes) pane.view.redraw();
+  }
+}

@@ -1,0 +1,20 @@
+/** The viewer's public surface: pages import from here and from nowhere below. */
+export { attachGestures, magnify, pointIn } from "./gestures";
+export type { GestureHooks, Interaction, Tool } from "./gestures";
+export { differenceStack, plainStack, PlaneStack } from "./image-stack";
+export type { ImageStack } from "./image-stack";
+export {
+  crosshairPainter,
+  label,
+  lengthMm,
+  markerPainter,
+  maskPainter,
+  measurementPainter,
+  orientationPainter,
+  pixelCentre,
+  scaleBarPainter,
+} from "./painters";
+export type { MaskLayer, Measurement } from "./painters";
+export { StackView } from "./stack-view";
+export type { Painter, PaintTarget } from "./stack-view";
+export { LoadingVolume } from "./volume";

@@ -1,0 +1,169 @@
+/** Drawings on top of an image. They are made of screen lines, never of altered pixels. */
+import type { PixelPoint } from "../core/camera";
+import { scaleBarMm } from "../core/camera";
+import { maskOutline } from "../core/outline";
+import type { PlaneGeometry, PlanePoint } from "../core/planes";
+import type { PaintTarget, Painter } from "./stack-view";
+
+const FONT = "12px system-ui, 'DejaVu Sans', sans-serif";
+const INK = "#dfe7ee";
+const CROSSHAIR = "#ffd54a";
+const MARKER = "#7fd6a0";
+/** The slice slider stands at the right edge. */
+const SLIDER_PX = 34;
+const HALO = "rgba(0, 0, 0, 0.75)";
+
+/** Lines stay readable on white bone and on black air: a dark halo below a bright line. */
+function strokeTwice(context: CanvasRenderingContext2D, colour: string, width: number, trace: () => void): void {
+  for (const [style, lineWidth] of [
+    [HALO, width + 2],
+    [colour, width],
+  ] as const) {
+    context.strokeStyle = style;
+    context.lineWidth = lineWidth;
+    context.beginPath();
+    trace();
+    context.stroke();
+  }
+}
+
+export function label(context: CanvasRenderingContext2D, text: string, x: number, y: number, align: CanvasTextAlign): void {
+  context.font = FONT;
+  context.textAlign = align;
+  context.textBaseline = "middle";
+  context.lineJoin = "round";
+  context.strokeStyle = HALO;
+  context.lineWidth = 3;
+  context.strokeText(text, x, y);
+  context.fillStyle = INK;
+  context.fillText(text, x, y);
+}
+
+export interface MaskLayer {
+  readonly colour: string;
+  readonly visible: () => boolean;
+  /** The mask on the shown slice, or null while it is not loaded. */
+  readonly pixels: (slice: number) => Uint8Array | null;
+}
+
+/** Outlines along voxel edges, with a faint fill: what lies inside stays visible. */
+export function maskPainter(layer: MaskLayer, frame: () => { columns: number; rows: number } | null): Painter {
+  let cached: { slice: number; columns: number; segments: number[] } | null = null;
+  return (target) => {
+    const size = frame();
+    if (!layer.visible() || size === null) return;
+    if (cached?.slice !== target.slice || cached.columns !== size.columns) {
+      const pixels = layer.pixels(target.slice);
+      if (pixels === null) return;
+      cached = { slice: target.slice, columns: size.columns, segments: maskOutline(pixels, size.columns, size.rows) };
+    }
+    strokeSegments(target, cached.segments, layer.colour);
+  };
+}
+
+function strokeSegments(target: PaintTarget, segments: readonly number[], colour: string): void {
+  const { context } = target;
+  const origin = target.toScreen({ column: 0, row: 0 });
+  const unit = target.toScreen({ column: 1, row: 1 });
+  const [scaleX, scaleY] = [unit.x - origin.x, unit.y - origin.y];
+  const path = new Path2D();
+  for (let i = 0; i + 3 < segments.length; i += 4) {
+    path.moveTo(origin.x + (segments[i] ?? 0) * scaleX, origin.y + (segments[i + 1] ?? 0) * scaleY);
+    path.lineTo(origin.x + (segments[i + 2] ?? 0) * scaleX, origin.y + (segments[i + 3] ?? 0) * scaleY);
+  }
+  context.lineCap = "square";
+  context.lineWidth = 1.5;
+  context.strokeStyle = colour;
+  context.stroke(path);
+}
+
+/** Lines through a place, with a gap around it so that the place itself stays free. */
+export function crosshairPainter(place: () => PlanePoint | null, gapPx = 14): Painter {
+  return ({ context, screen, slice, toScreen }) => {
+    const point = place();
+    if (!point) return;
+    const { x, y } = toScreen(pixelCentre(point));
+    context.setLineDash(Math.round(point.slice) === slice ? [] : [3, 5]);
+    strokeTwice(context, CROSSHAIR, 1, () => {
+      context.moveTo(0, y);
+      context.lineTo(x - gapPx, y);
+      context.moveTo(x + gapPx, y);
+      context.lineTo(screen.width, y);
+      context.moveTo(x, 0);
+      context.lineTo(x, y - gapPx);
+      context.moveTo(x, y + gapPx);
+      context.lineTo(x, screen.height);
+    });
+    context.setLineDash([]);
+  };
+}
+
+export const pixelCentre = (point: { column: number; row: number }): PixelPoint => ({
+  column: point.column + 0.5,
+  row: point.row + 0.5,
+});
+
+/** A ring around the place that is asked about: wide enough to leave the place and its surroundings untouched. */
+export function markerPainter(marker: () => PlanePoint | null, radiusMm: number, visible: () => boolean): Painter {
+  return ({ context, camera, slice, toScreen }) => {
+    const place = marker();
+    if (place?.slice !== slice || !visible()) return;
+    const { x, y } = toScreen(pixelCentre(place));
+    const radius = Math.max(18, radiusMm * camera.pxPerMm);
+    strokeTwice(context, MARKER, 1.5, () => {
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+    });
+  };
+}
+
+export function orientationPainter(labels: () => PlaneGeometry["labels"] | null): Painter {
+  return ({ context, screen }) => {
+    const text = labels();
+    if (!text) return;
+    label(context, text.left, 12, screen.height / 2, "center");
+    label(context, text.right, screen.width - SLIDER_PX, screen.height / 2, "center");
+    label(context, text.top, screen.width / 2, 12, "center");
+    label(context, text.bottom, screen.width / 2, screen.height - 12, "center");
+  };
+}
+
+export const scaleBarPainter: Painter = ({ context, screen, camera }) => {
+  const lengthMm = scaleBarMm(camera, screen.width * 0.25);
+  const lengthPx = lengthMm * camera.pxPerMm;
+  const [right, bottom] = [screen.width - 14, screen.height - 14];
+  strokeTwice(context, INK, 1.5, () => {
+    context.moveTo(right - lengthPx, bottom - 4);
+    context.lineTo(right - lengthPx, bottom);
+    context.lineTo(right, bottom);
+    context.lineTo(right, bottom - 4);
+  });
+  label(context, `${lengthMm} mm`, right, bottom - 14, "right");
+};
+
+export interface Measurement {
+  readonly slice: number;
+  readonly from: PixelPoint;
+  readonly to: PixelPoint;
+}
+
+export function lengthMm({ from, to }: Measurement, frame: { columnSpacingMm: number; rowSpacingMm: number }): number {
+  return Math.hypot((to.column - from.column) * frame.columnSpacingMm, (to.row - from.row) * frame.rowSpacingMm);
+}
+
+export function measurementPainter(
+  measurements: () => readonly Measurement[],
+  frame: () => { columnSpacingMm: number; rowSpacingMm: number } | null,
+): Painter {
+  return ({ context, slice, toScreen }) => {
+    const spacing = frame();
+    if (!spacing) return;
+    for (const measurement of measurements().filter((one) => one.slice === slice)) {
+      const [from, to] = [toScreen(measurement.from), toScreen(measurement.to)];
+      strokeTwice(context, CROSSHAIR, 1.5, () => {
+        context.moveTo(from.x, from.y);
+        context.lineTo(to.x, to.y);
+      });
+      label(context, `${lengthMm(measurement, spacing).toFixed(1)} mm`, to.x + 8, to.y - 10, "left");
+    }
+  };
+}

@@ -1,0 +1,86 @@
+"""Browser tests: one headless Chromium without a graphics card, a console that must stay clean."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+
+from tests.e2e.harness import DIST, FixtureServer
+
+CHROMIUM = os.environ.get("CT_CHROMIUM", "/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-gpu",
+    # Readers without a graphics card have no WebGL: the tests see what they see.
+    "--disable-3d-apis",
+]
+# The live server's own database calls run in the thread of Playwright's event loop.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built_frontend() -> None:
+    if not (DIST / ".vite" / "manifest.json").exists():
+        pytest.skip("the browser code is not built: npm --prefix frontend ci && npm --prefix frontend run build")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}: set CT_CHROMIUM")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": FLAGS}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_context_args, "viewport": {"width": 1280, "height": 800}}
+
+
+class Console:
+    """Errors of the page; what a test causes on purpose it allows by a piece of its text."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.allowed: list[str] = []
+
+    def allow(self, text: str) -> None:
+        self.allowed.append(text)
+
+    def message(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+    @property
+    def unexpected(self) -> list[str]:
+        return [error for error in self.errors if not any(text in error for text in self.allowed)]
+
+
+@pytest.fixture
+def console(context: BrowserContext) -> Iterator[Console]:
+    console = Console()
+    context.on("console", console.message)
+    context.on("weberror", lambda error: console.errors.append(str(error.error)))
+    yield console
+    assert console.unexpected == []
+
+
+@pytest.fixture
+def fixtures() -> Iterator[FixtureServer]:
+    server = FixtureServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def screen(page: Page, console: Console) -> Page:
+    """A page whose console is watched."""
+    page.set_default_timeout(15_000)
+    return page
