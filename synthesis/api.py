@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Lesion, Scan
 from ctplatform.jobs.api import JobSerializer
+from ctplatform.permissions import current_user
 from ml.editing.spec import LesionSpec
 from ml.errors import SpecError
 from synthesis import services
@@ -52,21 +53,20 @@ class SynthesisJobSerializer(serializers.ModelSerializer[SynthesisJob]):
         read_only_fields = fields
 
 
-def own_user(request: Request) -> User:
-    if not isinstance(request.user, User):
-        raise TypeError("the default permission lets only accounts in")
-    return request.user
+class VisibleScanField(serializers.PrimaryKeyRelatedField[Scan]):
+    """A scan that the asking person may see; to all others it does not exist."""
+
+    def get_queryset(self) -> QuerySet[Scan]:
+        return Scan.objects.visible_to(current_user(self.context["request"]))
 
 
-class VisibleToUserField(serializers.PrimaryKeyRelatedField):  # type: ignore[type-arg]
-    """A reference to a row that the asking person may see; to all others it does not exist."""
-
-    def get_queryset(self) -> QuerySet[Any]:
-        return self.queryset.visible_to(own_user(self.context["request"]))  # type: ignore[union-attr, no-any-return]
+class VisibleLesionField(serializers.PrimaryKeyRelatedField[Lesion]):
+    def get_queryset(self) -> QuerySet[Lesion]:
+        return Lesion.objects.visible_to(current_user(self.context["request"]))
 
 
 class InsertionOrderSerializer(serializers.Serializer[Any]):
-    scan = VisibleToUserField(queryset=Scan.objects.all())
+    scan = VisibleScanField()
     generator = serializers.PrimaryKeyRelatedField(queryset=Generator.objects.all())
     centre_lps_mm = serializers.ListField(child=serializers.FloatField(), min_length=3, max_length=3)
     kind = serializers.ChoiceField(choices=LESION_KIND_CHOICES)
@@ -84,7 +84,7 @@ class InsertionOrderSerializer(serializers.Serializer[Any]):
 
 
 class RemovalOrderSerializer(serializers.Serializer[Any]):
-    lesion = VisibleToUserField(queryset=Lesion.objects.all())
+    lesion = VisibleLesionField()
     generator = serializers.PrimaryKeyRelatedField(queryset=Generator.objects.all())
     seed = serializers.IntegerField(min_value=0)
 
@@ -115,7 +115,7 @@ class SynthesisJobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, view
     def insert(self, request: Request) -> Response:
         order = InsertionOrderSerializer(data=request.data, context={"request": request})
         order.is_valid(raise_exception=True)
-        synthesis = services.order_insertion(ordered_by=own_user(request), **order.validated_data)
+        synthesis = services.order_insertion(ordered_by=current_user(request), **order.validated_data)
         return Response(self.get_serializer(synthesis).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=RemovalOrderSerializer, responses={201: SynthesisJobSerializer})
@@ -123,7 +123,7 @@ class SynthesisJobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, view
     def remove(self, request: Request) -> Response:
         order = RemovalOrderSerializer(data=request.data, context={"request": request})
         order.is_valid(raise_exception=True)
-        synthesis = services.order_removal(ordered_by=own_user(request), **order.validated_data)
+        synthesis = services.order_removal(ordered_by=current_user(request), **order.validated_data)
         return Response(self.get_serializer(synthesis).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=ReviewSerializer, responses=SynthesisJobSerializer)
@@ -131,5 +131,7 @@ class SynthesisJobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, view
     def review(self, request: Request, pk: str | None = None) -> Response:
         decision = ReviewSerializer(data=request.data)
         decision.is_valid(raise_exception=True)
-        synthesis = services.review(synthesis=self.get_object(), reviewer=own_user(request), **decision.validated_data)
+        synthesis = services.review(
+            synthesis=self.get_object(), reviewer=current_user(request), **decision.validated_data
+        )
         return Response(self.get_serializer(synthesis).data)

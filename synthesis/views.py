@@ -3,34 +3,26 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.generic import DetailView, FormView, ListView, TemplateView, View
 
-from ctplatform.accounts.models import User
 from ctplatform.datasets.models import MaskKind, Origin, Scan
 from ctplatform.errors import DomainError
-from ctplatform.permissions import StaffPageMixin
+from ctplatform.permissions import StaffPageMixin, current_user
 from synthesis import services
 from synthesis.filters import SynthesisFilter
 from synthesis.forms import BatchForm, InsertionForm, RemovalForm
 from synthesis.generators import retire
-from synthesis.models import Generator, SynthesisJob
+from synthesis.models import Generator, SynthesisJob, SynthesisJobQuerySet
 
 PER_PAGE = 30
 PANEL_ORDERS = 8
 
 
-def current_user(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
-
-
-def visible_synthesis(request: HttpRequest) -> QuerySet[SynthesisJob]:
+def visible_synthesis(request: HttpRequest) -> SynthesisJobQuerySet:
     related = ("job", "source_scan", "result_scan", "generator", "reviewed_by", "ordered_by")
     return SynthesisJob.objects.visible_to(current_user(request)).select_related(*related)
 

@@ -11,7 +11,7 @@ from rest_framework.views import exception_handler
 class DomainError(Exception):
     """What happened, why, and what to do; shown to the person as it stands."""
 
-    http_status_code = status.HTTP_400_BAD_REQUEST
+    http_status_code: int = status.HTTP_400_BAD_REQUEST
 
     def __init__(self, message: str, *, code: str = "refused", details: list[str] | None = None) -> None:
         super().__init__(message)

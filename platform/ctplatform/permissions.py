@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.permissions import BasePermission
@@ -22,6 +23,13 @@ class IsStudyStaff(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         user = request.user
         return isinstance(user, User) and user.is_active and user.role != Role.RATER
+
+
+def current_user(request: HttpRequest) -> User:
+    """The account behind a request that some guard has already let in."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 class StaffPageMixin(LoginRequiredMixin):

@@ -14,7 +14,7 @@ from ctplatform.accounts import services
 from ctplatform.accounts.forms import AcceptInvitationForm, InvitationForm
 from ctplatform.accounts.models import Invitation, User
 from ctplatform.errors import DomainError
-from ctplatform.permissions import StaffPageMixin
+from ctplatform.permissions import StaffPageMixin, current_user
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -30,20 +30,18 @@ class PeopleView(CoordinatorPageMixin, TemplateView):
     template_name = "accounts/people.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        user = self.request.user
+        user = current_user(self.request)
         invitations = Invitation.objects.open().select_related("invited_by")
-        if isinstance(user, User) and not user.is_administrator:
+        if not user.is_administrator:
             invitations = invitations.filter(invited_by=user)
-        kwargs.setdefault("form", InvitationForm(inviter=user))  # type: ignore[arg-type]
+        kwargs.setdefault("form", InvitationForm(inviter=user))
         people = User.objects.order_by("role", "username")
         return super().get_context_data(people=people, invitations=invitations, **kwargs)
 
 
 class InviteView(CoordinatorPageMixin, View):
     def post(self, request: HttpRequest) -> HttpResponse:
-        inviter = request.user
-        if not isinstance(inviter, User):
-            raise PermissionDenied
+        inviter = current_user(request)
         form = InvitationForm(request.POST, inviter=inviter)
         if not form.is_valid():
             page = PeopleView(request=request)
@@ -55,8 +53,8 @@ class InviteView(CoordinatorPageMixin, View):
 
 class RevokeInvitationView(CoordinatorPageMixin, View):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        user = request.user
-        mine = Invitation.objects.all() if getattr(user, "is_administrator", False) else user.invitations_sent.all()  # type: ignore[union-attr]
+        user = current_user(request)
+        mine = Invitation.objects.all() if user.is_administrator else Invitation.objects.filter(invited_by=user)
         try:
             services.revoke(invitation=get_object_or_404(mine, pk=pk))
         except DomainError as error:
@@ -94,10 +92,11 @@ class ApiTokenView(StaffPageMixin, TemplateView):
     template_name = "accounts/token.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        has_token = Token.objects.filter(user=self.request.user).exists()
+        has_token = Token.objects.filter(user=current_user(self.request)).exists()
         return super().get_context_data(has_token=has_token, **kwargs)
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        Token.objects.filter(user=request.user).delete()
-        token = Token.objects.create(user=request.user)
+        user = current_user(request)
+        Token.objects.filter(user=user).delete()
+        token = Token.objects.create(user=user)
         return self.render_to_response(self.get_context_data(token=token.key))

@@ -1,14 +1,15 @@
 """The demo's edits: a batch of insertions into the lesion-free twins, and removals of real phantom lesions."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from django.db.models import QuerySet
+from django.conf import settings
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset, Lesion, MaskKind, Scan
 from ctplatform.demo.scans import Report
 from synthesis import generators, services
-from synthesis.models import Generator, Operation, Review, SynthesisJob
+from synthesis.models import Generator, Operation, Review, SynthesisJob, SynthesisJobQuerySet
 from synthesis.placement import PlacementRules
 
 BATCH = services.BatchOrder(
@@ -27,10 +28,9 @@ LEFT_TO_REVIEW = 2
 REJECTION = "A vessel ends abruptly at the lesion's border"
 
 
-def ensure_generator(owner: User, folder: object) -> Generator:
-    from pathlib import Path
-
-    return generators.register(folder=Path(str(folder)), name="Demo generator", registered_by=owner)
+def ensure_generator(owner: User) -> Generator:
+    folder = Path(settings.ROOT) / "ml" / "weights" / "demo"
+    return generators.register(folder=folder, name="Demo generator", registered_by=owner)
 
 
 def ensure_edits(dataset: Dataset, generator: Generator, owner: User, report: Report) -> None:
@@ -53,11 +53,11 @@ def lesions_to_remove(dataset: Dataset) -> Iterator[Lesion]:
         yield from scan.lesions.filter(diameter_mm__gte=SMALLEST_REMOVED_MM).order_by("number")[:REMOVALS_PER_SCAN]
 
 
-def review_results(orders: QuerySet[SynthesisJob], reviewer: User, report: Report) -> None:
+def review_results(orders: SynthesisJobQuerySet, reviewer: User, report: Report) -> None:
     """Accept most, reject one with a reason and leave some, so that each state can be looked at."""
     if orders.exclude(review=Review.PENDING).exists():
         return
-    waiting = list(orders.to_review().order_by("ordered_at", "pk"))  # type: ignore[attr-defined]
+    waiting = list(orders.to_review().order_by("ordered_at", "pk"))
     for synthesis in waiting[1 : len(waiting) - LEFT_TO_REVIEW]:
         services.review(synthesis=synthesis, reviewer=reviewer, accept=True)
     if waiting:

@@ -75,7 +75,7 @@ def make_one(number: int) -> dict[str, Any]:
         "liver": phantom.liver,
         "labels": phantom.labels,
         "vessels": phantom.vessels,
-        "kinds": {lesion.number: lesion.kind for lesion in phantom.lesions},
+        "kinds": {lesion.label: lesion.kind for lesion in phantom.lesions},
         "acquisition": phantom.config,
     }
 

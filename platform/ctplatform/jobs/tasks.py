@@ -17,7 +17,7 @@ HARD_LIMIT_SECONDS = 6 * 3600
 def send(job: Job) -> None:
     """Tell a worker about the job once the transaction that made it is in the database."""
     Job.objects.filter(pk=job.pk).update(sent_at=timezone.now())
-    transaction.on_commit(lambda: run_job_task.apply_async(args=[str(job.pk)], queue=job.queue))
+    transaction.on_commit(lambda: run_job_task.apply_async(args=(str(job.pk),), queue=job.queue))
 
 
 @app.task(soft_time_limit=HARD_LIMIT_SECONDS - 60, time_limit=HARD_LIMIT_SECONDS)
@@ -36,7 +36,7 @@ def requeue_lost_jobs_task() -> int:
             fail_exhausted(job)
             continue
         Job.objects.filter(pk=job.pk).update(sent_at=now)
-        run_job_task.apply_async(args=[str(job.pk)], queue=job.queue)
+        run_job_task.apply_async(args=(str(job.pk),), queue=job.queue)
         lost += 1
     return lost
 
