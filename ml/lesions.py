@@ -77,7 +77,21 @@ def lesion_table(
         liver_mask: bool; without it contrast and surface contact are None.
         min_voxels: smaller parts are left out.
     """
-    scan = _Scan(volume_hu, grid, label_lesions(lesion_mask), liver_mask)
+    return measure_lesions(
+        volume_hu, grid, numbered=label_lesions(lesion_mask), liver_mask=liver_mask, min_voxels=min_voxels
+    )
+
+
+def measure_lesions(
+    volume_hu: NDArray[np.int16],
+    grid: Grid,
+    *,
+    numbered: NDArray[np.integer[Any]],
+    liver_mask: NDArray[np.bool_] | None = None,
+    min_voxels: int = 1,
+) -> list[Lesion]:
+    """As ``lesion_table``, for lesions that have their numbers already; the numbers stay, in rising order."""
+    scan = _Scan(volume_hu, grid, numbered, liver_mask)
     lesions = []
     for number, box in enumerate(ndimage.find_objects(scan.numbered), start=1):
         if box is not None and (scan.numbered[box] == number).sum() >= min_voxels:
@@ -89,7 +103,7 @@ def lesion_table(
 class _Scan:
     hu: NDArray[np.int16]
     grid: Grid
-    numbered: NDArray[np.int32]
+    numbered: NDArray[np.integer[Any]]
     liver: NDArray[np.bool_] | None
 
     def describe(self, number: int, box: Box) -> Lesion:

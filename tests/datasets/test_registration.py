@@ -16,19 +16,6 @@ from tests.phantoms import ball, liver_box, small_ct, small_grid
 pytestmark = pytest.mark.django_db
 
 
-def stored_files(folder="."):
-    folders, files = default_storage.listdir(folder)
-    found = {f"{folder}/{name}" for name in files}
-    for name in folders:
-        found |= stored_files(f"{folder}/{name}")
-    return found
-
-
-@pytest.fixture(autouse=True)
-def own_storage(settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path
-
-
 @pytest.fixture
 def with_lesions():
     """A scan with a liver and lesions number 1 and 2, 3 being free."""
@@ -102,7 +89,7 @@ def test_equal_voxels_are_refused_once_per_dataset():
     assert make_scan(grid=grid, volume=small_ct(grid)).content_digest == first.content_digest
 
 
-def test_of_two_stored_at_once_one_is_saved():
+def test_of_two_stored_at_once_one_is_saved(stored_files):
     grid, dataset = small_grid(), make_dataset()
     arguments = {"dataset": dataset, "subject": "s", "origin": Origin.PHANTOM, "created_by": dataset.owner}
     both = [store_scan(name=name, volume=small_ct(grid), grid=grid, **arguments) for name in "ab"]
@@ -119,7 +106,7 @@ def test_a_taken_name_gets_a_number():
 
 
 @pytest.mark.parametrize("after", [0, 3, 7, 14])
-def test_nothing_is_half_stored_when_the_storage_fails(monkeypatch, after):
+def test_nothing_is_half_stored_when_the_storage_fails(monkeypatch, stored_files, after):
     dataset, save, calls = make_dataset(), storage.save_bytes, []
 
     def failing(key, content):
@@ -136,7 +123,7 @@ def test_nothing_is_half_stored_when_the_storage_fails(monkeypatch, after):
     assert [model.objects.count() for model in (Scan, Mask, Lesion)] == [0, 0, 0]
 
 
-def test_nothing_is_half_stored_when_the_database_refuses(monkeypatch):
+def test_nothing_is_half_stored_when_the_database_refuses(monkeypatch, stored_files):
     def refuse(*args, **kwargs):
         raise RuntimeError("connection lost")
 
@@ -227,7 +214,7 @@ def test_an_insertion_works_where_no_lesion_was_known():
     assert result.masks.get(kind="lesion").made_by == MadeBy.SYNTHESIS
 
 
-def test_the_same_edit_twice_is_one_scan(with_lesions):
+def test_the_same_edit_twice_is_one_scan(with_lesions, stored_files):
     arguments = {"source": with_lesions, "edit": small_edit(with_lesions), "created_by": with_lesions.created_by}
     register_edited_scan(name="one", **arguments)
     files = stored_files()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets import storage
-from ctplatform.datasets.measuring import MAX_LESIONS, SHELL_OUTER_MM, LesionMeasure, measure_lesions, widened
+from ctplatform.datasets.measuring import MAX_LESIONS, SURROUNDINGS_MM, LesionMeasure, measure_lesions, widened
 from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, MaskKind, Origin, Scan
 from ctplatform.datasets.registration import (
     StoredScan,
@@ -171,7 +171,7 @@ def _measured_again(scan: Scan, labels: storage.Labels, liver: Mask | None, numb
     for number in sorted(numbers):
         if number > len(boxes) or boxes[number - 1] is None:
             continue  # removed as a whole
-        around = widened(grid, boxes[number - 1], SHELL_OUTER_MM)
+        around = widened(grid, boxes[number - 1], SURROUNDINGS_MM)
         volume = storage.read_box(scan.pk, grid, around)
         liver_part = None if liver is None else storage.read_labels_box(liver.pk, grid, around) > 0
         found = measure_lesions(volume, grid.crop(around), labels[around], liver_part)

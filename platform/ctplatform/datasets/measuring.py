@@ -1,4 +1,4 @@
-"""Lesions of a mask: numbered, measured, ready to become rows."""
+"""Lesions of a mask as the platform keeps them: numbered in eight bits, measured by ml.lesions."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,8 @@ import numpy.typing as npt
 from ml.geometry import Box, Grid
 
 MAX_LESIONS = 255
-# The liver that a lesion is compared with: a shell that starts clear of the blurred border.
-SHELL_INNER_MM = 2.0
-SHELL_OUTER_MM = 12.0
-MIN_SHELL_VOXELS = 20
+# Further than the liver that a lesion is compared with
+SURROUNDINGS_MM = 16.0
 
 
 @dataclass(frozen=True)
@@ -24,16 +22,12 @@ class LesionMeasure:
     contrast_hu: float | None
 
 
-def number_lesions(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.uint8], int]:
-    """Connected lesions numbered from the largest on, and how many small ones found no number."""
-    from scipy import ndimage
+def number_lesions(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Connected lesions numbered from the largest on; those after the 255th are specks and get no number."""
+    from ml.lesions import label_lesions
 
-    components, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(components.ravel(), minlength=count + 1)[1:]
-    by_size = np.argsort(-sizes, kind="stable")[:MAX_LESIONS]
-    numbers = np.zeros(count + 1, dtype=np.uint8)
-    numbers[by_size + 1] = np.arange(1, len(by_size) + 1, dtype=np.uint8)
-    return numbers[components], max(0, count - MAX_LESIONS)
+    numbers = label_lesions(mask)
+    return np.where(numbers <= MAX_LESIONS, numbers, 0).astype(np.uint8)
 
 
 def measure_lesions(
@@ -43,16 +37,19 @@ def measure_lesions(
     liver: npt.NDArray[np.bool_] | None,
 ) -> list[LesionMeasure]:
     """One entry per number in labels; arrays and grid may be a sub-volume."""
-    from scipy import ndimage
+    from ml import lesions
 
-    found = ndimage.find_objects(labels)
-    measures = []
-    for number, box in enumerate(found, start=1):
-        if box is not None:
-            around = widened(grid, box, SHELL_OUTER_MM)
-            part = None if liver is None else liver[around]
-            measures.append(_measure(number, volume[around], grid.crop(around), labels[around], part))
-    return measures
+    return [
+        LesionMeasure(
+            number=lesion.number,
+            centroid_lps_mm=lesion.centroid_lps_mm,
+            diameter_mm=lesion.diameter_mm,
+            volume_ml=lesion.volume_ml,
+            mean_hu=lesion.mean_hu,
+            contrast_hu=lesion.contrast_to_liver_hu,
+        )
+        for lesion in lesions.measure_lesions(volume, grid, numbered=labels, liver_mask=liver)
+    ]
 
 
 def widened(grid: Grid, box: tuple[slice, ...], margin_mm: float) -> Box:
@@ -62,38 +59,3 @@ def widened(grid: Grid, box: tuple[slice, ...], margin_mm: float) -> Box:
         margin = int(np.ceil(margin_mm / spacing))
         sides.append(slice(max(0, side.start - margin), min(size, side.stop + margin)))
     return sides[0], sides[1], sides[2]
-
-
-def _measure(
-    number: int,
-    volume: npt.NDArray[np.int16],
-    grid: Grid,
-    labels: npt.NDArray[np.uint8],
-    liver: npt.NDArray[np.bool_] | None,
-) -> LesionMeasure:
-    lesion = labels == number
-    x, y, z = (float(v) for v in grid.to_world(np.argwhere(lesion).mean(axis=0)))
-    volume_mm3 = float(lesion.sum()) * grid.voxel_volume_mm3
-    mean_hu = float(volume[lesion].mean())
-    reference = None if liver is None else _liver_around(volume, grid, lesion, liver & (labels == 0))
-    return LesionMeasure(
-        number=number,
-        centroid_lps_mm=(x, y, z),
-        diameter_mm=float(np.cbrt(6 * volume_mm3 / np.pi)),
-        volume_ml=volume_mm3 / 1000,
-        mean_hu=mean_hu,
-        contrast_hu=None if reference is None else mean_hu - reference,
-    )
-
-
-def _liver_around(
-    volume: npt.NDArray[np.int16],
-    grid: Grid,
-    lesion: npt.NDArray[np.bool_],
-    liver: npt.NDArray[np.bool_],
-) -> float | None:
-    from scipy import ndimage
-
-    distance_mm = ndimage.distance_transform_edt(~lesion, sampling=grid.spacing_zyx_mm)
-    shell = liver & (distance_mm > SHELL_INNER_MM) & (distance_mm <= SHELL_OUTER_MM)
-    return float(np.median(volume[shell])) if shell.sum() >= MIN_SHELL_VOXELS else None

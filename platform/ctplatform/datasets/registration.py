@@ -90,15 +90,19 @@ def store_scan(
     import_report: Mapping[str, Any] | None = None,
     on_progress: storage.OnProgress | None = None,
 ) -> StoredScan:
-    """A lesion mask of bool is cut into connected lesions, one of uint8 keeps its numbers."""
+    """A lesion mask of bool is cut into connected lesions, one of uint8 keeps its numbers.
+
+    An empty name or subject becomes a neutral one from the content digest.
+    """
     check_arrays(volume, grid, masks or {})
     digest = storage.content_digest(volume, grid)
     refuse_duplicate(dataset, digest)
+    neutral = f"ct-{digest[:8]}"
     stored = StoredScan(
         new_scan(
             dataset=dataset,
-            name=name,
-            subject=subject,
+            name=name or neutral,
+            subject=subject or neutral,
             origin=origin,
             grid=grid,
             created_by=created_by,
@@ -144,7 +148,7 @@ def as_labels(kind: MaskKind, mask: MaskVolume) -> storage.Labels:
     if mask.dtype == np.uint8:
         return mask.astype(np.uint8, copy=False)
     if kind == MaskKind.LESION:
-        return number_lesions(mask.astype(np.bool_, copy=False))[0]
+        return number_lesions(mask.astype(np.bool_, copy=False))
     return mask.astype(np.uint8)
 
 

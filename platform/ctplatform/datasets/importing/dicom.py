@@ -1,0 +1,186 @@
+"""DICOM files to series to volumes."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset as DicomDataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from ctplatform.datasets import deidentify
+from ctplatform.datasets.importing.axes import canonical
+from ctplatform.datasets.importing.dicom_geometry import Placed, place_slices
+from ctplatform.datasets.importing.dicom_pixels import read_hu
+from ctplatform.datasets.importing.found import Candidate, ReadScan, Refusal, clean_hu
+from ctplatform.datasets.importing.refusal import ImportRefusedError, check_size
+
+logger = logging.getLogger(__name__)
+# What is read is checked here, and pydicom's own warnings would quote values into the log.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+SEGMENTATION_CLASSES = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}
+DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
+
+
+@dataclass(frozen=True)
+class DicomFile:
+    path: Path
+    header: DicomDataset
+
+    def text(self, keyword: str) -> str:
+        return str(self.header.get(keyword, "") or "")
+
+    @property
+    def is_segmentation(self) -> bool:
+        return self.sop_class in SEGMENTATION_CLASSES
+
+    @property
+    def sop_class(self) -> str:
+        meta = getattr(self.header, "file_meta", None)
+        return self.text("SOPClassUID") or (str(meta.get("MediaStorageSOPClassUID", "")) if meta else "")
+
+
+@dataclass(frozen=True)
+class DicomContents:
+    scans: list[Candidate]
+    refusals: list[Refusal]
+    segmentations: list[DicomFile]
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """A preamble with its mark, or a bare data set that starts with group 0008."""
+    with path.open("rb") as file:
+        start = file.read(132)
+    return start[128:132] == b"DICM" or start[:2] == b"\x08\x00"
+
+
+def read_header(path: Path) -> DicomFile:
+    """Everything but the pixels, and nothing that has to be inflated first: that could be a bomb."""
+    try:
+        with path.open("rb") as file:
+            meta = pydicom.filereader.read_partial(file, stop_when=lambda tag, _vr, _n: tag.group > 2, force=True)
+        if getattr(meta.file_meta, "TransferSyntaxUID", None) == DeflatedExplicitVRLittleEndian:
+            raise ImportRefusedError("It uses the deflated transfer syntax. Export it uncompressed or as JPEG 2000.")
+        return DicomFile(path, pydicom.dcmread(path, stop_before_pixels=True, force=True))
+    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, NotImplementedError) as error:
+        raise ImportRefusedError("It is damaged: its DICOM header can't be read.") from error
+
+
+def read_headers(paths: Iterable[Path]) -> tuple[list[DicomFile], list[Refusal]]:
+    files, refusals = [], []
+    for number, path in enumerate(paths, start=1):
+        try:
+            file = read_header(path)
+        except ImportRefusedError as error:
+            refusals.append(Refusal(f"DICOM file {number}", error.message))
+            continue
+        if file.sop_class != DIRECTORY_CLASS:
+            files.append(file)
+    return files, refusals
+
+
+def sort_out(paths: Iterable[Path], dataset_id: UUID) -> DicomContents:
+    """CT series as candidates; segmentations apart; everything else refused with its reason, once per series."""
+    files, refusals = read_headers(paths)
+    contents = DicomContents([], refusals, [file for file in files if file.is_segmentation])
+    by_series: dict[str, list[DicomFile]] = defaultdict(list)
+    for file in files:
+        if not file.is_segmentation:
+            by_series[file.text("SeriesInstanceUID")].append(file)
+    for number, members in enumerate(by_series.values(), start=1):
+        fit, reasons = _split_unfit(members)
+        label = f"DICOM series {number}"
+        contents.refusals.extend(Refusal(f"{label} ({count} files)", why) for why, count in reasons.items())
+        volumes = _volumes_of(fit)
+        for part, volume in enumerate(volumes, start=1):
+            own_label = label if len(volumes) == 1 else f"{label}, part {part}"
+            contents.scans.append(
+                Candidate(
+                    label=own_label,
+                    read=partial(read_series, volume, dataset_id),
+                    series_uid=volume[0].text("SeriesInstanceUID"),
+                    frame_uid=volume[0].text("FrameOfReferenceUID"),
+                )
+            )
+    return contents
+
+
+def _split_unfit(files: list[DicomFile]) -> tuple[list[DicomFile], dict[str, int]]:
+    fit: list[DicomFile] = []
+    reasons: dict[str, int] = defaultdict(int)
+    for file in files:
+        try:
+            deidentify.refuse_unfit(file.header)
+            fit.append(file)
+        except ImportRefusedError as error:
+            reasons[error.message] += 1
+        except Exception:
+            # values of a hostile header fail in whatever way their type does
+            logger.info("a DICOM header holds values that can't be read", exc_info=True)
+            reasons["It is damaged: its DICOM header holds values that can't be read."] += 1
+    return fit, reasons
+
+
+def _volumes_of(files: list[DicomFile]) -> list[list[DicomFile]]:
+    """A series may hold several stacks: other orientations or sizes, or one stack per phase of the contrast."""
+    stacks: dict[tuple[Any, ...], list[DicomFile]] = defaultdict(list)
+    for file in _without_copies(files):
+        orientation = tuple(round(float(v), 3) for v in file.header.get("ImageOrientationPatient", None) or ())
+        key = (file.text("Rows"), file.text("Columns"), file.text("PixelSpacing"), orientation)
+        stacks[key].append(file)
+    return [volume for stack in stacks.values() for volume in _by_acquisition(stack)]
+
+
+def _without_copies(files: list[DicomFile]) -> list[DicomFile]:
+    seen: set[str] = set()
+    kept = []
+    for file in files:
+        uid = file.text("SOPInstanceUID")
+        if not uid or uid not in seen:
+            kept.append(file)
+        seen.add(uid)
+    return kept
+
+
+def _by_acquisition(stack: list[DicomFile]) -> list[list[DicomFile]]:
+    """Only split when places repeat: a long scan may carry several acquisition numbers on its way."""
+    places = [file.text("ImagePositionPatient") for file in stack]
+    if len(set(places)) == len(places):
+        return [stack]
+    for keyword in ("AcquisitionNumber", "TemporalPositionIdentifier", "AcquisitionTime"):
+        parts: dict[str, list[DicomFile]] = defaultdict(list)
+        for file in stack:
+            parts[file.text(keyword)].append(file)
+        if all(len({f.text("ImagePositionPatient") for f in part}) == len(part) for part in parts.values()):
+            return list(parts.values())
+    return [stack]
+
+
+def read_series(files: list[DicomFile], dataset_id: UUID) -> ReadScan:
+    first = files[0].header
+    check_size((len(files), int(first.get("Rows", 0) or 0), int(first.get("Columns", 0) or 0)))
+    placed: Placed[DicomFile] = place_slices([(file.header, file) for file in files])
+    volume = np.empty(placed.grid.size_zyx, dtype=np.int16)
+    padded = 0
+    for index, file in enumerate(placed.files):
+        volume[index], padding = read_hu(file.path)
+        padded += padding
+    volume, grid, moved = canonical(volume, placed.grid)
+    report = deidentify.dicom_report(file.header for file in files)
+    scan = ReadScan(volume=volume, grid=grid, report=report)
+    scan.acquisition = deidentify.acquisition_facts(first)
+    scan.subject = deidentify.subject_label(dataset_id, first)
+    if padded:
+        scan.changed(f"{padded} padding voxels were set to -1024 HU")
+    if moved:
+        scan.changed("axes were reordered to left, posterior, superior (no interpolation)")
+    clean_hu(scan)
+    return scan
