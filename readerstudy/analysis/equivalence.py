@@ -135,19 +135,41 @@ def judge(
     estimate: Estimate,
     margin: float,
     alpha: float,
+    equivalence_interval: tuple[float, float] | None = None,
     measure: str = "AUC",
     null: float = 0.5,
+    no_test: str | None = None,
 ) -> Judgement:
-    """Combine the test against chance and the equivalence test into one verdict.
+    """Combine the test against chance and the equivalence test into one verdict with its sentence.
 
-    A missing test counts as not passed, so that what cannot be estimated is inconclusive.
+    A missing test counts as not passed, so that what cannot be estimated is inconclusive; `no_test` says why the
+    test is missing. `equivalence_interval` are the 1-2*alpha limits on the scale of the estimate.
     """
     differs = p_difference is not None and p_difference <= alpha
     verdict = _verdict(differs=differs, equivalent=bool(equivalent))
-    return Judgement(
-        verdict=verdict,
-        sentence=_sentence(verdict, estimate=estimate, margin=margin, measure=measure, null=null),
-    )
+    if estimate.value is None:
+        sentence = f"Inconclusive: {measure} could not be estimated ({estimate.reason})."
+        return Judgement(verdict=Verdict.INCONCLUSIVE, sentence=sentence)
+    number = f"{measure} {estimate.value:.3f}{_limits(estimate.low, estimate.high, 1 - alpha)}"
+    if p_difference is None and not equivalent:
+        sentence = f"Inconclusive: {number}, but no test is possible ({no_test or 'no standard error'})."
+        return Judgement(verdict=Verdict.INCONCLUSIVE, sentence=sentence)
+    low, high = equivalence_interval or (None, None)
+    within = f"{measure} {estimate.value:.3f}{_limits(low, high, 1 - 2 * alpha)}"
+    band = f"{null:.2f} ± {margin:.2f}"
+    above = estimate.value > null
+    sentence = {
+        Verdict.DISCRIMINATES: (f"Discriminates: the raters {_how(above=above)} ({number}, chance {null:.2f})."),
+        Verdict.EQUIVALENT: f"Equivalent to chance within the margin: {within} lies within {band}.",
+        Verdict.DETECTABLE_WITHIN: (
+            f"Detectable but within the margin: {within} lies within {band} yet differs from chance."
+        ),
+        Verdict.INCONCLUSIVE: (
+            f"Inconclusive: {number} neither differs from chance nor is shown to lie within {band}. More cases "
+            "or raters are needed; this is not evidence that the images cannot be told apart."
+        ),
+    }[verdict]
+    return Judgement(verdict=verdict, sentence=sentence)
 
 
 def _verdict(*, differs: bool, equivalent: bool) -> Verdict:
@@ -156,21 +178,12 @@ def _verdict(*, differs: bool, equivalent: bool) -> Verdict:
     return Verdict.EQUIVALENT if equivalent else Verdict.INCONCLUSIVE
 
 
-def _sentence(verdict: Verdict, *, estimate: Estimate, margin: float, measure: str, null: float) -> str:
-    if estimate.value is None:
-        return f"Inconclusive: {measure} could not be estimated ({estimate.reason})."
-    number = f"{measure} {estimate.value:.3f}"
-    if estimate.low is not None and estimate.high is not None:
-        number += f" [{estimate.low:.3f} to {estimate.high:.3f}]"
-    band = f"{null:.2f} ± {margin:.2f}"
-    if verdict is Verdict.DISCRIMINATES:
-        how = "told synthetic from real" if estimate.value > null else "used the right information with swapped labels"
-        return f"Discriminates: the raters {how} ({number}, chance {null:.2f})."
-    if verdict is Verdict.EQUIVALENT:
-        return f"Equivalent to chance within the margin: {number} lies within {band}."
-    if verdict is Verdict.DETECTABLE_WITHIN:
-        return f"Detectable but within the margin: {number} differs from chance yet lies within {band}."
-    return (
-        f"Inconclusive: {number} neither differs from chance nor is shown to lie within {band}. "
-        "More cases or raters are needed; this is not evidence that the images cannot be told apart."
-    )
+def _limits(low: float | None, high: float | None, level: float) -> str:
+    if low is None or high is None:
+        return ""
+    return f" [{100 * level:.0f} % interval {low:.3f} to {high:.3f}]"
+
+
+def _how(*, above: bool) -> str:
+    # Below chance the information was used, only with the labels swapped.
+    return "told synthetic from real" if above else "used the right information with swapped labels"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy import optimize
 
 from readerstudy.analysis.estimate import FloatArray
 
@@ -35,3 +36,27 @@ def numeric_hessian(function: Objective, at: FloatArray, *, step: float = 1e-4) 
             cross = function(at + steps[i] - steps[j]) + function(at - steps[i] + steps[j])
             hessian[i, j] = hessian[j, i] = (both - cross) / (4 * sizes[i] * sizes[j])
     return hessian
+
+
+def minimise(
+    function: Objective,
+    start: FloatArray,
+    *,
+    step: float,
+    lower: FloatArray | None = None,
+) -> tuple[FloatArray, float]:
+    """Minimise a smooth function with central differences; `lower` are bounds, -inf for none.
+
+    Returns the point and the value there. One-sided differences are too coarse for the standard errors that are
+    taken at the minimum.
+    """
+    bounds = None if lower is None else optimize.Bounds(lower, np.inf)
+    fit = optimize.minimize(  # type: ignore[call-overload]
+        function,
+        start,
+        jac=lambda at: numeric_gradient(function, at, step=step),
+        method="BFGS" if bounds is None else "L-BFGS-B",
+        bounds=bounds,
+        options={"gtol": 1e-5, "maxiter": 300} if bounds is None else {"ftol": 1e-14, "gtol": 1e-7},
+    )
+    return np.asarray(fit.x, dtype=np.float64), float(fit.fun)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from readerstudy.analysis.ensemble import TieRule
+from readerstudy.analysis.mrmc import Covariance
 from readerstudy.analysis.multiplicity import Adjustment
 
 MissingRule = Literal["available", "complete_cases"]
@@ -31,6 +32,7 @@ class AnalysisOptions:
     adjustment: Adjustment = "holm"
     family: Family = "raters_and_ensemble"
     rater_test: RaterTest = "auto"
+    covariance: Covariance = "delong"
     permutations: int = 20_000
     seed: int = 20_210_817
 

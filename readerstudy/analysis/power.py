@@ -102,14 +102,7 @@ def binomial_sample_size(
         binomial_power(n=n, null=null, share=share, alpha=alpha, alternative=alternative).power
         for n in range(1, last + 1)
     ]
-    reached = [n for n, power in enumerate(powers, start=1) if power >= target]
-    short = [n for n, power in enumerate(powers, start=1) if power < target]
-    if not reached:
-        reason = "the target is not reached within the search"
-        return BinomialSampleSize(first=None, power_at_first=None, stays_from=None, reason=reason)
-    return BinomialSampleSize(
-        first=reached[0], power_at_first=powers[reached[0] - 1], stays_from=short[-1] + 1 if short else 1
-    )
+    return _first_and_stable(powers, target=target)
 
 
 def _normal_sample_size(null: float, share: float, alpha: float, alternative: Alternative, target: float) -> int | None:
@@ -154,12 +147,30 @@ def tost_power(*, n: int, null: float = 0.5, share: float = 0.5, margin: float, 
 
 def tost_sample_size(
     *, null: float = 0.5, share: float = 0.5, margin: float, alpha: float = 0.05, target: float = 0.8
-) -> int | None:
-    """Smallest n whose exact TOST reaches `target` power; None when it is beyond the search."""
-    for n in range(1, LARGEST_SEARCH):
-        if tost_power(n=n, null=null, share=share, margin=margin, alpha=alpha).power >= target:
-            return n
-    return None
+) -> BinomialSampleSize:
+    """Smallest number of trials whose exact TOST reaches `target` power, and from where it never falls below."""
+    room = margin - abs(share - null)
+    if room <= 0:
+        reason = "the true proportion lies outside the margin"
+        return BinomialSampleSize(first=None, power_at_first=None, stays_from=None, reason=reason)
+    quantiles = float(stats.norm.isf(alpha) + stats.norm.isf((1 - target) / 2))
+    last = int(2 * quantiles**2 * 0.25 / room**2) + 60
+    if last > LARGEST_SEARCH:
+        reason = f"more than {LARGEST_SEARCH // 2} trials"
+        return BinomialSampleSize(first=None, power_at_first=None, stays_from=None, reason=reason)
+    powers = [tost_power(n=n, null=null, share=share, margin=margin, alpha=alpha).power for n in range(1, last + 1)]
+    return _first_and_stable(powers, target=target)
+
+
+def _first_and_stable(powers: list[float], *, target: float) -> BinomialSampleSize:
+    reached = [n for n, power in enumerate(powers, start=1) if power >= target]
+    short = [n for n, power in enumerate(powers, start=1) if power < target]
+    if not reached:
+        reason = "the target is not reached within the search"
+        return BinomialSampleSize(first=None, power_at_first=None, stays_from=None, reason=reason)
+    return BinomialSampleSize(
+        first=reached[0], power_at_first=powers[reached[0] - 1], stays_from=short[-1] + 1 if short else 1
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

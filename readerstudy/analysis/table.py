@@ -15,7 +15,8 @@ from readerstudy.analysis.options import MissingRule
 class ResponseTable:
     """Truth (cases,), calls and ratings (cases, raters), NaN = no rating; ids name rows and columns.
 
-    Truth and calls: 1 = synthetic, 0 = real. A higher rating means more surely synthetic.
+    `order` is the position in each rater's own sequence and `times_ms` the reading time, both (cases,
+    raters). Truth and calls: 1 = synthetic, 0 = real. A higher rating means more surely synthetic.
     """
 
     truth: FloatArray
@@ -23,6 +24,14 @@ class ResponseTable:
     ratings: FloatArray | None
     rater_ids: tuple[str, ...]
     case_ids: tuple[str, ...]
+    order: FloatArray | None = None
+    times_ms: FloatArray | None = None
+
+    @property
+    def correct(self) -> FloatArray:
+        """Return 1 for a correct call, 0 for a wrong one, NaN for none; shape (cases, raters)."""
+        right = (self.calls == self.truth[:, None]).astype(np.float64)
+        return np.where(is_rated(self.calls), right, np.nan)
 
     @property
     def n_cases(self) -> int:
@@ -47,6 +56,8 @@ class ResponseTable:
             ratings=None if self.ratings is None else self.ratings[keep],
             rater_ids=self.rater_ids,
             case_ids=tuple(self.case_ids[row] for row in keep),
+            order=None if self.order is None else self.order[keep],
+            times_ms=None if self.times_ms is None else self.times_ms[keep],
         )
 
 
@@ -57,6 +68,8 @@ def response_table(
     ratings: MatrixLike | None = None,
     rater_ids: Sequence[str] | None = None,
     case_ids: Sequence[str] | None = None,
+    order: MatrixLike | None = None,
+    times_ms: MatrixLike | None = None,
 ) -> ResponseTable:
     """Check shapes and coding and return the table; ValueError says what does not fit."""
     true = as_truth(truth)
@@ -69,10 +82,18 @@ def response_table(
         raise ValueError("every case and every rater has one name of its own")
     if not np.isin(matrix[~np.isnan(matrix)], (0.0, 1.0)).all():
         raise ValueError("a call is 1 (synthetic), 0 (real) or missing")
-    rated = as_matrix(ratings) if ratings is not None and len(true) else None
-    if rated is not None and rated.shape != matrix.shape:
-        raise ValueError(f"ratings are {rated.shape}, calls are {matrix.shape}")
-    return ResponseTable(truth=true, calls=matrix, ratings=rated, rater_ids=raters, case_ids=cases)
+    extra = {"ratings": ratings, "order": order, "times_ms": times_ms}
+    more = {name: _same_shape(name, values, matrix) for name, values in extra.items()}
+    return ResponseTable(truth=true, calls=matrix, rater_ids=raters, case_ids=cases, **more)
+
+
+def _same_shape(name: str, values: MatrixLike | None, calls: FloatArray) -> FloatArray | None:
+    if values is None or len(calls) == 0:
+        return None
+    matrix = as_matrix(values)
+    if matrix.shape != calls.shape:
+        raise ValueError(f"{name} are {matrix.shape}, calls are {calls.shape}")
+    return matrix
 
 
 def _numbered(count: int) -> tuple[str, ...]:
