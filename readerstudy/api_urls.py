@@ -1,3 +1,7 @@
-from django.urls import URLPattern
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from readerstudy.api import StudyViewSet
+
+router = SimpleRouter()
+router.register("", StudyViewSet, basename="study")
+urlpatterns = router.urls

@@ -1,5 +1,9 @@
 from django.urls import path
-from django.views.generic import TemplateView
+
+from readerstudy.reading import pages
 
 app_name = "reading"
-urlpatterns = [path("", TemplateView.as_view(template_name="base.html"), name="sessions")]
+urlpatterns = [
+    path("", pages.SessionsView.as_view(), name="sessions"),
+    path("<str:token>/", pages.ReadingRoomView.as_view(), name="room"),
+]

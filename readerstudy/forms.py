@@ -1,0 +1,156 @@
+from typing import Any
+
+from django import forms
+
+from ctplatform.accounts.models import Role, User
+from ctplatform.datasets.models import Dataset
+from readerstudy.models import Study, Template
+
+TIE_RULES = [
+    ("exclude", "Leave the case out"),
+    ("synthetic", "Count a tie as “synthetic”"),
+    ("real", "Count a tie as “real”"),
+    ("half_credit", "Half a correct answer"),
+]
+MISSING_RULES = [
+    ("available", "Use all ratings there are"),
+    ("complete_cases", "Use only cases that every rater rated"),
+]
+PROTOCOL_FIELDS = [
+    "title",
+    "description",
+    "question",
+    "instructions",
+    "display_mode",
+    "field_of_view_mm",
+    "stack_slices",
+    "window_center_hu",
+    "window_width_hu",
+    "confidence_levels",
+    "datasets",
+    "cases_planned",
+    "diameter_min_mm",
+    "diameter_max_mm",
+    "seed",
+    "block_size",
+    "longest_run",
+    "scan_distance",
+    "place_distance",
+]
+
+
+class NewStudyForm(forms.Form):
+    template = forms.ChoiceField(choices=Template.choices, label="What raters judge", widget=forms.RadioSelect)
+    title = forms.CharField(max_length=160)
+    cases_planned = forms.IntegerField(
+        min_value=4, max_value=2000, initial=100, label="Number of cases", help_text="Half real, half synthetic"
+    )
+
+    def clean_cases_planned(self) -> int:
+        return _even(self.cleaned_data["cases_planned"])
+
+
+class StudyForm(forms.ModelForm[Study]):
+    """The protocol of a draft with its analysis plan."""
+
+    margin_points = forms.IntegerField(
+        min_value=1,
+        max_value=49,
+        label="Margin of equivalence (percentage points)",
+        help_text="How far from chance still counts as “no better than chance”; fix it before you look",
+    )
+    alpha = forms.FloatField(min_value=0.001, max_value=0.2, label="Level of the tests (alpha)")
+    tie_rule = forms.ChoiceField(choices=TIE_RULES, label="When the panel is split evenly")
+    missing_rule = forms.ChoiceField(choices=MISSING_RULES, label="When ratings are missing")
+
+    class Meta:
+        model = Study
+        fields = PROTOCOL_FIELDS
+        widgets = {"datasets": forms.CheckboxSelectMultiple}
+        labels = {
+            "field_of_view_mm": "Edge of the patch (mm)",
+            "stack_slices": "Slices in a stack",
+            "window_center_hu": "Window centre (HU)",
+            "window_width_hu": "Window width (HU)",
+            "confidence_levels": "Levels of confidence",
+            "cases_planned": "Number of cases",
+            "diameter_min_mm": "Smallest diameter (mm)",
+            "diameter_max_mm": "Largest diameter (mm)",
+            "seed": "Seed",
+            "scan_distance": "Distance between cases of one scan",
+            "place_distance": "Distance between cases of one place",
+        }
+
+    def __init__(self, *args: Any, editor: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["datasets"].queryset = Dataset.objects.visible_to(editor)  # type: ignore[attr-defined]
+        options = self.instance.plan_options
+        self.fields["margin_points"].initial = round(100 * options["margin"])
+        for name in ("alpha", "tie_rule", "missing_rule"):
+            self.fields[name].initial = options[name]
+
+    def clean_cases_planned(self) -> int:
+        return _even(self.cleaned_data["cases_planned"])
+
+    def clean_stack_slices(self) -> int:
+        slices = int(self.cleaned_data["stack_slices"])
+        if slices % 2 == 0:
+            raise forms.ValidationError("Choose an odd number, so that the place is on the middle slice.")
+        return slices
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        low, high = cleaned.get("diameter_min_mm"), cleaned.get("diameter_max_mm")
+        if low is not None and high is not None and low >= high:
+            self.add_error("diameter_max_mm", "The largest diameter must be above the smallest.")
+        return cleaned
+
+    def settings(self) -> dict[str, Any]:
+        """Keyword arguments for change_design."""
+        data = dict(self.cleaned_data)
+        data["plan_options"] = {
+            "margin": data.pop("margin_points") / 100,
+            **{name: data.pop(name) for name in ("alpha", "tie_rule", "missing_rule")},
+        }
+        return data
+
+
+class RatersForm(forms.Form):
+    users = forms.ModelMultipleChoiceField(
+        User.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, label="Raters"
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people = User.objects.filter(role=Role.RATER, is_active=True).order_by("is_simulated", "username")
+        self.fields["users"].queryset = people  # type: ignore[attr-defined]
+        self.fields["users"].label_from_instance = _person_label  # type: ignore[attr-defined]
+
+
+class TeamForm(forms.Form):
+    members = forms.ModelMultipleChoiceField(
+        User.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, label="Team"
+    )
+
+    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people = User.objects.exclude(role=Role.RATER).exclude(pk=owner.pk).filter(is_active=True)
+        self.fields["members"].queryset = people.order_by("username")  # type: ignore[attr-defined]
+
+
+class ExclusionForm(forms.Form):
+    reason = forms.CharField(max_length=300, label="Reason")
+
+
+class UnblindForm(forms.Form):
+    typed_title = forms.CharField(max_length=200, label="Type the study's title to confirm")
+
+
+def _even(number: int) -> int:
+    if number % 2:
+        raise forms.ValidationError("Choose an even number: half of the cases are real, half synthetic.")
+    return number
+
+
+def _person_label(user: User) -> str:
+    return f"{user} · {user.username}{' (simulated)' if user.is_simulated else ''}"

@@ -1,0 +1,8 @@
+"""The kinds of long work that this app gives to the job mechanism."""
+
+from ctplatform.jobs import registry
+from readerstudy.design.drawing import run_draw
+from readerstudy.locking.execution import forget_lock, run_lock
+
+registry.register("study.draw", run_draw)
+registry.register("study.lock", run_lock, on_abandoned=forget_lock)

@@ -1,0 +1,24 @@
+"""The study's tables, split by its life: design (study, cases), reading (sessions, ledger), record (audit)."""
+
+from readerstudy.models.case import Case, CaseTruth, StudySeal
+from readerstudy.models.reading import Presentation, RatingEvent, Session, Stimulus, StudyRater
+from readerstudy.models.record import AuditEntry, record
+from readerstudy.models.study import Answer, DisplayMode, Study, StudyState, Template
+
+__all__ = [
+    "Answer",
+    "AuditEntry",
+    "Case",
+    "CaseTruth",
+    "DisplayMode",
+    "Presentation",
+    "RatingEvent",
+    "Session",
+    "Stimulus",
+    "Study",
+    "StudyRater",
+    "StudySeal",
+    "StudyState",
+    "Template",
+    "record",
+]

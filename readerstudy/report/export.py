@@ -1,0 +1,142 @@
+"""One row per rating, with a codebook. Before the unblinding the columns of the truth do not exist."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from readerstudy.models import CaseTruth, RatingEvent, Study
+from readerstudy.results import analysis_of
+from readerstudy.unblinding.services import truth_after_unblinding
+
+SCHEMA = "turing-ward-ratings/1"
+
+CODEBOOK = {
+    "study": "Title of the study",
+    "rater": "Number of the rater within the study",
+    "rater_name": "Display name or login of the rater",
+    "simulated": "1: a virtual rater of a dry run, not a person",
+    "excluded": "1: excluded from the analysis; the reason stands in excluded_reason",
+    "excluded_reason": "Why the coordinator excluded this rater",
+    "case": "Code of the case, drawn at the lock; the same for every rater",
+    "position": "Slot of the case in this rater's stored order, from 1",
+    "answer": "real or synthetic",
+    "confidence": "How sure the rater was, from 1 to the number of levels; empty when not asked",
+    "valid": "1: the rating counts; 0: the same rater superseded it by a later one",
+    "shown_at": "When the whole picture was first on the screen, by the rater's clock (UTC)",
+    "answered_at": "When the answer was given, by the rater's clock (UTC)",
+    "received_at": "When the server wrote the ledger entry (UTC)",
+    "reading_ms": "Visible time from the first full picture to the answer",
+    "load_ms": "Time from asking for the pixels to the first full picture",
+    "hidden_ms": "Time during which the page was not visible",
+    "scrolls": "Number of scroll steps",
+    "windowings": "Number of changes of window or level",
+    "zooms": "Number of changes of zoom",
+    "sequence": "Number of the ledger entry",
+    "digest": "SHA-256 of the ledger entry",
+}
+TRUTH_CODEBOOK = {
+    "truth": "real or synthetic: the sealed truth, known since the unblinding",
+    "correct": "1: the answer is the truth",
+    "scan": "Name of the scan that the case shows",
+    "subject": "Neutral name of the person whose scan it is",
+    "diameter_mm": "Diameter of the lesion (removed lesions: of the one removed; healthy places: of the one matched)",
+    "depth_mm": "Depth of the place below the surface of the liver",
+}
+
+
+def codebook(study: Study) -> dict[str, str]:
+    return {**CODEBOOK, **TRUTH_CODEBOOK} if study.stage.terminal else dict(CODEBOOK)
+
+
+def rating_rows(study: Study) -> Iterator[dict[str, Any]]:
+    truths = truth_after_unblinding(study) if study.stage.terminal else {}
+    events = (
+        RatingEvent.objects.filter(study=study)
+        .select_related("presentation__session__rater__user", "presentation__stimulus__case", "superseded_by")
+        .order_by("sequence")
+    )
+    for event in events.iterator(chunk_size=2000):
+        row = _row(study, event)
+        if study.stage.terminal:
+            row |= _truth_columns(event, truths[row["case"]])
+        yield row
+
+
+def _row(study: Study, event: RatingEvent) -> dict[str, Any]:
+    rater = event.presentation.session.rater
+    return {
+        "study": study.title,
+        "rater": rater.number,
+        "rater_name": str(rater.user),
+        "simulated": int(rater.user.is_simulated),
+        "excluded": int(rater.excluded_at is not None),
+        "excluded_reason": rater.excluded_reason,
+        "case": event.presentation.stimulus.case.code,
+        "position": event.presentation.position + 1,
+        "answer": event.answer,
+        "confidence": event.confidence,
+        "valid": int(not hasattr(event, "superseded_by")),
+        "shown_at": event.shown_at.isoformat(),
+        "answered_at": event.answered_at.isoformat(),
+        "received_at": event.received_at.isoformat(),
+        "reading_ms": event.reading_ms,
+        "load_ms": event.load_ms,
+        "hidden_ms": event.hidden_ms,
+        **{name: event.interactions.get(name, 0) for name in ("scrolls", "windowings", "zooms")},
+        "sequence": event.sequence,
+        "digest": event.digest,
+    }
+
+
+def _truth_columns(event: RatingEvent, truth: CaseTruth) -> dict[str, Any]:
+    kind = "synthetic" if truth.synthetic else "real"
+    return {
+        "truth": kind,
+        "correct": int(event.answer == kind),
+        "scan": truth.scan.name,
+        "subject": truth.scan.subject,
+        "diameter_mm": round(truth.diameter_mm, 2),
+        "depth_mm": None if truth.depth_mm is None else round(truth.depth_mm, 2),
+    }
+
+
+def as_csv(study: Study) -> str:
+    """The codebook stands above the table in lines that begin with '#'."""
+    columns = codebook(study)
+    out = io.StringIO()
+    for name, meaning in columns.items():
+        out.write(f"# {name}: {meaning}\n")
+    writer = csv.DictWriter(out, fieldnames=list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _safe(value) for name, value in row.items()} for row in rating_rows(study))
+    return out.getvalue()
+
+
+def _safe(value: Any) -> Any:
+    """A spreadsheet would run a text that begins like a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"} else value
+
+
+def as_json(study: Study) -> str:
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "study": {
+            "id": str(study.pk),
+            "title": study.title,
+            "state": study.state,
+            "protocol_digest": study.protocol_digest,
+            "plan_digest": study.plan_digest,
+            "schedule_digest": study.schedule_digest,
+            "ledger_count": study.ledger_count,
+            "ledger_head": study.ledger_head,
+        },
+        "codebook": codebook(study),
+        "ratings": list(rating_rows(study)),
+    }
+    if study.stage.terminal:
+        content["protocol"] = study.protocol
+        content["schedule_seed"] = study.seal.schedule_seed
+        content["analysis"] = analysis_of(study)
+    return json.dumps(content, indent=1)

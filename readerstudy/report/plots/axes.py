@@ -1,0 +1,70 @@
+"""Scales, axes and number words that all plots share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from readerstudy.report.drawing import CARD, INK, LINE, MUTED, Drawing, Paint
+
+Scale = Callable[[float], float]
+GRID = Paint(stroke=LINE)
+AXIS = Paint(stroke=MUTED)
+CHANCE = Paint(stroke=INK, width=1.2, dash=(5, 4))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A plotting area inside a drawing, with its x and y scales."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    x_range: tuple[float, float]
+    y_range: tuple[float, float]
+
+    def x(self, value: float) -> float:
+        low, high = self.x_range
+        return self.left + (value - low) / (high - low) * (self.right - self.left)
+
+    def y(self, value: float) -> float:
+        low, high = self.y_range
+        return self.bottom - (value - low) / (high - low) * (self.bottom - self.top)
+
+
+def draw_frame(
+    drawing: Drawing,
+    frame: Frame,
+    *,
+    x_ticks: Sequence[tuple[float, str]],
+    y_ticks: Sequence[tuple[float, str]],
+    x_label: str,
+    y_label: str,
+) -> None:
+    drawing.box(
+        frame.left,
+        frame.top,
+        frame.right - frame.left,
+        frame.bottom - frame.top,
+        paint=Paint(fill=CARD, stroke=LINE),
+    )
+    for value, label in x_ticks:
+        drawing.line([(frame.x(value), frame.top), (frame.x(value), frame.bottom)], paint=GRID)
+        drawing.text(frame.x(value), frame.bottom + 16, label, anchor="middle", colour=MUTED)
+    for value, label in y_ticks:
+        drawing.line([(frame.left, frame.y(value)), (frame.right, frame.y(value))], paint=GRID)
+        drawing.text(frame.left - 8, frame.y(value) + 4, label, anchor="end", colour=MUTED)
+    middle = (frame.left + frame.right) / 2
+    drawing.text(middle, frame.bottom + 36, x_label, anchor="middle")
+    drawing.text(frame.left - 46, (frame.top + frame.bottom) / 2, y_label, anchor="middle", vertical=True)
+
+
+def percent_ticks(step: int = 25) -> list[tuple[float, str]]:
+    return [(share / 100, f"{share} %") for share in range(0, 101, step)]
+
+
+def percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def clipped(text: str, *, letters: int) -> str:
+    return text if len(text) <= letters else text[: letters - 1] + "…"

@@ -1,0 +1,92 @@
+"""ROC curves of every rater and their average."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from readerstudy.report.drawing import INK, Drawing, Paint, series_colour
+from readerstudy.report.plots.axes import CHANCE, Frame, clipped, draw_frame, percent_ticks
+
+SIDE, LEFT, TOP, LEGEND = 360.0, 70.0, 16.0, 250.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RocLine:
+    """Points of one curve; `summary` marks the average of the raters."""
+
+    label: str
+    false_positive_rate: Sequence[float]
+    sensitivity: Sequence[float]
+    auc: float | None
+    summary: bool = False
+
+
+def roc_plot(lines: Sequence[RocLine]) -> Drawing:
+    frame = Frame(left=LEFT, top=TOP, right=LEFT + SIDE, bottom=TOP + SIDE, x_range=(0, 1), y_range=(0, 1))
+    drawing = Drawing(
+        width=LEFT + SIDE + LEGEND,
+        height=TOP + max(SIDE + 52, 22.0 * (len(lines) + 2)),
+        title="ROC curves: finding the synthetic cases",
+        description="; ".join(_words(line) for line in lines) or "No curve could be drawn.",
+    )
+    draw_frame(
+        drawing,
+        frame,
+        x_ticks=percent_ticks(),
+        y_ticks=percent_ticks(),
+        x_label="Real cases called synthetic",
+        y_label="Synthetic cases called synthetic",
+    )
+    drawing.line([(frame.x(0), frame.y(0)), (frame.x(1), frame.y(1))], paint=CHANCE)
+    for index, line in enumerate(lines):
+        colour = INK if line.summary else series_colour(index)
+        paint = Paint(stroke=colour, width=3.0 if line.summary else 1.4)
+        points = list(zip(line.false_positive_rate, line.sensitivity, strict=True))
+        drawing.line([(frame.x(x), frame.y(y)) for x, y in points], paint=paint)
+        y = TOP + 18 + 22 * index
+        drawing.line([(frame.right + 20, y - 4), (frame.right + 44, y - 4)], paint=paint)
+        drawing.text(frame.right + 52, y, _legend(line), bold=line.summary)
+    y = TOP + 18 + 22 * len(lines)
+    drawing.line([(frame.right + 20, y - 4), (frame.right + 44, y - 4)], paint=CHANCE)
+    drawing.text(frame.right + 52, y, "Chance")
+    return drawing
+
+
+def _legend(line: RocLine) -> str:
+    label = clipped(line.label, letters=18)
+    return label if line.auc is None else f"{label}, AUC {line.auc:.3f}"
+
+
+def _words(line: RocLine) -> str:
+    return f"{line.label}: area {'not estimable' if line.auc is None else f'{line.auc:.3f}'}"
+
+
+def average_curve(lines: Sequence[RocLine], *, label: str, auc: float | None) -> RocLine | None:
+    """Mean sensitivity of the curves at equal false positive rate; its area is the mean of their areas."""
+    if not lines:
+        return None
+    grid = sorted({round(x, 12) for line in lines for x in line.false_positive_rate})
+    upper = [[_height(line, x, upper=True) for line in lines] for x in grid]
+    lower = [[_height(line, x, upper=False) for line in lines] for x in grid]
+    points: list[tuple[float, float]] = []
+    for x, low, high in zip(grid, lower, upper, strict=True):
+        points.append((x, sum(low) / len(lines)))
+        if high != low:
+            points.append((x, sum(high) / len(lines)))
+    return RocLine(
+        label=label,
+        false_positive_rate=[x for x, _ in points],
+        sensitivity=[y for _, y in points],
+        auc=auc,
+        summary=True,
+    )
+
+
+def _height(line: RocLine, x: float, *, upper: bool) -> float:
+    """The curve's sensitivity at x; where it rises straight up, its lower or upper end."""
+    points = sorted(zip((round(v, 12) for v in line.false_positive_rate), line.sensitivity, strict=True))
+    here = [y for at, y in points if at == x]
+    if here:
+        return max(here) if upper else min(here)
+    before = max(point for point in points if point[0] < x)
+    after = min(point for point in points if point[0] > x)
+    return before[1] + (after[1] - before[1]) * (x - before[0]) / (after[0] - before[0])

@@ -1,0 +1,89 @@
+"""From ledger and truth to results: the only bridge between the web app and readerstudy.analysis.
+
+Nothing here runs before the unblinding, because `truth_after_unblinding` refuses.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
+
+from readerstudy.analysis import default_analysis, signed_rating
+from readerstudy.ledger.chain import digest_of
+from readerstudy.locking.plan import analysis_options
+from readerstudy.models import Answer, RatingEvent, Study, StudyRater
+from readerstudy.unblinding.services import truth_after_unblinding
+
+Matrix = list[list[float | None]]
+CACHE_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Responses:
+    """The response table: cases (rows, by code) x raters (columns); None where nobody rated."""
+
+    case_codes: list[str]
+    raters: list[StudyRater]
+    truth: list[int]
+    calls: Matrix
+    confidence: Matrix | None
+
+    @property
+    def rater_ids(self) -> list[str]:
+        return [str(rater.number) for rater in self.raters]
+
+
+def current_events(study: Study) -> list[RatingEvent]:
+    """The valid rating of every presentation: what no later entry supersedes."""
+    rows = RatingEvent.objects.filter(study=study, superseded_by=None)
+    return list(rows.select_related("presentation__session__rater__user", "presentation__stimulus__case"))
+
+
+def responses_of(study: Study) -> Responses:
+    truths = truth_after_unblinding(study)
+    codes = sorted(truths)
+    raters = list(study.raters.filter(excluded_at=None).select_related("user"))
+    row = {code: index for index, code in enumerate(codes)}
+    column = {rater.pk: index for index, rater in enumerate(raters)}
+    calls: Matrix = [[None] * len(raters) for _ in codes]
+    confidence: Matrix = [[None] * len(raters) for _ in codes]
+    for event in current_events(study):
+        rater = event.presentation.session.rater_id
+        if rater in column:
+            place = row[event.presentation.stimulus.case.code], column[rater]
+            calls[place[0]][place[1]] = float(event.answer == Answer.SYNTHETIC)
+            confidence[place[0]][place[1]] = event.confidence
+    return Responses(
+        case_codes=codes,
+        raters=raters,
+        truth=[int(truths[code].synthetic) for code in codes],
+        calls=calls,
+        confidence=confidence if study.confidence_levels else None,
+    )
+
+
+def analysis_of(study: Study) -> dict[str, Any]:
+    """The default analysis under the frozen plan; kept, because neither ledger nor truth can change any more."""
+    responses = responses_of(study)
+    key = "readerstudy-analysis-" + digest_of(
+        [str(study.pk), study.ledger_head, study.plan_digest, responses.rater_ids, study.unblinded_at]
+    )
+    known: dict[str, Any] | None = cache.get(key)
+    if known is None:
+        known = analyse(study, responses)
+        cache.set(key, known, CACHE_SECONDS)
+    return known
+
+
+def analyse(study: Study, responses: Responses) -> dict[str, Any]:
+    ratings = None
+    if responses.confidence is not None and responses.raters:
+        ratings = signed_rating(calls=responses.calls, confidence=responses.confidence, levels=study.confidence_levels)
+    return default_analysis(
+        truth=responses.truth,
+        calls=responses.calls,
+        ratings=ratings,
+        rater_ids=responses.rater_ids,
+        case_ids=responses.case_codes,
+        options=analysis_options(study),
+    )
