@@ -92,7 +92,7 @@ class StudyViewSet(viewsets.ReadOnlyModelViewSet[Study]):
     @action(detail=True, pagination_class=None, filterset_class=None)
     def progress(self, request: Request, pk: str | None = None) -> Response:
         """Counts and times per rater."""
-        return Response(RaterProgressSerializer(progress_of(self.get_object()), many=True).data)
+        return Response([RaterProgressSerializer(row).data for row in progress_of(self.get_object())])
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
     @action(detail=True)

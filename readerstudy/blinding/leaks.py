@@ -76,7 +76,7 @@ def audit(observables: Sequence[Observable], *, synthetic: Sequence[bool]) -> di
 
 
 def _judge(observable: Observable, kinds: NDArray[np.bool_], *, alpha: float) -> Finding:
-    values = list(observable.values)
+    values: list[float | str] = list(observable.values)
     if len(values) != len(kinds):
         raise ValueError(f"{observable.name} has {len(values)} values for {len(kinds)} cases")
     distinct = len(set(values))

@@ -152,6 +152,6 @@ def _axis_positions(grid: Grid, frame: Frame, cut: Cut, axis: int) -> NDArray[np
     offsets = (np.arange(count) - (count - 1) / 2) * step
     if cut.flips_zyx[axis]:
         offsets = -offsets
-    positions = cut.centre_zyx[axis] + offsets
+    positions = np.asarray(cut.centre_zyx[axis] + offsets, dtype=np.float64)
     # Half a voxel cannot be copied: an even count around an odd centre rounds the same way for every stimulus.
     return positions if frame.resampled else np.floor(positions + 0.5)

@@ -42,16 +42,17 @@ class LiverMap:
         liver |= lesions
         if not liver.any():
             return None
-        box = ndimage.find_objects(liver.astype(np.uint8))[0]
-        steps = tuple(max(1, round(LATTICE_MM / spacing)) for spacing in grid.spacing_zyx_mm)
-        coarse = tuple(slice(None, None, step) for step in steps)
-        spacing = [step * mm for step, mm in zip(steps, grid.spacing_zyx_mm, strict=True)]
+        slices, rows, columns = ndimage.find_objects(liver.astype(np.uint8))[0]
+        box = slices, rows, columns
+        z, y, x = (max(1, round(LATTICE_MM / spacing)) for spacing in grid.spacing_zyx_mm)
+        coarse = slice(None, None, z), slice(None, None, y), slice(None, None, x)
+        spacing = np.array([z, y, x]) * grid.spacing_zyx_mm
         # One layer of outside, so that a liver that fills its box still has a surface.
         inside = np.pad(liver[box][coarse], 1)
         depth = ndimage.distance_transform_edt(inside, sampling=spacing)[1:-1, 1:-1, 1:-1]
         free = ~lesions[box][coarse]
         distance = np.full(free.shape, np.inf) if free.all() else ndimage.distance_transform_edt(free, sampling=spacing)
-        return cls(grid, box, steps, depth.astype(np.float32), distance.astype(np.float32))
+        return cls(grid, box, (z, y, x), depth.astype(np.float32), distance.astype(np.float32))
 
     def depths_mm(self, places_lps_mm: Sequence[Sequence[float]]) -> list[float]:
         """Depth of each place below the liver's surface; 0 outside of it."""

@@ -177,5 +177,5 @@ def copy_study(*, study: Study, actor: User, title: str = "") -> Study:
     copied["title"] = title or f"{study.title} (copy)"[:160]
     with transaction.atomic():
         copy = create_study(owner=actor, copied_from=study, **copied)
-        copy.datasets.set(study.datasets.visible_to(actor))  # type: ignore[attr-defined]
+        copy.datasets.set(study.datasets.visible_to(actor))
     return copy

@@ -81,7 +81,8 @@ class Preview:
         pixels, _ = pixels_of(self.study, self.shown[self._index()], frame_of(self.study, self.truths))
         if not 0 <= index < len(pixels):
             raise Http404
-        return pixels[index].tobytes()
+        content: bytes = pixels[index].tobytes()
+        return content
 
     def _index(self) -> int:
         if self.position is None:

@@ -12,13 +12,13 @@ LONGEST_MS = 24 * 3600 * 1000
 
 class AnswerChoiceSerializer(serializers.Serializer[Any]):
     value = serializers.ChoiceField(choices=Answer.choices)
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     key = serializers.CharField()
 
 
 class ConfidenceLevelSerializer(serializers.Serializer[Any]):
     value = serializers.IntegerField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     key = serializers.CharField()
 
 
@@ -34,7 +34,7 @@ class QuestionSerializer(serializers.Serializer[Any]):
     confidence = ConfidenceSerializer(allow_null=True)
 
 
-class WindowSerializer(serializers.Serializer[Any]):
+class DisplayWindowSerializer(serializers.Serializer[Any]):
     center = serializers.FloatField()
     width = serializers.FloatField()
 
@@ -42,7 +42,7 @@ class WindowSerializer(serializers.Serializer[Any]):
 class DisplaySerializer(serializers.Serializer[Any]):
     mode = serializers.ChoiceField(choices=["patch", "slice", "stack"])
     field_of_view_mm = serializers.FloatField(allow_null=True)
-    window = WindowSerializer()
+    window = DisplayWindowSerializer()
 
 
 class ProgressSerializer(serializers.Serializer[Any]):

@@ -7,6 +7,7 @@ from typing import Any
 WIDTH, ROW_HEIGHT = 720.0, 30.0
 PLOT_LEFT, PLOT_RIGHT, TOP, BOTTOM = 200.0, 560.0, 16.0, 40.0
 CHANCE = 0.5
+BOX = 9.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,24 @@ class ForestRow:
         return _x(self.value or 0.0 if self.high is None else self.high)
 
     @property
+    def text_y(self) -> float:
+        return self.y + 4
+
+    @property
+    def box_x(self) -> float:
+        return self.x - BOX / 2
+
+    @property
+    def box_y(self) -> float:
+        return self.y - BOX / 2
+
+    @property
+    def percent(self) -> str:
+        if self.value is None or self.low is None or self.high is None:
+            return "–" if self.value is None else f"{100 * self.value:.0f} %"
+        return f"{100 * self.value:.0f} % ({100 * self.low:.0f}–{100 * self.high:.0f})"
+
+    @property
     def diamond(self) -> str:
         """Corners of the summary's diamond."""
         return f"{self.x_low},{self.y} {self.x},{self.y - 7} {self.x_high},{self.y} {self.x},{self.y + 7}"
@@ -51,6 +70,18 @@ class Forest:
     chance_x: float
     margin: tuple[float, float] | None
     width: float = WIDTH
+
+    @property
+    def axis_end(self) -> float:
+        return self.axis_y + 5
+
+    @property
+    def label_y(self) -> float:
+        return self.axis_y + 20
+
+    @property
+    def band_height(self) -> float:
+        return self.axis_y - TOP / 2
 
 
 def forest(entries: Sequence[dict[str, Any]], *, margin: float | None) -> Forest:

@@ -195,6 +195,11 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "StudyStateEnum": "readerstudy.models.StudyState",
+        "SessionStateEnum": ["open", "finished", "closed"],
+        "AnswerEnum": "readerstudy.models.Answer",
+    },
 }
 
 CONTENT_SECURITY_POLICY = {
