@@ -47,6 +47,36 @@ class GeneratorForm(forms.Form):
         self.fields["generator"].queryset = Generator.objects.usable()  # type: ignore[attr-defined]
 
 
+class RegistrationForm(forms.Form):
+    name = forms.CharField(max_length=120)
+    card = forms.FileField(label="card.json")
+    weights = forms.FileField(label="weights.safetensors")
+
+
+OBJECTIVES = [
+    ("iae_content", "Implicit autoencoder with content term (recommended)"),
+    ("iae", "Implicit autoencoder, adversarial terms only"),
+    ("aae", "Adversarial autoencoder"),
+    ("ae", "Plain autoencoder"),
+]
+
+
+class TrainingForm(forms.Form):
+    name = forms.CharField(max_length=120)
+    scans = forms.ModelMultipleChoiceField(
+        queryset=Scan.objects.none(), widget=forms.CheckboxSelectMultiple, label="Scans"
+    )
+    objective = forms.ChoiceField(choices=OBJECTIVES)
+    steps = forms.IntegerField(
+        min_value=10, max_value=1_000_000, initial=3000, help_text="About 0.3 to 1 second each on a CPU core"
+    )
+    seed = seed_field()
+
+    def __init__(self, *args: Any, scans: QuerySet[Scan], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["scans"].queryset = scans  # type: ignore[attr-defined]
+
+
 class InsertionForm(GeneratorForm):
     x = coordinate_field("x")
     y = coordinate_field("y")

@@ -1,16 +1,26 @@
 """Registered generators: from files into the storage, and from the storage into a worker's memory."""
 
+from __future__ import annotations
+
 import functools
 import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.storage import load_bytes, save_bytes
 from ctplatform.errors import ConflictError, DomainError
+from ctplatform.jobs import services as jobs
+from ctplatform.jobs.models import Job, Queue
+from ctplatform.jobs.registry import JobContext, WriteResult
+from ml.card import CARD_NAME, WEIGHTS_NAME
 from ml.errors import ArtefactError
 from synthesis.models import Generator
 
@@ -18,8 +28,14 @@ if TYPE_CHECKING:
     from ml.artefact import Generator as LoadedGenerator
 
 
+REGISTER_KIND = "synthesis.register"
+ARTEFACT_FILES = (CARD_NAME, WEIGHTS_NAME)
+MAX_CARD_BYTES = 4 * 1024**2
+MAX_WEIGHTS_BYTES = 1024**3
+
+
 def register(*, folder: Path, name: str, registered_by: User) -> Generator:
-    """Check an artefact and take its files into the storage; the same digest is registered once."""
+    """Check an artefact by loading it and take its files into the storage; the same weights are registered once."""
     from ml.artefact import load_generator
 
     try:
@@ -30,28 +46,72 @@ def register(*, folder: Path, name: str, registered_by: User) -> Generator:
     if existing is not None:
         return existing
     prefix = f"generators/{loaded.digest}"
-    for path in sorted(folder.iterdir()):
-        key = f"{prefix}/{path.name}"
-        if path.is_file() and not default_storage.exists(key):
-            save_bytes(key, path.read_bytes())
+    for file_name in ARTEFACT_FILES:
+        key = f"{prefix}/{file_name}"
+        if not default_storage.exists(key):
+            save_bytes(key, (folder / file_name).read_bytes())
     return Generator.objects.create(
         name=name, digest=loaded.digest, card=loaded.card, storage_prefix=prefix, registered_by=registered_by
     )
 
 
-def load(generator: Generator) -> "LoadedGenerator":
+def order_registration(*, ordered_by: User, name: str, card: UploadedFile[Any], weights: UploadedFile[Any]) -> Job:
+    """Take an uploaded artefact; a worker loads it before it is registered, because that needs the networks."""
+    if ordered_by.is_rater:
+        raise DomainError("Raters do not register generators.")
+    for part, limit in ((card, MAX_CARD_BYTES), (weights, MAX_WEIGHTS_BYTES)):
+        if (part.size or 0) > limit:
+            raise DomainError(f"{part.name} has {part.size} bytes; at most {limit} are taken.")
+    staged = f"uploads/generators/{uuid.uuid4()}"
+    for file_name, part in zip(ARTEFACT_FILES, (card, weights), strict=True):
+        default_storage.save(f"{staged}/{file_name}", part)
+    return jobs.enqueue(
+        kind=REGISTER_KIND,
+        title=f"Register the generator {name}",
+        owner=ordered_by,
+        payload={"staged": staged, "name": name},
+        queue=Queue.GPU,
+        result_url="/synthesis/generators/",
+    )
+
+
+def run_registration(payload: dict[str, Any], context: JobContext) -> WriteResult:
+    owner = Job.objects.select_related("owner").get(pk=context.job_id).owner
+
+    def write_result() -> dict[str, Any]:
+        with fetched(payload["staged"]) as folder:
+            generator = register(folder=folder, name=payload["name"], registered_by=owner)
+        discard_staged(payload, "")
+        return {"generator": str(generator.pk), "digest": generator.digest}
+
+    return write_result
+
+
+def discard_staged(payload: dict[str, Any], reason: str) -> None:
+    for file_name in ARTEFACT_FILES:
+        default_storage.delete(f"{payload['staged']}/{file_name}")
+
+
+@contextmanager
+def fetched(prefix: str) -> Iterator[Path]:
+    """The artefact's files in a local folder, for as long as the block runs."""
+    with tempfile.TemporaryDirectory(prefix="generator-") as scratch:
+        folder = Path(scratch)
+        for file_name in ARTEFACT_FILES:
+            (folder / file_name).write_bytes(load_bytes(f"{prefix}/{file_name}"))
+        yield folder
+
+
+def load(generator: Generator) -> LoadedGenerator:
     return _load(generator.digest, generator.storage_prefix)
 
 
 @functools.lru_cache(maxsize=4)
-def _load(digest: str, storage_prefix: str) -> "LoadedGenerator":
+def _load(digest: str, storage_prefix: str) -> LoadedGenerator:
     """One copy per worker; the artefact's own digest is checked at each load from the storage."""
     from ml.artefact import load_generator
 
-    with tempfile.TemporaryDirectory(prefix="generator-") as scratch:
-        folder = Path(scratch)
-        for name in default_storage.listdir(storage_prefix)[1]:
-            (folder / name).write_bytes(load_bytes(f"{storage_prefix}/{name}"))
+    with fetched(storage_prefix) as folder:
         try:
             loaded = load_generator(folder)
         except ArtefactError as error:

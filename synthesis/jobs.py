@@ -4,7 +4,9 @@ from typing import Any
 
 from ctplatform.jobs import registry
 from ctplatform.jobs.registry import JobContext, WriteResult
+from synthesis.generators import REGISTER_KIND, discard_staged, run_registration
 from synthesis.services import BATCH_KIND, EDIT_KIND
+from synthesis.training import TRAIN_KIND, run_training
 
 
 def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
@@ -19,5 +21,7 @@ def run_batch(payload: dict[str, Any], context: JobContext) -> WriteResult:
     return run(payload, context)
 
 
+registry.register(REGISTER_KIND, run_registration, on_abandoned=discard_staged)
 registry.register(EDIT_KIND, run_edit)
 registry.register(BATCH_KIND, run_batch)
+registry.register(TRAIN_KIND, run_training)

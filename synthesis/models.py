@@ -126,3 +126,38 @@ class SynthesisJob(models.Model):
             "synthesis_job": str(self.pk),
             "accepted": None,
         }
+
+
+class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(job__in=Job.objects.visible_to(user))
+
+
+class TrainingRun(models.Model):
+    """A generator being trained here: its data, its configuration and its curves so far."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="training")
+    name = models.CharField(max_length=120)
+    scans = models.ManyToManyField(Scan, related_name="training_runs")
+    config = models.JSONField(help_text="ml.train.TrainConfig")
+    curve = models.JSONField(default=list, help_text="One entry per report: step and losses")
+    samples_key = models.CharField(max_length=200, blank=True, help_text="Latest picture of patches and decodings")
+    generator = models.ForeignKey(
+        Generator, on_delete=models.PROTECT, null=True, blank=True, related_name="training_runs"
+    )
+
+    objects = TrainingRunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-job__created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("synthesis:training", args=[self.pk])
+
+    @property
+    def folder(self) -> str:
+        return f"training/{self.pk}"

@@ -5,18 +5,21 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.generic import DetailView, FormView, ListView, TemplateView, View
 
 from ctplatform.datasets.models import MaskKind, Origin, Scan
+from ctplatform.datasets.storage import load_bytes
 from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin, current_user
 from synthesis import services
+from synthesis.curves import loss_curves
 from synthesis.filters import SynthesisFilter
-from synthesis.forms import BatchForm, InsertionForm, RemovalForm
-from synthesis.generators import retire
-from synthesis.models import Generator, SynthesisJob, SynthesisJobQuerySet
+from synthesis.forms import BatchForm, InsertionForm, RegistrationForm, RemovalForm, TrainingForm
+from synthesis.generators import order_registration, retire
+from synthesis.models import Generator, SynthesisJob, SynthesisJobQuerySet, TrainingRun
+from synthesis.training import order_training
 
 PER_PAGE = 30
 PANEL_ORDERS = 8
@@ -108,14 +111,20 @@ class OrderRemovalView(PanelView):
         return self.panel(request, scan, removal=form, refusal=refusal)
 
 
-class BatchView(StaffPageMixin, FormView[BatchForm]):
-    template_name = "synthesis/batch.html"
-    form_class = BatchForm
+class SourceScansMixin:
+    """Forms that choose among the scans that may be edited or learned from."""
+
+    request: HttpRequest
 
     def get_form_kwargs(self) -> dict[str, Any]:
         scans = Scan.objects.visible_to(current_user(self.request)).filter(masks__kind=MaskKind.LIVER)
         sources = scans.exclude(origin=Origin.SYNTHETIC).select_related("dataset")
-        return super().get_form_kwargs() | {"scans": sources}
+        return super().get_form_kwargs() | {"scans": sources}  # type: ignore[misc, no-any-return]
+
+
+class BatchView(SourceScansMixin, StaffPageMixin, FormView[BatchForm]):
+    template_name = "synthesis/batch.html"
+    form_class = BatchForm
 
     def form_valid(self, form: BatchForm) -> HttpResponse:
         data = form.cleaned_data
@@ -169,6 +178,56 @@ class DecideView(StaffPageMixin, View):
 class GeneratorListView(StaffPageMixin, ListView[Generator]):
     template_name = "synthesis/generators.html"
     queryset = Generator.objects.select_related("registered_by")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        runs = TrainingRun.objects.visible_to(current_user(self.request)).select_related("job")[:10]
+        return super().get_context_data(runs=runs, **kwargs)
+
+
+class RegisterGeneratorView(StaffPageMixin, FormView[RegistrationForm]):
+    template_name = "synthesis/register.html"
+    form_class = RegistrationForm
+
+    def form_valid(self, form: RegistrationForm) -> HttpResponse:
+        try:
+            job = order_registration(ordered_by=current_user(self.request), **form.cleaned_data)
+        except DomainError as error:
+            form.add_error(None, error.message)
+            return self.form_invalid(form)
+        return redirect("jobs:job", pk=job.pk)
+
+
+class OrderTrainingView(SourceScansMixin, StaffPageMixin, FormView[TrainingForm]):
+    template_name = "synthesis/train.html"
+    form_class = TrainingForm
+
+    def form_valid(self, form: TrainingForm) -> HttpResponse:
+        data = {**form.cleaned_data, "scans": list(form.cleaned_data["scans"])}
+        try:
+            run = order_training(ordered_by=current_user(self.request), **data)
+        except DomainError as error:
+            form.add_error(None, error.message)
+            return self.form_invalid(form)
+        return redirect(run)
+
+
+class TrainingView(StaffPageMixin, DetailView[TrainingRun]):
+    template_name = "synthesis/training.html"
+    context_object_name = "run"
+
+    def get_queryset(self) -> QuerySet[TrainingRun]:
+        return TrainingRun.objects.visible_to(current_user(self.request)).select_related("job", "generator")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(curves=loss_curves(self.object.curve), **kwargs)
+
+
+class TrainingSamplesView(TrainingView):
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        run = self.get_object()
+        if not run.samples_key:
+            raise Http404
+        return HttpResponse(load_bytes(run.samples_key), content_type="image/png")
 
 
 class GeneratorView(StaffPageMixin, DetailView[Generator]):

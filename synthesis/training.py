@@ -1,0 +1,204 @@
+"""Training a generator as a job: live curves and pictures, cancelled or killed runs go on from their checkpoint."""
+
+import io
+import shlex
+import tempfile
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from ctplatform.accounts.models import User
+from ctplatform.datasets import storage
+from ctplatform.datasets.models import MaskKind, Scan
+from ctplatform.errors import DomainError
+from ctplatform.jobs import services as jobs
+from ctplatform.jobs.models import Job, Queue
+from ctplatform.jobs.registry import JobContext, WriteResult
+from ml.errors import MlError
+from synthesis import generators
+from synthesis.models import TrainingRun
+
+if TYPE_CHECKING:
+    from ml.patches import Case
+    from ml.train import Trainer
+
+TRAIN_KIND = "synthesis.train"
+REPORT_EVERY_STEPS = 10
+SAVE_EVERY_STEPS = 100
+SAMPLES = 8
+PICTURE_SCALE = 3
+# Patches are shown in this window around the liver, in units of the networks (80 HU).
+SHOWN_RANGE = (-1.2, 1.2)
+
+
+def order_training(
+    *, ordered_by: User, name: str, scans: Sequence[Scan], objective: str, steps: int, seed: int
+) -> TrainingRun:
+    """Train on scans that have a liver mask; lesions may be among them but are not needed for each."""
+    if not scans:
+        raise DomainError("Choose at least one scan with a liver mask.")
+    if not any(scan.lesions.exists() for scan in scans):
+        raise DomainError("None of these scans has a known lesion, so no direction towards lesions could be learned.")
+    config = {"objective": objective, "steps": steps, "seed": seed}
+    run_id = uuid.uuid4()
+    with transaction.atomic():
+        job = jobs.enqueue(
+            kind=TRAIN_KIND,
+            title=f"Train the generator {name} on {len(scans)} scans",
+            owner=ordered_by,
+            payload={"run": str(run_id)},
+            queue=Queue.GPU,
+            result_url=f"/synthesis/training/{run_id}/",
+        )
+        run = TrainingRun.objects.create(id=run_id, job=job, name=name, config=config)
+        run.scans.set(scans)
+    return run
+
+
+def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
+    from ml.artefact import resolve_device
+    from ml.nets.config import NetConfig
+    from ml.train import TrainConfig, Trainer
+
+    run = TrainingRun.objects.get(pk=payload["run"])
+    device = resolve_device("auto")
+    context.report_device(str(device))
+    context.progress(0.0, "reading the scans")
+    try:
+        cases = [case_of(scan) for scan in run.scans.order_by("pk")]
+        config = TrainConfig(**run.config)
+        trainer = Trainer(cases, NetConfig(noise=config.adversarial), config, device=str(device))
+        restore(run, trainer)
+        train(run, trainer, context)
+        context.progress(1.0, "building the signature bank")
+        files = export(run, trainer, cases)
+    except MlError as error:
+        raise DomainError(str(error)) from error
+    owner = Job.objects.select_related("owner").get(pk=context.job_id).owner
+
+    def write_result() -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="training-") as scratch:
+            for name, content in files.items():
+                (Path(scratch) / name).write_bytes(content)
+            generator = generators.register(folder=Path(scratch), name=run.name, registered_by=owner)
+        TrainingRun.objects.filter(pk=run.pk).update(generator=generator)
+        return {"generator": str(generator.pk), "digest": generator.digest}
+
+    return write_result
+
+
+def export(run: TrainingRun, trainer: "Trainer", cases: list["Case"]) -> dict[str, bytes]:
+    """The artefact's files by name."""
+    from ml.artefact import save_generator
+
+    note = f"{len(cases)} scans of this platform"
+    with tempfile.TemporaryDirectory(prefix="training-") as scratch:
+        folder = Path(scratch)
+        save_generator(trainer, cases, folder, name=run.name, command=command_of(run), data_note=note)
+        return {name: (folder / name).read_bytes() for name in generators.ARTEFACT_FILES}
+
+
+def command_of(run: TrainingRun) -> str:
+    options = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in run.config.items())
+    return f"python -m ml.train --data <the scans, exported> {options}"
+
+
+def case_of(scan: Scan) -> "Case":
+    from ml.patches import build_case
+
+    grid = scan.geometry
+    masks = {mask.kind: storage.read_labels(mask.pk, grid) for mask in scan.masks.all()}
+    if MaskKind.LIVER not in masks:
+        raise DomainError(f"{scan.name} has no liver mask any more. Estimate or import one and retry.")
+    labels = masks.get(MaskKind.LESION, np.zeros(grid.size_zyx, dtype=np.uint8))
+    return build_case(
+        scan.subject,
+        storage.read_volume(scan.pk, grid),
+        grid,
+        liver=masks[MaskKind.LIVER] > 0,
+        labels=labels,
+        kinds={lesion.number: lesion.kind for lesion in scan.lesions.exclude(kind="")},
+    )
+
+
+def train(run: TrainingRun, trainer: "Trainer", context: JobContext) -> None:
+    """One report every few steps: it renews the lease and is where a cancellation is noticed."""
+    curve = [point for point in run.curve if point["step"] <= trainer.done]
+    total = trainer.config.steps
+    while trainer.done < total:
+        losses = trainer.step()
+        done = trainer.done
+        if done % SAVE_EVERY_STEPS == 0 or done == total:
+            save_checkpoint(run, trainer)
+            save_samples(run, trainer)
+        if done % REPORT_EVERY_STEPS == 0 or done == total:
+            curve.append({"step": done, **{name: round(value, 4) for name, value in losses.items()}})
+            TrainingRun.objects.filter(pk=run.pk).update(curve=curve)
+            context.progress(done / total, f"step {done} of {total}")
+
+
+def replace_bytes(key: str, content: bytes) -> None:
+    default_storage.delete(key)
+    storage.save_bytes(key, content)
+
+
+def save_checkpoint(run: TrainingRun, trainer: "Trainer") -> None:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(trainer.state(), buffer)
+    # Written under its step's name first: a kill between the two leaves at least the older one.
+    storage.save_bytes(f"{run.folder}/checkpoint-{trainer.done}-{uuid.uuid4().hex[:8]}.pt", buffer.getvalue())
+    for name in sorted(checkpoints(run), key=checkpoint_step)[:-1]:
+        default_storage.delete(f"{run.folder}/{name}")
+
+
+def checkpoints(run: TrainingRun) -> list[str]:
+    try:
+        names = default_storage.listdir(run.folder)[1]
+    except FileNotFoundError:
+        return []
+    return [name for name in names if name.startswith("checkpoint-")]
+
+
+def checkpoint_step(name: str) -> int:
+    return int(name.split("-")[1])
+
+
+def restore(run: TrainingRun, trainer: "Trainer") -> None:
+    import torch
+
+    names = sorted(checkpoints(run), key=checkpoint_step)
+    if names:
+        content = storage.load_bytes(f"{run.folder}/{names[-1]}")
+        trainer.restore(torch.load(io.BytesIO(content), map_location=trainer.device, weights_only=True))
+
+
+def save_samples(run: TrainingRun, trainer: "Trainer") -> None:
+    """Centre slices of patches above their decodings, as one picture."""
+    import torch
+    from PIL import Image
+
+    rng_state = trainer.sampler.rng.bit_generator.state
+    torch_state = torch.get_rng_state()
+    patches = torch.from_numpy(trainer.sampler.batch(SAMPLES)).to(trainer.device)
+    with torch.inference_mode():
+        decoded = trainer.mean_decoder(trainer.mean_encoder(patches)).float()
+    # Looking must not change the course of the training.
+    trainer.sampler.rng.bit_generator.state = rng_state
+    torch.set_rng_state(torch_state)
+    middle = patches.shape[2] // 2
+    rows = [np.hstack(list(batch[:, 0, middle].cpu().numpy())) for batch in (patches, decoded)]
+    low, high = SHOWN_RANGE
+    grey = np.clip((np.vstack(rows) - low) / (high - low) * 255, 0, 255).astype(np.uint8)
+    picture = Image.fromarray(grey).resize((grey.shape[1] * PICTURE_SCALE, grey.shape[0] * PICTURE_SCALE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    key = f"{run.folder}/samples-{trainer.done}.png"
+    replace_bytes(key, buffer.getvalue())
+    TrainingRun.objects.filter(pk=run.pk).update(samples_key=key)

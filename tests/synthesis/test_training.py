@@ -1,0 +1,127 @@
+"""Training as a job: it learns, shows what it does, and goes on after a kill as if nothing had happened."""
+
+import pytest
+
+from ctplatform.datasets.models import MaskKind, Origin
+from ctplatform.errors import DomainError
+from ctplatform.jobs import services as jobs
+from ctplatform.jobs.execution import execute
+from ctplatform.jobs.models import Job, JobStatus
+from synthesis import training
+from synthesis.models import TrainingRun
+from tests.factories import make_dataset, make_scan, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.recipe]
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    from ml.phantom import PhantomConfig, make_phantom
+
+    return make_phantom(4101, PhantomConfig(size_zyx=(16, 128, 128), slice_mm=4.0))
+
+
+@pytest.fixture
+def scan(phantom):
+    owner = make_user()
+    return make_scan(
+        make_dataset(owner),
+        grid=phantom.grid,
+        volume=phantom.hu,
+        origin=Origin.PHANTOM,
+        masks={MaskKind.LIVER: phantom.liver, MaskKind.LESION: phantom.labels},
+    )
+
+
+def order(scan, steps=8):
+    run = training.order_training(
+        ordered_by=scan.dataset.owner, name="Tiny", scans=[scan], objective="iae_content", steps=steps, seed=3
+    )
+    run.config["batch"] = 2
+    run.save()
+    return run
+
+
+def test_a_killed_training_goes_on_as_if_never_stopped(scan, monkeypatch):
+    monkeypatch.setattr("ml.bank.NORMAL_COUNT", 8)
+    monkeypatch.setattr(training, "SAVE_EVERY_STEPS", 4)
+    monkeypatch.setattr(training, "REPORT_EVERY_STEPS", 1)
+    straight = run_to_the_end(order(scan))
+
+    class KilledError(BaseException):
+        pass
+
+    def dies_at_six(run, trainer):
+        if trainer.done == 4:
+            original_samples(run, trainer)
+            trainer.step_of_death = 6
+
+    original_samples = training.save_samples
+    monkeypatch.setattr(training, "save_samples", dies_at_six)
+    broken = order(scan)
+    from ml.train import Trainer
+
+    original_step = Trainer.step
+
+    def step(trainer):
+        if getattr(trainer, "step_of_death", None) == trainer.done:
+            raise KilledError
+        return original_step(trainer)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    with pytest.raises(KilledError):
+        execute(str(broken.job_id))
+    assert TrainingRun.objects.get(pk=broken.pk).curve[-1]["step"] == 6
+    monkeypatch.setattr(Trainer, "step", original_step)
+    Job.objects.filter(pk=broken.job_id).update(status=JobStatus.QUEUED)
+    resumed = run_to_the_end(broken)
+    assert resumed.curve == straight.curve
+
+
+def run_to_the_end(run):
+    execute(str(run.job_id))
+    run.refresh_from_db()
+    run.job.refresh_from_db()
+    # Eight steps decode to no lesion, so the end is either a generator or this honest refusal.
+    if run.job.status == JobStatus.FAILED:
+        assert "train longer" in run.job.error
+    else:
+        assert run.job.status == JobStatus.SUCCEEDED
+        assert run.generator is not None
+    return run
+
+
+def test_a_cancelled_training_keeps_its_curve(scan, monkeypatch):
+    monkeypatch.setattr(training, "REPORT_EVERY_STEPS", 2)
+    run = order(scan, steps=50)
+    from ml.train import Trainer
+
+    original_step = Trainer.step
+
+    def step(trainer):
+        if trainer.done == 3:
+            jobs.cancel(job=Job.objects.get(pk=run.job_id))
+        return original_step(trainer)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    execute(str(run.job_id))
+    run.refresh_from_db()
+    assert run.job.status == JobStatus.CANCELLED
+    assert [point["step"] for point in run.curve] == [2, 4]
+
+
+def test_the_page_shows_curves_to_its_owner_only(scan, client, monkeypatch):
+    run = order(scan)
+    TrainingRun.objects.update(curve=[{"step": 10, "content": 0.5}, {"step": 20, "content": 0.25}])
+    client.force_login(scan.dataset.owner)
+    page = client.get(f"/synthesis/training/{run.pk}/").content.decode()
+    assert "content: 0.250 at step 20" in page
+    assert "<polyline" in page
+    client.force_login(make_user())
+    assert client.get(f"/synthesis/training/{run.pk}/").status_code == 404
+    assert client.get(f"/synthesis/training/{run.pk}/samples.png").status_code == 404
+
+
+def test_training_without_any_lesion_is_refused():
+    with pytest.raises(DomainError, match="known lesion"):
+        order(make_scan())
