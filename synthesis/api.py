@@ -66,7 +66,7 @@ class VisibleLesionField(serializers.PrimaryKeyRelatedField[Lesion]):
 
 
 class InsertionOrderSerializer(serializers.Serializer[Any]):
-    scan = VisibleScanField()
+    scan = VisibleScanField(queryset=Scan.objects.all())
     generator = serializers.PrimaryKeyRelatedField(queryset=Generator.objects.all())
     centre_lps_mm = serializers.ListField(child=serializers.FloatField(), min_length=3, max_length=3)
     kind = serializers.ChoiceField(choices=LESION_KIND_CHOICES)
@@ -84,7 +84,7 @@ class InsertionOrderSerializer(serializers.Serializer[Any]):
 
 
 class RemovalOrderSerializer(serializers.Serializer[Any]):
-    lesion = VisibleLesionField()
+    lesion = VisibleLesionField(queryset=Lesion.objects.all())
     generator = serializers.PrimaryKeyRelatedField(queryset=Generator.objects.all())
     seed = serializers.IntegerField(min_value=0)
 

@@ -167,6 +167,8 @@ WHITENOISE_IMMUTABLE_FILE_TEST = immutable_asset
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 5000
+# A folder is uploaded with one path per file beside the files.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 6000
 FILE_UPLOAD_TEMP_DIR = None
 CT_UPLOAD_MAX_BYTES = env.int("CT_UPLOAD_MAX_BYTES", default=4 * 1024**3)
 
@@ -196,6 +198,9 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
+        "JobStatusEnum": "ctplatform.jobs.models.JobStatus",
+        "MaskKindEnum": "ctplatform.datasets.models.MaskKind",
+        "LesionKindEnum": "synthesis.models.LESION_KIND_CHOICES",
         "StudyStateEnum": "readerstudy.models.StudyState",
         "SessionStateEnum": ["open", "finished", "closed"],
         "AnswerEnum": "readerstudy.models.Answer",
