@@ -10,6 +10,7 @@ import argparse
 import copy
 import itertools
 import json
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -210,23 +211,21 @@ def write_checkpoint(trainer: Trainer, path: Path) -> None:
     partial.replace(path)
 
 
-def run(trainer: Trainer, folder: Path) -> list[dict[str, float]]:
-    """Train to the end, resuming from ``folder``; returns the log lines of this run."""
+def run(trainer: Trainer, folder: Path) -> None:
+    """Train to the end, resuming from ``folder``; prints one JSON line for every 25 steps."""
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.is_file():
         trainer.restore(torch.load(checkpoint, map_location=trainer.device, weights_only=True))
         print(f"going on at step {trainer.done}", flush=True)
-    started, lines = time.monotonic(), []
+    started = time.monotonic()
     while trainer.done < trainer.config.steps:
         log = trainer.step()
         if trainer.done % LOG_EVERY == 0 or trainer.done == trainer.config.steps:
             line = {"step": trainer.done, "seconds": round(time.monotonic() - started, 1)}
-            lines.append(line | {key: round(value, 4) for key, value in log.items()})
-            print(json.dumps(lines[-1]), flush=True)
+            print(json.dumps(line | {key: round(value, 4) for key, value in log.items()}), flush=True)
         if trainer.done % CHECKPOINT_EVERY == 0 or trainer.done == trainer.config.steps:
             write_checkpoint(trainer, checkpoint)
-    return lines
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
@@ -240,13 +239,15 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--data-note", default="", help="what the data are, for the card")
     for key, value in asdict(TrainConfig()).items():
         parser.add_argument(f"--{key.replace('_', '-')}", type=type(value), default=value)
-    options = parser.parse_args(list(arguments) if arguments is not None else None)
+    given = list(arguments) if arguments is not None else sys.argv[1:]
+    options = parser.parse_args(given)
+    command = " ".join(["python -m ml.train", *given])
     torch.set_num_threads(options.threads)
     config = TrainConfig(**{key: getattr(options, key) for key in asdict(TrainConfig())})
     cases = load_cases(options.data)
     trainer = Trainer(cases, NetConfig(noise=config.adversarial), config, device=options.device)
-    lines = run(trainer, options.out)
-    save_generator(trainer, cases, options.out, name=options.name, log=lines, data_note=options.data_note)
+    run(trainer, options.out)
+    save_generator(trainer, cases, options.out, name=options.name, command=command, data_note=options.data_note)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,6 +14,25 @@ SLOPE = 0.2
 GROUPS = 8
 # The deterministic part of the first noise levels shapes structure, the later ones texture.
 NOISE_CHANNELS = (1, 2, 2, 2)
+
+
+class NoiseSource(Protocol):
+    """Where a decoder takes its noise maps from."""
+
+    def draw(self, shape: tuple[int, ...]) -> Tensor:
+        """Unit noise of a shape (float32)."""
+        ...
+
+
+class FreshNoise:
+    """Independent noise for every map, from a seeded generator or the global state."""
+
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        self.generator = generator
+
+    def draw(self, shape: tuple[int, ...]) -> Tensor:
+        """Unit noise on the CPU, so that every device sees the same numbers."""
+        return torch.randn(shape, generator=self.generator)
 
 
 class Encoder(nn.Module):
@@ -46,15 +67,15 @@ class DecoderBlock(nn.Module):
         self.norm = nn.GroupNorm(GROUPS, outputs)
         self.film = nn.Linear(code_size, 2 * outputs)
 
-    def forward(self, h: Tensor, code: Tensor, generator: torch.Generator | None) -> Tensor:
+    def forward(self, h: Tensor, code: Tensor, noise: NoiseSource) -> Tensor:
         """Features of the same size with ``outputs`` channels."""
-        h = self.norm(self.convolution(with_noise(h, self.noise_channels, generator)))
+        h = self.norm(self.convolution(with_noise(h, self.noise_channels, noise)))
         scale, shift = self.film(code).to(h.dtype)[:, :, None, None, None].chunk(2, 1)
         return functional.leaky_relu(h * (1 + scale) + shift, SLOPE)
 
 
 class Decoder(nn.Module):
-    """Codes (B, code_size) to patches (B, 1, Z, Y, X) in float32; draws its noise from ``generator``."""
+    """Codes (B, code_size) to patches (B, 1, Z, Y, X) in float32; draws its noise from ``noise``."""
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
@@ -70,23 +91,22 @@ class Decoder(nn.Module):
         self.last = nn.Conv3d(c[0] + self.last_noise, c[0], 3, padding=1)
         self.out = nn.Conv3d(c[0], 1, 3, padding=1)
 
-    def forward(self, code: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, code: Tensor, noise: NoiseSource | None = None) -> Tensor:
         """One draw of p(x | code, noise)."""
+        noise = noise or FreshNoise()
         h = self.start(code).unflatten(1, (-1, *self.coarse_zyx))
         for number, block in enumerate(self.blocks):
             if number:
                 h = functional.interpolate(h, scale_factor=2, mode="nearest")
-            h = block(h, code, generator)
-        h = functional.leaky_relu(self.last(with_noise(h, self.last_noise, generator)), SLOPE)
+            h = block(h, code, noise)
+        h = functional.leaky_relu(self.last(with_noise(h, self.last_noise, noise)), SLOPE)
         patch: Tensor = self.out(h)
         return patch.float()
 
 
-def with_noise(h: Tensor, channels: int, generator: torch.Generator | None) -> Tensor:
-    """Append fresh unit noise maps; drawn in float32 so that every precision sees the same numbers."""
+def with_noise(h: Tensor, channels: int, noise: NoiseSource) -> Tensor:
+    """Append noise maps; drawn in float32 so that every precision sees the same numbers."""
     if not channels:
         return h
-    shape = (h.shape[0], channels, *h.shape[2:])
-    device = generator.device if generator is not None else h.device
-    noise = torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
-    return torch.cat([h, noise.to(device=h.device, dtype=h.dtype)], 1)
+    maps = noise.draw((h.shape[0], channels, *h.shape[2:]))
+    return torch.cat([h, maps.to(device=h.device, dtype=h.dtype)], 1)

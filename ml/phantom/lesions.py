@@ -130,9 +130,9 @@ class LesionPainter:
         if kind == "cystic":
             contrast = rng.uniform(2, 16) - liver_hu
             return liver_hu + contrast + texture(4), 1.8, contrast
-        contrast, rim = -rng.uniform(45, max(50.0, min(80.0, liver_hu - 10))), rng.uniform(4, 32)
-        width = (rng.uniform(1.6, 3.2) + 0.09 * radius_mm) * (
+        contrast, rim = -rng.uniform(45, max(50.0, min(80.0, liver_hu - 10))), rng.uniform(16, 46)
+        width = (rng.uniform(2.0, 3.6) + 0.09 * radius_mm) * (
             1 + 0.35 * np.clip(texture(max(4, 0.6 * radius_mm)), -2, 2)
         )
         core = np.clip((depth - width) / 2.5 + 0.5, 0, 1)
-        return liver_hu + rim * (1 - core) + contrast * core + 4 * texture(4), rng.uniform(1.8, 3), contrast
+        return liver_hu + rim * (1 - core) + contrast * core + 4 * texture(4), rng.uniform(1.8, 2.5), contrast

@@ -1,0 +1,119 @@
+"""Generators on disk: weights and signature bank as safetensors, a JSON card beside them."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ml import card as cards
+from ml.bank import build_bank
+from ml.errors import ArtefactError
+from ml.generator import Generator
+from ml.nets.config import NetConfig
+from ml.signatures import SignatureBank, SignatureSpace
+
+if TYPE_CHECKING:
+    from ml.patches import Case
+    from ml.train import Trainer
+
+__all__ = ["Generator", "load_generator", "save_generator"]
+
+
+def load_generator(folder: Path | str = cards.DEMO_FOLDER, *, device: str = "auto") -> Generator:
+    """Load a verified generator; without a folder the demo generator.
+
+    Raises ArtefactError when the digest does not match, tensors are missing or of another shape, or the
+    device is not there.
+    """
+    card = cards.read_card(folder)
+    try:
+        tensors = load_file(card.weights_path)
+        net = NetConfig.from_dict(card.values["net"])
+        generator = Generator(net, card=card.values, device=resolve_device(device))
+        generator.encoder.load_state_dict(_part(tensors, "encoder."))
+        generator.decoder.load_state_dict(_part(tensors, "decoder."))
+        generator.bank = SignatureBank(**{k: v.numpy() for k, v in _part(tensors, "bank.").items()})
+        generator.space = SignatureSpace(**{k: v.numpy() for k, v in _part(tensors, "space.").items()})
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise ArtefactError("The generator's weights do not fit its card.") from error
+    return generator
+
+
+def resolve_device(device: str) -> torch.device:
+    """ "auto" is the first CUDA device, else the CPU; raises ArtefactError for a device that is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and not torch.cuda.is_available():
+        raise ArtefactError("No CUDA device is available here.")
+    return wanted
+
+
+def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def save_generator(
+    trainer: Trainer, cases: list[Case], folder: Path, *, name: str, command: str, data_note: str
+) -> Generator:
+    """Build the signature bank from the training cases and write weights and card; returns the generator."""
+    generator = Generator(trainer.net, card={}, device=trainer.device)
+    generator.encoder.load_state_dict(trainer.mean_encoder.state_dict())
+    generator.decoder.load_state_dict(trainer.mean_decoder.state_dict())
+    generator.bank, generator.space = build_bank(generator, cases, seed=trainer.config.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(_tensors(generator), folder / cards.WEIGHTS_NAME)
+    digest = cards.file_digest(folder / cards.WEIGHTS_NAME)
+    generator.card = describe(trainer, cases, generator, name=name, command=command, data_note=data_note)
+    generator.card["weights_sha256"] = digest
+    (folder / cards.CARD_NAME).write_text(json.dumps(generator.card, indent=2) + "\n")
+    return generator
+
+
+def _tensors(generator: Generator) -> dict[str, torch.Tensor]:
+    tensors: dict[str, torch.Tensor] = {}
+    for prefix, module in (("encoder.", generator.encoder), ("decoder.", generator.decoder)):
+        tensors |= {prefix + key: value.cpu().contiguous().clone() for key, value in module.state_dict().items()}
+    arrays = {f"bank.{key}": value for key, value in generator.bank.arrays().items()}
+    arrays |= {f"space.{key}": value for key, value in asdict(generator.space).items()}
+    return tensors | {key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in arrays.items()}
+
+
+def describe(
+    trainer: Trainer, cases: list[Case], generator: Generator, *, name: str, command: str, data_note: str
+) -> dict[str, Any]:
+    """The card: what a person must know before using the generator."""
+    lesions = [record for case in cases for record in case.lesions]
+    bank = generator.bank
+    kinds = {kind: len(bank.of_kind(kind)) for kind in ("hypodense", "cystic", "ring_enhancing")}
+    return {
+        "format": cards.FORMAT,
+        "format_version": cards.FORMAT_VERSION,
+        "name": name,
+        "method": "implicit autoencoder on liver patches; edits by residual transfer",
+        "intended_use": "synthetic lesions for reader studies and teaching; not for diagnosis",
+        "limits": "Knows hypodense, cystic and ring-enhancing lesions darker than the liver. No mass effect.",
+        "net": trainer.net.to_dict(),
+        "train": asdict(trainer.config),
+        "steps_done": trainer.done,
+        "data": {
+            "note": data_note,
+            "cases": len(cases),
+            "case_names": [case.name for case in cases],
+            "lesions": len(lesions),
+            "bank_lesions": kinds,
+            "bank_normals": len(bank.normal_codes),
+        },
+        "explained_variance_ratio": [round(float(v), 4) for v in generator.space.explained_variance_ratio[:10]],
+        "metrics": {},
+        "command": command,
+        "made_with": {"torch": torch.__version__, "python": platform.python_version()},
+    }

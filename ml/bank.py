@@ -1,0 +1,97 @@
+"""Build the signature bank of a trained generator from cases whose lesions are known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml.editing.spec import LESION_KINDS
+from ml.errors import TrainingError
+from ml.generator import Generator
+from ml.patches import HU_SCALE, Case, LesionRecord, PatchFrame, PatchSampler, Volume, extract
+from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, measure_difference, outer_fade, signed_depth_mm
+from ml.signatures import NormalNeighbours, SignatureBank, SignatureSpace
+
+CANONICAL_DIAMETER_MM = 22.0
+ZOOM_RANGE = (0.4, 1.9)
+SMALLEST_EXEMPLAR_MM = 6.0
+NORMAL_COUNT = 384
+CHECK_DRAWS = 4
+# An exemplar whose decoded difference is not a lesion of about the size it was shown at is left out.
+DECODED_RANGE_MM = (11.0, 38.0)
+
+
+def canonical_zoom(diameter_mm: float) -> float:
+    """The zoom at which a lesion fills the patch as the networks know it best."""
+    return float(np.clip(diameter_mm / CANONICAL_DIAMETER_MM, *ZOOM_RANGE))
+
+
+def guess_kind(patch: Volume) -> str:
+    """The kind of a lesion from its normalised patch, for data without labels of kinds."""
+    z, y, x = (n // 2 for n in patch.shape)
+    core = HU_SCALE * float(patch[z - 1 : z + 1, y - 2 : y + 2, x - 2 : x + 2].mean())
+    if core < -75:
+        return "cystic"
+    radius = np.hypot(*np.meshgrid(np.arange(patch.shape[1]) - y, np.arange(patch.shape[2]) - x, indexing="ij"))
+    rim = HU_SCALE * float(patch[z - 1 : z + 1][:, (radius > 5) & (radius < 10)].mean())
+    return "ring_enhancing" if rim > 6 and core < -25 else "hypodense"
+
+
+def build_bank(generator: Generator, cases: list[Case], *, seed: int) -> tuple[SignatureBank, SignatureSpace]:
+    """Encode every lesion at its canonical zoom and random normal liver; keep exemplars that decode well.
+
+    Raises TrainingError when no lesion is left.
+    """
+    rng = np.random.default_rng([seed, 871])
+    known = [(c, r) for c in cases for r in c.lesions if r.diameter_mm >= SMALLEST_EXEMPLAR_MM]
+    if not known:
+        raise TrainingError("The training cases hold no lesion of 6 mm or more to learn directions from.")
+    zooms = np.array([canonical_zoom(r.diameter_mm) for _, r in known], np.float32)
+    patches = np.stack([_patch(generator, c, r, float(z), rng) for (c, r), z in zip(known, zooms, strict=True)])
+    sampler = PatchSampler(cases, generator.net, population="normal", seed=seed + 1)
+    normal_codes = generator.encode(sampler.batch(NORMAL_COUNT)[:, 0])
+    lesion_codes = generator.encode(patches)
+    neighbours = NormalNeighbours(lesion_codes, normal_codes)
+    matched = np.stack([neighbours.nearest(code) for code in lesion_codes])
+    difference = generator.decode_difference_hu(matched, lesion_codes, seed=seed, draws=CHECK_DRAWS)
+    shapes = [measure_difference(d, generator.net.spacing_zyx_mm) for d in difference]
+    low, high = DECODED_RANGE_MM
+    good = np.flatnonzero([s is not None and low <= s.diameter_mm <= high for s in shapes])
+    if not len(good):
+        raise TrainingError("No exemplar decodes to a lesion; train longer.")
+    measured = [exemplar_profile(c, r) for c, r in known]
+    profiles = np.stack([profile for profile, _ in measured])
+    contrasts = np.array([contrast for _, contrast in measured], np.float32)
+    kinds = [r.kind or guess_kind(p) for (_, r), p in zip(known, patches, strict=True)]
+    bank = SignatureBank(
+        lesion_codes=lesion_codes[good],
+        directions=(lesion_codes - matched)[good],
+        kinds=np.array([LESION_KINDS.index(k) for k in kinds], np.int64)[good],  # type: ignore[arg-type]
+        diameters_mm=np.array([r.diameter_mm for _, r in known], np.float32)[good],
+        contrasts_hu=contrasts[good],
+        profiles_hu=profiles[good],
+        normal_codes=normal_codes,
+    )
+    return bank, SignatureSpace.fit(np.concatenate([lesion_codes, normal_codes]))
+
+
+def exemplar_profile(case: Case, lesion: LesionRecord) -> tuple[Volume, float]:
+    """A lesion's HU against the liver around it over depth, and its mean contrast (HU).
+
+    Vessels and other lesions outside it do not count; the profile fades to zero outside.
+    """
+    spacing = case.grid.spacing_zyx_mm
+    reach = [0.6 * lesion.diameter_mm + 16] * 3
+    box = case.grid.box_around(lesion.centre_zyx, half_extent_zyx_mm=reach)
+    hu, labels, liver = case.hu[box].astype(np.float32), case.labels[box], case.liver[box]
+    inside = labels == lesion.label
+    depth = signed_depth_mm(inside, spacing)
+    tissue = liver & ((labels == 0) | inside) & (inside | (np.abs(hu - case.level_hu) < 60))
+    around = tissue & (depth < -3) & (depth > -15)
+    level = float(np.median(hu[around])) if around.sum() >= 30 else case.level_hu
+    profile = depth_profile(hu[tissue] - level, depth[tissue]) * outer_fade(PROFILE_DEPTHS_MM)
+    return profile, float(hu[inside].mean() - level)
+
+
+def _patch(generator: Generator, case: Case, lesion: LesionRecord, zoom: float, rng: np.random.Generator) -> Volume:
+    frame = PatchFrame(generator.net, case.grid.spacing_zyx_mm, lesion.centre_zyx, zoom)
+    return extract(case, frame, rng)

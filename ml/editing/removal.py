@@ -1,0 +1,176 @@
+"""Removal: the inserted difference with its sign swapped, then what is left is levelled, noise from the scan itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ml.bank import canonical_zoom
+from ml.editing.measure import finish, reference_hu
+from ml.editing.neighbourhood import Neighbourhood, read_neighbourhood
+from ml.editing.spec import EditResult
+from ml.errors import EditError, NothingToRemoveError
+from ml.generator import Generator
+from ml.geometry import Grid
+from ml.patches import Mask, PatchFrame, Volume
+from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, outer_fade, signed_depth_mm
+
+DRAWS = 4
+STRUCTURE_SIGMA_MM = 2.2
+# Low-passed structure must stand out this many times from the liver's own before it is levelled.
+STRUCTURE_THRESHOLD = 2.0
+OUTLIER_HU = 60.0
+MAX_GAIN = 1.6
+TRANSPLANT_TRIES = 40
+
+
+def remove(
+    volume_hu: NDArray[np.int16],
+    grid: Grid,
+    *,
+    liver_mask: Mask,
+    lesion_mask: Mask,
+    generator: Generator,
+    seed: int,
+    device: str,
+    on_progress: Callable[[float], None] | None,
+) -> EditResult:
+    """See ``ml.editing.remove_lesion``."""
+    report = on_progress or (lambda _: None)
+    if lesion_mask.shape != grid.size_zyx:
+        raise EditError("The lesion mask does not have the scan's size.")
+    found = ndimage.find_objects(np.asarray(lesion_mask, dtype=np.uint8))
+    if not found or found[0] is None:
+        raise NothingToRemoveError("The lesion mask is empty; choose a lesion.")
+    where = found[0]
+    centre = np.argwhere(lesion_mask[where]).mean(0) + [s.start for s in where]
+    extent_mm = max((s.stop - s.start) * d for s, d in zip(where, grid.spacing_zyx_mm, strict=True))
+    around = read_neighbourhood(
+        volume_hu,
+        grid,
+        liver_mask=np.asarray(liver_mask, dtype=np.bool_) | np.asarray(lesion_mask, dtype=np.bool_),
+        centre_zyx=centre,
+        half_extent_mm=0.5 * extent_mm + 18,
+        excluded=np.asarray(lesion_mask, dtype=np.bool_),
+    )
+    inside = np.asarray(lesion_mask[around.box], dtype=np.bool_)
+    report(0.2)
+    depth = signed_depth_mm(inside, around.spacing_zyx_mm)
+    decoded = decode_removal(generator.on(device), around, around.local_index(centre), inside, seed)
+    report(0.6)
+    change, gain = compose(around, depth, inside, decoded, seed)
+    report(0.9)
+    provenance = {
+        "operation": "remove",
+        "seed": seed,
+        "signature_gain": gain,
+        "generator": generator.name,
+        "generator_sha256": generator.digest,
+        "device": str(generator.device),
+        "precision": "bfloat16" if generator.half else "float32",
+    }
+    result = finish(around, change, inside, provenance=provenance)
+    report(1.0)
+    return result
+
+
+def decode_removal(
+    generator: Generator, around: Neighbourhood, centre_zyx: NDArray[np.float64], inside: Mask, seed: int
+) -> Volume:
+    """G(nearest normal codes) - G(the lesion's code) on the crop, in HU."""
+    diameter_mm = float(np.cbrt(6 * inside.sum() * around.grid.voxel_volume_mm3 / np.pi))
+    code, frame = around.signature(generator, centre_zyx, zoom=canonical_zoom(diameter_mm), seed=seed)
+    normal = generator.neighbours.nearest(code[0])[None]
+    difference = generator.decode_difference_hu(code, normal, seed=seed % 2**31, draws=DRAWS)[0]
+    return _to_crop(ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0)), frame, around.hu.shape)
+
+
+def _to_crop(canonical: Volume, frame: PatchFrame, shape: tuple[int, ...]) -> Volume:
+    step = 1 / frame.step_zyx
+    offset = frame.middle_zyx - step * np.asarray(frame.centre_zyx)
+    resampled: Volume = ndimage.affine_transform(
+        canonical, step, offset=offset, output_shape=shape, order=1, cval=0.0, output=np.float32
+    )
+    return resampled
+
+
+def compose(
+    around: Neighbourhood, depth: Volume, inside: Mask, decoded: Volume, seed: int
+) -> tuple[Volume, float]:
+    """The change in HU and the gain of the decoded part.
+
+    Three steps, each on what the one before left: the decoded difference with its least-squares gain; the
+    mean over depth (edges, rims and core at any sharpness); low-passed structure that stands out from the
+    liver's own, replaced by low-passed noise from elsewhere in the same liver. The scan's noise stays.
+    """
+    fade = outer_fade(depth)
+    reference = reference_hu(around, inside)
+    deviation = np.clip(around.hu - reference, -200, 200)
+    near = around.liver & (inside | ((depth > -6) & (np.abs(deviation) < OUTLIER_HU)))
+    signature = decoded * fade
+    gain = _gain(signature[near], deviation[near])
+    change = signature * np.float32(gain)
+    profile = depth_profile((deviation + change)[near], depth[near]) * outer_fade(PROFILE_DEPTHS_MM)
+    change = change - np.interp(depth, PROFILE_DEPTHS_MM, profile).astype(np.float32)
+    change += level_structure(around, depth, deviation + change, seed)
+    return change * around.liver, gain
+
+
+def _gain(signature: Volume, deviation: Volume) -> float:
+    """Least squares of deviation + gain * signature, kept between 0 and MAX_GAIN."""
+    power = float((signature**2).sum())
+    return float(np.clip(-(signature * deviation).sum() / power, 0, MAX_GAIN)) if power > 0 else 0.0
+
+
+def level_structure(around: Neighbourhood, depth: Volume, remaining: Volume, seed: int) -> Volume:
+    """Level low-passed structure inside the lesion that plain liver would not show.
+
+    Amplitudes above the threshold are shrunk to it and the missing low-frequency noise comes from a
+    transplant, weighted so that its variance adds up (cos/sin, not a cross-fade).
+    """
+    sigma = [min(1.0, STRUCTURE_SIGMA_MM / s) if n == 0 else STRUCTURE_SIGMA_MM / s for n, s in enumerate(around.spacing_zyx_mm)]
+    clipped = np.clip(remaining, -OUTLIER_HU * 2, OUTLIER_HU * 2) * around.liver
+    smooth = ndimage.gaussian_filter(clipped, sigma, truncate=2.5)
+    normal = around.liver & (depth < -4) & (np.abs(clipped) < OUTLIER_HU)
+    spread = _robust_sd(smooth[normal]) if normal.sum() > 50 else around.noise_hu / 3
+    excess = np.abs(smooth) / (STRUCTURE_THRESHOLD * spread + 1e-6)
+    within = np.clip((depth + 1.5) / 3, 0, 1)
+    # 0 where the structure is as strong as in plain liver, towards 1 where it is far stronger.
+    taken = within * np.clip(1 - 1 / np.maximum(excess, 1), 0, 1)
+    taken = ndimage.gaussian_filter(taken, [s / 2 for s in sigma], truncate=2.5) * within
+    if float(taken.max()) < 0.02:
+        return np.zeros_like(smooth)
+    donor = donor_noise(around, smooth, depth, normal, seed)
+    kept = 1 - taken
+    levelled: Volume = (-taken * smooth + np.sqrt(np.clip(1 - kept**2, 0, 1)) * donor).astype(np.float32)
+    return levelled
+
+
+def donor_noise(around: Neighbourhood, smooth: Volume, depth: Volume, normal: Mask, seed: int) -> Volume:
+    """Low-passed noise of plain liver of the same scan, shifted onto the lesion; zero without a donor."""
+    target = np.argwhere(depth > -2)
+    rng = np.random.default_rng([seed, 31])
+    places = np.argwhere(normal)
+    best, best_share = None, 0.0
+    for candidate in places[rng.integers(len(places), size=TRANSPLANT_TRIES)] if len(places) else []:
+        shift = candidate - np.rint(target.mean(0)).astype(int)
+        source = target + shift
+        valid = ((source >= 0) & (source < smooth.shape)).all(1)
+        share = float(normal[tuple(source[valid].T)].sum()) / len(target)
+        if share > best_share:
+            best, best_share = (source, valid), share
+    noise = np.zeros_like(smooth)
+    if best is None:
+        return noise
+    source, valid = best
+    usable = valid.copy()
+    usable[valid] = normal[tuple(source[valid].T)]
+    noise[tuple(target[usable].T)] = smooth[tuple(source[usable].T)]
+    return noise
+
+
+def _robust_sd(values: Volume) -> float:
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))

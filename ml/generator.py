@@ -1,0 +1,112 @@
+"""A trained generator in memory: patches to signatures, signatures to patch differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from ml.nets.autoencoder import Decoder, Encoder, FreshNoise
+from ml.nets.config import NetConfig
+from ml.patches import HU_SCALE, Volume
+from ml.signatures import Codes, NormalNeighbours, SignatureBank, SignatureSpace
+
+BATCH = 32
+
+
+class Generator:
+    """Encoder, decoder and the bank of signatures; ready on one device."""
+
+    bank: SignatureBank
+    space: SignatureSpace
+
+    def __init__(self, net: NetConfig, *, card: dict[str, Any], device: torch.device) -> None:
+        self.net, self.card, self.device = net, card, device
+        self.encoder = Encoder(net).eval().to(device, memory_format=torch.channels_last_3d)
+        self.decoder = Decoder(net).eval().to(device, memory_format=torch.channels_last_3d)
+        self.half = device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
+
+    @property
+    def name(self) -> str:
+        """The generator's name."""
+        return str(self.card.get("name", "unnamed"))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its weights."""
+        return str(self.card.get("weights_sha256", ""))
+
+    def on(self, device: str) -> Generator:
+        """The generator on another device ("auto" leaves it where it is)."""
+        wanted = self.device if device == "auto" else torch.device(device)
+        if wanted != self.device:
+            self.device = wanted
+            self.encoder.to(wanted)
+            self.decoder.to(wanted)
+        return self
+
+    @cached_property
+    def neighbours(self) -> NormalNeighbours:
+        """Finds normal codes for a lesion's code."""
+        return NormalNeighbours(self.bank.lesion_codes, self.bank.normal_codes)
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            yield
+
+    def encode(self, patches: Volume) -> Codes:
+        """Signatures (n, code_size) of normalised patches (n, Z, Y, X)."""
+        parts = []
+        with self._inference():
+            for start in range(0, len(patches), BATCH):
+                batch = torch.from_numpy(np.ascontiguousarray(patches[start : start + BATCH]))[:, None]
+                parts.append(self.encoder(batch.to(self.device)).float().cpu().numpy())
+        return np.concatenate(parts)
+
+    def decode(self, codes: Codes, *, seed: int) -> Volume:
+        """One noise draw of the patches of codes (n, code_size), normalised, shape (n, Z, Y, X)."""
+        parts = []
+        noise = FreshNoise(torch.Generator().manual_seed(seed))
+        with self._inference():
+            for start in range(0, len(codes), BATCH):
+                batch = torch.from_numpy(np.ascontiguousarray(codes[start : start + BATCH], dtype=np.float32))
+                parts.append(self.decoder(batch.to(self.device), noise)[:, 0].float().cpu().numpy())
+        return np.concatenate(parts)
+
+    def decode_difference_hu(self, source: Codes, target: Codes, *, seed: int, draws: int) -> Volume:
+        """Mean of G(target, n) - G(source, n) over ``draws`` shared noise draws n, in HU.
+
+        Args:
+            source, target: codes of shape (m, code_size).
+            seed: draws the noise.
+            draws: how many noise draws are averaged.
+
+        Returns:
+            Shape (m, Z, Y, X).
+        """
+        count = len(source)
+        total = np.zeros((count, *self.net.patch_zyx), np.float32)
+        batch = torch.from_numpy(np.concatenate([source, target]).astype(np.float32)).to(self.device)
+        with self._inference():
+            for draw in range(draws):
+                noise = SharedNoise(seed + draw, pairs=2)
+                decoded = self.decoder(batch, noise)[:, 0].float().cpu().numpy()
+                total += decoded[count:] - decoded[:count]
+        return total * np.float32(HU_SCALE / draws)
+
+
+class SharedNoise:
+    """Noise for a batch of ``pairs`` equal parts: every part gets the same maps."""
+
+    def __init__(self, seed: int, *, pairs: int) -> None:
+        self.generator, self.pairs = torch.Generator().manual_seed(seed), pairs
+
+    def draw(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """Unit noise of ``shape`` on the CPU, repeated over the parts."""
+        part = torch.randn((shape[0] // self.pairs, *shape[1:]), generator=self.generator)
+        return part.repeat(self.pairs, *([1] * (len(shape) - 1)))

@@ -1,0 +1,99 @@
+"""Depths inside lesions, profiles over depth, and the size and strength of a decoded difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
+
+from ml.geometry import Float3
+
+Volume: TypeAlias = NDArray[np.float32]
+Mask: TypeAlias = NDArray[np.bool_]
+
+PROFILE_DEPTHS_MM = np.arange(-6.0, 20.01, 0.5, dtype=np.float32)
+PROFILE_BANDWIDTH_MM = 0.8
+OUTER_FADE_MM = (-6.0, -3.0)
+DIFFERENCE_SIGMA_PX = (0.7, 1.2, 1.2)
+
+
+def signed_depth_mm(mask: Mask, spacing_zyx_mm: Float3) -> Volume:
+    """Distance to a mask's surface in mm, positive inside; slices are interpolated to near-cubic voxels first.
+
+    A voxel whose outer neighbour is the next one in the slice has half a voxel's depth.
+    """
+    factor = max(1, round(spacing_zyx_mm[0] / spacing_zyx_mm[2]))
+    fine = mask
+    if factor > 1:
+        size = ((mask.shape[0] - 1) * factor + 1, *mask.shape[1:])
+        soft = ndimage.affine_transform(
+            mask.astype(np.float32), (1 / factor, 1, 1), output_shape=size, order=1, mode="nearest"
+        )
+        fine = soft >= 0.5
+    spacing = (spacing_zyx_mm[0] / factor, *spacing_zyx_mm[1:])
+    inside = ndimage.distance_transform_edt(fine, sampling=spacing)
+    outside = ndimage.distance_transform_edt(~fine, sampling=spacing)
+    half = 0.5 * spacing_zyx_mm[2]
+    depth = np.where(fine, inside - half, half - outside)
+    result: Volume = depth[::factor].astype(np.float32)
+    return result
+
+
+def depth_profile(values: NDArray[np.floating], depths_mm: NDArray[np.floating]) -> Volume:
+    """Kernel-weighted mean of values over PROFILE_DEPTHS_MM; beyond the deepest value the last one is held."""
+    bins = np.rint((depths_mm - PROFILE_DEPTHS_MM[0]) / 0.5).astype(np.int64)
+    keep = (bins >= 0) & (bins < len(PROFILE_DEPTHS_MM))
+    count = np.bincount(bins[keep], minlength=len(PROFILE_DEPTHS_MM)).astype(np.float64)
+    total = np.bincount(bins[keep], weights=values[keep], minlength=len(PROFILE_DEPTHS_MM))
+    sigma = PROFILE_BANDWIDTH_MM / 0.5
+    weight = ndimage.gaussian_filter1d(count, sigma, mode="constant", truncate=3)
+    mean = ndimage.gaussian_filter1d(total, sigma, mode="constant", truncate=3) / np.maximum(weight, 1e-6)
+    known = np.flatnonzero(weight > 0.5)
+    if not len(known):
+        return np.zeros(len(PROFILE_DEPTHS_MM), np.float32)
+    return np.interp(np.arange(len(mean)), known, mean[known]).astype(np.float32)
+
+
+def outer_fade(depth_mm: Volume) -> Volume:
+    """1 inside and near the lesion, smoothly 0 beyond 6 mm outside."""
+    low, high = OUTER_FADE_MM
+    t = np.clip((depth_mm - low) / (high - low), 0, 1)
+    faded: Volume = t * t * (3 - 2 * t)
+    return faded
+
+
+@dataclass(frozen=True)
+class DifferenceShape:
+    """What a decoded difference looks like; ``mask`` has the patch's shape, ``centre_zyx`` is in samples."""
+
+    mask: Mask
+    centre_zyx: tuple[float, float, float]
+    diameter_mm: float
+    core_hu: float
+
+
+def measure_difference(difference_hu: Volume, spacing_zyx_mm: ArrayLike) -> DifferenceShape | None:
+    """The dark blob of a decoded difference at half of its core's strength; None when there is none.
+
+    The core is the darkest two per cent of the smoothed difference in the patch's middle half; the blob is
+    the connected part that holds the darkest voxel, with holes filled.
+    """
+    spacing = np.asarray(spacing_zyx_mm)
+    smooth = ndimage.gaussian_filter(difference_hu, DIFFERENCE_SIGMA_PX)
+    quarter = [n // 4 for n in smooth.shape]
+    middle = tuple(slice(q, n - q) for q, n in zip(quarter, smooth.shape, strict=True))
+    core = float(np.quantile(smooth[middle], 0.02))
+    if core > -6:
+        return None
+    parts, _ = ndimage.label(smooth < core / 2)
+    darkest = np.unravel_index(np.argmin(smooth[middle]), smooth[middle].shape)
+    number = parts[tuple(int(d) + q for d, q in zip(darkest, quarter, strict=True))]
+    if number == 0:
+        return None
+    mask = np.asarray(ndimage.binary_fill_holes(parts == number), dtype=np.bool_)
+    z, y, x = (float(v) for v in np.argwhere(mask).mean(0))
+    diameter_mm = float(np.cbrt(6 * mask.sum() * spacing.prod() / np.pi))
+    return DifferenceShape(mask, (z, y, x), diameter_mm, core)

@@ -1,0 +1,94 @@
+"""Digital signatures: the codes of liver patches, their principal components and the lesion directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.editing.spec import LESION_KINDS, LesionKind
+
+Codes: TypeAlias = NDArray[np.float32]
+
+NEAREST_NORMALS = 8
+SEPARATING_COMPONENTS = 12
+
+
+@dataclass(frozen=True)
+class SignatureSpace:
+    """Principal components of codes: ``mean`` (d,), ``components`` (k, d), ``explained_variance_ratio`` (k,)."""
+
+    mean: Codes
+    components: Codes
+    explained_variance_ratio: Codes
+
+    @classmethod
+    def fit(cls, codes: Codes, count: int | None = None) -> SignatureSpace:
+        """PCA by singular value decomposition; each component's largest weight is positive."""
+        mean = codes.mean(0)
+        _, singular, rows = np.linalg.svd(codes - mean, full_matrices=False)
+        largest = np.take_along_axis(rows, np.abs(rows).argmax(1)[:, None], 1)
+        ratio = singular**2 / (singular**2).sum()
+        rows = rows * np.sign(largest)
+        return cls(mean.astype(np.float32), rows[:count].astype(np.float32), ratio[:count].astype(np.float32))
+
+    def coordinates(self, codes: Codes) -> Codes:
+        """Codes (n, d) in components (n, k)."""
+        projected: Codes = (codes - self.mean) @ self.components.T
+        return projected
+
+    def codes(self, coordinates: Codes) -> Codes:
+        """Back from components to codes."""
+        restored: Codes = coordinates @ self.components + self.mean
+        return restored
+
+
+@dataclass(frozen=True)
+class SignatureBank:
+    """Codes of exemplar lesions and of normal liver, seen at zooms at which every lesion is about equally large.
+
+    ``directions`` are each lesion's code minus the mean of the normal codes nearest to it in the components
+    that do not tell lesions from normal liver. ``kinds`` index LESION_KINDS; diameters are in mm, contrasts
+    (mean over the lesion against the liver around) in HU; ``profiles_hu`` are the exemplars' HU against the
+    liver over ``ml.shapes.PROFILE_DEPTHS_MM``.
+    """
+
+    lesion_codes: Codes
+    directions: Codes
+    kinds: NDArray[np.int64]
+    diameters_mm: Codes
+    contrasts_hu: Codes
+    profiles_hu: Codes
+    normal_codes: Codes
+
+    def of_kind(self, kind: LesionKind) -> NDArray[np.int64]:
+        """Indices of the exemplars of a kind."""
+        return np.flatnonzero(self.kinds == LESION_KINDS.index(kind))
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """All arrays by name, for storage."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+class NormalNeighbours:
+    """Finds the normal codes that share everything with a code but the lesion."""
+
+    def __init__(self, lesion_codes: Codes, normal_codes: Codes) -> None:
+        both = np.concatenate([lesion_codes, normal_codes])
+        self.space = SignatureSpace.fit(both)
+        self.normal_codes = normal_codes
+        coordinates = self.space.coordinates(both)
+        spread = coordinates.std(0) + 1e-6
+        gap = np.abs(coordinates[: len(lesion_codes)].mean(0) - coordinates[len(lesion_codes) :].mean(0)) / spread
+        separating = min(SEPARATING_COMPONENTS, len(gap) // 2)
+        self.shared = np.sort(np.argsort(-gap, kind="stable")[separating:])
+        self.normal_shared = coordinates[len(lesion_codes) :][:, self.shared]
+
+    def nearest(self, code: Codes, count: int = NEAREST_NORMALS) -> Codes:
+        """Mean of the ``count`` nearest normal codes of one code (d,)."""
+        own = self.space.coordinates(code[None])[0, self.shared]
+        distance = ((self.normal_shared - own) ** 2).sum(1)
+        nearest: Codes = self.normal_codes[np.argsort(distance, kind="stable")[:count]].mean(0)
+        return nearest
