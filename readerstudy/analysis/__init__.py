@@ -1,10 +1,12 @@
-"""Statistics of blinded real-vs-synthetic reading: pure functions, the one surface for page, API, report
-and CLI.
+"""Statistics of blinded real-vs-synthetic reading: pure functions for page, API, report and CLI alike.
 
 Coding everywhere: truth 1 = synthetic, 0 = real; call 1 = "synthetic"; matrices are cases x raters with
 NaN/None where nobody rated; a higher rating means more surely synthetic.
 """
 
+from readerstudy.analysis.agreement import agreement, krippendorff_alpha
+from readerstudy.analysis.auc import auc, compare_aucs, roc_curve
+from readerstudy.analysis.bayes import bayes_binomial, bernoulli_confidence_interval, e_process, logistic_prior_bf10
 from readerstudy.analysis.chance import (
     Confusion,
     accuracy,
@@ -18,6 +20,15 @@ from readerstudy.analysis.chance import (
     specificity,
 )
 from readerstudy.analysis.default import default_analysis
+from readerstudy.analysis.difficulty import (
+    case_difficulty,
+    item_statistics,
+    rasch_conditional,
+    rasch_marginal,
+    surprising_cases,
+    too_few_persons,
+)
+from readerstudy.analysis.drift import accuracy_drift, trend_test
 from readerstudy.analysis.ensemble import (
     half_credit,
     independent_majority,
@@ -27,38 +38,123 @@ from readerstudy.analysis.ensemble import (
     mean_rating,
     weighted_vote,
 )
+from readerstudy.analysis.equivalence import Verdict, auc_tost, binomial_tost, judge, t_tost, two_proportion_tost
 from readerstudy.analysis.estimate import Estimate
+from readerstudy.analysis.group_sequential import group_sequential
+from readerstudy.analysis.kappa import cohen_kappa, fleiss_kappa
+from readerstudy.analysis.mixed_binary import fit_mixed_binary, panel_model
+from readerstudy.analysis.mixed_linear import RandomTerm, fit_mixed_linear, random_intercept
+from readerstudy.analysis.mrmc import compare_conditions, reader_averaged_auc
 from readerstudy.analysis.multiplicity import adjust_p_values
 from readerstudy.analysis.options import AnalysisOptions
+from readerstudy.analysis.paired import cochran_q, compare_groups, mcnemar, pairwise_mcnemar
+from readerstudy.analysis.permutation import case_label_permutation
+from readerstudy.analysis.power import (
+    PilotComponents,
+    binomial_power,
+    binomial_sample_size,
+    mrmc_power,
+    mrmc_sample_size,
+    pilot_components,
+    tost_power,
+    tost_sample_size,
+)
 from readerstudy.analysis.proportions import exact_binomial, one_sided_limit, proportion_interval
+from readerstudy.analysis.rater_level import rater_level_test
+from readerstudy.analysis.rating_model import rating_model
+from readerstudy.analysis.response_time import median_times, time_model
+from readerstudy.analysis.signal_detection import a_prime, detection_indices, probit_d_prime
 from readerstudy.analysis.table import ResponseTable, response_table, signed_rating
+from readerstudy.analysis.ustatistics import (
+    accuracy_difference_variance,
+    panel_accuracy,
+    ustatistic_auc,
+    ustatistic_difference,
+)
 
 __all__ = [
     "AnalysisOptions",
     "Confusion",
     "Estimate",
+    "PilotComponents",
+    "RandomTerm",
     "ResponseTable",
+    "Verdict",
+    "a_prime",
     "accuracy",
+    "accuracy_difference_variance",
+    "accuracy_drift",
     "adjust_p_values",
+    "agreement",
+    "auc",
+    "auc_tost",
     "balanced_accuracy",
+    "bayes_binomial",
+    "bernoulli_confidence_interval",
+    "binomial_power",
+    "binomial_sample_size",
+    "binomial_tost",
+    "case_difficulty",
+    "case_label_permutation",
     "chance_accuracy",
+    "cochran_q",
+    "cohen_kappa",
+    "compare_aucs",
+    "compare_conditions",
+    "compare_groups",
     "confusion",
     "default_analysis",
+    "detection_indices",
+    "e_process",
     "exact_binomial",
     "fisher_exact",
+    "fit_mixed_binary",
+    "fit_mixed_linear",
+    "fleiss_kappa",
+    "group_sequential",
     "half_credit",
     "independent_majority",
+    "item_statistics",
+    "judge",
+    "krippendorff_alpha",
     "leave_one_case_out_vote",
     "log_odds_weights",
+    "logistic_prior_bf10",
     "majority_class_rate",
     "majority_vote",
+    "mcnemar",
     "mean_rating",
+    "median_times",
+    "mrmc_power",
+    "mrmc_sample_size",
     "one_sided_limit",
+    "pairwise_mcnemar",
+    "panel_accuracy",
+    "panel_model",
+    "pilot_components",
+    "probit_d_prime",
     "proportion_interval",
+    "random_intercept",
+    "rasch_conditional",
+    "rasch_marginal",
+    "rater_level_test",
+    "rating_model",
+    "reader_averaged_auc",
     "response_table",
+    "roc_curve",
     "sensitivity",
     "share_called_synthetic",
     "signed_rating",
     "specificity",
+    "surprising_cases",
+    "t_tost",
+    "time_model",
+    "too_few_persons",
+    "tost_power",
+    "tost_sample_size",
+    "trend_test",
+    "two_proportion_tost",
+    "ustatistic_auc",
+    "ustatistic_difference",
     "weighted_vote",
 ]

@@ -161,7 +161,7 @@ def ustatistic_auc(
     estimated = moments.variance(variance, product=kernel.area**2)
     reason = _no_variance(moments, estimated, readers=int((pairs > 0).sum()))
     if reason:
-        return UStatisticAuc(panel=replace(known, reason=reason))
+        return UStatisticAuc(panel=replace(known, variance=None if np.isnan(estimated) else estimated, reason=reason))
     df = _degrees_of_freedom(estimated, moments.components(), moments.degrees())
     normal = with_t_test(known, variance=estimated, df=inf, level=level, null=null)
     return UStatisticAuc(
@@ -185,9 +185,14 @@ def _no_variance(moments: _Moments, estimated: float, *, readers: int) -> str | 
 
 @dataclass(frozen=True, kw_only=True)
 class UStatisticDifference:
-    """Difference of two conditions (first minus second), or the reason why it has no test."""
+    """Difference of two conditions (first minus second), or the reason why it has no test.
+
+    `variance` is the unbiased estimate as it came out, even when it is negative and nothing can be tested.
+    """
 
     value: float | None
+    first_auc: float | None = None
+    second_auc: float | None = None
     variance: float | None = None
     df: float | None = None
     low: float | None = None
@@ -216,13 +221,17 @@ def ustatistic_difference(
     readers = int(((first.pair_weights.sum(axis=(1, 2)) > 0) & (second.pair_weights.sum(axis=(1, 2)) > 0)).sum())
     reason = _no_variance(own, estimated, readers=readers)
     if reason:
-        return UStatisticDifference(value=gap, reason=reason)
+        return UStatisticDifference(
+            value=gap, first_auc=first.area, second_auc=second.area, variance=estimated, reason=reason
+        )
     parts = own.components() + other.components() - 2 * cross.components()
     df = _degrees_of_freedom(estimated, parts, np.minimum(own.degrees(), other.degrees()))
     se = sqrt(estimated)
     half = t_quantile((1 + level) / 2, effective_df(df)) * se
     return UStatisticDifference(
         value=gap,
+        first_auc=first.area,
+        second_auc=second.area,
         variance=estimated,
         df=None if df == inf else df,
         low=gap - half,

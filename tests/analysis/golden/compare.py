@@ -1,0 +1,113 @@
+"""Walk an expected structure and compare it with what the package computed, leaf by leaf."""
+
+import math
+from dataclasses import dataclass, field
+
+# Texts beside the numbers; they describe and are not compared.
+DESCRIPTIONS = {"label", "model", "note", "notes", "rule", "source", "_row"}
+
+
+class UnknownKeyError(AssertionError):
+    """An expected key that no adapter computes: the case must fail, not pass unseen."""
+
+
+@dataclass
+class Report:
+    """What was compared and what did not match."""
+
+    tolerance: dict
+    compared: int = 0
+    wrong: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+
+    def note(self, text):
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def limits(self, path):
+        """Absolute and relative tolerance of a leaf: the most specific entry that names part of its path."""
+        found = self.tolerance.get("default", self.tolerance)
+        specific = [key for key, value in self.tolerance.items() if isinstance(value, dict) and key != "default"]
+        for key in sorted(specific, key=lambda key: _depth(key, path)):
+            if _depth(key, path) > 0:
+                found = self.tolerance[key]
+        if path and path[-1] in {"coeff", "se"} and "irrCAC" not in path:
+            # irrCAC prints five decimals, wherever its coefficients stand.
+            found = self.tolerance.get("irrCAC", found) if path[-2:-1] != ["glmm"] else found
+        return found.get("abs", 0.0), found.get("rel", 0.0)
+
+    def leaf(self, got, expected, path):
+        self.compared += 1
+        where = ".".join(map(str, path))
+        if expected is None or isinstance(expected, (bool, str)):
+            if got != expected:
+                self.wrong.append(f"{where}: got {got!r}, expected {expected!r}")
+            return
+        absolute, relative = self.limits([str(part) for part in path])
+        close = (
+            got is not None
+            and not isinstance(got, str)
+            and math.isfinite(got)
+            and abs(got - expected) <= max(absolute, relative * abs(expected))
+        )
+        if not close:
+            self.wrong.append(f"{where}: got {got!r}, expected {expected!r} within {absolute}/{relative}")
+
+
+def _depth(key, path):
+    """How deep in the path a tolerance key applies; 0 when it does not."""
+    base = key.removesuffix("_rounded")
+    for depth in range(len(path), 0, -1):
+        part = path[depth - 1]
+        if base == part or part.startswith(base + "_") or part.endswith("_" + base):
+            return depth
+        if depth >= 2 and base == f"{path[depth - 2]}.{part}":
+            return depth + 0.5
+    return 0
+
+
+def compare(got, expected, report, path=()):
+    """Compare every leaf of `expected`; a key that `got` does not have raises UnknownKeyError.
+
+    A key directly under `expected` may name a data set: then what stands beneath it is matched.
+    """
+    if isinstance(expected, dict):
+        for key, value in expected.items():
+            if key in DESCRIPTIONS:
+                continue
+            if isinstance(got, dict) and key in got:
+                compare(got[key], value, report, (*path, key))
+            elif got is None:
+                compare(None, value, report, (*path, key))
+            elif not path and isinstance(value, dict) and isinstance(got, dict):
+                compare(got, value, report, (key,))
+            else:
+                raise UnknownKeyError(f"nothing computes {'.'.join(map(str, (*path, key)))}")
+    elif isinstance(expected, list):
+        if got is None or len(got) != len(expected):
+            report.leaf(str(got), str(expected), path)
+            return
+        for number, (one, other) in enumerate(zip(got, expected, strict=True)):
+            compare(one, other, report, (*path, number))
+    else:
+        report.leaf(got, expected, path)
+
+
+def rows(expected):
+    """Yield (input, expected) of the rows of a case, in either of the two ways that they are written."""
+    for row in expected["rows"]:
+        yield split(row)
+
+
+def split(row):
+    plain = {key: value for key, value in row.items() if key not in {"label", "expected", "input"}}
+    given = row.get("input", plain)
+    wanted = row.get("expected", plain)
+    return given, wanted
+
+
+def interval(estimate):
+    """An Estimate's limits as a pair, None when there are none."""
+    if estimate is None or estimate.low is None:
+        return None
+    return [estimate.low, estimate.high]
