@@ -121,7 +121,7 @@ class FixtureServer:
                 self.end_headers()
                 self.wfile.write(reply.body)
 
-            do_GET = do_POST = answer
+            do_GET = do_POST = answer  # noqa: N815
 
             def log_message(self, *args: Any) -> None:
                 pass

@@ -10,6 +10,8 @@ export type ReadingAction<Answer> =
   | { readonly kind: "confidence"; readonly value: number }
   | { readonly kind: "withdraw" }
   | { readonly kind: "back" }
+  | { readonly kind: "return" }
+  | { readonly kind: "home" }
   | { readonly kind: "reset" }
   | { readonly kind: "marker" }
   | { readonly kind: "scroll"; readonly slices: number }
@@ -32,10 +34,12 @@ const FIXED: Record<string, ReadingAction<never>> = {
   "+": { kind: "zoom", factor: 1.25 },
   "=": { kind: "zoom", factor: 1.25 },
   "-": { kind: "zoom", factor: 0.8 },
+  home: { kind: "home" },
   r: { kind: "reset" },
   m: { kind: "marker" },
   z: { kind: "back" },
   backspace: { kind: "back" },
+  escape: { kind: "return" },
 };
 
 /** With an answer chosen, digits mean confidence and the way back leads to the answer, not to the case before. */

@@ -52,7 +52,8 @@ export interface OutboxParts {
   later(delayMs: number, action: () => void): () => void;
   random(): number;
   onAccepted(entry: OutboxEntry, body: unknown): void;
-  onClosed(entry: OutboxEntry, message: string): void;
+  /** The server turned it away for good, or for as long as the study is closed; a copy stays in storage. */
+  onKept(entry: OutboxEntry): void;
   onStatus(status: OutboxStatus): void;
 }
 
@@ -162,7 +163,7 @@ export class Outbox {
     await this.parts.storage.put(kept);
     this.entries = this.entries.map((other) => (other.clientEventId === entry.clientEventId ? kept : other));
     this.problem = "none";
-    if (state === "closed") this.parts.onClosed(kept, message);
+    this.parts.onKept(kept);
     this.announce();
   }
 

@@ -1,1 +1,143 @@
-export {};
+/** The upload page: folders as well as files, progress while sending, the server's words when it refuses. */
+import "../styles/upload.css";
+
+import { messageIn } from "../api/http";
+import { element, required } from "./shared/dom";
+
+const MB = 1_000_000;
+
+class Upload {
+  private readonly files: HTMLInputElement;
+  private readonly submit: HTMLButtonElement;
+  private readonly bar = element("progress", { max: 100, value: 0, "aria-label": "Sent" });
+  private readonly status = element("p", { class: "upload-status", role: "status" });
+  private readonly refusal = element("div", { class: "message error", role: "alert", hidden: true });
+  private request: XMLHttpRequest | null = null;
+
+  constructor(private readonly form: HTMLFormElement) {
+    this.files = required("input[type=file]", HTMLInputElement, form);
+    this.submit = required("button:not([type=button]), button[type=submit]", HTMLButtonElement, form);
+    this.offerFolder();
+    this.bar.hidden = true;
+    this.submit.before(this.refusal);
+    this.submit.after(element("div", { class: "upload-progress" }, this.bar, this.status));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.send();
+    });
+    this.files.addEventListener("change", () => {
+      this.describe(this.files);
+    });
+    window.addEventListener("beforeunload", (event) => {
+      if (this.request) event.preventDefault();
+    });
+  }
+
+  /** A second field of the same name that takes a whole folder; the two exclude each other. */
+  private offerFolder(): void {
+    if (!("webkitdirectory" in this.files)) return;
+    const folder = element("input", { type: "file", name: this.files.name, id: "upload-folder", multiple: true });
+    folder.webkitdirectory = true;
+    folder.disabled = true;
+    const box = element("div", { class: "field upload-folder" });
+    box.append(element("label", { for: "upload-folder" }, "or a whole folder (a DICOM series, a LiTS-style set)"), folder);
+    const wasRequired = this.files.required;
+    const prefer = (chosen: HTMLInputElement, other: HTMLInputElement): void => {
+      if (!chosen.files?.length) return;
+      other.value = "";
+      this.files.required = wasRequired && chosen === this.files;
+      this.describe(chosen);
+    };
+    folder.disabled = false;
+    folder.addEventListener("change", () => {
+      prefer(folder, this.files);
+    });
+    this.files.addEventListener("change", () => {
+      prefer(this.files, folder);
+    });
+    (this.files.closest(".field") ?? this.files).after(box);
+  }
+
+  private describe(input: HTMLInputElement): void {
+    const files = [...(input.files ?? [])];
+    const size = files.reduce((sum, file) => sum + file.size, 0);
+    this.status.textContent =
+      files.length === 0 ? "" : `${files.length === 1 ? "1 file" : `${files.length} files`}, ${megabytes(size)}`;
+  }
+
+  private send(): void {
+    if (!this.form.reportValidity() || this.request) return;
+    const request = new XMLHttpRequest();
+    this.request = request;
+    request.open("POST", this.form.action);
+    request.setRequestHeader("Accept", "application/json");
+    request.upload.addEventListener("progress", (event) => {
+      this.progress(event);
+    });
+    request.addEventListener("load", () => {
+      this.answered(request);
+    });
+    request.addEventListener("error", () => {
+      this.refuse("The connection broke while the files were sent. Nothing was imported. Try again.");
+    });
+    this.refusal.hidden = true;
+    this.bar.hidden = false;
+    this.bar.value = 0;
+    this.submit.disabled = true;
+    request.send(withFolderPaths(new FormData(this.form)));
+  }
+
+  private progress({ loaded, total, lengthComputable }: ProgressEvent): void {
+    if (!lengthComputable) return;
+    this.bar.value = (100 * loaded) / total;
+    this.status.textContent =
+      loaded < total ? `${megabytes(loaded)} of ${megabytes(total)} sent` : "Sent. The server looks at the files.";
+  }
+
+  private answered(request: XMLHttpRequest): void {
+    const body = parsed(request.responseText);
+    const jobUrl = typeof body === "object" && body !== null && "job_url" in body ? body.job_url : null;
+    if (request.status < 300 && typeof jobUrl === "string") {
+      this.request = null;
+      window.location.assign(jobUrl);
+      return;
+    }
+    this.refuse(messageIn(body, request.status));
+  }
+
+  /** The form stays as it was filled in; only the words change. */
+  private refuse(message: string): void {
+    this.request = null;
+    this.submit.disabled = false;
+    this.bar.hidden = true;
+    this.status.textContent = "";
+    this.refusal.textContent = message;
+    this.refusal.hidden = false;
+    this.refusal.scrollIntoView({ block: "nearest" });
+  }
+}
+
+/** Browsers send bare names; the place of a file inside its folder tells volumes and masks apart. */
+function withFolderPaths(data: FormData): FormData {
+  const renamed = new FormData();
+  for (const [name, value] of data.entries()) {
+    if (value instanceof File) {
+      if (value.name === "" && value.size === 0) continue;
+      renamed.append(name, value, value.name);
+      if (value.webkitRelativePath) renamed.append(`${name}_paths`, value.webkitRelativePath);
+    } else renamed.append(name, value);
+  }
+  return renamed;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+const megabytes = (bytes: number): string => `${(bytes / MB).toFixed(bytes < 10 * MB ? 1 : 0)} MB`;
+
+new Upload(required("#upload-form", HTMLFormElement));

@@ -8,7 +8,7 @@ import type { PaintTarget, Painter } from "./stack-view";
 const FONT = "12px system-ui, 'DejaVu Sans', sans-serif";
 const INK = "#dfe7ee";
 const CROSSHAIR = "#ffd54a";
-const MARKER = "#7fd6a0";
+const MARKER = "#9df0bd";
 /** The slice slider stands at the right edge. */
 const SLIDER_PX = 34;
 const HALO = "rgba(0, 0, 0, 0.75)";
@@ -110,7 +110,7 @@ export function markerPainter(marker: () => PlanePoint | null, radiusMm: number,
     if (place?.slice !== slice || !visible()) return;
     const { x, y } = toScreen(pixelCentre(place));
     const radius = Math.max(18, radiusMm * camera.pxPerMm);
-    strokeTwice(context, MARKER, 1.5, () => {
+    strokeTwice(context, MARKER, 2, () => {
       context.arc(x, y, radius, 0, 2 * Math.PI);
     });
   };

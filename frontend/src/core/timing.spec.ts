@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+
+import { BreakReminder, describeTimeLeft, median, millisecondsLeft, ReadingClock } from "./timing";
+
+describe("reading time", () => {
+  it("does not count while the page is hidden", () => {
+    let now = 1000;
+    const clock = new ReadingClock(() => now, false);
+    now = 3000;
+    clock.visibilityChanged(true);
+    clock.visibilityChanged(true);
+    now = 10_000;
+    clock.visibilityChanged(false);
+    now = 11_500;
+    expect(clock.read()).toEqual({ readingMs: 3500, hiddenMs: 7000 });
+  });
+
+  it("starts hidden when the page is", () => {
+    let now = 0;
+    const clock = new ReadingClock(() => now, true);
+    now = 400;
+    expect(clock.read()).toEqual({ readingMs: 0, hiddenMs: 400 });
+  });
+
+  it("promises nothing before it knows, then goes by the median", () => {
+    expect(median([])).toBeNull();
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([4, 1, 2, 3])).toBe(2.5);
+    expect(millisecondsLeft([9000, 9000, 9000, 9000], 10)).toBeNull();
+    expect(millisecondsLeft([10_000, 10_000, 10_000, 10_000, 600_000], 12)).toBe(120_000);
+    expect(describeTimeLeft(null)).toBe("");
+    expect(describeTimeLeft(120_000)).toBe("about 2 min left");
+    expect(describeTimeLeft(20_000)).toBe("less than a minute left");
+    expect(describeTimeLeft(6_000_000)).toBe("about 1.7 h left");
+  });
+
+  it("suggests a pause after a long stretch and forgets it after one", () => {
+    let now = 0;
+    const reminder = new BreakReminder(() => now, 1000, 300);
+    const answers = (upTo: number): boolean => {
+      let due = false;
+      for (; now <= upTo; now += 200) due = reminder.answered();
+      return due;
+    };
+    expect(answers(800)).toBe(false);
+    expect(answers(1200)).toBe(true);
+    now += 1000;
+    expect(reminder.answered()).toBe(false);
+  });
+});
