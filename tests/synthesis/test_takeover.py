@@ -12,7 +12,7 @@ ORDER = """
 from pathlib import Path
 from django.conf import settings
 from ctplatform.accounts.models import Role, User
-from ctplatform.demo import scans
+from ctplatform.demo import phantoms, scans
 from ctplatform.datasets.models import Scan
 from ctplatform.datasets import storage
 from ml.editing import LesionSpec
@@ -20,7 +20,7 @@ from synthesis import generators, services
 
 user = User.objects.create(username="orderer", role=Role.COORDINATOR)
 dataset = scans.ensure_dataset(user, [])
-scans.register_pair(dataset, user, 1, scans.make_one(1))
+scans.register_pair(dataset, user, 1, phantoms.make_one(1))
 generator = generators.register(
     folder=Path(settings.ROOT) / "ml/weights/demo", name="Demo", registered_by=user
 )

@@ -1,9 +1,6 @@
 """The phantom dataset: scans with known lesions and their lesion-free twins."""
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,10 +8,10 @@ import numpy as np
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset, MadeBy, MaskKind, Origin, Scan
 from ctplatform.datasets.registration import register_scan
+from ctplatform.demo.phantoms import make_phantoms
 from ml.geometry import Grid
 
 DATASET_NAME = "Phantom abdomens"
-FIRST_SEED = 4101
 SUBJECTS = 12
 
 Report = Callable[[str], None]
@@ -53,31 +50,6 @@ def ensure_scans(dataset: Dataset, owner: User, report: Report) -> None:
 def complete(dataset: Dataset, number: int) -> bool:
     names = [scan_name(number), f"{scan_name(number)}-free"]
     return Scan.objects.filter(dataset=dataset, name__in=names).count() == len(names)
-
-
-def make_phantoms(numbers: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each phantom follows from its own seed, so how many processes make them changes nothing."""
-    workers = min(len(numbers), os.cpu_count() or 1)
-    # Threads inside each process would fight over the cores that the processes already use.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from zip(numbers, pool.map(make_one, numbers), strict=True)
-
-
-def make_one(number: int) -> dict[str, Any]:
-    from ml.phantom import PhantomConfig, make_phantom
-
-    phantom = make_phantom(FIRST_SEED + number, PhantomConfig())
-    return {
-        "grid": phantom.grid,
-        "hu": phantom.hu,
-        "lesion_free_hu": phantom.lesion_free_hu,
-        "liver": phantom.liver,
-        "labels": phantom.labels,
-        "vessels": phantom.vessels,
-        "kinds": {lesion.label: lesion.kind for lesion in phantom.lesions},
-        "acquisition": phantom.config,
-    }
 
 
 def register_pair(dataset: Dataset, owner: User, number: int, made: dict[str, Any]) -> None:
