@@ -13,6 +13,7 @@ from readerstudy.analysis import default_panel as panel
 from readerstudy.analysis.default_reading import Section, adjust_family, design_is_balanced, rater_rows
 from readerstudy.analysis.estimate import ArrayLike, MatrixLike, is_rated
 from readerstudy.analysis.options import AnalysisOptions
+from readerstudy.analysis.plan import SECTIONS, AnalysisPlan
 from readerstudy.analysis.table import ResponseTable, response_table
 
 SCHEMA = "turing-ward-analysis/1"
@@ -28,15 +29,19 @@ def default_analysis(
     order: MatrixLike | None = None,
     times_ms: MatrixLike | None = None,
     options: AnalysisOptions | None = None,
+    plan: AnalysisPlan | None = None,
 ) -> Section:
     """Return the full default analysis as a JSON-serialisable dictionary.
 
     `truth` (cases,) is 1 = synthetic, 0 = real; `calls`, `ratings`, `order` (position in the rater's sequence) and
     `times_ms` are (cases, raters) with None/NaN for no rating; a higher rating means more surely synthetic (see
-    `signed_rating`). What cannot be estimated is None beside a `reason`. ValueError for a table that contradicts
+    `signed_rating`). A `plan` sets the options and the primary test and marks every section as planned or
+    exploratory. What cannot be estimated is None beside a `reason`. ValueError for a table that contradicts
     itself.
     """
-    chosen = options or AnalysisOptions()
+    if options is not None and plan is not None:
+        raise ValueError("the plan sets the options: give one of the two")
+    chosen = plan.options() if plan else options or AnalysisOptions()
     whole = response_table(
         truth=truth,
         calls=calls,
@@ -53,12 +58,15 @@ def default_analysis(
     adjust_family(raters, together, options=chosen)
     area = panel.panel_auc(table, options=chosen)
     permuted = panel.permutation_test(table, options=chosen)
-    return {
+    result = {
         "schema": SCHEMA,
         "software": {"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__},
         "options": asdict(chosen),
         "design": _design(whole, table, balanced=balanced),
-        "primary": panel.primary_section(table, area, permuted, options=chosen),
+        "plan_digest": plan.digest() if plan else None,
+        "primary": panel.primary_section(
+            table, area, permuted, together, options=chosen, primary=plan.primary if plan else None
+        ),
         "raters": raters,
         "ensemble": together,
         "pooled": panel.pooled_section(table, options=chosen),
@@ -70,6 +78,8 @@ def default_analysis(
         "difficulty": panel.difficulty_section(table),
         "model": panel.model_section(table),
     }
+    result["status"] = {name: plan.status(name) for name in ("primary", *SECTIONS)} if plan else None
+    return result
 
 
 def _design(whole: ResponseTable, table: ResponseTable, *, balanced: bool) -> Section:

@@ -17,7 +17,7 @@ from readerstudy.analysis.equivalence import Tost, auc_tost, judge
 from readerstudy.analysis.estimate import Estimate, is_rated
 from readerstudy.analysis.mixed_binary import panel_model
 from readerstudy.analysis.mrmc import PanelAuc, reader_averaged_auc
-from readerstudy.analysis.options import AnalysisOptions
+from readerstudy.analysis.options import AnalysisOptions, Primary
 from readerstudy.analysis.permutation import PermutationTest, case_label_permutation
 from readerstudy.analysis.table import ResponseTable
 from readerstudy.analysis.ustatistics import panel_accuracy, ustatistic_auc
@@ -132,26 +132,61 @@ def permutation_test(table: ResponseTable, *, options: AnalysisOptions) -> Permu
 
 
 def primary_section(
-    table: ResponseTable, panel: PanelAuc, permuted: PermutationTest, *, options: AnalysisOptions
+    table: ResponseTable,
+    panel: PanelAuc,
+    permuted: PermutationTest,
+    majority: Section,
+    *,
+    options: AnalysisOptions,
+    primary: Primary | None = None,
 ) -> Section:
     """Return the primary test, the equivalence test and the verdict.
 
-    Three or more raters with ratings: the reader-averaged AUC; otherwise, or when its variance is zero, the
-    permutation test of accuracy with the percent-correct interval.
+    Without a planned `primary`: with three or more raters and ratings the reader-averaged AUC, otherwise, or when
+    its variance is zero, the permutation test of accuracy with the percent-correct interval.
     """
-    enough = table.n_raters >= RATERS_FOR_RANDOM_RATERS
-    if enough and panel.p is not None:
-        tost = auc_tost(panel=panel, margin=options.margin, alpha=options.alpha)
-        return _verdict(
-            panel.method,
-            measure="AUC",
-            null=0.5,
-            estimate=panel.estimate(),
-            p=panel.p,
-            tost=tost,
-            options=options,
-        )
-    return _permutation_verdict(table, permuted, options=options)
+    if primary == "ensemble":
+        return _majority_verdict(majority, options=options)
+    enough = table.n_raters >= RATERS_FOR_RANDOM_RATERS or primary == "reader_averaged_auc"
+    if primary == "case_label_permutation" or not enough or panel.p is None:
+        section = _permutation_verdict(table, permuted, options=options)
+        if primary == "reader_averaged_auc":
+            section["fallback_reason"] = f"the planned AUC could not be tested: {panel.reason}"
+        return section
+    tost = auc_tost(panel=panel, margin=options.margin, alpha=options.alpha)
+    return _verdict(
+        panel.method,
+        measure="AUC",
+        null=0.5,
+        estimate=panel.estimate(),
+        p=panel.p,
+        tost=tost,
+        options=options,
+    )
+
+
+def _majority_verdict(majority: Section, *, options: AnalysisOptions) -> Section:
+    """Take test and equivalence from the ensemble's own row: its unit is the case already."""
+    found = majority["equivalence"]
+    interval = found["interval"] or {}
+    return {
+        "method": f"majority of the panel, {majority['test']} test over cases",
+        "measure": "accuracy",
+        "null": 0.5 if majority["binomial_valid"] else majority["chance_accuracy"],
+        "estimate": majority["accuracy"],
+        "p": majority["p"],
+        "equivalence": {
+            "margin": options.margin,
+            "level": 1 - 2 * options.alpha,
+            "low": interval.get("low"),
+            "high": interval.get("high"),
+            "p": found["p"],
+            "equivalent": found["equivalent"],
+            "reason": found["reason"],
+        },
+        "verdict": majority["verdict"],
+        "sentence": majority["sentence"],
+    }
 
 
 def _permutation_verdict(table: ResponseTable, permuted: PermutationTest, *, options: AnalysisOptions) -> Section:

@@ -12,6 +12,7 @@ from readerstudy.analysis.multiplicity import Adjustment
 MissingRule = Literal["available", "complete_cases"]
 Family = Literal["raters", "raters_and_ensemble"]
 RaterTest = Literal["auto", "fisher", "binomial"]
+Primary = Literal["reader_averaged_auc", "case_label_permutation", "ensemble"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -243,7 +243,7 @@ def rater_level(case, report):
         if wanted.get("wilcoxon_p_R_default") != wanted.get("wilcoxon_p_exact_conditional"):
             # R falls back to a normal approximation under ties; the exact conditional p is what we claim.
             report.note("wilcoxon_p_R_default under ties or zeros is R's approximation: not claimed")
-            wanted = {key: value for key, value in wanted.items() if key != "wilcoxon_p_R_default"}
+            wanted.pop("wilcoxon_p_R_default")
         got = {
             "mean": found.mean.value,
             "sd": found.sd,
