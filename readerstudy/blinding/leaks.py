@@ -65,7 +65,8 @@ def audit(observables: Sequence[Observable], *, synthetic: Sequence[bool]) -> di
     """Judge every observable; the result is JSON-ready. `passed` is false as soon as one of them leaks."""
     kinds = np.asarray(synthetic, dtype=bool)
     family = max(1, sum(observable.sort == "blind" for observable in observables))
-    findings = [_judge(observable, kinds, alpha=FAMILY_ALPHA / family) for observable in observables]
+    shuffles = _shuffles(kinds)
+    findings = [_judge(observable, kinds, shuffles, alpha=FAMILY_ALPHA / family) for observable in observables]
     return {
         "passed": not any(finding.leak for finding in findings),
         "cases": len(kinds),
@@ -75,12 +76,25 @@ def audit(observables: Sequence[Observable], *, synthetic: Sequence[bool]) -> di
     }
 
 
-def _judge(observable: Observable, kinds: NDArray[np.bool_], *, alpha: float) -> Finding:
+def _shuffles(kinds: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The kinds first, then in PERMUTATIONS random orders; shape (1 + PERMUTATIONS, cases), 1 = synthetic."""
+    generator = np.random.default_rng(SEED)
+    rows = np.empty((1 + PERMUTATIONS, len(kinds)), dtype=np.float32)
+    rows[0] = kinds
+    for row in rows[1:]:
+        row[:] = generator.permutation(kinds)
+    return rows
+
+
+def _judge(
+    observable: Observable, kinds: NDArray[np.bool_], shuffles: NDArray[np.float32], *, alpha: float
+) -> Finding:
     values: list[float | str] = list(observable.values)
     if len(values) != len(kinds):
         raise ValueError(f"{observable.name} has {len(values)} values for {len(kinds)} cases")
     distinct = len(set(values))
-    auc, p = (None, None) if distinct == 1 else _separation(values, kinds)
+    both = kinds.any() and not kinds.all()
+    auc, p = _separation(values, shuffles) if distinct > 1 and both else (None, None)
     if observable.sort == "fixed":
         leak = distinct > 1
         reason = f"must be the same for every case, but has {distinct} values" if leak else "the same for all"
@@ -94,26 +108,21 @@ def _judge(observable: Observable, kinds: NDArray[np.bool_], *, alpha: float) ->
     )
 
 
-def _separation(values: Sequence[float | str], kinds: NDArray[np.bool_]) -> tuple[float | None, float | None]:
-    """AUC and permutation p. Texts without an order are first coded by how synthetic their group is."""
-    if not kinds.any() or kinds.all():
-        return None, None
-    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    generator = np.random.default_rng(SEED)
-    shuffles = np.stack([generator.permutation(kinds) for _ in range(PERMUTATIONS)])
-    if numeric:
-        ranks = stats.rankdata(np.asarray(values, dtype=np.float64))
-        observed = float(_auc(ranks, kinds[None])[0])
-        distance = np.abs(_auc(ranks, shuffles) - 0.5)
-        exceeds = distance >= abs(observed - 0.5) - 1e-12
-        return observed, float((1 + exceeds.sum()) / (1 + PERMUTATIONS))
+def _separation(values: Sequence[float | str], shuffles: NDArray[np.float32]) -> tuple[float | None, float]:
+    """AUC (numbers only) and permutation p: for texts of how unevenly the kinds fall on their groups."""
+    if all(isinstance(value, int | float) for value in values):
+        auc = _auc(stats.rankdata(np.asarray(values, dtype=np.float64)), shuffles)
+        return float(auc[0]), _permutation_p(np.abs(auc - 0.5))
     groups = np.unique(np.asarray(values, dtype=str), return_inverse=True)[1]
-    observed_gap = _group_gap(groups, kinds[None])[0]
-    exceeds = _group_gap(groups, shuffles) >= observed_gap - 1e-12
-    return None, float((1 + exceeds.sum()) / (1 + PERMUTATIONS))
+    return None, _permutation_p(_group_gap(groups, shuffles))
 
 
-def _auc(ranks: NDArray[np.float64], kinds: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _permutation_p(statistics: NDArray[np.floating[Any]]) -> float:
+    """Share of the orders, the true one (first) included, that separate the kinds at least as well."""
+    return float((statistics >= statistics[0] - 1e-6).mean())
+
+
+def _auc(ranks: NDArray[np.float64], kinds: NDArray[np.float32]) -> NDArray[np.float64]:
     """AUC of each row of `kinds`, shape (rows, cases), from the midranks of the values (Mann-Whitney)."""
     positive = kinds.sum(axis=1)
     negative = kinds.shape[1] - positive
@@ -122,7 +131,7 @@ def _auc(ranks: NDArray[np.float64], kinds: NDArray[np.bool_]) -> NDArray[np.flo
     return auc
 
 
-def _group_gap(groups: NDArray[np.intp], kinds: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _group_gap(groups: NDArray[np.intp], kinds: NDArray[np.float32]) -> NDArray[np.float64]:
     """Pearson's chi-square of group x kind for each row of `kinds` (its permutation law needs no large groups)."""
     membership = np.eye(groups.max() + 1)[groups]
     sizes = membership.sum(axis=0)
@@ -133,8 +142,8 @@ def _group_gap(groups: NDArray[np.intp], kinds: NDArray[np.bool_]) -> NDArray[np
 
 def _smallest_p(kinds: NDArray[np.bool_]) -> float:
     """With few cases even a perfect separation cannot be told from luck; the page says so."""
-    arrangements = float(stats.binom.pmf(kinds.sum(), len(kinds), 0.5) * 2.0 ** len(kinds))
-    return max(2 / arrangements, 1 / (1 + PERMUTATIONS)) if arrangements else 1.0
+    log_arrangements = float(stats.binom.logpmf(kinds.sum(), len(kinds), 0.5)) + len(kinds) * np.log(2)
+    return min(1.0, max(2 * float(np.exp(-log_arrangements)), 1 / (1 + PERMUTATIONS)))
 
 
 # What is measured of each stimulus, and how it is judged.

@@ -87,12 +87,15 @@ def feasible_constraints(
     cases: Sequence[CaseToOrder], *, asked: Constraints, seed: int, rater_numbers: Sequence[int]
 ) -> Constraints:
     """The asked constraints, with distances lowered (of scans first) until every rater gets an order."""
+    without_distances = replace(asked, scan_distance=0, place_distance=0)
+    if not _all_have_an_order(cases, without_distances, seed=seed, rater_numbers=rater_numbers):
+        raise NoOrderError("the two kinds cannot be mixed with so short a longest run")
     for place_distance in range(asked.place_distance, -1, -1):
         for scan_distance in range(asked.scan_distance, -1, -1):
             candidate = replace(asked, scan_distance=scan_distance, place_distance=place_distance)
             if _all_have_an_order(cases, candidate, seed=seed, rater_numbers=rater_numbers):
                 return candidate
-    raise NoOrderError("the two kinds cannot be mixed with so short a longest run")
+    return without_distances
 
 
 def _all_have_an_order(

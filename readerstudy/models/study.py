@@ -144,11 +144,11 @@ class Study(models.Model):
 
     draw_job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     lock_job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    match_report = models.JSONField(default=dict, help_text="How alike both kinds are in all but the lesion")
-    leak_audit = models.JSONField(default=dict, help_text="Outcome of the last check for blinding leaks")
-    flow = models.JSONField(default=dict, help_text="Counts from the candidates to the cases, rejected ones included")
+    match_report = models.JSONField(default=dict, blank=True, help_text="How alike both kinds are in all but the lesion")
+    leak_audit = models.JSONField(default=dict, blank=True, help_text="Outcome of the last check for blinding leaks")
+    flow = models.JSONField(default=dict, blank=True, help_text="Counts from the candidates to the cases, rejected ones included")
 
-    protocol = models.JSONField(default=dict)
+    protocol = models.JSONField(default=dict, blank=True)
     protocol_digest = models.CharField(max_length=64, blank=True)
     plan_digest = models.CharField(max_length=64, blank=True)
     schedule_digest = models.CharField(max_length=64, blank=True)
