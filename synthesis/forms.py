@@ -22,7 +22,7 @@ MAX_SEED = 2**31 - 1
 
 def coordinate_field(axis: str) -> forms.FloatField:
     widget = forms.NumberInput(attrs={"step": "0.1", "data-viewer-point": axis})
-    return forms.FloatField(label=f"{axis} (mm)", widget=widget)
+    return forms.FloatField(label=f"{axis} (mm)", label_suffix="", widget=widget)
 
 
 def diameter_field(label: str, initial: float) -> forms.FloatField:
@@ -83,7 +83,7 @@ class InsertionForm(GeneratorForm):
     z = coordinate_field("z")
     kind = forms.ChoiceField(label="Type", choices=LESION_KIND_CHOICES)
     diameter_mm = diameter_field("Diameter (mm)", 16)
-    contrast_hu = contrast_field("Contrast to the liver (HU)", -40)
+    contrast_hu = contrast_field("Contrast (HU)", -40)
     seed = seed_field()
 
     field_order = ["x", "y", "z", "kind", "diameter_mm", "contrast_hu", "seed", "generator"]
