@@ -1,7 +1,7 @@
 """Descriptions of the readings that figures show beside the analysis: blocks of trials, times, pairs of raters."""
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from statistics import quantiles
 
 from readerstudy.analysis import proportion_interval
@@ -25,7 +25,7 @@ def blocks_of_trials(rows: Sequence[Row]) -> list[tuple[int, int]]:
         return []
     count = max(1, min(MOST_BLOCKS, last // LEAST_BLOCK))
     edges = [round(number * last / count) for number in range(count + 1)]
-    return [(low + 1, high) for low, high in zip(edges, edges[1:], strict=False)]
+    return [(low + 1, high) for low, high in pairwise(edges)]
 
 
 def accuracy_by_block(rows: Sequence[Row], blocks: Sequence[tuple[int, int]]) -> list[Group]:
@@ -33,18 +33,14 @@ def accuracy_by_block(rows: Sequence[Row], blocks: Sequence[tuple[int, int]]) ->
     for low, high in blocks:
         right = [row["correct"] for row in rows if low <= row["position"] <= high]
         share = proportion_interval(successes=sum(right), trials=len(right), method="wilson")
-        groups.append(
-            Group(label=f"{low}–{high}", n=len(right), value=share.value, low=share.low, high=share.high)
-        )
+        groups.append(Group(label=f"{low}–{high}", n=len(right), value=share.value, low=share.low, high=share.high))
     return groups
 
 
 def accuracy_by_block_and_rater(
     rows: Sequence[Row], raters: Sequence[RaterFacts], blocks: Sequence[tuple[int, int]]
 ) -> list[GroupSeries]:
-    return [
-        GroupSeries(label=rater.label, groups=accuracy_by_block(rows_of(rows, rater), blocks)) for rater in raters
-    ]
+    return [GroupSeries(label=rater.label, groups=accuracy_by_block(rows_of(rows, rater), blocks)) for rater in raters]
 
 
 def reading_times(rows: Sequence[Row], raters: Sequence[RaterFacts]) -> list[TimeRow]:

@@ -34,11 +34,11 @@ def ratings_csv(data: ReportData) -> str:
 
 def ratings_parquet(data: ReportData) -> bytes:
     """The same rows with types; the codebook and the hashes travel in the file's metadata."""
-    import pyarrow
+    import pyarrow as pa
     from pyarrow import parquet
 
     columns = {name: [row.get(name) for row in data.ratings] for name in data.codebook}
-    table = pyarrow.table(columns)
+    table = pa.table(columns)
     table = table.replace_schema_metadata(
         {"codebook": json.dumps(dict(data.codebook)), "hashes": json.dumps(dict(data.hashes))}
     )

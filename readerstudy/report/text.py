@@ -6,10 +6,10 @@ from typing import Any
 from readerstudy.report.data import ReportData
 
 TIE_WORDS = {
-    "exclude": "cases on which the panel was split evenly were left out of the ensemble",
-    "synthetic": "an even split of the panel counted as “synthetic”",
-    "real": "an even split of the panel counted as “real”",
-    "half_credit": "an even split of the panel counted as half a correct answer, without a test",
+    "exclude": "Cases on which the panel was split evenly were left out of the ensemble",
+    "synthetic": "An even split of the panel counted as “synthetic”",
+    "real": "An even split of the panel counted as “real”",
+    "half_credit": "An even split of the panel counted as half a correct answer, without a test",
 }
 MISSING_WORDS = {
     "available": "all ratings that were given were used",
@@ -60,12 +60,18 @@ def _design_sentences(data: ReportData) -> list[str]:
     scale = f" and said how sure they were on a scale of {levels} levels" if levels else ""
     raters = sum(not rater.excluded for rater in data.raters)
     sentences = [
-        f"In a blinded reader study {raters} raters judged {len(data.cases)} cases "
-        f"({synthetic} synthetic, {len(data.cases) - synthetic} real), one at a time, as “real” or “synthetic”{scale}.",
+        (
+            f"In a blinded reader study {raters} raters judged {len(data.cases)} cases "
+            f"({synthetic} synthetic, {len(data.cases) - synthetic} real), one at a time, "
+            f"as “real” or “synthetic”{scale}."
+        ),
         f"The question was: “{study['question']}”",
         f"Cases were shown as {study['display']}.",
-        "Each rater read the cases in a random order of their own that was drawn and stored before the first answer; "
-        "raters got no feedback, and real and synthetic pictures passed the same path from the scan to the screen.",
+        (
+            "Each rater read the cases in a random order of their own that was drawn and stored before the first "
+            "answer; raters got no feedback, and real and synthetic pictures passed the same path from the scan "
+            "to the screen."
+        ),
     ]
     if data.simulated_raters:
         sentences.insert(0, simulated_words(data.simulated_raters, raters))
@@ -83,14 +89,19 @@ def _analysis_sentences(data: ReportData) -> list[str]:
     test = test_words(data.analysis["ensemble"]["test"])
     adjusted = f"{ADJUSTMENT_WORDS[options['adjustment']]} adjustment over {FAMILY_WORDS[options['family']]}"
     return [
-        f"The primary analysis was the {primary['measure']} of the panel against chance ({primary['null']:.2f}): "
-        f"{primary['method']}, two-sided at {options['alpha']:g}.",
-        f"Equivalence to chance was tested by two one-sided tests within a margin of "
-        f"± {100 * options['margin']:g} points, from the {round(100 * primary['equivalence']['level'])} % interval.",
-        f"For each rater and for the majority of the panel (ensemble), accuracy is given with {level} % "
-        f"Clopper-Pearson intervals and {test}, with {adjusted}.",
-        f"Where the panel's answers were tied, {TIE_WORDS[options['tie_rule']]}; "
-        f"where answers were missing, {MISSING_WORDS[options['missing_rule']]}.",
+        (
+            f"The primary analysis was the {primary['measure']} of the panel against chance ({primary['null']:.2f}): "
+            f"{primary['method']}, two-sided at {options['alpha']:g}."
+        ),
+        (
+            f"Equivalence to chance was tested by two one-sided tests within a margin of "
+            f"± {100 * options['margin']:g} points, from the {round(100 * primary['equivalence']['level'])} % interval."
+        ),
+        (
+            f"For each rater and for the majority of the panel (ensemble), accuracy is given with {level} % "
+            f"Clopper-Pearson intervals and {test}, with {adjusted}."
+        ),
+        (f"{TIE_WORDS[options['tie_rule']]}; where answers were missing, {MISSING_WORDS[options['missing_rule']]}."),
         "Areas under the ROC curve of single raters have DeLong intervals and tests.",
     ]
 
@@ -98,11 +109,15 @@ def _analysis_sentences(data: ReportData) -> list[str]:
 def _proof_sentences(data: ReportData) -> list[str]:
     hashes, software = data.hashes, data.analysis["software"]
     return [
-        f"Protocol and analysis plan were fixed on {data.study['locked_at'][:10]}, before the first rating "
-        f"(SHA-256 {hashes['protocol'][:12]}… and {hashes['plan'][:12]}…); the truth was unsealed on "
-        f"{data.study['unblinded_at'][:10]}, after the last one.",
-        f"Software: Turing Ward {data.study['software_version']}, Python {software['python']}, "
-        f"NumPy {software['numpy']}, SciPy {software['scipy']}; random seed {data.options['seed']}.",
+        (
+            f"Protocol and analysis plan were fixed on {data.study['locked_at'][:10]}, before the first rating "
+            f"(SHA-256 {hashes['protocol'][:12]}… and {hashes['plan'][:12]}…); the truth was unsealed on "
+            f"{data.study['unblinded_at'][:10]}, after the last one."
+        ),
+        (
+            f"Software: Turing Ward {data.study['software_version']}, Python {software['python']}, "
+            f"NumPy {software['numpy']}, SciPy {software['scipy']}; random seed {data.options['seed']}."
+        ),
     ]
 
 

@@ -22,7 +22,7 @@ class PairAgreement:
 def agreement_plot(labels: Sequence[str], pairs: Sequence[PairAgreement]) -> Drawing:
     size = CELL * len(labels)
     drawing = Drawing(
-        width=LEFT + size + 30,
+        width=max(LEFT + size + 30, 460),
         height=TOP + size + 34,
         title="Same answer: share of cases, for every pair of raters",
         description="; ".join(
@@ -32,7 +32,7 @@ def agreement_plot(labels: Sequence[str], pairs: Sequence[PairAgreement]) -> Dra
     )
     for index, label in enumerate(labels):
         middle = index * CELL + CELL / 2
-        drawing.text(LEFT - 8, TOP + middle + 4, clipped(label, letters=18), anchor="end", size=11)
+        drawing.text(LEFT - 8, TOP + middle + 4, clipped(label, letters=20), anchor="end", size=11)
         drawing.text(LEFT + middle, TOP - 8, str(index + 1), anchor="middle", size=11, colour=MUTED)
         drawing.box(LEFT + index * CELL, TOP + index * CELL, CELL, CELL, paint=Paint(fill=LINE))
     for pair in pairs:

@@ -7,8 +7,8 @@ from typing import Literal
 from readerstudy.report.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
 from readerstudy.report.plots.axes import CHANCE, Frame, clipped, percent
 
-WIDTH, ROW, TOP, FOOT = 760.0, 28.0, 30.0, 56.0
-LEFT, RIGHT = 200.0, 560.0
+WIDTH, ROW, TOP, FOOT = 780.0, 28.0, 30.0, 56.0
+LEFT, RIGHT, N_X = 220.0, 580.0, 204.0
 
 # A rater; the planned summary of the panel; readings counted as if independent, shown only because papers print it.
 Kind = Literal["rater", "summary", "naive"]
@@ -25,7 +25,7 @@ class ForestRow:
 
 
 def forest_plot(
-    rows: Sequence[ForestRow], *, measure: str, chance: float = 0.5, margin: float | None, level_percent: int = 95
+    rows: Sequence[ForestRow], *, measure: str, chance: float | None, margin: float | None, level_percent: int = 95
 ) -> Drawing:
     axis_y = TOP + ROW * len(rows) + 4
     frame = Frame(left=LEFT, top=TOP - 8, right=RIGHT, bottom=axis_y, x_range=(0, 1), y_range=(0, 1))
@@ -34,16 +34,16 @@ def forest_plot(
     )
     _ground(drawing, frame, chance=chance, margin=margin)
     drawing.text(RIGHT + 24, TOP - 14, f"{measure} [{level_percent} %]", size=11, colour=MUTED)
-    drawing.text(LEFT - 60, TOP - 14, "n", size=11, colour=MUTED, anchor="end")
+    drawing.text(N_X, TOP - 14, "n", size=11, colour=MUTED, anchor="end")
     for index, row in enumerate(rows):
         _row(drawing, frame, row, y=TOP + ROW * (index + 0.5))
-    drawing.text((LEFT + RIGHT) / 2, axis_y + 38, _axis_label(measure, margin), anchor="middle")
+    drawing.text((LEFT + RIGHT) / 2, axis_y + 38, _axis_label(measure, chance, margin), anchor="middle")
     return drawing
 
 
-def _ground(drawing: Drawing, frame: Frame, *, chance: float, margin: float | None) -> None:
+def _ground(drawing: Drawing, frame: Frame, *, chance: float | None, margin: float | None) -> None:
     height = frame.bottom - frame.top
-    if margin is not None:
+    if chance is not None and margin is not None:
         left, right = frame.x(max(chance - margin, 0)), frame.x(min(chance + margin, 1))
         drawing.box(left, frame.top, right - left, height, paint=Paint(fill=ACCENT_SOFT))
         for x in (left, right):
@@ -52,13 +52,14 @@ def _ground(drawing: Drawing, frame: Frame, *, chance: float, margin: float | No
         drawing.line([(frame.x(share), frame.bottom), (frame.x(share), frame.bottom + 5)], paint=Paint(stroke=MUTED))
         drawing.text(frame.x(share), frame.bottom + 19, f"{share:g}", anchor="middle", colour=MUTED, size=11)
     drawing.line([(frame.left, frame.bottom), (frame.right, frame.bottom)], paint=Paint(stroke=LINE))
-    drawing.line([(frame.x(chance), frame.top), (frame.x(chance), frame.bottom)], paint=CHANCE)
+    if chance is not None:
+        drawing.line([(frame.x(chance), frame.top), (frame.x(chance), frame.bottom)], paint=CHANCE)
 
 
 def _row(drawing: Drawing, frame: Frame, row: ForestRow, *, y: float) -> None:
     colour = {"rater": INK, "summary": ACCENT, "naive": MUTED}[row.kind]
-    drawing.text(8, y + 4, clipped(row.label, letters=22), colour=colour, bold=row.kind == "summary")
-    drawing.text(LEFT - 60, y + 4, str(row.n), anchor="end", colour=MUTED)
+    drawing.text(8, y + 4, clipped(row.label, letters=24), colour=colour, bold=row.kind == "summary")
+    drawing.text(N_X, y + 4, str(row.n), anchor="end", colour=MUTED)
     if row.value is None:
         drawing.text(RIGHT + 24, y + 4, "not estimable", colour=MUTED)
         return
@@ -81,7 +82,9 @@ def _numbers(row: ForestRow) -> str:
     return f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
 
 
-def _axis_label(measure: str, margin: float | None) -> str:
+def _axis_label(measure: str, chance: float | None, margin: float | None) -> str:
+    if chance is None:
+        return f"{measure}; unequal classes have no common chance line"
     label = f"{measure}; dashed line: chance"
     return label if margin is None else f"{label}; band: chance ± {percent(margin)}"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from readerstudy.report.drawing import INK, Drawing, Paint, series_colour
 from readerstudy.report.plots.axes import CHANCE, Frame, clipped, draw_frame, percent_ticks
 
-SIDE, LEFT, TOP, LEGEND = 360.0, 70.0, 16.0, 250.0
+SIDE, LEFT, TOP, LEGEND = 360.0, 70.0, 16.0, 290.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def roc_plot(lines: Sequence[RocLine]) -> Drawing:
 
 
 def _legend(line: RocLine) -> str:
-    label = clipped(line.label, letters=18)
+    label = clipped(line.label, letters=22)
     return label if line.auc is None else f"{label}, AUC {line.auc:.3f}"
 
 

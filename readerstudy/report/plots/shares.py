@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from readerstudy.report.drawing import ACCENT, INK, MUTED, Drawing, Paint, series_colour
 from readerstudy.report.plots.axes import CHANCE, Frame, clipped, draw_frame, percent, percent_ticks
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 620.0, 330.0, 70.0, 440.0, 16.0, 270.0
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640.0, 330.0, 70.0, 440.0, 16.0, 270.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +27,17 @@ class GroupSeries:
 
 
 def shares_plot(
-    total: Sequence[Group], series: Sequence[GroupSeries], *, title: str, x_label: str, y_label: str
+    total: Sequence[Group],
+    series: Sequence[GroupSeries],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    reference: float | None,
 ) -> Drawing:
-    """`total` is drawn with intervals; `series` (the raters) as thin lines behind it, over the same groups."""
+    """`total` is drawn with intervals; `series` (the raters) as thin lines behind it, over the same groups;
+    `reference` is the share that is expected by chance, None where no one share is.
+    """
     count = max(len(total), 1)
     frame = Frame(left=LEFT, top=TOP, right=RIGHT, bottom=BOTTOM, x_range=(-0.5, count - 0.5), y_range=(0, 1))
     drawing = Drawing(
@@ -46,7 +54,8 @@ def shares_plot(
         x_label=x_label,
         y_label=y_label,
     )
-    drawing.line([(frame.left, frame.y(0.5)), (frame.right, frame.y(0.5))], paint=CHANCE)
+    if reference is not None:
+        drawing.line([(frame.left, frame.y(reference)), (frame.right, frame.y(reference))], paint=CHANCE)
     for index, one in enumerate(series):
         _thin_line(drawing, frame, one, index=index)
     _total(drawing, frame, total)
@@ -63,7 +72,7 @@ def _thin_line(drawing: Drawing, frame: Frame, series: GroupSeries, *, index: in
         drawing.circle(x, y, 2, paint=Paint(fill=colour))
     y = TOP + 36 + 18 * index
     drawing.line([(RIGHT + 16, y - 4), (RIGHT + 36, y - 4)], paint=Paint(stroke=colour))
-    drawing.text(RIGHT + 44, y, clipped(series.label, letters=18), size=11)
+    drawing.text(RIGHT + 44, y, clipped(series.label, letters=22), size=11)
 
 
 def _total(drawing: Drawing, frame: Frame, total: Sequence[Group]) -> None:

@@ -1,0 +1,110 @@
+"""A finished study as plain data: a constant rater, an even panel with ties, missing answers, unequal classes."""
+
+import hashlib
+
+import numpy as np
+
+from readerstudy.analysis import AnalysisOptions, default_analysis, signed_rating
+from readerstudy.report.data import CaseFacts, RaterFacts, ReportData
+
+LEVELS = 3
+COLUMNS = (
+    *("rater", "simulated", "excluded", "excluded_reason", "case", "position", "answer", "confidence", "valid"),
+    *("reading_ms", "truth", "correct", "digest"),
+)
+CODEBOOK = {name: f"Meaning of {name}" for name in COLUMNS}
+
+
+def sample_report(*, real=12, synthetic=18, raters=4, levels=LEVELS, seed=3, excluded=(), title="A study", **options):
+    """Rater 1 always says synthetic, rater 2 left every seventh case out, the others guess with some skill."""
+    random = np.random.default_rng(seed)
+    codes = [f"C{number:03d}" for number in range(real + synthetic)]
+    truth = np.array([0] * real + [1] * synthetic)
+    random.shuffle(truth)
+    skilled = np.where(random.random((len(codes), raters)) < 0.65, truth[:, None], 1 - truth[:, None])
+    calls = skilled.astype(float)
+    calls[:, 0] = 1
+    if raters > 1:
+        calls[::7, 1] = np.nan
+    sure = random.integers(1, max(levels, 1) + 1, calls.shape).astype(float)
+    sure[np.isnan(calls)] = np.nan
+    people = [
+        RaterFacts(number=number, simulated=number == 3, excluded_reason="left" if number in excluded else "")
+        for number in range(1, raters + 1)
+    ]
+    kept = [index for index, rater in enumerate(people) if not rater.excluded]
+    ratings = signed_rating(calls=calls[:, kept], confidence=sure[:, kept], levels=levels) if levels and kept else None
+    analysis = default_analysis(
+        truth=truth,
+        calls=calls[:, kept],
+        ratings=ratings,
+        rater_ids=[people[index].key for index in kept],
+        case_ids=codes,
+        options=AnalysisOptions(**options),
+    )
+    return ReportData(
+        study={
+            "id": "00000000-0000-0000-0000-000000000001",
+            "title": title,
+            "question": "Real or synthetic?",
+            "display": "patches",
+            "confidence_levels": levels,
+            "locked_at": "2026-01-02T03:04:05+00:00",
+            "unblinded_at": "2026-03-04T05:06:07+00:00",
+            "software_version": "0",
+        },
+        raters=people,
+        cases=[
+            CaseFacts(
+                number=row + 1,
+                code=code,
+                synthetic=bool(truth[row]),
+                scan=f"scan {row}",
+                subject=f"subject {row}",
+                diameter_mm=10.0 + row,
+                depth_mm=None,
+                generator="",
+                kind="",
+            )
+            for row, code in enumerate(codes)
+        ],
+        ratings=_rows(codes, truth, calls, sure if levels else None, people, random),
+        codebook=CODEBOOK,
+        plan={},
+        plan_in_words=["One sentence."],
+        deviations=[],
+        hashes={"protocol": "a" * 64, "plan": "b" * 64},
+        flow={"edited": 30, "accepted": 20, "rejected": 8, "not_reviewed": 2},
+        analysis=analysis,
+    )
+
+
+def _rows(codes, truth, calls, sure, people, random):
+    rows = []
+    for column, rater in enumerate(people):
+        order = random.permutation(len(codes))
+        for position, row in enumerate(order, start=1):
+            if np.isnan(calls[row, column]):
+                continue
+            answer = "synthetic" if calls[row, column] else "real"
+            true = "synthetic" if truth[row] else "real"
+            rows.append(
+                {
+                    "rater": rater.number,
+                    "simulated": int(rater.simulated),
+                    "excluded": int(rater.excluded),
+                    "excluded_reason": rater.excluded_reason,
+                    "case": codes[row],
+                    "position": position,
+                    "answer": answer,
+                    "confidence": None if sure is None else int(sure[row, column]),
+                    "valid": 1,
+                    "reading_ms": int(random.lognormal(9, 0.5)),
+                    "truth": true,
+                    "correct": int(answer == true),
+                    "digest": hashlib.sha256(bytes([column, position])).hexdigest(),
+                }
+            )
+    # One answer that its rater revised: it stands in the ledger and does not count.
+    revised = {**rows[0], "valid": 0, "answer": "real", "correct": int(rows[0]["truth"] == "real")}
+    return [revised, *rows]

@@ -1,0 +1,191 @@
+"""The files of a report: the same numbers everywhere, reproducible, and recomputed by R."""
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import zipfile
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from readerstudy.analysis import auc
+from readerstudy.report.archive import report_files, text_files, zipped
+from readerstudy.report.catalogue import figures
+from readerstudy.report.tables import imrmc_text, results_csv
+from tests.report.sample import COLUMNS, sample_report
+
+NO_R = "Rscript with pROC is not installed: the report's R script was NOT checked"
+
+
+@pytest.fixture(scope="module")
+def data():
+    return sample_report()
+
+
+@pytest.fixture(scope="module")
+def files(data):
+    return report_files(data)
+
+
+def table(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_ratings_are_one_row_each_and_the_codebook_names_every_column(data, files):
+    rows = table(files["ratings.csv"].decode())
+    assert len(rows) == len(data.ratings)
+    assert tuple(rows[0]) == COLUMNS
+    assert {row["column"] for row in table(files["codebook.csv"].decode())} == set(COLUMNS)
+    assert all(row["meaning"] for row in table(files["codebook.csv"].decode()))
+
+
+def test_parquet_has_the_same_rows_with_types_and_the_codebook(data, files):
+    stored = pq.read_table(io.BytesIO(files["ratings.parquet"]))
+    assert stored.to_pylist() == [{name: row.get(name) for name in COLUMNS} for row in data.ratings]
+    assert stored.schema.field("reading_ms").type == "int64"
+    assert json.loads(stored.schema.metadata[b"codebook"]) == dict(data.codebook)
+
+
+def test_numbers_per_rater_are_those_of_the_analysis_unrounded(data, files):
+    rows = table(files["results.csv"].decode())
+    readings = [*data.analysis["raters"], data.analysis["ensemble"]]
+    assert len(rows) == len(readings)
+    for row, reading in zip(rows, readings, strict=True):
+        assert int(row["correct"]) == reading["correct"]
+        assert float(row["accuracy"]) == reading["accuracy"]["value"]
+        assert float(row["accuracy_low"]) == reading["accuracy"]["low"]
+        assert float(row["p"]) == reading["p"]
+
+
+def test_the_same_study_gives_the_same_archive(data, files):
+    assert zipped(report_files(data)) == zipped(files)
+    with zipfile.ZipFile(io.BytesIO(zipped(files))) as archive:
+        assert sorted(archive.namelist()) == sorted(files)
+        assert archive.testzip() is None
+
+
+def test_checksums_cover_every_file(files):
+    lines = files["SHA256SUMS"].decode().splitlines()
+    stated = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    assert stated == {
+        name: hashlib.sha256(content).hexdigest() for name, content in files.items() if name != "SHA256SUMS"
+    }
+
+
+def test_every_figure_is_there_twice(data, files):
+    for figure in figures(data):
+        assert files[f"figures/{figure.name}.svg"].startswith(b"<?xml")
+        assert files[f"figures/{figure.name}.png"].startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["analysis.json", "plan.json"])
+def test_json_files_hold_no_nan(files, name):
+    json.loads(files[name], parse_constant=lambda constant: pytest.fail(f"{name} has {constant}"))
+
+
+def test_a_text_that_a_spreadsheet_would_run_is_made_harmless():
+    data = sample_report(raters=2, excluded=(2,))
+    rater = data.raters[1]
+    object.__setattr__(rater, "excluded_reason", '=HYPERLINK("http://example.org")')
+    rows = table(text_files(data)["raters.csv"].decode())
+    assert rows[1]["excluded_reason"].startswith("'=")
+
+
+def read_imrmc(text):
+    head, body = text.split("BEGIN DATA:\n")
+    sizes = {
+        line.split(":")[0]: int(line.split(":")[1])
+        for line in head.splitlines()
+        if line[:2] in {"N0", "N1", "NR", "NM"}
+    }
+    return sizes, [line.split(",") for line in body.splitlines()]
+
+
+def test_imrmc_scores_give_the_same_areas(data):
+    sizes, rows = read_imrmc(imrmc_text(data))
+    truth = {case: int(score) for reader, case, modality, score in rows if reader == "-1"}
+    assert sizes == {"N0": 12, "N1": 18, "NR": 4, "NM": 1}
+    assert len(truth) == 30
+    assert sum(truth.values()) == 18
+    for reading in data.analysis["raters"]:
+        own = [(truth[case], float(score)) for reader, case, _, score in rows if reader == reading["rater"]]
+        assert len(own) == reading["n"]
+        area = auc(truth=[t for t, _ in own], scores=[s for _, s in own])
+        assert area.value == pytest.approx(reading["auc"]["value"], abs=1e-12)
+
+
+def test_excluded_raters_are_in_the_table_but_not_in_the_scores():
+    data = sample_report(excluded=(4,))
+    _, rows = read_imrmc(imrmc_text(data))
+    assert {row[0] for row in rows} == {"-1", "1", "2", "3"}
+    assert any(row["rater"] == 4 for row in data.ratings)
+    assert "Rater 4" not in results_csv(data.analysis, data.rater_labels)
+
+
+def has_r():
+    if shutil.which("Rscript") is None:
+        return False
+    return subprocess.run(["Rscript", "-e", "library(pROC)"], capture_output=True, check=False).returncode == 0
+
+
+VARIANTS = {
+    "unequal classes, constant rater, ties, missing answers": {},
+    "equal classes": {"real": 15, "synthetic": 15, "seed": 8},
+    "no confidence": {"levels": 0},
+    "complete cases": {"missing_rule": "complete_cases", "seed": 5},
+    "ties count as synthetic": {"tie_rule": "synthetic", "seed": 6},
+    "half credit, other families": {
+        "tie_rule": "half_credit",
+        "adjustment": "fdr_bh",
+        "family": "raters",
+        "alpha": 0.1,
+    },
+    "excluded rater": {"excluded": (4,), "seed": 9},
+    "one rater": {"raters": 1},
+}
+
+
+@pytest.mark.skipif(not has_r(), reason=NO_R)
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_r_finds_the_same_numbers(variant, tmp_path):
+    data = sample_report(**variant)
+    for name, content in text_files(data).items():
+        (tmp_path / name).write_bytes(content)
+    done = subprocess.run(["Rscript", "recompute.R"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert len(found["raters"]) == len(data.analysis["raters"])
+    for theirs, ours in zip(found["raters"], data.analysis["raters"], strict=True):
+        assert theirs["rater"] == ours["rater"]
+        same_reading(theirs, ours)
+    assert found["ensemble"]["n_ties"] == data.analysis["ensemble"]["n_ties"]
+    same_reading(found["ensemble"], data.analysis["ensemble"])
+
+
+def same_reading(theirs, ours):
+    for name in ("n", "correct", "tp", "fn", "fp", "tn"):
+        assert theirs[name] == ours[name], name
+    numbers = {
+        "accuracy": ours["accuracy"]["value"],
+        "low": ours["accuracy"]["low"],
+        "high": ours["accuracy"]["high"],
+        "binomial_p": ours["binomial_p"],
+        "fisher_p": ours["fisher_p"],
+        "p_adjusted": ours["p_adjusted"],
+    }
+    for name, ours_value in numbers.items():
+        close(theirs.get(name), ours_value, name, tolerance=1e-9)
+    if "auc" in ours:
+        close(theirs["auc"], ours["auc"]["value"], "auc", tolerance=1e-6)
+        close(theirs["auc_se"], ours["auc_se"], "auc_se", tolerance=1e-6)
+
+
+def close(theirs, ours, name, *, tolerance):
+    if ours is None:
+        assert theirs is None, name
+    else:
+        assert np.isclose(theirs, ours, rtol=0, atol=tolerance), (name, theirs, ours)

@@ -1,0 +1,131 @@
+"""Figures say what the analysis says, to those who look and to those who listen."""
+
+import io
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from readerstudy.analysis import auc, roc_curve
+from readerstudy.report.catalogue import figures
+from readerstudy.report.drawing import Drawing, Paint
+from readerstudy.report.plots.forest import ForestRow, forest_plot
+from readerstudy.report.plots.roc import RocLine, average_curve
+from readerstudy.report.raster import png
+from readerstudy.report.steps import flow_steps
+from tests.report.sample import sample_report
+
+SVG = "{http://www.w3.org/2000/svg}"
+EXTREMES = {
+    "unequal": {},
+    "no confidence": {"levels": 0},
+    "one rater": {"raters": 1},
+    "nobody analysed": {"raters": 2, "excluded": (1, 2)},
+    "tiny": {"real": 1, "synthetic": 1, "raters": 2},
+    "only synthetic": {"real": 0, "synthetic": 6},
+    "many raters": {"raters": 12},
+}
+
+
+@pytest.mark.parametrize("extreme", EXTREMES.values(), ids=EXTREMES)
+def test_every_figure_of_every_kind_of_study_is_well_formed_and_described(extreme):
+    for figure in figures(sample_report(**extreme)):
+        root = ET.fromstring(figure.drawing.svg(name=figure.name))
+        assert root.find(f"{SVG}title").text
+        assert root.find(f"{SVG}desc").text
+        assert root.get("role") == "img"
+        named = {root.find(f"{SVG}title").get("id"), root.find(f"{SVG}desc").get("id")}
+        assert set(root.get("aria-labelledby").split()) == named
+        assert not any(
+            "NaN" in str(value) or "nan" in str(value) for value in root.iter() for value in value.attrib.values()
+        )
+
+
+@pytest.mark.parametrize("extreme", EXTREMES.values(), ids=EXTREMES)
+def test_no_shape_leaves_the_sheet(extreme):
+    for figure in figures(sample_report(**extreme)):
+        sheet = ET.fromstring(figure.drawing.svg(name=figure.name))
+        width, height = float(sheet.get("width")), float(sheet.get("height"))
+        for shape in sheet.iter():
+            for point in (shape.get("points") or "").split():
+                x, y = map(float, point.split(","))
+                assert -1 <= x <= width + 1, figure.name
+                assert -1 <= y <= height + 1, figure.name
+
+
+def test_texts_are_escaped():
+    drawing = Drawing(width=10, height=10, title="<b>", description='"&"')
+    drawing.text(0, 0, "<script>alert(1)</script>")
+    root = ET.fromstring(drawing.svg(name="x"))
+    assert root.find(f"{SVG}text").text == "<script>alert(1)</script>"
+    assert "<script" not in drawing.svg(name="x")
+
+
+def test_the_picture_is_the_drawing():
+    drawing = Drawing(width=96, height=48, title="Half", description="Left half dark")
+    drawing.box(0, 0, 48, 48, paint=Paint(fill="#000000"))
+    pixels = np.asarray(Image.open(io.BytesIO(png(drawing))).convert("L"))
+    assert pixels.shape == (150, 300)
+    assert pixels[:, :145].max() < 20
+    assert pixels[:, 155:].min() > 235
+
+
+def forest_svg(**changes):
+    row = {"label": "Rater 1", "n": 10, "value": 0.6, "low": 0.3, "high": 0.9, **changes}
+    return forest_plot([ForestRow(**row)], measure="Accuracy", chance=0.5, margin=0.15).svg(name="forest")
+
+
+def test_forest_shows_the_interval_the_chance_line_and_the_margin():
+    drawn = forest_svg()
+    assert "0.600 [0.300, 0.900]" in drawn
+    assert "dashed line: chance" in drawn
+    assert "± 15.0 %" in drawn
+
+
+def test_what_cannot_be_estimated_is_said_and_not_drawn_as_zero():
+    drawn = forest_svg(value=None, low=None, high=None)
+    assert "not estimable" in drawn
+    assert "0.000" not in drawn
+    assert "(no interval)" in forest_svg(low=None, high=None)
+
+
+def test_no_chance_line_where_classes_are_unequal():
+    svg = {figure.name: figure.drawing.svg(name="x") for figure in figures(sample_report())}
+    assert "no common chance line" in svg["forest-accuracy"]
+    assert "dashed line: chance" in svg["forest-auc"]
+
+
+def test_the_average_curve_has_the_mean_area():
+    random = np.random.default_rng(1)
+    truth = np.repeat([0, 1], [25, 20])
+    lines, areas = [], []
+    for skill in (0.2, 0.6, 1.2, 2.0):
+        scores = np.digitize(random.normal(skill * truth), [-1, 0, 0.5, 1, 2])
+        curve = roc_curve(truth=truth, scores=scores)
+        areas.append(auc(truth=truth, scores=scores).value)
+        lines.append(
+            RocLine(label="", auc=None, false_positive_rate=curve.false_positive_rate, sensitivity=curve.sensitivity)
+        )
+    average = average_curve(lines, label="Average", auc=None)
+    under = np.trapezoid(average.sensitivity, average.false_positive_rate)
+    assert under == pytest.approx(np.mean(areas), abs=1e-12)
+
+
+def test_the_flow_adds_up():
+    data = sample_report(excluded=(4,), missing_rule="complete_cases")
+    steps = [f"{step.text}; {'; '.join(step.left_out)}" for step in flow_steps(data)]
+    words = " | ".join(steps)
+    assert "Edits made: 30" in words
+    assert "not reviewed: 2" in words
+    assert "rejected: 8" in words
+    assert "accepted but not drawn as cases: 2" in words
+    answered = sum(row["valid"] for row in data.ratings)
+    assert "Readings planned for 4 raters: 120; " in words
+    assert f"not answered: {120 - answered}" in words
+    assert "answers replaced by a revision: 1" in words
+    assert "Rater 4 excluded: left" in words
+    analysed, of_excluded = data.analysis["design"]["n_ratings"], 30
+    assert f"ratings of excluded raters: {of_excluded}" in words
+    assert f"ratings of cases that not all raters rated: {answered - of_excluded - analysed}" in words
+    assert words.split("Ratings analysed: ")[1].startswith(f"{analysed};")
