@@ -35,6 +35,11 @@ def built_frontend() -> None:
 
 
 @pytest.fixture(scope="session")
+def base_url() -> None:
+    """Tests say the whole address. (The plugin's own fixture of this name warns under pytest 9.)"""
+
+
+@pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": FLAGS}
 
@@ -70,6 +75,15 @@ def console(context: BrowserContext) -> Iterator[Console]:
     context.on("weberror", lambda error: console.errors.append(str(error.error)))
     yield console
     assert console.unexpected == []
+
+
+def until(page: Page, expression: str, timeout_ms: int = 15_000) -> None:
+    """page.wait_for_function would need eval, which the security policy of our pages forbids."""
+    for _ in range(timeout_ms // 50):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"never became true: {expression}")
 
 
 @pytest.fixture
