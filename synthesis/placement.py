@@ -10,6 +10,10 @@ from ml.geometry import Grid
 Mask = npt.NDArray[np.bool_]
 
 
+# A lesion may touch the capsule, but its larger part must lie in the liver.
+LEAST_DEPTH_PER_RADIUS = 0.6
+
+
 @dataclass(frozen=True)
 class PlacementRules:
     """Distances in millimetres; a rule whose mask is missing cannot be applied and is reported as such."""
@@ -30,8 +34,9 @@ def allowed_places(
     def distance_mm(mask: Mask) -> npt.NDArray[np.float64]:
         return np.asarray(distance_transform_edt(mask, sampling=grid.spacing_zyx_mm))
 
-    depth = distance_mm(liver)
-    allowed: Mask = liver & (depth >= rules.min_depth_mm)
+    # The scan's edge counts as the liver's: a lesion that leaves the scan could not be placed.
+    depth = distance_mm(np.pad(liver, 1))[1:-1, 1:-1, 1:-1]
+    allowed: Mask = liver & (depth >= max(rules.min_depth_mm, LEAST_DEPTH_PER_RADIUS * radius_mm))
     if rules.max_depth_mm is not None:
         allowed &= depth <= rules.max_depth_mm
     if vessels is not None and vessels.any():

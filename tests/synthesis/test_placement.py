@@ -27,7 +27,7 @@ def block(margin):
 )
 def test_every_drawn_place_obeys_every_rule(seed, depth, vessel, lesion, mutual, count):
     rng = np.random.default_rng(seed)
-    liver, vessels, lesions = block(1), np.zeros(GRID.size_zyx, bool), np.zeros(GRID.size_zyx, bool)
+    liver, vessels, lesions = np.ones(GRID.size_zyx, bool), np.zeros(GRID.size_zyx, bool), np.zeros(GRID.size_zyx, bool)
     vessels[:, 20, 20] = True
     lesions[6, 30:33, 30:33] = True
     rules = PlacementRules(
@@ -39,7 +39,8 @@ def test_every_drawn_place_obeys_every_rule(seed, depth, vessel, lesion, mutual,
     voxels = [tuple(np.rint(GRID.to_voxel(p)).astype(int)) for p in places]
     spacing = GRID.spacing_zyx_mm
     for voxel in voxels:
-        assert distance_transform_edt(liver, sampling=spacing)[voxel] >= depth
+        padded = tuple(n + 1 for n in voxel)
+        assert distance_transform_edt(np.pad(liver, 1), sampling=spacing)[padded] >= max(depth, 0.6 * 4.0)
         assert distance_transform_edt(~vessels, sampling=spacing)[voxel] >= vessel
         assert distance_transform_edt(~lesions, sampling=spacing)[voxel] >= lesion + 4.0
     for i, one in enumerate(places):
