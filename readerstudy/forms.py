@@ -6,16 +6,6 @@ from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.models import Dataset
 from readerstudy.models import Study, Template
 
-TIE_RULES = [
-    ("exclude", "Leave the case out"),
-    ("synthetic", "Count a tie as “synthetic”"),
-    ("real", "Count a tie as “real”"),
-    ("half_credit", "Half a correct answer"),
-]
-MISSING_RULES = [
-    ("available", "Use all ratings there are"),
-    ("complete_cases", "Use only cases that every rater rated"),
-]
 PROTOCOL_FIELDS = [
     "title",
     "description",
@@ -51,17 +41,7 @@ class NewStudyForm(forms.Form):
 
 
 class StudyForm(forms.ModelForm[Study]):
-    """The protocol of a draft with its analysis plan."""
-
-    margin_points = forms.IntegerField(
-        min_value=1,
-        max_value=49,
-        label="Margin of equivalence (percentage points)",
-        help_text="How far from chance still counts as “no better than chance”; fix it before you look",
-    )
-    alpha = forms.FloatField(min_value=0.001, max_value=0.2, label="Level of the tests (alpha)")
-    tie_rule = forms.ChoiceField(choices=TIE_RULES, label="When the panel is split evenly")
-    missing_rule = forms.ChoiceField(choices=MISSING_RULES, label="When ratings are missing")
+    """The protocol of a draft; its analysis plan has a page of its own."""
 
     class Meta:
         model = Study
@@ -84,10 +64,6 @@ class StudyForm(forms.ModelForm[Study]):
     def __init__(self, *args: Any, editor: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["datasets"].queryset = Dataset.objects.visible_to(editor)  # type: ignore[attr-defined]
-        options = self.instance.plan_options
-        self.fields["margin_points"].initial = round(100 * options["margin"])
-        for name in ("alpha", "tie_rule", "missing_rule"):
-            self.fields[name].initial = options[name]
 
     def clean_cases_planned(self) -> int:
         return _even(self.cleaned_data["cases_planned"])
@@ -104,15 +80,6 @@ class StudyForm(forms.ModelForm[Study]):
         if low is not None and high is not None and low >= high:
             self.add_error("diameter_max_mm", "The largest diameter must be above the smallest.")
         return cleaned
-
-    def settings(self) -> dict[str, Any]:
-        """Keyword arguments for change_design."""
-        data = dict(self.cleaned_data)
-        data["plan_options"] = {
-            "margin": data.pop("margin_points") / 100,
-            **{name: data.pop(name) for name in ("alpha", "tie_rule", "missing_rule")},
-        }
-        return data
 
 
 class RatersForm(forms.Form):

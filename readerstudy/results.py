@@ -10,8 +10,8 @@ from django.core.cache import cache
 
 from readerstudy.analysis import default_analysis, signed_rating
 from readerstudy.ledger.chain import digest_of
-from readerstudy.locking.plan import analysis_options
 from readerstudy.models import Answer, RatingEvent, Study, StudyRater
+from readerstudy.planning.plans import executed_plan
 from readerstudy.unblinding.services import truth_after_unblinding
 
 Matrix = list[list[float | None]]
@@ -20,13 +20,18 @@ CACHE_SECONDS = 24 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Responses:
-    """The response table: cases (rows, by code) x raters (columns); None where nobody rated."""
+    """The response table: cases (rows, by code) x raters (columns); None where nobody rated.
+
+    `order` is the position in the rater's own order from 1, `times_ms` the visible time to the answer.
+    """
 
     case_codes: list[str]
     raters: list[StudyRater]
     truth: list[int]
     calls: Matrix
     confidence: Matrix | None
+    order: Matrix
+    times_ms: Matrix
 
     @property
     def rater_ids(self) -> list[str]:
@@ -45,21 +50,28 @@ def responses_of(study: Study) -> Responses:
     raters = list(study.raters.filter(excluded_at=None).select_related("user"))
     row = {code: index for index, code in enumerate(codes)}
     column = {rater.pk: index for index, rater in enumerate(raters)}
-    calls: Matrix = [[None] * len(raters) for _ in codes]
-    confidence: Matrix = [[None] * len(raters) for _ in codes]
+    calls, confidence, order, times_ms = (_empty(len(codes), len(raters)) for _ in range(4))
     for event in current_events(study):
         rater = event.presentation.session.rater_id
         if rater in column:
-            place = row[event.presentation.stimulus.case.code], column[rater]
-            calls[place[0]][place[1]] = float(event.answer == Answer.SYNTHETIC)
-            confidence[place[0]][place[1]] = event.confidence
+            i, j = row[event.presentation.stimulus.case.code], column[rater]
+            calls[i][j] = float(event.answer == Answer.SYNTHETIC)
+            confidence[i][j] = event.confidence
+            order[i][j] = event.presentation.position + 1
+            times_ms[i][j] = event.reading_ms
     return Responses(
         case_codes=codes,
         raters=raters,
         truth=[int(truths[code].synthetic) for code in codes],
         calls=calls,
         confidence=confidence if study.confidence_levels else None,
+        order=order,
+        times_ms=times_ms,
     )
+
+
+def _empty(rows: int, columns: int) -> Matrix:
+    return [[None] * columns for _ in range(rows)]
 
 
 def analysis_of(study: Study) -> dict[str, Any]:
@@ -85,5 +97,7 @@ def analyse(study: Study, responses: Responses) -> dict[str, Any]:
         ratings=ratings,
         rater_ids=responses.rater_ids,
         case_ids=responses.case_codes,
-        options=analysis_options(study),
+        order=responses.order,
+        times_ms=responses.times_ms,
+        plan=executed_plan(study, balanced=2 * sum(responses.truth) == len(responses.truth)),
     )

@@ -1,14 +1,18 @@
 from django.urls import path
 
 from readerstudy.pages import cases, lifecycle, studies
+from readerstudy.planning import pages as planning
+from readerstudy.report import views as report
 
 app_name = "studies"
 urlpatterns = [
     path("", studies.StudyListView.as_view(), name="studies"),
     path("new/", studies.NewStudyView.as_view(), name="new"),
+    path("planner/", planning.PlannerView.as_view(), name="planner"),
     path("<uuid:pk>/", studies.StudyView.as_view(), name="study"),
     path("<uuid:pk>/busy/", studies.BusyView.as_view(), name="busy"),
     path("<uuid:pk>/design/", studies.DesignView.as_view(), name="design"),
+    path("<uuid:pk>/plan/", planning.PlanView.as_view(), name="plan"),
     path("<uuid:pk>/raters/", studies.RatersView.as_view(), name="raters"),
     path("<uuid:pk>/team/", studies.TeamView.as_view(), name="team"),
     path("<uuid:pk>/copy/", studies.CopyView.as_view(), name="copy"),
@@ -25,6 +29,9 @@ urlpatterns = [
     path("<uuid:pk>/raters/<int:rater_pk>/exclude/", lifecycle.ExcludeRaterView.as_view(), name="exclude-rater"),
     path("<uuid:pk>/leaks/", lifecycle.LeakAuditView.as_view(), name="leaks"),
     path("<uuid:pk>/results/", lifecycle.ResultsView.as_view(), name="results"),
+    path("<uuid:pk>/report/", report.ReportView.as_view(), name="report"),
+    path("<uuid:pk>/report/make/", report.MakeReportView.as_view(), name="make-report"),
+    path("<uuid:pk>/report.zip", report.DownloadReportView.as_view(), name="download-report"),
     path("<uuid:pk>/ratings.csv", lifecycle.ExportView.as_view(), {"form": "csv"}, name="export-csv"),
     path("<uuid:pk>/ratings.json", lifecycle.ExportView.as_view(), {"form": "json"}, name="export-json"),
 ]

@@ -8,8 +8,8 @@ from readerstudy.blinding.schedule import ALGORITHM
 from readerstudy.blinding.stimuli import HU_HIGH, HU_LOW, Frame
 from readerstudy.ledger.chain import digest_of
 from readerstudy.locking.orders import Orders
-from readerstudy.locking.plan import plan_of
 from readerstudy.models import CaseTruth, Study, StudySeal
+from readerstudy.planning.plans import frozen_form
 
 SCHEMA = "turing-ward-protocol/1"
 
@@ -23,7 +23,6 @@ def protocol_of(
     stimuli: Mapping[str, str],
     truths: Sequence[CaseTruth],
 ) -> dict[str, Any]:
-    plan = plan_of(study)
     return {
         "schema": SCHEMA,
         "study": str(study.pk),
@@ -65,7 +64,7 @@ def protocol_of(
             "stimuli_digest": digest_of([seal.salt, dict(stimuli)]),
         },
         "leak_audit": study.leak_audit,
-        "analysis_plan": plan,
+        "analysis_plan": frozen_form(study),
     }
 
 

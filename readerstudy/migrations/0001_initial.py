@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 ('longest_run', models.PositiveIntegerField(default=4, help_text='Most cases of one kind in a row', validators=[django.core.validators.MinValueValidator(1)])),
                 ('scan_distance', models.PositiveIntegerField(default=3, help_text='Least distance in the order between two cases of one scan or of its edited twins')),
                 ('place_distance', models.PositiveIntegerField(default=10, help_text='Least distance in the order between two cases of nearly the same place')),
-                ('plan_options', models.JSONField(default=readerstudy.models.study.default_plan_options)),
+                ('plan_options', models.JSONField(blank=True, default=dict, help_text='Where the analysis plan differs from its template')),
                 ('match_report', models.JSONField(blank=True, default=dict, help_text='How alike both kinds are in all but the lesion')),
                 ('leak_audit', models.JSONField(blank=True, default=dict, help_text='Outcome of the last check for blinding leaks')),
                 ('flow', models.JSONField(blank=True, default=dict, help_text='Counts from the candidates to the cases, rejected ones included')),

@@ -1,6 +1,6 @@
 import secrets
 import uuid
-from typing import Any, Self
+from typing import Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -56,10 +56,6 @@ class Answer(models.TextChoices):
 
 def new_seed() -> int:
     return secrets.randbelow(2**31)
-
-
-def default_plan_options() -> dict[str, Any]:
-    return {"margin": 0.15, "alpha": 0.05, "tie_rule": "exclude", "missing_rule": "available"}
 
 
 class StudyQuerySet(models.QuerySet["Study"]):
@@ -140,13 +136,19 @@ class Study(models.Model):
     place_distance = models.PositiveIntegerField(
         default=10, help_text="Least distance in the order between two cases of nearly the same place"
     )
-    plan_options = models.JSONField(default=default_plan_options)
+    plan_options = models.JSONField(
+        default=dict, blank=True, help_text="Where the analysis plan differs from its template"
+    )
 
     draw_job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     lock_job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    match_report = models.JSONField(default=dict, blank=True, help_text="How alike both kinds are in all but the lesion")
+    match_report = models.JSONField(
+        default=dict, blank=True, help_text="How alike both kinds are in all but the lesion"
+    )
     leak_audit = models.JSONField(default=dict, blank=True, help_text="Outcome of the last check for blinding leaks")
-    flow = models.JSONField(default=dict, blank=True, help_text="Counts from the candidates to the cases, rejected ones included")
+    flow = models.JSONField(
+        default=dict, blank=True, help_text="Counts from the candidates to the cases, rejected ones included"
+    )
 
     protocol = models.JSONField(default=dict, blank=True)
     protocol_digest = models.CharField(max_length=64, blank=True)

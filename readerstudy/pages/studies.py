@@ -15,6 +15,8 @@ from readerstudy.design.templates import DEFAULTS
 from readerstudy.forms import NewStudyForm, RatersForm, StudyForm, TeamForm, UnblindForm
 from readerstudy.models import Case, Study, StudyState
 from readerstudy.pages.common import StudyActionView, StudyPageMixin, current_user
+from readerstudy.planning.plans import plan_of
+from readerstudy.planning.words import plan_sentences
 from readerstudy.progress import progress_of
 from readerstudy.reading.preview import session_token
 
@@ -71,6 +73,7 @@ class StudyView(StudyPageMixin, TemplateView):
             study=self.study,
             may_edit=self.study.editable_by(self.person),
             states=[(state, state == self.study.stage) for state in StudyState],
+            plan_sentences=plan_sentences(plan_of(self.study)),
             record=self.study.record.select_related("actor").order_by("-id")[:50],
             team_form=TeamForm(owner=self.study.owner, initial={"members": self.study.members.all()}),
             **specific,
@@ -133,7 +136,7 @@ class DesignView(StudyPageMixin, UpdateView[Study, StudyForm]):
 
     def form_valid(self, form: StudyForm) -> HttpResponse:
         try:
-            services.change_design(study=self.study, actor=self.person, **form.settings())
+            services.change_design(study=self.study, actor=self.person, **form.cleaned_data)
         except DomainError as error:
             form.add_error(None, error.message)
             return self.form_invalid(form)

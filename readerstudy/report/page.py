@@ -44,10 +44,10 @@ def results_page(study: Study) -> ResultsPage:
     simulated = sum(row.simulated for row in rows)
     panel = ResultRow(label="Ensemble (majority)", reading=analysis["ensemble"], simulated=simulated > 0, summary=True)
     rows.append(panel)
-    options = study.protocol["analysis_plan"]["options"]
+    options = analysis["options"]
     return ResultsPage(
         analysis=analysis,
-        verdict=analysis.get("verdict"),
+        verdict=analysis["primary"],
         rows=rows,
         figure=forest([_entry(row) for row in rows], margin=options["margin"]),
         excluded=[rater for rater in raters.values() if rater.excluded_at is not None],

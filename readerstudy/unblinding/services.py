@@ -60,13 +60,17 @@ def unblind(*, study: Study, actor: User, typed_title: str) -> None:
     study.refresh_from_db()
 
 
-def truth_after_unblinding(study: Study) -> dict[str, CaseTruth]:
-    """The truth by case code. After the lock this is the only way to it."""
+def refuse_while_sealed(study: Study) -> None:
     state = Study.objects.values_list("state", flat=True).get(pk=study.pk)
     if state != StudyState.UNBLINDED:
         raise ConflictError(
             "The truth is sealed until the study is closed and unblinded, so there are no results yet.",
             code="sealed",
         )
+
+
+def truth_after_unblinding(study: Study) -> dict[str, CaseTruth]:
+    """The truth by case code. After the lock this is the only way to it."""
+    refuse_while_sealed(study)
     rows = CaseTruth.objects.filter(case__study=study).select_related("case", "scan")
     return {truth.case.code: truth for truth in rows}

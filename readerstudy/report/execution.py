@@ -1,0 +1,33 @@
+"""The job that makes a report's archive."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from ctplatform.jobs.registry import JobContext
+from readerstudy.models import Study
+
+
+def run_report(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[str, Any]]:
+    # Web processes register this job without ever drawing a figure.
+    from readerstudy.report.archive import report_files, zipped
+    from readerstudy.report.gather import report_data
+
+    study = Study.objects.get(pk=payload["study"])
+    context.progress(0.02, "computing the analysis")
+    files = report_files(report_data(study), on_progress=context.progress)
+    archive = zipped(files)
+    digest = hashlib.sha256(archive).hexdigest()
+    key = f"reports/{study.pk}/{digest}.zip"
+
+    def write() -> dict[str, Any]:
+        # The name is the content: made twice, it is the same file.
+        if not default_storage.exists(key):
+            default_storage.save(key, ContentFile(archive))
+        sizes = {name: len(content) for name, content in sorted(files.items())}
+        return {"key": key, "sha256": digest, "bytes": len(archive), "files": sizes}
+
+    return write

@@ -1,0 +1,42 @@
+"""Ordering the report of a study and finding the one that was made."""
+
+from django.db import transaction
+
+from ctplatform.accounts.models import User
+from ctplatform.jobs import services as jobs
+from ctplatform.jobs.models import Job, JobStatus
+from readerstudy.models import Study, record
+from readerstudy.unblinding.services import refuse_while_sealed
+
+KIND = "study.report"
+
+
+def request_report(*, study: Study, actor: User) -> Job:
+    """Order the archive; a report that is being made already is returned instead of making it twice."""
+    refuse_while_sealed(study)
+    with transaction.atomic():
+        # The lock keeps two people from ordering it at the same moment.
+        Study.objects.select_for_update().get(pk=study.pk)
+        latest = latest_report(study)
+        if latest is not None and not latest.is_terminal:
+            return latest
+        job = jobs.enqueue(
+            kind=KIND,
+            title=f"Report of “{study.title}”",
+            owner=actor,
+            payload={"study": str(study.pk)},
+            result_url=f"{study.get_absolute_url()}report/",
+        )
+        record(study=study, actor=actor, action="report ordered")
+    return job
+
+
+def latest_report(study: Study) -> Job | None:
+    """The job that was ordered last, in whatever state."""
+    return Job.objects.filter(kind=KIND, payload__study=str(study.pk)).order_by("-created_at").first()
+
+
+def finished_report(study: Study) -> Job | None:
+    """The job whose archive can be downloaded."""
+    done = Job.objects.filter(kind=KIND, payload__study=str(study.pk), status=JobStatus.SUCCEEDED)
+    return done.order_by("-created_at").first()

@@ -1,0 +1,70 @@
+from typing import Any
+
+from django.contrib import messages
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.text import slugify
+from django.views.generic import TemplateView, View
+
+from ctplatform.errors import DomainError
+from readerstudy.pages.common import StudyActionView, StudyPageMixin
+from readerstudy.report.gather import report_data
+from readerstudy.report.services import finished_report, latest_report, request_report
+from readerstudy.report.text import methods_paragraph, results_text
+from readerstudy.unblinding.services import refuse_while_sealed
+
+
+class UnblindedPageMixin(StudyPageMixin):
+    """Before the unblinding the page says why there is nothing, on the page of the study."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except DomainError as error:
+            messages.error(request, error.message)
+            return redirect(self.study)
+
+
+class ReportView(UnblindedPageMixin, TemplateView):
+    template_name = "readerstudy/report.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        data = report_data(self.study)
+        return super().get_context_data(
+            study=self.study,
+            data=data,
+            results=results_text(data),
+            methods=methods_paragraph(data),
+            job=latest_report(self.study),
+            finished=finished_report(self.study),
+            **kwargs,
+        )
+
+
+class MakeReportView(StudyActionView):
+    """Everybody in the team may make the report: it changes nothing."""
+
+    for_editors = False
+
+    def act(self, **kwargs: Any) -> str:
+        request_report(study=self.study, actor=self.person)
+        return ""
+
+    def next_page(self) -> str:
+        return reverse("studies:report", args=[self.study.pk])
+
+
+class DownloadReportView(UnblindedPageMixin, View):
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        refuse_while_sealed(self.study)
+        job = finished_report(self.study)
+        if job is None or not default_storage.exists(job.result["key"]):
+            raise Http404
+        name = f"{slugify(self.study.title) or 'study'}-report.zip"
+        archive = default_storage.open(job.result["key"], "rb")
+        response: HttpResponse | FileResponse = FileResponse(archive, as_attachment=True, filename=name)
+        response["Content-Type"] = "application/zip"
+        return response
