@@ -15,6 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset as DicomDataset
+from pydicom.uid import UID
 
 from ctplatform.datasets import vocabulary
 from ctplatform.datasets.importing.refusal import ImportRefusedError
@@ -78,7 +79,7 @@ NOT_A_SLICE = {
 }
 
 
-def refuse_unfit(header: DicomDataset) -> None:
+def refuse_unfit(header: DicomDataset, sop_class: UID) -> None:
     """Pictures that aren't CT slices, and those in which an identity may be drawn into the pixels."""
     if str(header.get("BurnedInAnnotation", "")).upper() == "YES":
         raise ImportRefusedError(
@@ -87,7 +88,7 @@ def refuse_unfit(header: DicomDataset) -> None:
         )
     if str(header.get("RecognizableVisualFeatures", "")).upper() == "YES":
         raise ImportRefusedError("It says that the patient can be recognised in the picture. Crop or deface it first.")
-    if "ConversionType" in header or "SecondaryCapture" in _class_name(header).replace(" ", ""):
+    if "ConversionType" in header or "Secondary Capture" in sop_class.name:
         raise ImportRefusedError("It is a secondary capture, not a CT slice. Export the original CT series.")
     modality = str(header.get("Modality", ""))
     if modality != "CT":
@@ -98,14 +99,6 @@ def refuse_unfit(header: DicomDataset) -> None:
     for kind in kinds:
         if kind in NOT_A_SLICE:
             raise ImportRefusedError(f"It is {NOT_A_SLICE[kind]}.")
-
-
-def _class_name(header: DicomDataset) -> str:
-    from pydicom.uid import UID
-
-    meta = getattr(header, "file_meta", None)
-    uid = header.get("SOPClassUID", "") or (meta.get("MediaStorageSOPClassUID", "") if meta else "")
-    return UID(str(uid)).name if uid else ""
 
 
 def acquisition_facts(header: DicomDataset) -> dict[str, Any]:

@@ -2,7 +2,8 @@ import uuid
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from ctplatform.accounts.models import User
@@ -16,6 +17,11 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         if user.is_rater:
             return self.none()
         return self.filter(Q(owner=user) | Q(members=user)).distinct()
+
+    def with_facts(self) -> Self:
+        scans = Scan.objects.filter(dataset=OuterRef("pk"))
+        counted = scans.order_by().values("dataset").annotate(count=Count("pk")).values("count")
+        return self.annotate(scan_count=Coalesce(Subquery(counted), 0))
 
 
 class Dataset(models.Model):
@@ -55,6 +61,17 @@ class Origin(models.TextChoices):
 class ScanQuerySet(models.QuerySet["Scan"]):
     def visible_to(self, user: User) -> Self:
         return self.filter(dataset__in=Dataset.objects.visible_to(user))
+
+    def with_facts(self) -> Self:
+        """What lists show and filter by, without a query per scan."""
+        masks = Mask.objects.filter(scan=OuterRef("pk"))
+        lesions = Lesion.objects.filter(scan=OuterRef("pk"))
+        counted = lesions.order_by().values("scan").annotate(count=Count("pk")).values("count")
+        return self.annotate(
+            has_liver=Exists(masks.filter(kind=MaskKind.LIVER)),
+            has_lesions=Exists(lesions),
+            lesion_count=Coalesce(Subquery(counted), 0),
+        )
 
 
 class Scan(models.Model):
@@ -119,6 +136,11 @@ class MadeBy(models.TextChoices):
     SYNTHESIS = "synthesis", "Made by lesion synthesis"
 
 
+class MaskQuerySet(models.QuerySet["Mask"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(scan__in=Scan.objects.visible_to(user))
+
+
 class Mask(models.Model):
     """A label volume on a scan's grid; 0 is background, lesions are numbered from 1."""
 
@@ -128,6 +150,8 @@ class Mask(models.Model):
     made_by = models.CharField(max_length=20, choices=MadeBy.choices)
     note = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = MaskQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["scan", "kind"], name="one_mask_per_kind")]

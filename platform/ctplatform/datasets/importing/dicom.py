@@ -1,6 +1,5 @@
 """DICOM files to series to volumes."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,17 +11,15 @@ from uuid import UUID
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset as DicomDataset
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from ctplatform.datasets import deidentify
 from ctplatform.datasets.importing.axes import canonical
 from ctplatform.datasets.importing.dicom_geometry import Placed, place_slices
 from ctplatform.datasets.importing.dicom_pixels import read_hu
 from ctplatform.datasets.importing.found import Candidate, ReadScan, Refusal, clean_hu
-from ctplatform.datasets.importing.refusal import ImportRefusedError, check_size
+from ctplatform.datasets.importing.refusal import ImportRefusedError, check_size, refused_when_damaged
 
-logger = logging.getLogger(__name__)
 # What is read is checked here, and pydicom's own warnings would quote values into the log.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
@@ -34,18 +31,27 @@ DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 class DicomFile:
     path: Path
     header: DicomDataset
-
-    def text(self, keyword: str) -> str:
-        return str(self.header.get(keyword, "") or "")
+    sop_class: str
 
     @property
     def is_segmentation(self) -> bool:
         return self.sop_class in SEGMENTATION_CLASSES
 
+    def text(self, keyword: str) -> str:
+        """The value as text; nothing when it is missing or its bytes make no value."""
+        try:
+            return str(self.header.get(keyword, "") or "")
+        except Exception:  # noqa: BLE001 - each value representation fails in its own way
+            return ""
+
     @property
-    def sop_class(self) -> str:
-        meta = getattr(self.header, "file_meta", None)
-        return self.text("SOPClassUID") or (str(meta.get("MediaStorageSOPClassUID", "")) if meta else "")
+    def orientation(self) -> tuple[float, ...]:
+        """Rounded, because exporters write the last digits differently from slice to slice."""
+        numbers = self.text("ImageOrientationPatient").strip("[]").split(",")
+        try:
+            return tuple(round(float(number), 3) for number in numbers)
+        except ValueError:
+            return ()
 
 
 @dataclass(frozen=True)
@@ -64,14 +70,14 @@ def looks_like_dicom(path: Path) -> bool:
 
 def read_header(path: Path) -> DicomFile:
     """Everything but the pixels, and nothing that has to be inflated first: that could be a bomb."""
-    try:
+    with refused_when_damaged("It is damaged: its DICOM header can't be read."):
         with path.open("rb") as file:
             meta = pydicom.filereader.read_partial(file, stop_when=lambda tag, _vr, _n: tag.group > 2, force=True)
         if getattr(meta.file_meta, "TransferSyntaxUID", None) == DeflatedExplicitVRLittleEndian:
             raise ImportRefusedError("It uses the deflated transfer syntax. Export it uncompressed or as JPEG 2000.")
-        return DicomFile(path, pydicom.dcmread(path, stop_before_pixels=True, force=True))
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, NotImplementedError) as error:
-        raise ImportRefusedError("It is damaged: its DICOM header can't be read.") from error
+        header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        sop_class = header.get("SOPClassUID", "") or header.file_meta.get("MediaStorageSOPClassUID", "")
+        return DicomFile(path, header, str(sop_class))
 
 
 def read_headers(paths: Iterable[Path]) -> tuple[list[DicomFile], list[Refusal]]:
@@ -118,14 +124,11 @@ def _split_unfit(files: list[DicomFile]) -> tuple[list[DicomFile], dict[str, int
     reasons: dict[str, int] = defaultdict(int)
     for file in files:
         try:
-            deidentify.refuse_unfit(file.header)
+            with refused_when_damaged("It is damaged: its DICOM header holds values that can't be read."):
+                deidentify.refuse_unfit(file.header, UID(file.sop_class))
             fit.append(file)
         except ImportRefusedError as error:
             reasons[error.message] += 1
-        except Exception:
-            # values of a hostile header fail in whatever way their type does
-            logger.info("a DICOM header holds values that can't be read", exc_info=True)
-            reasons["It is damaged: its DICOM header holds values that can't be read."] += 1
     return fit, reasons
 
 
@@ -133,8 +136,7 @@ def _volumes_of(files: list[DicomFile]) -> list[list[DicomFile]]:
     """A series may hold several stacks: other orientations or sizes, or one stack per phase of the contrast."""
     stacks: dict[tuple[Any, ...], list[DicomFile]] = defaultdict(list)
     for file in _without_copies(files):
-        orientation = tuple(round(float(v), 3) for v in file.header.get("ImageOrientationPatient", None) or ())
-        key = (file.text("Rows"), file.text("Columns"), file.text("PixelSpacing"), orientation)
+        key = (file.text("Rows"), file.text("Columns"), file.text("PixelSpacing"), file.orientation)
         stacks[key].append(file)
     return [volume for stack in stacks.values() for volume in _by_acquisition(stack)]
 

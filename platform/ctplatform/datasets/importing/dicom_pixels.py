@@ -1,8 +1,6 @@
 """The samples of one DICOM slice in HU."""
 
-import logging
 import struct
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +12,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1
 
 from ctplatform.datasets.importing.found import AIR_HU
-from ctplatform.datasets.importing.refusal import ImportRefusedError
-
-logger = logging.getLogger(__name__)
+from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
 
 # A padding value inside the range of tissue is a mistake of the exporter: such voxels stay as they are.
 DENSEST_PADDING_HU = -900
@@ -26,20 +22,12 @@ DECODED_ELSEWHERE = frozenset({JPEGLossless, JPEGLosslessSV1})
 
 def read_hu(path: Path) -> tuple[npt.NDArray[np.int16], int]:
     """One slice (rows, columns) in HU, and how many padding samples became air."""
-    try:
+    with refused_when_damaged("A slice is damaged or incomplete: its pixels can't be decoded."):
         slice_ = pydicom.dcmread(path, force=True)
         _check_form(slice_)
         if slice_.file_meta.TransferSyntaxUID in DECODED_ELSEWHERE:
             return _read_elsewhere(path, slice_), 0
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters is checked: shape, type and range
-            stored = slice_.pixel_array
-    except ImportRefusedError:
-        raise
-    except Exception as error:
-        # Decoders of hostile bytes raise anything, and their messages may hold a path.
-        logger.info("a DICOM slice can't be decoded", exc_info=True)
-        raise ImportRefusedError("A slice is damaged or incomplete: its pixels can't be decoded.") from error
+        stored = slice_.pixel_array
     if stored.shape != (slice_.Rows, slice_.Columns):
         raise ImportRefusedError("A slice's pixels do not have the size that its header claims.")
     return _to_hu(slice_, stored)

@@ -1,6 +1,5 @@
 """Label files to masks on a scan's grid."""
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,11 @@ import numpy.typing as npt
 from ctplatform.datasets import vocabulary
 from ctplatform.datasets.importing.axes import canonical
 from ctplatform.datasets.importing.found import ReadScan
-from ctplatform.datasets.importing.refusal import ImportRefusedError, check_size
+from ctplatform.datasets.importing.refusal import ImportRefusedError, check_size, refused_when_damaged
 from ctplatform.datasets.importing.volumes import read_labels
 from ctplatform.datasets.models import MaskKind
 from ctplatform.datasets.registration import MaskVolume
 from ml.geometry import Grid
-
-logger = logging.getLogger(__name__)
 
 # The labels of LiTS and of Task 3 of the Medical Segmentation Decathlon
 LITS_LIVER, LITS_LESION = 1, 2
@@ -69,17 +66,12 @@ def read_mask_file(path: Path, *, kind: MaskKind | None) -> dict[MaskKind, Label
 def read_dicom_seg(path: Path) -> dict[MaskKind, LabelGrid]:
     import highdicom
 
-    try:
+    with refused_when_damaged("This DICOM segmentation is damaged or of a form that can't be read."):
         segmentation = highdicom.seg.segread(path)
         frames = int(segmentation.get("NumberOfFrames", 1) or 1)
         check_size((max(frames, 3), int(segmentation.Rows), int(segmentation.Columns)))
         chosen = _chosen_segments(segmentation)
         volume = segmentation.get_volume(segment_numbers=sorted(chosen), allow_missing_positions=True)
-    except ImportRefusedError:
-        raise
-    except Exception as error:
-        logger.info("a DICOM segmentation can't be read", exc_info=True)
-        raise ImportRefusedError("This DICOM segmentation is damaged or of a form that can't be read.") from error
     grid = _grid_of(volume)
     masks: dict[MaskKind, npt.NDArray[np.bool_]] = {}
     for position, number in enumerate(sorted(chosen)):

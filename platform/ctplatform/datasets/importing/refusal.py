@@ -1,6 +1,15 @@
 """Why something was not imported, and the limits that keep hostile files from doing harm."""
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery.exceptions import SoftTimeLimitExceeded
+
 from ctplatform.errors import DomainError
+
+logger = logging.getLogger(__name__)
 
 MIB = 1024**2
 GIB = 1024**3
@@ -21,6 +30,23 @@ MAX_VOXELS = 600_000_000
 
 class ImportRefusedError(DomainError):
     """This file or series can't be imported; the message says why and what would help."""
+
+
+@contextmanager
+def refused_when_damaged(message: str) -> Iterator[None]:
+    """Libraries fail on hostile bytes in ways that no list can name, and say so with the bytes themselves.
+
+    Those bytes may be a name, so neither the log nor the chain of causes keeps more than the kind of failure.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (DomainError, SoftTimeLimitExceeded, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001
+        logger.warning("a file can't be read", extra={"failure": type(error).__name__})
+        raise ImportRefusedError(message) from None
 
 
 def check_size(size_zyx: tuple[int, ...]) -> None:

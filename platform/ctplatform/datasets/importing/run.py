@@ -1,6 +1,5 @@
 """Import a file, a zip or a folder: every scan on its own, so that one bad file spoils nothing."""
 
-import logging
 import tempfile
 import zipfile
 from dataclasses import dataclass, field
@@ -11,13 +10,11 @@ from ctplatform.accounts.models import User
 from ctplatform.datasets.importing.archive import unpack
 from ctplatform.datasets.importing.discovery import discover
 from ctplatform.datasets.importing.found import Candidate, ReadScan, Refusal
-from ctplatform.datasets.importing.refusal import ImportRefusedError
+from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
 from ctplatform.datasets.models import Dataset, MadeBy, Origin, Scan
 from ctplatform.datasets.registration import DuplicateScanError, StoredScan, store_scan
 from ctplatform.datasets.storage import OnProgress
 from ctplatform.errors import DomainError
-
-logger = logging.getLogger(__name__)
 
 
 def _silent(_fraction: float, _message: str) -> None:
@@ -102,14 +99,8 @@ def _import_one(candidate: Candidate, order: ImportOrder, outcome: ImportOutcome
 
 
 def _read(candidate: Candidate) -> ReadScan:
-    try:
+    with refused_when_damaged("It is damaged or of a form that can't be read."):
         return candidate.read()
-    except DomainError:
-        raise
-    except Exception as error:
-        # Hostile files fail inside libraries in ways that no list can name; the log has the details.
-        logger.warning("a file could not be read", exc_info=True)
-        raise ImportRefusedError("It is damaged or of a form that can't be read.") from error
 
 
 def _store(scan: ReadScan, order: ImportOrder, outcome: ImportOutcome, on_progress: OnProgress) -> StoredScan:

@@ -3,7 +3,6 @@
 import gzip
 import re
 import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,13 @@ import numpy.typing as npt
 
 from ctplatform.datasets.importing.axes import canonical, check_orthonormal
 from ctplatform.datasets.importing.found import ReadScan, clean_hu
-from ctplatform.datasets.importing.refusal import MIB, ImportRefusedError, check_promise, check_size
-from ml.errors import VolumeError
+from ctplatform.datasets.importing.refusal import (
+    MIB,
+    ImportRefusedError,
+    check_promise,
+    check_size,
+    refused_when_damaged,
+)
 from ml.geometry import Grid
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
@@ -61,12 +65,10 @@ def stem(path: Path) -> str:
 def inspect(path: Path) -> Header:
     """What the header says, after checks that it is honest and of a size that can be read."""
     name = path.name.lower()
-    try:
+    with refused_when_damaged("It is not what its name says, or it is damaged: the header can't be read."):
         if name.endswith((".nii", ".nii.gz")):
             return _inspect_nifti(path)
         return _inspect_nrrd(path) if name.endswith(".nrrd") else _inspect_meta(path)
-    except (OSError, EOFError, zlib.error, struct.error, ValueError, OverflowError) as error:
-        raise ImportRefusedError("It is not what its name says, or it is damaged: the header can't be read.") from error
 
 
 def read_ct(path: Path) -> ReadScan:
@@ -94,13 +96,9 @@ def read_labels(path: Path) -> tuple[npt.NDArray[np.uint8], Grid]:
 def _read(
     reader: Callable[[Path], tuple[npt.NDArray[T], Grid]], path: Path, header: Header
 ) -> tuple[npt.NDArray[T], Grid]:
-    """The library's own message holds the path, which may name a person, so it goes no further than the log."""
-    try:
+    damaged = f"This {header.format} file can't be read: it is damaged, incomplete, sheared or not one 3-D volume."
+    with refused_when_damaged(damaged):
         array, grid = reader(path)
-    except VolumeError as error:
-        raise ImportRefusedError(
-            f"This {header.format} file can't be read: it is damaged, incomplete, sheared or not one 3-D volume."
-        ) from error
     if array.shape != header.size_zyx:
         raise ImportRefusedError("Its header contradicts itself about its size.")
     return array, grid

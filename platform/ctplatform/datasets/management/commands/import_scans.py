@@ -1,0 +1,66 @@
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ctplatform.accounts.models import Role, User
+from ctplatform.datasets import services
+from ctplatform.datasets.importing.run import ImportOrder, import_path
+from ctplatform.datasets.models import Dataset
+from ctplatform.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = "Import CT scans: a DICOM folder or zip, NIfTI, NRRD or MHA files, a folder in LiTS or Decathlon style."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", type=Path)
+        parser.add_argument("--dataset", required=True, help="Name of the dataset; it is made when there is none")
+        parser.add_argument("--masks", type=Path, help="A mask file or a folder of masks")
+        parser.add_argument("--owner", help="Username of the owner; by default the first administrator")
+        parser.add_argument("--subject", default="", help="Label of the person, for all scans of this import")
+        parser.add_argument("--source", default="", help="Where the scans come from (for a new dataset)")
+        parser.add_argument("--licence", default="", help="Under which licence (for a new dataset)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for path in (options["path"], options["masks"]):
+            if path is not None and not path.exists():
+                raise CommandError(f"There is no {path}.")
+        owner = self._owner(options["owner"])
+        try:
+            dataset = self._dataset(owner, options)
+            order = ImportOrder(dataset=dataset, created_by=owner, subject=options["subject"], masks=options["masks"])
+            outcome = import_path(options["path"], order, self._progress)
+            saved = outcome.save()
+        except DomainError as error:
+            raise CommandError("\n".join([error.message, *error.details[5:]])) from error
+        for scan in saved:
+            masks = ", ".join(mask.get_kind_display().lower() for mask in scan.masks.all()) or "no masks"
+            self.stdout.write(f"{scan.name}: {scan.slices} slices, {masks}, {scan.lesions.count()} lesions")
+        for reason in outcome.reasons():
+            self.stderr.write(f"not imported: {reason}")
+        self.stdout.write(self.style.SUCCESS(f"{len(saved)} scan(s) imported into {dataset.name}."))
+
+    def _progress(self, _fraction: float, message: str) -> None:
+        if not message.endswith("stored"):  # not every slice
+            self.stdout.write(message)
+
+    def _owner(self, username: str | None) -> User:
+        if username:
+            owner = User.objects.filter(username=username).first()
+        else:
+            owner = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True).order_by("pk").first()
+        if owner is None:
+            raise CommandError(f"There is no account {username or 'of an administrator'}. Name one with --owner.")
+        return owner
+
+    def _dataset(self, owner: User, options: dict[str, Any]) -> Dataset:
+        dataset = Dataset.objects.filter(name=options["dataset"]).first()
+        if dataset is None:
+            return services.create_dataset(
+                owner=owner, name=options["dataset"], source=options["source"], licence=options["licence"]
+            )
+        if not dataset.editable_by(owner):
+            raise CommandError(f"{owner} may not change {dataset.name}.")
+        return dataset

@@ -1,0 +1,98 @@
+"""Uploaded files wait in the storage until a worker, perhaps on another machine, has imported them."""
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+
+from ctplatform.datasets.storage import load_bytes, save_bytes
+from ctplatform.errors import DomainError
+
+SCANS, MASKS = "scans", "masks"
+GIB = 1024**3
+
+
+def check_total(size_bytes: int) -> None:
+    limit = settings.CT_UPLOAD_MAX_BYTES
+    if size_bytes > limit:
+        raise DomainError(
+            f"The upload has {size_bytes / GIB:.2f} GiB; {limit / GIB:.2f} GiB are allowed. "
+            "Upload in parts, or ask an administrator to run manage.py import_scans on the server.",
+            code="too_large",
+        )
+
+
+def stage(
+    *, files: Sequence["UploadedFile[bytes]"], paths: Sequence[str], masks: Sequence["UploadedFile[bytes]"] = ()
+) -> str:
+    """Keep the files under a new id; their names, which may name people, go when the files go."""
+    if not files:
+        raise DomainError("No file was chosen. Choose a zip, volume files or the files of a DICOM series.")
+    check_total(sum(file.size or 0 for file in [*files, *masks]))
+    upload_id = str(uuid.uuid4())
+    wanted = paths if len(paths) == len(files) else [file.name or "" for file in files]
+    places = [f"{SCANS}/{place}" for place in _distinct([safe_path(path) for path in wanted])]
+    places += [f"{MASKS}/{place}" for place in _distinct([safe_path(file.name or "") for file in masks])]
+    save_bytes(_index_key(upload_id), json.dumps(places).encode())
+    try:
+        for number, file in enumerate([*files, *masks]):
+            default_storage.save(_file_key(upload_id, number), file)
+    except BaseException:
+        remove(upload_id)
+        raise
+    return upload_id
+
+
+def safe_path(path: str) -> str:
+    """The browser's path without anything that leads elsewhere."""
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    kept = [part for part in parts if part not in {"/", "..", "."} and ":" not in part and "\0" not in part]
+    return "/".join(kept[-8:]) or "file"
+
+
+def _distinct(places: list[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    result = []
+    for place in places:
+        seen[place] = seen.get(place, 0) + 1
+        result.append(place if seen[place] == 1 else f"{seen[place]}/{place}")
+    return result
+
+
+@contextmanager
+def fetched(upload_id: str) -> Iterator[Path]:
+    """The files in a local folder, for as long as the block runs; scans and masks apart."""
+    if not default_storage.exists(_index_key(upload_id)):
+        raise DomainError("The uploaded files are no longer on the server. Upload them again.")
+    places: list[str] = json.loads(load_bytes(_index_key(upload_id)))
+    with TemporaryDirectory(prefix="upload-") as scratch:
+        for number, place in enumerate(places):
+            target = Path(scratch) / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with default_storage.open(_file_key(upload_id, number), "rb") as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file, 1024 * 1024)
+        yield Path(scratch)
+
+
+def remove(upload_id: str) -> None:
+    if not default_storage.exists(_index_key(upload_id)):
+        return
+    for number in range(len(json.loads(load_bytes(_index_key(upload_id))))):
+        default_storage.delete(_file_key(upload_id, number))
+    default_storage.delete(_index_key(upload_id))
+    default_storage.delete(f"uploads/scans/{upload_id}")
+
+
+def _index_key(upload_id: str) -> str:
+    return f"uploads/scans/{upload_id}/places.json"
+
+
+def _file_key(upload_id: str, number: int) -> str:
+    return f"uploads/scans/{upload_id}/{number:05d}"

@@ -1,0 +1,215 @@
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.generic import DetailView, TemplateView, View
+
+from ctplatform.datasets import services, storage
+from ctplatform.datasets.filters import DatasetFilter, ScanFilter
+from ctplatform.datasets.forms import DatasetForm, MemberForm, ScanForm
+from ctplatform.datasets.models import Dataset, MaskKind, Scan
+from ctplatform.errors import DomainError
+from ctplatform.jobs.models import Job, JobStatus
+from ctplatform.permissions import StaffPageMixin, current_user
+
+DATASETS_PER_PAGE = 24
+SCANS_PER_PAGE = 25
+IMPORTS_SHOWN = 5
+
+
+def visible_dataset(request: HttpRequest, pk: UUID) -> Dataset:
+    return get_object_or_404(Dataset.objects.visible_to(current_user(request)).select_related("owner"), pk=pk)
+
+
+def visible_scan(request: HttpRequest, pk: UUID) -> Scan:
+    scans = Scan.objects.visible_to(current_user(request)).with_facts()
+    return get_object_or_404(scans.select_related("dataset", "source_scan", "created_by"), pk=pk)
+
+
+class DatasetListView(StaffPageMixin, TemplateView):
+    template_name = "datasets/datasets.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        visible = Dataset.objects.visible_to(current_user(self.request)).with_facts().select_related("owner")
+        filtered = DatasetFilter(self.request.GET, queryset=visible)
+        page = Paginator(filtered.qs, DATASETS_PER_PAGE).get_page(self.request.GET.get("page"))
+        covers = _first_scans([dataset.pk for dataset in page])
+        for dataset in page:
+            dataset.cover = covers.get(dataset.pk)
+        return super().get_context_data(filter=filtered, page_obj=page, total=visible.count(), **kwargs)
+
+
+def _first_scans(dataset_ids: list[UUID]) -> dict[UUID, Scan]:
+    """The scan whose picture stands for its dataset."""
+    scans = Scan.objects.filter(dataset__in=dataset_ids).order_by("dataset", "-name")
+    return {scan.dataset_id: scan for scan in scans.only("id", "name", "dataset_id")}
+
+
+class DatasetView(StaffPageMixin, TemplateView):
+    template_name = "datasets/dataset.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        dataset = visible_dataset(self.request, self.kwargs["pk"])
+        scans = Scan.objects.filter(dataset=dataset).with_facts().select_related("source_scan")
+        filtered = ScanFilter(self.request.GET, queryset=scans)
+        page = Paginator(filtered.qs, SCANS_PER_PAGE).get_page(self.request.GET.get("page"))
+        editable = dataset.editable_by(current_user(self.request))
+        imports = Job.objects.filter(kind=services.IMPORT_KIND, payload__dataset=str(dataset.pk))
+        kwargs.setdefault("member_form", MemberForm(dataset=dataset) if editable else None)
+        return super().get_context_data(
+            dataset=dataset,
+            filter=filtered,
+            page_obj=page,
+            total=scans.count(),
+            editable=editable,
+            imports=imports.select_related("owner")[:IMPORTS_SHOWN] if editable else [],
+            **kwargs,
+        )
+
+
+class DatasetFormView(StaffPageMixin, View):
+    """Creates a dataset, or edits the one that the address names."""
+
+    def get(self, request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
+        dataset = self.dataset(request, pk)
+        return self.page(request, DatasetForm(instance=dataset), dataset)
+
+    def post(self, request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
+        dataset, user = self.dataset(request, pk), current_user(request)
+        form = DatasetForm(request.POST, instance=dataset)
+        if not form.is_valid():
+            return self.page(request, form, dataset, status=422)
+        if dataset is None:
+            dataset = services.create_dataset(owner=user, **form.cleaned_data)
+        else:
+            services.update_dataset(dataset=dataset, user=user, **form.cleaned_data)
+        return redirect(dataset)
+
+    def dataset(self, request: HttpRequest, pk: UUID | None) -> Dataset | None:
+        if pk is None:
+            return None
+        dataset = visible_dataset(request, pk)
+        if not dataset.editable_by(current_user(request)):
+            raise Http404
+        return dataset
+
+    def page(self, request: HttpRequest, form: DatasetForm, dataset: Dataset | None, status: int = 200) -> HttpResponse:
+        return render(request, "datasets/dataset_form.html", {"form": form, "dataset": dataset}, status=status)
+
+
+class _DatasetActionView(StaffPageMixin, View):
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, pk: UUID, **kwargs: Any) -> HttpResponse:
+        dataset = visible_dataset(request, pk)
+        try:
+            return self.act(request, dataset, **kwargs)
+        except DomainError as error:
+            messages.error(request, error.message)
+            return redirect(dataset)
+
+    def act(self, request: HttpRequest, dataset: Dataset, **kwargs: Any) -> HttpResponse:
+        raise NotImplementedError
+
+
+class ShareView(_DatasetActionView):
+    def act(self, request: HttpRequest, dataset: Dataset, **kwargs: Any) -> HttpResponse:
+        form = MemberForm(request.POST, dataset=dataset)
+        if form.is_valid():
+            services.share(dataset=dataset, user=current_user(request), member=form.cleaned_data["member"])
+        else:
+            messages.error(request, "Choose a person from the list.")
+        return redirect(dataset)
+
+
+class UnshareView(_DatasetActionView):
+    def act(self, request: HttpRequest, dataset: Dataset, **kwargs: Any) -> HttpResponse:
+        member = get_object_or_404(dataset.members, pk=kwargs["member"])
+        services.unshare(dataset=dataset, user=current_user(request), member=member)
+        return redirect(dataset)
+
+
+class DeleteDatasetView(_DatasetActionView):
+    def act(self, request: HttpRequest, dataset: Dataset, **kwargs: Any) -> HttpResponse:
+        services.delete_dataset(dataset=dataset, user=current_user(request))
+        messages.success(request, f"{dataset.name} was deleted.")
+        return redirect("datasets:datasets")
+
+
+class ScanView(StaffPageMixin, DetailView[Scan]):
+    template_name = "datasets/scan.html"
+    context_object_name = "scan"
+
+    def get_object(self, queryset: QuerySet[Scan] | None = None) -> Scan:
+        return visible_scan(self.request, self.kwargs["pk"])
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        scan, user = self.object, current_user(self.request)
+        estimates = Job.objects.filter(kind=services.LIVER_KIND, payload__scan=str(scan.pk))
+        unfinished = estimates.filter(status__in=[JobStatus.QUEUED, JobStatus.RUNNING])
+        grid = scan.geometry
+        kwargs.setdefault("form", ScanForm(instance=scan))
+        return super().get_context_data(
+            grid=grid,
+            extent_mm=[round(side) for side in grid.extent_zyx_mm],
+            masks=scan.masks.order_by("kind"),
+            lesions=scan.lesions.all(),
+            has_liver=scan.masks.filter(kind=MaskKind.LIVER).exists(),
+            liver_job=unfinished.first(),
+            derived=scan.derived_scans.filter(pk__in=Scan.objects.visible_to(user)),
+            editable=scan.dataset.editable_by(user),
+            **kwargs,
+        )
+
+
+class _ScanActionView(StaffPageMixin, View):
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        scan = visible_scan(request, pk)
+        try:
+            return self.act(request, scan)
+        except DomainError as error:
+            messages.error(request, error.message)
+            return redirect(scan)
+
+    def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
+        raise NotImplementedError
+
+
+class EstimateLiverView(_ScanActionView):
+    def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
+        services.request_liver_estimate(scan=scan, user=current_user(request))
+        messages.success(request, "The liver is being estimated. Look at the result before you use it.")
+        return redirect(scan)
+
+
+class EditScanView(_ScanActionView):
+    def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
+        form = ScanForm(request.POST, instance=Scan(dataset=scan.dataset, pk=scan.pk))
+        if not form.is_valid():
+            messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+        else:
+            services.update_scan(scan=scan, user=current_user(request), **form.cleaned_data)
+        return redirect(scan)
+
+
+class DeleteScanView(_ScanActionView):
+    def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
+        services.delete_scan(scan=scan, user=current_user(request))
+        messages.success(request, f"{scan.name} was deleted.")
+        return redirect(scan.dataset)
+
+
+class ThumbnailView(StaffPageMixin, View):
+    def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        scan = get_object_or_404(Scan.objects.visible_to(current_user(request)).only("id"), pk=pk)
+        return HttpResponse(
+            storage.load_bytes(storage.thumbnail_key(scan.pk)),
+            content_type="image/png",
+            headers={"Cache-Control": "private, max-age=31536000, immutable"},
+        )
