@@ -195,7 +195,7 @@ def pilot_components(comparison: ConditionComparison, *, cases: int) -> PilotCom
         comparison.cov3,
     )
     known = [part for part in parts if part is not None]
-    if len(known) != len(parts):
+    if comparison.reason or len(known) != len(parts):
         raise ValueError(comparison.reason or "the pilot has no variance components")
     return PilotComponents(
         var_condition_reader=known[0],

@@ -143,9 +143,12 @@ def _wilson(x: int, n: int, alpha: float) -> tuple[float, float]:
 def _wilson_cc(x: int, n: int, alpha: float) -> tuple[float, float]:
     z = float(stats.norm.isf(alpha / 2))
     p, q = x / n, 1 - x / n
-    low = (2 * x + z**2 - 1 - z * np.sqrt(z**2 - 2 - 1 / n + 4 * p * (n * q + 1))) / (2 * (n + z**2))
-    high = (2 * x + z**2 + 1 + z * np.sqrt(z**2 + 2 - 1 / n + 4 * p * (n * q - 1))) / (2 * (n + z**2))
-    return (0.0 if x == 0 else float(low)), (1.0 if x == n else float(high))
+    # At 0 and n of n the root may be that of a negative number; the limit there is 0 or 1 by definition.
+    down = max(z**2 - 2 - 1 / n + 4 * p * (n * q + 1), 0.0)
+    up = max(z**2 + 2 - 1 / n + 4 * p * (n * q - 1), 0.0)
+    low = (2 * x + z**2 - 1 - z * float(np.sqrt(down))) / (2 * (n + z**2))
+    high = (2 * x + z**2 + 1 + z * float(np.sqrt(up))) / (2 * (n + z**2))
+    return (0.0 if x == 0 else low), (1.0 if x == n else high)
 
 
 def _agresti_coull(x: int, n: int, alpha: float) -> tuple[float, float]:

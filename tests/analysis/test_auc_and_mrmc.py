@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from readerstudy.analysis import (
+    auc,
+    compare_aucs,
+    compare_conditions,
+    panel_accuracy,
+    rating_model,
+    reader_averaged_auc,
+    roc_curve,
+    ustatistic_auc,
+    ustatistic_difference,
+)
+
+
+def reading(seed, *, cases=40, raters=4, effect=0.5, share=0.5):
+    random = np.random.default_rng(seed)
+    truth = (np.arange(cases) < round(cases * share)).astype(float)
+    latent = effect * truth[:, None] + 0.5 * random.normal(size=(cases, 1)) + random.normal(size=(cases, raters))
+    return truth, np.digitize(latent, [-1, -0.4, 0.2, 0.8, 1.4]) + 1.0
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.integers(1, 6)), min_size=2, max_size=40))
+def test_area_agrees_with_scikit_learn_and_with_its_curve(rows):
+    truth, score = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    assume(0 < truth.sum() < len(truth))
+    area = auc(truth=truth, scores=score)
+    assert area.value == pytest.approx(roc_auc_score(truth, score))
+    curve = roc_curve(truth=truth, scores=score)
+    trapezes = np.trapezoid(curve.sensitivity[::-1], curve.false_positive_rate[::-1])
+    assert trapezes == pytest.approx(area.value)
+    assert (area.p is None) == (area.se is None or area.degenerate)
+
+
+def test_perfect_separation_is_not_certainty():
+    area = auc(truth=[0, 0, 1, 1], scores=[1, 2, 3, 4])
+    assert (area.value, area.p, area.estimate().low) == (1.0, None, None)
+    assert area.estimate().reason
+    assert auc(truth=[1, 1], scores=[1, 2]).value is None
+    assert auc(truth=[0, 1, 1], scores=[1, 1, 2]).se is None
+
+
+def test_a_score_does_not_differ_from_itself():
+    truth, ratings = reading(1)
+    same = compare_aucs(truth=truth, first=ratings[:, 0], second=ratings[:, 0])
+    assert (same.difference.value, same.p) == (0, None)
+    one = compare_aucs(truth=truth, first=ratings[:, 0], second=ratings[:, 1])
+    other = compare_aucs(truth=truth, first=ratings[:, 1], second=ratings[:, 0])
+    assert (one.z, one.p) == pytest.approx((-other.z, other.p))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(["delong", "jackknife"]))
+def test_reversing_the_scale_mirrors_the_panel(seed, covariance):
+    truth, ratings = reading(seed)
+    one = reader_averaged_auc(truth=truth, ratings=ratings, covariance=covariance)
+    other = reader_averaged_auc(truth=truth, ratings=7 - ratings, covariance=covariance)
+    assert one.value == pytest.approx(1 - other.value)
+    assert (one.p, one.df) == pytest.approx((other.p, other.df))
+    assert one.interval(level=0.95) == pytest.approx((one.low, one.high))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000))
+def test_ustatistic_of_a_complete_table_is_the_reader_average_and_ignores_labels(seed):
+    truth, ratings = reading(seed, cases=24)
+    complete = ustatistic_auc(truth=truth, ratings=ratings)
+    assert complete.panel.value == pytest.approx(reader_averaged_auc(truth=truth, ratings=ratings).value)
+    order = np.random.default_rng(seed).permutation(len(truth))
+    shuffled = ustatistic_auc(truth=truth[order], ratings=ratings[order][:, ::-1])
+    assert shuffled.panel.variance == pytest.approx(complete.panel.variance)
+    biased = ustatistic_auc(truth=truth, ratings=ratings, variance="mle")
+    assert biased.panel.variance >= complete.panel.variance - 1e-12 or complete.panel.variance <= 0
+
+
+def test_ustatistic_variance_is_unbiased_over_subsets_of_a_population():
+    """The mean of the variance estimates is the variance of the estimates, over many panels."""
+    found = [ustatistic_auc(truth=t, ratings=r).panel for t, r in (reading(s, cases=30) for s in range(400))]
+    spread = np.var([one.value for one in found], ddof=1)
+    assert np.mean([one.variance for one in found]) == pytest.approx(spread, rel=0.2)
+
+
+def test_comparing_a_condition_with_itself_finds_nothing():
+    truth, ratings = reading(5)
+    twice = np.stack([ratings, ratings])
+    assert compare_conditions(truth=truth, ratings=twice).reason
+    difference = ustatistic_difference(truth=truth, ratings=twice)
+    assert difference.value == 0
+    assert difference.p is None
+
+
+def test_conditions_swap_their_sign():
+    truth, first = reading(5)
+    second = reading(6)[1]
+    one = compare_conditions(truth=truth, ratings=np.stack([first, second]))
+    other = compare_conditions(truth=truth, ratings=np.stack([second, first]))
+    assert one.contrasts[0].difference == pytest.approx(-other.contrasts[0].difference)
+    assert one.random_both.p == pytest.approx(other.random_both.p)
+    assert one.random_both.p == pytest.approx(one.contrasts[0].p)
+
+
+def test_what_cannot_be_estimated_says_why():
+    truth, ratings = reading(2)
+    assert "two readers" in reader_averaged_auc(truth=truth, ratings=ratings[:, :1]).reason
+    hole = ratings.copy()
+    hole[0, 0] = np.nan
+    assert "missing" in reader_averaged_auc(truth=truth, ratings=hole).reason
+    assert "not certainty" in reader_averaged_auc(truth=[0, 0, 1, 1], ratings=[[1, 1], [1, 1], [2, 2], [2, 2]]).reason
+    assert ustatistic_auc(truth=[1, 1], ratings=[[1, 2], [3, 4]]).panel.value is None
+    assert ustatistic_auc(truth=[1, 0], ratings=[[None], [None]]).panel.reason
+
+
+def test_panel_accuracy_knows_that_readings_are_not_independent():
+    random = np.random.default_rng(1)
+    correct = np.repeat((random.random(60) < 0.6).astype(float)[:, None], 8, axis=1)
+    flips = random.random(correct.shape) < 0.1
+    found = panel_accuracy(correct=np.where(flips, 1 - correct, correct))
+    assert found.inflation > 3
+    assert panel_accuracy(correct=[[None]]).reason == "no ratings"
+
+
+def test_rating_model_recovers_what_it_was_given():
+    random = np.random.default_rng(4)
+    truth = np.repeat([0.0, 1.0], 4000)
+    latent = np.where(truth == 1, 1.2 + 1.5 * random.normal(size=8000), random.normal(size=8000))
+    rating = np.digitize(latent, [-0.5, 0.3, 1.0, 2.0]) + 1.0
+    fit = rating_model(truth=truth, ratings=rating)
+    assert (fit.mean, fit.sd) == pytest.approx((1.2, 1.5), abs=0.12)
+    assert fit.thresholds == pytest.approx((-0.5, 0.3, 1.0, 2.0), abs=0.08)
+    assert rating_model(truth=[0, 0, 1, 1], ratings=[1, 2, 3, 4]).reason
+    assert rating_model(truth=[0, 1], ratings=[1, 1]).reason

@@ -1,0 +1,171 @@
+import dataclasses
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from readerstudy.analysis import (
+    TEMPLATES,
+    AnalysisPlan,
+    PilotComponents,
+    PlanningAssumptions,
+    Workload,
+    binomial_power,
+    binomial_sample_size,
+    binomial_tost,
+    compare_conditions,
+    design_power,
+    design_precision,
+    deviations,
+    exact_binomial,
+    mrmc_power,
+    mrmc_sample_size,
+    pilot_components,
+    plan_for,
+    plan_from_json,
+    plan_grid,
+    preview,
+    reader_averaged_auc,
+    smallest_cases,
+    tost_power,
+    tost_sample_size,
+)
+
+PILOT = PilotComponents(var_condition_reader=0.0002, error=0.0008, cov1=0.00035, cov2=0.00034, cov3=0.00024, cases=114)
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 60), st.floats(0.05, 0.95), st.sampled_from(["two.sided", "greater", "less"]))
+def test_power_sums_the_outcomes_that_the_test_rejects(n, share, alternative):
+    names = {"two.sided": "p_minlike", "greater": "p_greater", "less": "p_less"}
+    rejected = [x for x in range(n + 1) if getattr(exact_binomial(successes=x, trials=n), names[alternative]) <= 0.05]
+    found = binomial_power(n=n, share=share, alternative=alternative)
+    assert found.power == pytest.approx(float(stats.binom.pmf(rejected, n, share).sum()) if rejected else 0.0, abs=1e-9)
+    assert found.actual_size <= 0.05 + 1e-12
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 120), st.sampled_from([0.05, 0.1, 0.15, 0.3]))
+def test_equivalence_region_is_what_the_test_accepts(n, margin):
+    accepted = [x for x in range(n + 1) if binomial_tost(successes=x, trials=n, margin=margin).equivalent]
+    found = tost_power(n=n, margin=margin)
+    assert found.region == ((accepted[0], accepted[-1]) if accepted else None)
+    assert found.power >= 0
+
+
+def test_sample_sizes_named_in_the_literature():
+    assert tost_sample_size(margin=0.10).stays_from == 227
+    assert tost_sample_size(margin=0.15).stays_from == 100
+    assert tost_sample_size(margin=0.05).stays_from == 888
+    assert tost_sample_size(margin=0.05, share=0.56).reason
+    assert binomial_sample_size(share=0.5).reason
+    assert binomial_power(n=100, share=0.6).power == pytest.approx(0.46, abs=0.005)
+
+
+def test_mrmc_sample_size_is_the_smallest():
+    cases, power = mrmc_sample_size(pilot=PILOT, readers=6, difference=0.05)
+    assert power >= 0.8
+    assert mrmc_power(pilot=PILOT, readers=6, cases=cases - 1, difference=0.05).power < 0.8
+    assert mrmc_sample_size(pilot=PILOT, readers=2, difference=0.001) is None
+    with pytest.raises(ValueError, match="variance"):
+        pilot_components(compare_conditions(truth=[0, 0, 1, 1], ratings=np.ones((2, 4, 3))), cases=4)
+
+
+@pytest.mark.parametrize("measure", ["auc", "panel_accuracy", "ensemble"])
+def test_power_grows_and_intervals_shrink_with_cases(measure):
+    assumed = PlanningAssumptions(measure=measure, goal="detect", effect=0.65)
+    powers = [design_power(assumed, raters=5, cases=n) for n in (20, 80, 320)]
+    widths = [design_precision(assumed, raters=5, cases=n).half_width for n in (20, 80, 320)]
+    assert powers == sorted(powers)
+    assert widths == sorted(widths, reverse=True)
+
+
+@pytest.mark.parametrize("measure", ["auc", "panel_accuracy"])
+def test_smallest_number_of_cases_is_the_smallest(measure):
+    assumed = PlanningAssumptions(measure=measure, goal="equivalent")
+    cases = smallest_cases(assumed, raters=5)
+    assert design_power(assumed, raters=5, cases=cases) >= 0.8
+    assert design_power(assumed, raters=5, cases=cases - 1) < 0.8
+    assert smallest_cases(dataclasses.replace(assumed, effect=0.7), raters=5) is None
+
+
+def test_ensemble_needs_the_cases_of_one_rater():
+    assert smallest_cases(PlanningAssumptions(measure="ensemble"), raters=5) == 100
+
+
+def test_grid_recommends_the_fewest_readings_that_suffice():
+    grid = plan_grid(PlanningAssumptions(), workload=Workload(seconds_per_case=30, repeat_share=0, practice_cases=0))
+    best = grid.recommended
+    assert best.power >= 0.8
+    assert best.minutes_per_rater == best.cases / 2
+    assert all(p.power < 0.8 for p in grid.points if p.raters * p.cases < best.raters * best.cases)
+    hopeless = plan_grid(PlanningAssumptions(margin=0.02), raters=[3], cases=[20])
+    assert hopeless.recommended is None
+    assert hopeless.reason
+    assert design_power(PlanningAssumptions(), raters=1, cases=100) == 0
+
+
+def test_planned_precision_is_what_simulated_panels_show():
+    random, truth = np.random.default_rng(8), np.repeat([1.0, 0.0], 40)
+    assumed = PlanningAssumptions(effect=0.6, case_correlation=0.3, rater_sd=0.3)
+    d_prime = np.sqrt(2 + 0.3**2) * 0.2533471
+    areas = []
+    for _ in range(600):
+        skill = d_prime + 0.3 * random.normal(size=5)
+        rating = (
+            skill * truth[:, None]
+            + np.sqrt(0.3) * random.normal(size=(80, 1))
+            + np.sqrt(0.7) * random.normal(size=(80, 5))
+        )
+        areas.append(reader_averaged_auc(truth=truth, ratings=rating).value)
+    assert np.mean(areas) == pytest.approx(0.6, abs=0.01)
+    assert np.std(areas) == pytest.approx(design_precision(assumed, raters=5, cases=80).se, rel=0.08)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_plans_survive_json_and_digests_notice_every_change(template):
+    plan = plan_for(template)
+    assert plan_from_json(plan.canonical_json()) == plan
+    assert json.loads(plan.canonical_json())["template"] == template
+    changed = dataclasses.replace(plan, margin=0.1)
+    assert plan.digest() == plan_for(template).digest() != changed.digest()
+    (only,) = deviations(plan, changed)
+    assert (only.field, only.planned, only.actual) == ("margin", 0.15, 0.1)
+    assert "0.15" in only.sentence()
+
+
+def test_digest_is_that_of_the_published_form():
+    """The digest of a frozen plan must never change with the code: it is printed in reports."""
+    text = plan_for("real_or_synthetic").canonical_json()
+    assert text.startswith('{"adjustment":"holm","alpha":0.05,"balanced":true,')
+    assert plan_for("real_or_synthetic").digest() == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_preview_speaks_plainly():
+    lines = preview(plan_for("ensemble"), raters=5, cases=100)
+    assert lines[0].startswith(
+        "With 5 raters and 100 cases you can show equivalence within 15 points in 81 of 100 studies"
+    )
+    small = preview(plan_for("ensemble"), raters=1, cases=20)
+    assert "cannot show equivalence" in small[-1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"margin": 0.6},
+        {"alpha": 0},
+        {"secondary": ("nonsense",)},
+        {"interim_rule": "alpha_spending"},
+        {"primary": "ensemble"},
+    ],
+)
+def test_impossible_plans_are_refused(change):
+    with pytest.raises(ValueError, match=r"margin|alpha|sections|looks|ensemble"):
+        AnalysisPlan(**change)
+    with pytest.raises(ValueError, match="unknown fields"):
+        plan_from_json('{"nonsense": 1}')
