@@ -145,14 +145,14 @@ def test_a_scan_is_renamed_and_deleted(client, dataset, stored_files):
     assert (scan.name, scan.subject) == ("new name", "S1")
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_deleted_scan_leaves_no_file(client, stored_files):
+def test_a_deleted_scan_leaves_no_file(client, stored_files, django_capture_on_commit_callbacks):
     owner = make_user()
     client.force_login(owner)
     grid = small_grid()
     scan = make_scan(make_dataset(owner), grid=grid, masks={MaskKind.LIVER: liver_box(grid)})
     assert stored_files()
-    client.post(reverse("datasets:delete-scan", args=[scan.pk]))
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(reverse("datasets:delete-scan", args=[scan.pk]))
     assert not Scan.objects.exists()
     assert stored_files() == set()
 
@@ -181,8 +181,7 @@ def test_sharing(client, dataset):
     assert not dataset.members.exists()
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_missing_liver_is_estimated_and_marked(client):
+def test_a_missing_liver_is_estimated_and_marked(client, django_capture_on_commit_callbacks):
     owner = make_user()
     client.force_login(owner)
     grid = small_grid((40, 120, 160), (3.0, 2.5, 2.5), origin=(-200.0, -150.0, 0.0))
@@ -196,7 +195,8 @@ def test_a_missing_liver_is_estimated_and_marked(client):
     )
     assert scan.lesions.get().contrast_hu is None
     assert "Estimate the liver" in page(client, "datasets:scan", scan.pk)
-    client.post(reverse("datasets:estimate-liver", args=[scan.pk]))
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(reverse("datasets:estimate-liver", args=[scan.pk]))
     mask = scan.masks.get(kind=MaskKind.LIVER)
     assert mask.made_by == MadeBy.ESTIMATED
     assert mask.note

@@ -28,12 +28,14 @@ class Command(BaseCommand):
             if path is not None and not path.exists():
                 raise CommandError(f"There is no {path}.")
         owner = self._owner(options["owner"])
+        dataset, is_new = self._dataset(owner, options)
+        order = ImportOrder(dataset=dataset, created_by=owner, subject=options["subject"], masks=options["masks"])
         try:
-            dataset = self._dataset(owner, options)
-            order = ImportOrder(dataset=dataset, created_by=owner, subject=options["subject"], masks=options["masks"])
             outcome = import_path(options["path"], order, self._progress)
             saved = outcome.save()
         except DomainError as error:
+            if is_new:
+                dataset.delete()
             raise CommandError("\n".join([error.message, *error.details[5:]])) from error
         for scan in saved:
             masks = ", ".join(mask.get_kind_display().lower() for mask in scan.masks.all()) or "no masks"
@@ -55,12 +57,11 @@ class Command(BaseCommand):
             raise CommandError(f"There is no account {username or 'of an administrator'}. Name one with --owner.")
         return owner
 
-    def _dataset(self, owner: User, options: dict[str, Any]) -> Dataset:
+    def _dataset(self, owner: User, options: dict[str, Any]) -> tuple[Dataset, bool]:
         dataset = Dataset.objects.filter(name=options["dataset"]).first()
         if dataset is None:
-            return services.create_dataset(
-                owner=owner, name=options["dataset"], source=options["source"], licence=options["licence"]
-            )
+            about = {"source": options["source"], "licence": options["licence"]}
+            return services.create_dataset(owner=owner, name=options["dataset"], **about), True
         if not dataset.editable_by(owner):
             raise CommandError(f"{owner} may not change {dataset.name}.")
-        return dataset
+        return dataset, False

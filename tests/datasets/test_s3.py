@@ -1,0 +1,76 @@
+"""The same code on a bucket."""
+
+import uuid
+
+import boto3
+import numpy as np
+import pytest
+
+from ctplatform.datasets import storage
+from ctplatform.datasets.edited import Edit, register_edited_scan
+from ctplatform.datasets.models import MaskKind
+from tests.factories import make_scan
+from tests.phantoms import liver_box, small_ct, small_grid
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def bucket(settings, monkeypatch):
+    moto_server = pytest.importorskip("moto.server")
+    server = moto_server.ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    options = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    resource = boto3.resource("s3", endpoint_url=f"http://{host}:{port}", **options)
+    name = f"scans-{uuid.uuid4()}"  # the servers of one process share their buckets
+    bucket = resource.create_bucket(Bucket=name)
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": {
+                "bucket_name": name, "endpoint_url": f"http://{host}:{port}", "access_key": "test",
+                "secret_key": "test", "region_name": "us-east-1", "file_overwrite": False, "gzip": False,
+            },
+        },
+    }  # fmt: skip
+    yield bucket
+    server.stop()
+
+
+def keys(bucket):
+    return {item.key for item in bucket.objects.all()}
+
+
+def test_scans_live_in_a_bucket(bucket):
+    grid = small_grid()
+    volume = small_ct(grid)
+    scan = make_scan(grid=grid, volume=volume, masks={MaskKind.LIVER: liver_box(grid)})
+    assert storage.scan_slice_key(scan.pk, 0) in keys(bucket)
+    box = (slice(2, 5), slice(3, 20), slice(1, 30))
+    assert np.array_equal(storage.read_box(scan.pk, grid, box), volume[box])
+    edit = Edit((2, 4, 4), (volume[2:4, 4:8, 4:8] - 30).astype(np.int16), np.ones((2, 4, 4), bool))
+    edited = register_edited_scan(source=scan, edit=edit, name="edited", created_by=scan.created_by)
+    assert storage.load_bytes(storage.scan_slice_key(edited.pk, 5)) == storage.load_bytes(
+        storage.scan_slice_key(scan.pk, 5)
+    )
+    with pytest.raises(FileExistsError):
+        storage.save_bytes(storage.scan_slice_key(scan.pk, 0), b"another")
+    storage.delete_scan_files(scan.pk, scan.slices)
+    assert not any(str(scan.pk) in key for key in keys(bucket))
+
+
+def test_nothing_is_half_stored_in_a_bucket(bucket, monkeypatch):
+    save, calls = storage.save_bytes, []
+
+    def failing(key, content):
+        calls.append(key)
+        if len(calls) > 4:
+            raise OSError("connection lost")
+        save(key, content)
+
+    monkeypatch.setattr(storage, "save_bytes", failing)
+    with pytest.raises(OSError, match="connection lost"):
+        make_scan()
+    assert keys(bucket) == set()
