@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist
 
 from ml.geometry import Box, Float3, Grid
 
-REFERENCE_GAP_MM, REFERENCE_WIDTH_MM = 3.0, 12.0
+REFERENCE_GAP_MM, REFERENCE_WIDTH_MM = 3.0, 8.0
 CONNECTED = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -23,7 +23,7 @@ class Lesion:
 
     ``diameter_mm`` is that of the sphere of equal volume, ``axial_diameter_mm`` the longest distance within
     one slice (voxel edges counted). ``contrast_to_liver_hu`` is the mean HU minus the median of the liver
-    within 3 to 15 mm (None without enough liver). ``box`` are voxels of the scan.
+    within 3 to 11 mm (None without enough liver). ``box`` are voxels of the scan.
     """
 
     number: int

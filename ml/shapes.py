@@ -14,8 +14,11 @@ from ml.geometry import Float3
 Volume: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.bool_]
 
-PROFILE_DEPTHS_MM = np.arange(-6.0, 20.01, 0.5, dtype=np.float32)
-PROFILE_BANDWIDTH_MM = 0.8
+PROFILE_STEP_MM = 0.5
+PROFILE_DEPTHS_MM = np.arange(-6.0, 20.01, PROFILE_STEP_MM, dtype=np.float32)
+# Profiles are looked up in a table this much finer.
+FINE_STEPS = 16
+SURFACE_BANDWIDTH_MM, CORE_BANDWIDTH_MM = 0.5, 1.5
 OUTER_FADE_MM = (-6.0, -3.0)
 DIFFERENCE_SIGMA_PX = (0.7, 1.2, 1.2)
 
@@ -43,18 +46,34 @@ def signed_depth_mm(mask: Mask, spacing_zyx_mm: Float3) -> Volume:
 
 
 def depth_profile(values: NDArray[np.floating], depths_mm: NDArray[np.floating]) -> Volume:
-    """Kernel-weighted mean of values over PROFILE_DEPTHS_MM; beyond the deepest value the last one is held."""
-    bins = np.rint((depths_mm - PROFILE_DEPTHS_MM[0]) / 0.5).astype(np.int64)
+    """Kernel-weighted mean of values over PROFILE_DEPTHS_MM; beyond the deepest value the last one is held.
+
+    The kernel is narrow at the surface, where profiles are steep, and wide in the core, where noise matters.
+    """
+    bins = np.rint((depths_mm - PROFILE_DEPTHS_MM[0]) / PROFILE_STEP_MM).astype(np.int64)
     keep = (bins >= 0) & (bins < len(PROFILE_DEPTHS_MM))
     count = np.bincount(bins[keep], minlength=len(PROFILE_DEPTHS_MM)).astype(np.float64)
     total = np.bincount(bins[keep], weights=values[keep], minlength=len(PROFILE_DEPTHS_MM))
-    sigma = PROFILE_BANDWIDTH_MM / 0.5
+    steep, flat = (_kernel_mean(count, total, mm) for mm in (SURFACE_BANDWIDTH_MM, CORE_BANDWIDTH_MM))
+    core = np.clip((PROFILE_DEPTHS_MM - 2) / 3, 0, 1)
+    return (steep * (1 - core) + flat * core).astype(np.float32)
+
+
+def _kernel_mean(count: NDArray[np.float64], total: NDArray[np.float64], bandwidth_mm: float) -> NDArray[np.float64]:
+    sigma = bandwidth_mm / PROFILE_STEP_MM
     weight = ndimage.gaussian_filter1d(count, sigma, mode="constant", truncate=3)
     mean = ndimage.gaussian_filter1d(total, sigma, mode="constant", truncate=3) / np.maximum(weight, 1e-6)
     known = np.flatnonzero(weight > 0.5)
-    if not len(known):
-        return np.zeros(len(PROFILE_DEPTHS_MM), np.float32)
-    return np.interp(np.arange(len(mean)), known, mean[known]).astype(np.float32)
+    return np.interp(np.arange(len(mean)), known, mean[known]) if len(known) else np.zeros(len(mean))
+
+
+def lookup(profile: Volume, depth_mm: Volume) -> Volume:
+    """A profile's value at each depth, linear between its steps and held beyond its ends."""
+    position = np.clip((depth_mm - PROFILE_DEPTHS_MM[0]) * (FINE_STEPS / PROFILE_STEP_MM), 0, None)
+    fine = np.interp(
+        np.arange(FINE_STEPS * (len(profile) - 1) + 1) / FINE_STEPS, np.arange(len(profile)), profile
+    ).astype(np.float32)
+    return fine[np.minimum(position + 0.5, len(fine) - 1).astype(np.int32)]
 
 
 def outer_fade(depth_mm: Volume) -> Volume:

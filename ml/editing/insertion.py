@@ -10,17 +10,26 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.bank import canonical_zoom
-from ml.editing.measure import finish, reference_hu
-from ml.editing.neighbourhood import Neighbourhood, read_neighbourhood, vessel_excess
+from ml.editing.measure import bounding_box, finish, reference_hu
+from ml.editing.neighbourhood import Neighbourhood, look_around, read_neighbourhood, vessel_excess
+from ml.editing.resampling import resample
 from ml.editing.spec import EditResult, LesionSpec
 from ml.errors import EditError, LesionDoesNotFitError, PointOutsideLiverError, SpecError
 from ml.generator import Generator
-from ml.geometry import Grid
+from ml.geometry import Box, Grid
+from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.patches import Mask, Volume
-from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, measure_difference, outer_fade, signed_depth_mm
-from ml.signatures import SignatureBank
+from ml.shapes import (
+    PROFILE_DEPTHS_MM,
+    depth_profile,
+    lookup,
+    measure_difference,
+    outer_fade,
+    signed_depth_mm,
+)
+from ml.signatures import Codes, SignatureBank
 
-DRAWS = 4
+DRAWS = 2
 CANDIDATES, ATTEMPTS = 6, 4
 SEARCH_MM = 60.0
 STRETCH, TILT_DEG = 0.10, 20.0
@@ -28,7 +37,10 @@ DENTS = {"hypodense": 0.10, "cystic": 0.03, "ring_enhancing": 0.08}
 MAX_TEXTURE_HU = 12.0
 # The shape may be grown by this part of its radius to reach the asked volume at the liver's border.
 MAX_GROWTH = 0.35
-CENTRING_STEPS = 3
+CENTRING_STEPS, CENTRED_VOXELS = 4, 0.25
+COARSE_MM = 1.8
+# How far an irregular lesion reaches beyond its sphere.
+ROOM = 1.3
 
 
 @dataclass(frozen=True)
@@ -60,17 +72,25 @@ def insert(
     rng = np.random.default_rng([spec.seed, 2021])
     centre = grid.to_voxel(centre_lps_mm)
     check_inside_liver(grid, liver_mask, centre)
-    around = read_neighbourhood(
-        volume_hu, grid, liver_mask=liver_mask, centre_zyx=centre, half_extent_mm=0.5 * spec.diameter_mm * 1.4 + 16
+    generator = generator.on(device)
+    zoom = canonical_zoom(spec.diameter_mm)
+    view, level_hu = look_around(
+        volume_hu, grid, liver_mask=liver_mask, centre_zyx=centre, generator=generator, zoom=zoom
     )
-    local = around.local_index(centre)
     report(0.2)
-    lesion = decode_lesion(generator.on(device), around, local, spec, rng)
+    lesion = decode_lesion(generator, view.signature(generator, level_hu=level_hu, seed=spec.seed), spec, rng)
     report(0.6)
-    depth, texture = place(lesion, around, local, spec, rng)
-    inside = (depth > 0) & around.liver
+    reach = 0.5 * spec.diameter_mm * ROOM + REFERENCE_GAP_MM + REFERENCE_WIDTH_MM
+    around = read_neighbourhood(
+        volume_hu, grid, liver_mask=liver_mask, centre_zyx=centre, half_extent_mm=reach, level_hu=level_hu
+    )
+    pose = settle(lesion, around, around.local_index(centre), spec, rng)
+    around, depth = pose.fit_volume(lesion, around, spec)
     report(0.8)
-    change = compose(lesion, around, depth, texture, inside, spec)
+    inside = (depth > 0) & around.liver
+    texture = resample(lesion.texture_hu, pose.matrix, pose.offset_in(around), around.hu.shape)
+    target_hu = pose.reference_hu + spec.contrast_hu
+    change = compose(lesion, around, depth=depth, texture=texture, target_hu=target_hu)
     provenance = {
         "operation": "insert",
         "spec": spec.to_dict(),
@@ -81,7 +101,7 @@ def insert(
         "device": str(generator.device),
         "precision": "bfloat16" if generator.half else "float32",
     }
-    result = finish(around, change, inside, provenance=provenance)
+    result = finish(around, change, inside, reference=pose.reference_hu, provenance=provenance)
     report(1.0)
     return result
 
@@ -112,84 +132,107 @@ def rank_exemplars(bank: SignatureBank, spec: LesionSpec, rng: np.random.Generat
     return np.concatenate([shuffled, best[CANDIDATES:]])
 
 
-def decode_lesion(
-    generator: Generator,
-    around: Neighbourhood,
-    centre_zyx: NDArray[np.float64],
-    spec: LesionSpec,
-    rng: np.random.Generator,
-) -> DecodedLesion:
+def decode_lesion(generator: Generator, code: Codes, spec: LesionSpec, rng: np.random.Generator) -> DecodedLesion:
     """Move the place's signature along an exemplar's direction and decode the difference."""
-    zoom = canonical_zoom(spec.diameter_mm)
-    code, _ = around.signature(generator, centre_zyx, zoom=zoom, seed=spec.seed)
-    bank = generator.bank
+    bank, spacing = generator.bank, generator.net.spacing_zyx_mm
     for exemplar in rank_exemplars(bank, spec, rng)[:ATTEMPTS]:
         target = code + bank.directions[exemplar]
         difference = generator.decode_difference_hu(code, target, seed=spec.seed % 2**31, draws=DRAWS)[0]
-        shape = measure_difference(difference, generator.net.spacing_zyx_mm)
+        shape = measure_difference(difference, spacing)
         if shape is None:
             continue
-        spacing = generator.net.spacing_zyx_mm
         depth = ndimage.gaussian_filter(signed_depth_mm(shape.mask, spacing), (0.5, 0.8, 0.8))
         smooth = ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0))
-        shells = np.interp(depth, PROFILE_DEPTHS_MM, depth_profile(smooth.ravel(), depth.ravel()))
-        texture = np.clip(smooth - shells, -MAX_TEXTURE_HU, MAX_TEXTURE_HU).astype(np.float32)
-        profile = bank.profiles_hu[exemplar]
-        return DecodedLesion(depth, texture, shape.centre_zyx, shape.diameter_mm, spacing, profile, int(exemplar))
+        texture = smooth - lookup(depth_profile(smooth.ravel(), depth.ravel()), depth)
+        depth += dents(rng, depth.shape, shape.diameter_mm / 2, spacing, DENTS[spec.kind])
+        return DecodedLesion(
+            depth_mm=depth,
+            texture_hu=np.clip(texture, -MAX_TEXTURE_HU, MAX_TEXTURE_HU),
+            centre_zyx=shape.centre_zyx,
+            diameter_mm=shape.diameter_mm,
+            spacing_zyx_mm=spacing,
+            profile_hu=bank.profiles_hu[exemplar],
+            exemplar=int(exemplar),
+        )
     raise EditError("The generator found no lesion that suits this place; try another seed or place.")
 
 
-def place(
+@dataclass(frozen=True)
+class Pose:
+    """How the generator's frame lies on a crop: samples = matrix @ voxels + offset; depths times ``scale``.
+
+    ``start_zyx`` is the crop's first voxel in the scan, ``near`` the box (crop voxels) that holds all that
+    changes, ``reference_hu`` the liver around the lesion.
+    """
+
+    matrix: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    scale: float
+    start_zyx: NDArray[np.int_]
+    near: Box
+    reference_hu: float
+
+    def offset_in(self, around: Neighbourhood) -> NDArray[np.float64]:
+        """The offset for a part of the crop."""
+        moved = np.array([s.start for s in around.box]) - self.start_zyx
+        return self.offset + self.matrix @ moved
+
+    def fit_volume(
+        self, lesion: DecodedLesion, around: Neighbourhood, spec: LesionSpec
+    ) -> tuple[Neighbourhood, Volume]:
+        """The part of the crop that changes and the depth (mm) on it, with exactly the asked volume."""
+        around = around.part(self.near)
+        depth = resample(lesion.depth_mm, self.matrix, self.offset_in(around), around.hu.shape)
+        depth *= np.float32(self.scale)
+        wanted = np.pi / 6 * spec.diameter_mm**3 / around.grid.voxel_volume_mm3
+        return around, depth - np.float32(_volume_offset(depth, around.liver, wanted))
+
+
+def settle(
     lesion: DecodedLesion,
     around: Neighbourhood,
     centre_zyx: NDArray[np.float64],
     spec: LesionSpec,
     rng: np.random.Generator,
-) -> tuple[Volume, Volume]:
-    """Depth (mm) and texture (HU) of the lesion on the crop: turned, dented, of the asked volume at the place.
+) -> Pose:
+    """Turn, scale and shift the lesion so that its liver part has the asked volume and centre.
 
-    Raises LesionDoesNotFitError when the liver there is too small.
+    Works on every second voxel where they are fine. Raises LesionDoesNotFitError when the liver there is too small.
     """
-    scale = spec.diameter_mm / lesion.diameter_mm
-    turn = random_turn(rng)
-    dented = lesion.depth_mm + dents(rng, lesion, DENTS[spec.kind])
-    wanted = np.pi / 6 * spec.diameter_mm**3 / around.grid.voxel_volume_mm3
     spacing = np.asarray(around.spacing_zyx_mm)
+    scale = spec.diameter_mm / lesion.diameter_mm
+    matrix = np.diag(1 / np.asarray(lesion.spacing_zyx_mm)) @ random_turn(rng) / scale @ np.diag(spacing)
+    volume_mm3 = np.pi / 6 * spec.diameter_mm**3
+    z, y, x = (2 if s < COARSE_MM / 2 else 1 for s in spacing)
+    coarse = (slice(None, None, z), slice(None, None, y), slice(None, None, x))
+    stride, liver = np.array([z, y, x]), around.liver[coarse]
     aim = centre_zyx.astype(np.float64)
-    for step in range(CENTRING_STEPS):
-        depth = scale * _to_crop(dented, lesion, around, aim, scale, turn, outside=float(dented.min()))
-        shift = _volume_offset(depth, around.liver, wanted)
-        if shift < -MAX_GROWTH * spec.diameter_mm / 2:
-            raise LesionDoesNotFitError(
-                f"A lesion of {spec.diameter_mm:g} mm does not fit here; choose a smaller one or a place deeper in the liver."
-            )
-        depth = depth - np.float32(shift)
-        centroid = np.argwhere((depth > 0) & around.liver).mean(0)
-        error_mm = (centroid - centre_zyx) * spacing
-        if step == CENTRING_STEPS - 1 or np.abs(error_mm).max() < 0.25 * spacing.min():
+    for _ in range(CENTRING_STEPS):
+        offset = np.asarray(lesion.centre_zyx) - matrix @ aim
+        depth = resample(lesion.depth_mm, matrix @ np.diag(stride), offset, liver.shape) * np.float32(scale)
+        shift = _volume_offset(depth, liver, volume_mm3 / (spacing * stride).prod())
+        _check_fit(shift, spec)
+        depth -= np.float32(shift)
+        centroid = np.argwhere((depth > 0) & liver).mean(0) * stride
+        if np.abs(centroid - centre_zyx).max() < CENTRED_VOXELS:
             break
         aim = aim - (centroid - centre_zyx)
-    texture = _to_crop(lesion.texture_hu, lesion, around, aim, scale, turn, outside=0.0)
-    return depth, texture
-
-
-def _to_crop(
-    canonical: Volume,
-    lesion: DecodedLesion,
-    around: Neighbourhood,
-    centre_zyx: NDArray[np.float64],
-    scale: float,
-    turn: NDArray[np.float64],
-    *,
-    outside: float,
-) -> Volume:
-    """Resample a volume of the generator's frame on the crop, lesion centre on ``centre_zyx``."""
-    to_samples = np.diag(1 / np.asarray(lesion.spacing_zyx_mm)) @ turn / scale @ np.diag(around.spacing_zyx_mm)
-    offset = np.asarray(lesion.centre_zyx) - to_samples @ centre_zyx
-    resampled: Volume = ndimage.affine_transform(
-        canonical, to_samples, offset=offset, output_shape=around.hu.shape, order=1, cval=outside, output=np.float32
+    found = bounding_box((depth > PROFILE_DEPTHS_MM[0] - COARSE_MM) & liver)
+    sz, sy, sx = (
+        slice(max(0, b.start * s - 1), min(n, b.stop * s + 1))
+        for b, s, n in zip(found, (z, y, x), around.hu.shape, strict=True)
     )
-    return resampled
+    start = np.array([s.start for s in around.box])
+    reference = reference_hu(around.hu[coarse], liver, depth, around.level_hu)
+    return Pose(matrix, offset, scale, start, (sz, sy, sx), reference)
+
+
+def _check_fit(shift_mm: float, spec: LesionSpec) -> None:
+    if shift_mm < -MAX_GROWTH * spec.diameter_mm / 2:
+        raise LesionDoesNotFitError(
+            f"A lesion of {spec.diameter_mm:g} mm does not fit here; "
+            "choose a smaller one or a place deeper in the liver."
+        )
 
 
 def random_turn(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -205,18 +248,21 @@ def random_turn(rng: np.random.Generator) -> NDArray[np.float64]:
     return matrix
 
 
-def dents(rng: np.random.Generator, lesion: DecodedLesion, strength: float) -> Volume:
+def dents(
+    rng: np.random.Generator,
+    shape_zyx: tuple[int, ...],
+    radius_mm: float,
+    spacing_zyx_mm: tuple[float, float, float],
+    strength: float,
+) -> Volume:
     """Smooth bumps and dents of the surface in mm, ``strength`` relative to the radius."""
-    z, y, x = lesion.depth_mm.shape
-    rough = rng.standard_normal((z, y, x)).astype(np.float32)
-    radius = lesion.diameter_mm / 2
-    total = np.zeros((z, y, x), np.float32)
+    rough = rng.standard_normal(shape_zyx).astype(np.float32)
+    total = np.zeros(shape_zyx, np.float32)
     for part, weight in ((0.45, 1.0), (0.2, 0.5)):
-        sigma = [part * radius / s for s in lesion.spacing_zyx_mm]
-        bumps = ndimage.gaussian_filter(rough, sigma, mode="wrap", truncate=2.5)
+        sigma = [part * radius_mm / s for s in spacing_zyx_mm]
+        bumps = ndimage.gaussian_filter(rough, sigma, mode="wrap", truncate=2.0)
         total += weight * np.clip(bumps / bumps.std(), -2, 2)
-    dented: Volume = total * np.float32(strength * radius)
-    return dented
+    return total * np.float32(strength * radius_mm)
 
 
 def _volume_offset(depth: Volume, liver: Mask, wanted_voxels: float) -> float:
@@ -227,21 +273,23 @@ def _volume_offset(depth: Volume, liver: Mask, wanted_voxels: float) -> float:
 
 
 def compose(
-    lesion: DecodedLesion, around: Neighbourhood, depth: Volume, texture: Volume, inside: Mask, spec: LesionSpec
+    lesion: DecodedLesion, around: Neighbourhood, *, depth: Volume, texture: Volume, target_hu: float
 ) -> Volume:
-    """The change in HU: profile over depth plus texture, scaled to the asked contrast; vessels inside vanish."""
-    profile = np.interp(depth, PROFILE_DEPTHS_MM, lesion.profile_hu).astype(np.float32)
-    # Only the dark part is scaled: a rim keeps the brightness it was learned with.
-    dark, bright = np.minimum(profile, 0), np.maximum(profile, 0)
+    """The change in HU: profile over depth plus texture, scaled so that the lesion's mean is ``target_hu``.
+
+    Vessels inside vanish. Only the dark part is scaled: a rim keeps the brightness it was learned with.
+    """
+    inside = (depth > 0) & around.liver
+    profile = lookup(lesion.profile_hu, depth)
     cover = np.clip((depth + 1) / 3, 0, 1)
     cover = cover * cover * (3 - 2 * cover)
+    dark = np.minimum(profile, 0)
     dark = dark + texture * cover * np.clip(-dark / 20, 0, 1)
-    liver = soft_liver(around)
+    weight = outer_fade(depth) * soft_liver(around)
     excess = vessel_excess(around.hu, around.liver, around.level_hu, around.spacing_zyx_mm)
-    fixed = (bright * outer_fade(depth) - cover * excess) * liver
-    scaled = dark * outer_fade(depth) * liver
-    reference = reference_hu(around, inside)
-    missing = spec.contrast_hu - float((around.hu + fixed)[inside].mean() - reference)
+    fixed = (np.maximum(profile, 0) - cover * excess) * weight
+    scaled = dark * weight
+    missing = target_hu - float((around.hu + fixed)[inside].mean())
     strength = float(scaled[inside].mean())
     if strength > -0.5:
         raise EditError("The generator's lesion is too faint here; try another seed.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+from numpy.typing import NDArray
 
 from ml.editing.neighbourhood import Neighbourhood
 from ml.editing.spec import EditResult
@@ -17,24 +17,33 @@ from ml.patches import Mask, Volume
 MIN_REFERENCE_VOXELS = 30
 
 
-def reference_hu(around: Neighbourhood, inside: Mask) -> float:
-    """Median of the liver 3 to 15 mm around a lesion, as in the table of lesions; else the local level."""
-    distance = ndimage.distance_transform_edt(~inside, sampling=around.spacing_zyx_mm)
-    ring = around.liver & (distance > REFERENCE_GAP_MM) & (distance <= REFERENCE_GAP_MM + REFERENCE_WIDTH_MM)
-    return float(np.median(around.hu[ring])) if ring.sum() >= MIN_REFERENCE_VOXELS else around.level_hu
+def reference_hu(hu: Volume, liver: Mask, depth: Volume, fallback: float) -> float:
+    """Median of the liver 3 to 11 mm around a lesion, as in the table of lesions; else the ``fallback``."""
+    ring = liver & (depth < -REFERENCE_GAP_MM) & (depth >= -REFERENCE_GAP_MM - REFERENCE_WIDTH_MM)
+    return float(np.median(hu[ring])) if ring.sum() >= MIN_REFERENCE_VOXELS else fallback
 
 
 def bounding_box(mask: Mask) -> Box:
     """The smallest box that holds a mask; raises EditError for an empty one."""
-    found = ndimage.find_objects(mask.astype(np.uint8))
-    if not found or found[0] is None:
-        raise EditError("The edit would change nothing here.")
-    z, y, x = found[0]
-    return z, y, x
+    box = []
+    for axis in range(3):
+        others = tuple(n for n in range(3) if n != axis)
+        # Each axis looks only at what the ones before left.
+        part = mask[(*box, *[slice(None)] * (3 - len(box)))]
+        hit = np.flatnonzero(part.any(axis=others))
+        if not len(hit):
+            raise EditError("The edit would change nothing here.")
+        box.append(slice(int(hit[0]), int(hit[-1]) + 1))
+    return box[0], box[1], box[2]
 
 
-def finish(around: Neighbourhood, change: Volume, inside: Mask, *, provenance: dict[str, Any]) -> EditResult:
-    """Round, add to the scan, cut to the box of what changed, and measure the lesion in the result."""
+def finish(
+    around: Neighbourhood, change: Volume, inside: Mask, *, reference: float, provenance: dict[str, Any]
+) -> EditResult:
+    """Round, add to the scan, cut to the box of what changed, and measure the lesion in the result.
+
+    ``reference`` is the HU of the liver around.
+    """
     whole = np.rint(change).astype(np.int32)
     edited = np.clip(around.source_hu.astype(np.int32) + whole, -32768, 32767).astype(np.int16)
     changed = edited != around.source_hu
@@ -46,22 +55,23 @@ def finish(around: Neighbourhood, change: Volume, inside: Mask, *, provenance: d
         edited=edited[box].copy(),
         changed=changed[box].copy(),
         lesion_mask=inside[box].copy(),
-        measured=_measure(around, edited.astype(np.float32), inside) | {"changed_voxels": int(changed.sum())},
+        measured=_measure(around, edited, inside, reference) | {"changed_voxels": int(changed.sum())},
         provenance=provenance,
     )
 
 
-def _measure(around: Neighbourhood, edited: Volume, inside: Mask) -> dict[str, Any]:
-    grid, reference = around.grid, reference_hu(around, inside)
+def _measure(around: Neighbourhood, edited: NDArray[np.int16], inside: Mask, reference: float) -> dict[str, Any]:
+    grid = around.grid
     volume_mm3 = float(inside.sum() * grid.voxel_volume_mm3)
+    mean_hu = float(edited[inside].mean())
     centre = grid.to_world(np.argwhere(inside).mean(0))
     return {
         "centre_lps_mm": [float(v) for v in centre],
         "diameter_mm": float(np.cbrt(6 * volume_mm3 / np.pi)),
         "axial_diameter_mm": axial_diameter_mm(inside, grid),
         "volume_ml": volume_mm3 / 1000,
-        "mean_hu": float(edited[inside].mean()),
-        "contrast_hu": float(edited[inside].mean() - reference),
+        "mean_hu": mean_hu,
+        "contrast_hu": mean_hu - reference,
         "contrast_before_hu": float(around.hu[inside].mean() - reference),
         "liver_hu": reference,
         "noise_hu": around.noise_hu,

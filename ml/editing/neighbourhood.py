@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.errors import EditError, MlError
 from ml.generator import Generator
-from ml.geometry import Box, Float3, Grid, Int3
+from ml.geometry import Box, Float3, Grid
 from ml.patches import Mask, PatchFrame, Volume, liver_level, liver_weight, normalise
 from ml.signatures import Codes
 
-SMALLEST_NEIGHBOURHOOD_MM = 30.0
+SMALLEST_VIEW_MM = 24.0
 VESSEL_SIGMA_MM = 1.3
 VESSEL_THRESHOLD = 2.5
 MIN_LIVER_VOXELS = 60
@@ -22,7 +23,7 @@ MIN_LIVER_VOXELS = 60
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """A crop of a scan around an edit: HU, liver, the liver's own level (HU) and noise (HU).
+    """The voxels that an edit may change: HU, liver, the liver's own level (HU) and noise (HU).
 
     ``box`` are the crop's voxels in the scan, ``grid`` its lattice.
     """
@@ -44,22 +45,83 @@ class Neighbourhood:
         """Scan indices in the crop's indices."""
         return index_zyx - np.array([s.start for s in self.box])
 
-    def signature(
-        self, generator: Generator, centre_zyx: NDArray[np.float64], *, zoom: float, seed: int
-    ) -> tuple[Codes, PatchFrame]:
-        """The code (1, d) of the patch at a place (crop indices), and where the patch lies."""
-        z, y, x = (float(v) for v in centre_zyx)
-        frame = PatchFrame(generator.net, self.spacing_zyx_mm, (z, y, x), zoom)
-        box = frame.source_box(self._size)
-        tissue = frame.sample(self.hu[box], box, smooth=True, outside=None)
-        weight = frame.sample(liver_weight(self.liver[box], self.spacing_zyx_mm), box, smooth=False, outside=0.0)
-        patch = normalise(tissue, weight, self.level_hu, np.random.default_rng([seed, 11]))
-        return generator.encode(patch[None]), frame
+    def part(self, box: Box) -> Neighbourhood:
+        """A smaller neighbourhood, with the same level and noise; ``box`` in the crop's indices."""
+        z, y, x = (slice(s.start + o.start, s.stop + o.start) for s, o in zip(box, self.box, strict=True))
+        return Neighbourhood(
+            (z, y, x),
+            self.grid.crop(box),
+            self.hu[box],
+            self.source_hu[box],
+            self.liver[box],
+            self.level_hu,
+            self.noise_hu,
+        )
 
-    @property
-    def _size(self) -> Int3:
-        z, y, x = self.hu.shape
-        return z, y, x
+
+@dataclass(frozen=True)
+class WideView:
+    """What the encoder looks at: a wider crop, pooled in the slice to about the patch's resolution."""
+
+    hu: Volume
+    liver: Volume
+    spacing_zyx_mm: Float3
+    frame: PatchFrame
+
+    def level_hu(self, excluded: Volume | None) -> float:
+        """The liver's attenuation; raises EditError when there is too little of it."""
+        normal = self.liver > 0.99
+        if excluded is not None:
+            normal &= excluded < 0.01
+        if normal.sum() < MIN_LIVER_VOXELS:
+            raise EditError("There is too little liver around this place to learn its appearance from.")
+        try:
+            return liver_level(self.hu, normal)
+        except MlError as error:
+            raise EditError("The liver's attenuation cannot be told around this place.") from error
+
+    def signature(self, generator: Generator, *, level_hu: float, seed: int) -> Codes:
+        """The code (1, d) of the patch at the view's centre."""
+        z, y, x = (slice(0, n) for n in self.hu.shape)
+        tissue = self.frame.sample(self.hu, (z, y, x), smooth=True, outside=None)
+        weight = liver_weight(self.liver > 0.5, self.spacing_zyx_mm)
+        inside = self.frame.sample(weight, (z, y, x), smooth=False, outside=0.0)
+        patch = normalise(tissue, inside, level_hu, np.random.default_rng([seed, 11]))
+        return generator.encode(patch[None])
+
+
+def pool(volume: NDArray[np.generic], factor: int) -> Volume:
+    """Mean over factor x factor voxels of each slice; a rest at the far border is left out."""
+    part = np.asarray(volume, dtype=np.float32)
+    if factor == 1:
+        return part
+    return torch.nn.functional.avg_pool2d(torch.from_numpy(part), factor).numpy()
+
+
+def look_around(
+    volume_hu: NDArray[np.int16],
+    grid: Grid,
+    *,
+    liver_mask: Mask,
+    centre_zyx: NDArray[np.float64],
+    generator: Generator,
+    zoom: float,
+    excluded: Mask | None = None,
+) -> tuple[WideView, float]:
+    """The encoder's view of a place and the liver's level there, without the ``excluded`` voxels."""
+    if volume_hu.shape != grid.size_zyx or liver_mask.shape != grid.size_zyx:
+        raise EditError("The scan, its grid and its liver mask do not have the same size.")
+    net = generator.net
+    reach = np.maximum(np.asarray(net.patch_zyx) * np.asarray(net.spacing_zyx_mm) * zoom / 2 + 4, SMALLEST_VIEW_MM)
+    box = grid.box_around(centre_zyx, half_extent_zyx_mm=reach)
+    factor = max(1, int(net.spacing_zyx_mm[2] * zoom / grid.spacing_zyx_mm[2] + 0.01))
+    z, y, x = grid.spacing_zyx_mm
+    spacing = (z, y * factor, x * factor)
+    centre = centre_zyx - np.array([s.start for s in box])
+    centre[1:] = (centre[1:] - (factor - 1) / 2) / factor
+    frame = PatchFrame(net, spacing, (float(centre[0]), float(centre[1]), float(centre[2])), zoom)
+    view = WideView(pool(volume_hu[box], factor), pool(liver_mask[box], factor), spacing, frame)
+    return view, view.level_hu(None if excluded is None else pool(excluded[box], factor))
 
 
 def read_neighbourhood(
@@ -69,32 +131,22 @@ def read_neighbourhood(
     liver_mask: Mask,
     centre_zyx: NDArray[np.float64],
     half_extent_mm: float,
-    excluded: Mask | None = None,
+    level_hu: float,
 ) -> Neighbourhood:
-    """Read the crop around a place; ``excluded`` (whole grid) is not looked at for the liver's level.
-
-    Raises EditError when shapes disagree or there is too little liver to learn from.
-    """
-    if volume_hu.shape != grid.size_zyx or liver_mask.shape != grid.size_zyx:
-        raise EditError("The scan, its grid and its liver mask do not have the same size.")
-    half = max(half_extent_mm, SMALLEST_NEIGHBOURHOOD_MM)
-    box = grid.box_around(centre_zyx, half_extent_zyx_mm=(half, half, half))
+    """Read the voxels within ``half_extent_mm`` of a place."""
+    half = (half_extent_mm, half_extent_mm, half_extent_mm)
+    box = grid.box_around(centre_zyx, half_extent_zyx_mm=half)
     source = np.asarray(volume_hu[box])
     liver = np.asarray(liver_mask[box], dtype=np.bool_)
-    normal = liver if excluded is None else liver & ~np.asarray(excluded[box], dtype=np.bool_)
-    if normal.sum() < MIN_LIVER_VOXELS:
-        raise EditError("There is too little liver around this place to learn its appearance from.")
-    try:
-        level = liver_level(source, normal)
-    except MlError as error:
-        raise EditError("The liver's attenuation cannot be told around this place.") from error
     hu = source.astype(np.float32)
-    return Neighbourhood(box, grid.crop(box), hu, source, liver, level, _noise_sd(hu, normal, level))
+    return Neighbourhood(box, grid.crop(box), hu, source, liver, level_hu, _noise_sd(hu, liver, level_hu))
 
 
-def _noise_sd(hu: Volume, normal: Mask, level_hu: float) -> float:
-    """Noise of the scan from neighbouring-pixel differences within parenchyma (robust)."""
-    tissue = normal & (np.abs(hu - level_hu) < 80)
+def _noise_sd(hu: Volume, liver: Mask, level_hu: float) -> float:
+    """Noise of the scan from differences between near pixels within parenchyma (robust)."""
+    sample = (slice(None, None, 2), slice(None, None, 3), slice(None))
+    hu, liver = hu[sample], liver[sample]
+    tissue = liver & (np.abs(hu - level_hu) < 80)
     pair = tissue[:, :, 2:] & tissue[:, :, :-2]
     steps = (hu[:, :, 2:] - hu[:, :, :-2])[pair]
     return float(1.4826 * np.median(np.abs(steps)) / np.sqrt(2)) if len(steps) > 50 else 10.0

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.bank import canonical_zoom
-from ml.editing.measure import finish, reference_hu
-from ml.editing.neighbourhood import Neighbourhood, read_neighbourhood
+from ml.editing.measure import bounding_box, finish, reference_hu
+from ml.editing.neighbourhood import Neighbourhood, look_around, read_neighbourhood
+from ml.editing.resampling import resample
 from ml.editing.spec import EditResult
 from ml.errors import EditError, NothingToRemoveError
 from ml.generator import Generator
 from ml.geometry import Grid
+from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.patches import Mask, PatchFrame, Volume
-from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, outer_fade, signed_depth_mm
+from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_fade, signed_depth_mm
+from ml.signatures import Codes
 
-DRAWS = 4
+DRAWS = 2
 STRUCTURE_SIGMA_MM = 2.2
 # Low-passed structure must stand out this many times from the liver's own before it is levelled.
 STRUCTURE_THRESHOLD = 2.0
 OUTLIER_HU = 60.0
-MAX_GAIN = 1.6
+MAX_GAIN = 1.2
+NOISE_CLUSTER_VOXELS = 6
 TRANSPLANT_TRIES = 40
 
 
@@ -42,26 +47,43 @@ def remove(
     report = on_progress or (lambda _: None)
     if lesion_mask.shape != grid.size_zyx:
         raise EditError("The lesion mask does not have the scan's size.")
-    found = ndimage.find_objects(np.asarray(lesion_mask, dtype=np.uint8))
-    if not found or found[0] is None:
+    lesion_mask = np.asarray(lesion_mask, dtype=np.bool_)
+    if not lesion_mask.any():
         raise NothingToRemoveError("The lesion mask is empty; choose a lesion.")
-    where = found[0]
+    where = bounding_box(lesion_mask)
     centre = np.argwhere(lesion_mask[where]).mean(0) + [s.start for s in where]
     extent_mm = max((s.stop - s.start) * d for s, d in zip(where, grid.spacing_zyx_mm, strict=True))
+    diameter_mm = float(np.cbrt(6 * lesion_mask[where].sum() * grid.voxel_volume_mm3 / np.pi))
+    generator = generator.on(device)
+    view, level_hu = look_around(
+        volume_hu,
+        grid,
+        liver_mask=liver_mask,
+        centre_zyx=centre,
+        generator=generator,
+        zoom=canonical_zoom(diameter_mm),
+        excluded=lesion_mask,
+    )
     around = read_neighbourhood(
         volume_hu,
         grid,
-        liver_mask=np.asarray(liver_mask, dtype=np.bool_) | np.asarray(lesion_mask, dtype=np.bool_),
+        liver_mask=liver_mask,
         centre_zyx=centre,
-        half_extent_mm=0.5 * extent_mm + 18,
-        excluded=np.asarray(lesion_mask, dtype=np.bool_),
+        half_extent_mm=0.5 * extent_mm + REFERENCE_GAP_MM + REFERENCE_WIDTH_MM + 1,
+        level_hu=level_hu,
     )
-    inside = np.asarray(lesion_mask[around.box], dtype=np.bool_)
+    inside = lesion_mask[around.box]
+    around = replace(around, liver=around.liver | inside)
     report(0.2)
-    depth = signed_depth_mm(inside, around.spacing_zyx_mm)
-    decoded = decode_removal(generator.on(device), around, around.local_index(centre), inside, seed)
+    # Voxel steps of the mask are no property of the lesion.
+    depth = ndimage.gaussian_filter(signed_depth_mm(inside, around.spacing_zyx_mm), (0.24, 0.8, 0.8))
+    code = view.signature(generator, level_hu=level_hu, seed=seed)
+    decoded = decode_removal(
+        generator, code, zoom=canonical_zoom(diameter_mm), centre=around.local_index(centre), around=around, seed=seed
+    )
     report(0.6)
-    change, gain = compose(around, depth, inside, decoded, seed)
+    reference = reference_hu(around.hu, around.liver, depth, level_hu)
+    change, gain = compose(around, depth, inside, decoded, reference=reference, seed=seed)
     report(0.9)
     provenance = {
         "operation": "remove",
@@ -72,57 +94,67 @@ def remove(
         "device": str(generator.device),
         "precision": "bfloat16" if generator.half else "float32",
     }
-    result = finish(around, change, inside, provenance=provenance)
+    result = finish(around, change, inside, reference=reference, provenance=provenance)
     report(1.0)
     return result
 
 
 def decode_removal(
-    generator: Generator, around: Neighbourhood, centre_zyx: NDArray[np.float64], inside: Mask, seed: int
+    generator: Generator,
+    code: Codes,
+    *,
+    zoom: float,
+    centre: NDArray[np.float64],
+    around: Neighbourhood,
+    seed: int,
 ) -> Volume:
-    """G(nearest normal codes) - G(the lesion's code) on the crop, in HU."""
-    diameter_mm = float(np.cbrt(6 * inside.sum() * around.grid.voxel_volume_mm3 / np.pi))
-    code, frame = around.signature(generator, centre_zyx, zoom=canonical_zoom(diameter_mm), seed=seed)
+    """G(nearest normal codes) - G(the lesion's code) on the crop, in HU; ``centre`` in the crop's voxels."""
     normal = generator.neighbours.nearest(code[0])[None]
     difference = generator.decode_difference_hu(code, normal, seed=seed % 2**31, draws=DRAWS)[0]
-    return _to_crop(ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0)), frame, around.hu.shape)
-
-
-def _to_crop(canonical: Volume, frame: PatchFrame, shape: tuple[int, ...]) -> Volume:
-    step = 1 / frame.step_zyx
-    offset = frame.middle_zyx - step * np.asarray(frame.centre_zyx)
-    resampled: Volume = ndimage.affine_transform(
-        canonical, step, offset=offset, output_shape=shape, order=1, cval=0.0, output=np.float32
-    )
-    return resampled
+    smooth = ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0))
+    frame = PatchFrame(generator.net, around.spacing_zyx_mm, (centre[0], centre[1], centre[2]), zoom)
+    matrix = np.diag(1 / frame.step_zyx)
+    return resample(smooth, matrix, frame.middle_zyx - matrix @ centre, around.hu.shape)
 
 
 def compose(
-    around: Neighbourhood, depth: Volume, inside: Mask, decoded: Volume, seed: int
+    around: Neighbourhood, depth: Volume, inside: Mask, decoded: Volume, *, reference: float, seed: int
 ) -> tuple[Volume, float]:
     """The change in HU and the gain of the decoded part.
 
-    Three steps, each on what the one before left: the decoded difference with its least-squares gain; the
-    mean over depth (edges, rims and core at any sharpness); low-passed structure that stands out from the
-    liver's own, replaced by low-passed noise from elsewhere in the same liver. The scan's noise stays.
+    Three steps, each on what the one before left: the mean over depth (edges, rims and core at the scan's
+    own sharpness); what the decoded difference explains beyond it, with its least-squares gain; low-passed
+    structure that stands out from the liver's own, replaced by low-passed noise from elsewhere in the same
+    liver. The scan's own noise stays.
     """
     fade = outer_fade(depth)
-    reference = reference_hu(around, inside)
     deviation = np.clip(around.hu - reference, -200, 200)
     near = around.liver & (inside | ((depth > -6) & (np.abs(deviation) < OUTLIER_HU)))
-    signature = decoded * fade
-    gain = _gain(signature[near], deviation[near])
-    change = signature * np.float32(gain)
-    profile = depth_profile((deviation + change)[near], depth[near]) * outer_fade(PROFILE_DEPTHS_MM)
-    change = change - np.interp(depth, PROFILE_DEPTHS_MM, profile).astype(np.float32)
+    change = -over_depth(deviation, depth, near)
+    signature = (decoded - over_depth(decoded, depth, near)) * fade
+    gain = _gain(signature[near], (deviation + change)[near])
+    change += signature * np.float32(gain)
     change += level_structure(around, depth, deviation + change, seed)
     return change * around.liver, gain
 
 
+def over_depth(values: Volume, depth: Volume, where: Mask) -> Volume:
+    """The mean of values at each depth, faded to zero outside the lesion."""
+    profile = depth_profile(values[where], depth[where]) * outer_fade(PROFILE_DEPTHS_MM)
+    return lookup(profile, depth)
+
+
 def _gain(signature: Volume, deviation: Volume) -> float:
-    """Least squares of deviation + gain * signature, kept between 0 and MAX_GAIN."""
+    """Least squares of deviation + gain * signature, shrunk by its own uncertainty, 0 to MAX_GAIN.
+
+    Neighbouring voxels share noise: about one in NOISE_CLUSTER_VOXELS counts.
+    """
     power = float((signature**2).sum())
-    return float(np.clip(-(signature * deviation).sum() / power, 0, MAX_GAIN)) if power > 0 else 0.0
+    if power <= 0:
+        return 0.0
+    gain = -float((signature * deviation).sum()) / power
+    variance = NOISE_CLUSTER_VOXELS * float(deviation.var()) / power
+    return float(np.clip(gain * max(0.0, 1 - variance / max(gain**2, 1e-9)), 0, MAX_GAIN))
 
 
 def level_structure(around: Neighbourhood, depth: Volume, remaining: Volume, seed: int) -> Volume:
@@ -131,7 +163,8 @@ def level_structure(around: Neighbourhood, depth: Volume, remaining: Volume, see
     Amplitudes above the threshold are shrunk to it and the missing low-frequency noise comes from a
     transplant, weighted so that its variance adds up (cos/sin, not a cross-fade).
     """
-    sigma = [min(1.0, STRUCTURE_SIGMA_MM / s) if n == 0 else STRUCTURE_SIGMA_MM / s for n, s in enumerate(around.spacing_zyx_mm)]
+    z, y, x = (STRUCTURE_SIGMA_MM / s for s in around.spacing_zyx_mm)
+    sigma = (min(1.0, z), y, x)
     clipped = np.clip(remaining, -OUTLIER_HU * 2, OUTLIER_HU * 2) * around.liver
     smooth = ndimage.gaussian_filter(clipped, sigma, truncate=2.5)
     normal = around.liver & (depth < -4) & (np.abs(clipped) < OUTLIER_HU)

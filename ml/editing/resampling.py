@@ -1,0 +1,32 @@
+"""Fast linear resampling of small volumes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ml.patches import Volume
+
+
+def resample(
+    volume: Volume, matrix: NDArray[np.float64], offset: NDArray[np.float64], shape_zyx: tuple[int, ...]
+) -> Volume:
+    """Linear interpolation at ``matrix @ index + offset``; the border is held outside.
+
+    Equal to scipy.ndimage.affine_transform(order=1, mode="nearest") within rounding, and much faster.
+    """
+    size = np.asarray(volume.shape)
+    # grid_sample wants coordinates of -1 to 1 between the outer samples' centres, in the order x, y, z.
+    unit = 2 / (size - 1)
+    axes = [torch.arange(n, dtype=torch.float32) for n in shape_zyx]
+    parts = []
+    for axis in (2, 1, 0):
+        z, y, x = (float(v) for v in matrix[axis] * unit[axis])
+        start = float(offset[axis] * unit[axis] - 1)
+        parts.append((axes[0] * z + start)[:, None, None] + (axes[1] * y)[:, None] + axes[2] * x)
+    source = torch.from_numpy(np.ascontiguousarray(volume))[None, None]
+    sampled = torch.nn.functional.grid_sample(
+        source, torch.stack(parts, -1)[None], mode="bilinear", padding_mode="border", align_corners=True
+    )
+    return sampled[0, 0].numpy()
