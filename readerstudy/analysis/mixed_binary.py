@@ -7,7 +7,7 @@ is used for both links, as TMB does (Kristensen et al. 2016). Standard errors fr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import log, pi, sqrt
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,9 @@ from readerstudy.analysis.numeric import minimise, numeric_hessian
 
 Link = Literal["logit", "probit"]
 IntArray = npt.NDArray[np.intp]
+LOG_ROOT_TWO_PI = log(2 * pi) / 2
 NEWTON_STEPS = 60
+STEP_HALVINGS = 12
 # The mode must be sharp: derivatives of the criterion are taken numerically.
 MODE_TOLERANCE = 1e-18
 # A standard deviation below this is on the boundary: the fit is singular in that term.
@@ -139,17 +141,27 @@ class _Laplace:
     def __call__(self, parameters: FloatArray) -> float:
         data, p = self.data, self.data.design.shape[1]
         fixed, (sd_rater, sd_case) = data.design @ parameters[:p], parameters[p:]
-        effects = self.effects.copy()
-        value, log_determinant = np.inf, 0.0
+
+        def at(effects: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+            value, slope, weight = _likelihood(data, self._predictor(fixed, effects, sd_rater, sd_case))
+            return value - float(effects @ effects) / 2, slope, weight
+
+        effects = self.effects
+        value, slope, weight = at(effects)
+        log_determinant = 0.0
         for _ in range(NEWTON_STEPS):
-            predictor = self._predictor(fixed, effects, sd_rater, sd_case)
-            value, slope, weight = _likelihood(data, predictor)
-            value -= float(effects @ effects) / 2
             gradient = self._sums(slope, sd_rater, sd_case) - effects
             step, log_determinant = self._solve(weight, gradient, sd_rater, sd_case)
             if float(gradient @ step) < MODE_TOLERANCE:
                 break
-            effects = self._ascend(fixed, effects, step, value, sd_rater=sd_rater, sd_case=sd_case)
+            for halvings in range(STEP_HALVINGS):
+                moved = effects + step / 2**halvings
+                reached = at(moved)
+                if reached[0] >= value - 1e-12:
+                    break
+            else:
+                break
+            effects, (value, slope, weight) = moved, reached
         self.effects = effects
         return log_determinant / 2 - value
 
@@ -188,23 +200,6 @@ class _Laplace:
         log_determinant = float(np.log(cases).sum() + np.linalg.slogdet(reduced)[1])
         return np.concatenate([by_rater, by_case]), log_determinant
 
-    def _ascend(
-        self,
-        fixed: FloatArray,
-        effects: FloatArray,
-        step: FloatArray,
-        value: float,
-        *,
-        sd_rater: float,
-        sd_case: float,
-    ) -> FloatArray:
-        for halvings in range(12):
-            moved = effects + step / 2**halvings
-            reached, _, _ = _likelihood(self.data, self._predictor(fixed, moved, sd_rater, sd_case))
-            if reached - float(moved @ moved) / 2 >= value - 1e-12:
-                return np.asarray(moved, dtype=np.float64)
-        return effects
-
 
 def _likelihood(data: _Data, predictor: FloatArray) -> tuple[float, FloatArray, FloatArray]:
     """Log-likelihood with its slope and (negative) curvature in the linear predictor."""
@@ -215,7 +210,7 @@ def _likelihood(data: _Data, predictor: FloatArray) -> tuple[float, FloatArray, 
     sign = 2 * data.answer - 1
     signed = sign * predictor
     log_share = special.log_ndtr(signed)
-    ratio: FloatArray = np.exp(stats.norm.logpdf(signed) - log_share)
+    ratio: FloatArray = np.exp(-(signed**2) / 2 - LOG_ROOT_TWO_PI - log_share)
     return float(log_share.sum()), np.asarray(sign * ratio), np.asarray(ratio * (ratio + signed))
 
 

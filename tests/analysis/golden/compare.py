@@ -10,6 +10,10 @@ DESCRIPTIONS = {"label", "model", "note", "notes", "rule", "source", "_row"}
 class UnknownKeyError(AssertionError):
     """An expected key that no adapter computes: the case must fail, not pass unseen."""
 
+    def __init__(self, path):
+        super().__init__(f"nothing computes {'.'.join(map(str, path))}")
+        self.key = path[-1]
+
 
 @dataclass
 class Report:
@@ -67,10 +71,7 @@ def _depth(key, path):
 
 
 def compare(got, expected, report, path=()):
-    """Compare every leaf of `expected`; a key that `got` does not have raises UnknownKeyError.
-
-    A key directly under `expected` may name a data set: then what stands beneath it is matched.
-    """
+    """Compare every leaf of `expected`; a key that `got` does not have raises UnknownKeyError."""
     if isinstance(expected, dict):
         for key, value in expected.items():
             if key in DESCRIPTIONS:
@@ -79,12 +80,10 @@ def compare(got, expected, report, path=()):
                 compare(got[key], value, report, (*path, key))
             elif got is None:
                 compare(None, value, report, (*path, key))
-            elif not path and isinstance(value, dict) and isinstance(got, dict):
-                compare(got, value, report, (key,))
             else:
-                raise UnknownKeyError(f"nothing computes {'.'.join(map(str, (*path, key)))}")
+                raise UnknownKeyError((*path, key))
     elif isinstance(expected, list):
-        if got is None or len(got) != len(expected):
+        if not hasattr(got, "__len__") or len(got) != len(expected):
             report.leaf(str(got), str(expected), path)
             return
         for number, (one, other) in enumerate(zip(got, expected, strict=True)):

@@ -143,7 +143,7 @@ def _crossed(given):
 
 def _slopes(given):
     """One grouping factor, one covariate and one response, under whatever names they have."""
-    group, covariate, response = given.values()
+    group, covariate, response = (values for values in given.values() if isinstance(values, list))
     design = np.column_stack([np.ones(len(response)), covariate])
     groups = np.unique(group, return_inverse=True)[1].astype(float)
     full = a.fit_mixed_linear(response=response, design=design, terms=[a.RandomTerm(groups=groups, design=design)])

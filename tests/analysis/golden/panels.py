@@ -96,8 +96,7 @@ def auc(case, report):
         return
     given, wanted = case["input"], case["expected"]
     scores = {key: value for key, value in given.items() if key != "truth" and isinstance(value, list)}
-    inner = _inner(wanted, scores)
-    got = {name: _auc_fields(given["truth"], score, inner.get(name, {})) for name, score in scores.items()}
+    got = {name: _auc_fields(given["truth"], score, wanted.get(name) or {}) for name, score in scores.items()}
     for first, one in scores.items():
         for second, other in scores.items():
             found = a.compare_aucs(truth=given["truth"], first=one, second=other)
@@ -109,13 +108,6 @@ def auc(case, report):
                 "ci95_difference": interval(found.difference),
             }
     compare(got, wanted, report)
-
-
-def _inner(wanted, scores):
-    """Step through a data set's name directly under `expected`."""
-    if set(wanted) & set(scores):
-        return wanted
-    return next((value for value in wanted.values() if isinstance(value, dict) and set(value) & set(scores)), {})
 
 
 def _auc_fields(truth, score, wanted):
