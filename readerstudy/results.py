@@ -3,17 +3,20 @@
 Nothing here runs before the unblinding, because `truth_after_unblinding` refuses.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from importlib.metadata import version
+from typing import Any, TypeVar
 
 from django.core.cache import cache
 
 from readerstudy.analysis import default_analysis, signed_rating
 from readerstudy.ledger.chain import digest_of
-from readerstudy.models import Answer, RatingEvent, Study, StudyRater
+from readerstudy.models import Answer, Case, RatingEvent, Study, StudyRater
 from readerstudy.planning.plans import executed_plan
-from readerstudy.unblinding.services import truth_after_unblinding
+from readerstudy.unblinding.services import refuse_while_sealed, truth_after_unblinding
 
+T = TypeVar("T")
 Matrix = list[list[float | None]]
 CACHE_SECONDS = 24 * 3600
 
@@ -37,11 +40,25 @@ class Responses:
     def rater_ids(self) -> list[str]:
         return [str(rater.number) for rater in self.raters]
 
+    def of_cases(self, codes: frozenset[str]) -> "Responses":
+        keep = [row for row, code in enumerate(self.case_codes) if code in codes]
+        tables = {name: getattr(self, name) for name in ("case_codes", "truth", "calls", "order", "times_ms")}
+        confidence = None if self.confidence is None else [self.confidence[row] for row in keep]
+        rows = {name: [table[row] for row in keep] for name, table in tables.items()}
+        return Responses(raters=self.raters, confidence=confidence, **rows)
+
 
 def current_events(study: Study) -> list[RatingEvent]:
     """The valid rating of every presentation: what no later entry supersedes."""
     rows = RatingEvent.objects.filter(study=study, superseded_by=None)
     return list(rows.select_related("presentation__session__rater__user", "presentation__stimulus__case"))
+
+
+def current_events_of_case(case: Case) -> list[RatingEvent]:
+    """What every rater said last about one case, in the order of the raters."""
+    rows = RatingEvent.objects.filter(presentation__stimulus__case=case, superseded_by=None)
+    by_rater = rows.order_by("presentation__session__rater__number")
+    return list(by_rater.select_related("presentation__session__rater__user"))
 
 
 def responses_of(study: Study) -> Responses:
@@ -74,15 +91,24 @@ def _empty(rows: int, columns: int) -> Matrix:
     return [[None] * columns for _ in range(rows)]
 
 
-def analysis_of(study: Study) -> dict[str, Any]:
-    """The default analysis under the frozen plan; kept, because neither ledger nor truth can change any more."""
+def analysis_of(study: Study, *, cases: frozenset[str] | None = None) -> dict[str, Any]:
+    """The default analysis under the frozen plan, of all cases or of those with these codes."""
+    refuse_while_sealed(study)
+    return kept(study, "analysis", sorted(cases or ()), lambda: _computed(study, cases))
+
+
+def _computed(study: Study, cases: frozenset[str] | None) -> dict[str, Any]:
     responses = responses_of(study)
-    key = "readerstudy-analysis-" + digest_of(
-        [str(study.pk), study.ledger_head, study.plan_digest, responses.rater_ids, study.unblinded_at]
-    )
-    known: dict[str, Any] | None = cache.get(key)
+    return analyse(study, responses if cases is None else responses.of_cases(cases))
+
+
+def kept(study: Study, what: str, which: list[str], make: Callable[[], T]) -> T:
+    """Compute once what follows from ledger, truth and plan: after the unblinding none of them can change any more."""
+    fixed = [str(study.pk), study.ledger_head, study.plan_digest, study.unblinded_at]
+    key = f"readerstudy-{what}-" + digest_of([*fixed, which, version("turing-ward")])
+    known: T | None = cache.get(key)
     if known is None:
-        known = analyse(study, responses)
+        known = make()
         cache.set(key, known, CACHE_SECONDS)
     return known
 

@@ -66,7 +66,7 @@ class ResultsView(StudyPageMixin, TemplateView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            context = self.get_context_data(study=self.study, results=results_page(self.study))
+            context = self.get_context_data(study=self.study, results=results_page(self.study, request.GET.dict()))
         except DomainError as error:
             messages.error(request, error.message)
             return redirect(self.study)

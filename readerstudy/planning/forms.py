@@ -64,7 +64,8 @@ class PlanForm(forms.Form):
             "margin_points": round(100 * plan.margin, 6),
             "exclusions": "\n".join(plan.exclusions),
         }
-        super().__init__(*args, initial=initial, **kwargs)
+        kwargs["initial"] = initial
+        super().__init__(*args, **kwargs)
 
     def clean_exclusions(self) -> tuple[str, ...]:
         return tuple(line.strip() for line in self.cleaned_data["exclusions"].splitlines() if line.strip())

@@ -2,7 +2,8 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import FormView, TemplateView
 
@@ -61,10 +62,12 @@ class PlanView(StudyPageMixin, FormView[PlanForm]):
             **kwargs,
         )
 
-    def form_valid(self, form: PlanForm) -> HttpResponse:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not self.study.editable_by(self.person):
-            messages.error(self.request, "Only the study's owner changes its plan.")
-            return redirect("studies:plan", self.study.pk)
+            raise PermissionDenied
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: PlanForm) -> HttpResponse:
         try:
             services.change_design(study=self.study, actor=self.person, plan_options=form.plan_options())
         except DomainError as error:

@@ -4,11 +4,11 @@ from readerstudy.analysis import AnalysisPlan
 
 PRIMARY_WORDS = {
     "reader_averaged_auc": "AUC averaged over the raters, raters and cases random",
-    "case_label_permutation": "accuracy of the panel by permuting the truth over the cases",
+    "case_label_permutation": "right answers of the panel, by permuting the truth over the cases",
     "ensemble": "the majority of the panel as one rater",
 }
 SECTION_WORDS = {
-    "raters": "accuracy, sensitivity and specificity of each rater",
+    "raters": "right answers, sensitivity and specificity of each rater",
     "ensemble": "majority of the panel (ensemble)",
     "mrmc": "AUC averaged over the raters",
     "permutation": "permutation test of the panel",

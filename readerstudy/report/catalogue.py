@@ -16,7 +16,7 @@ from readerstudy.report.plots.roc import RocLine, average_curve, roc_plot
 from readerstudy.report.plots.shares import Group, shares_plot
 from readerstudy.report.plots.times import times_plot
 from readerstudy.report.steps import flow_steps
-from readerstudy.report.text import level_percent
+from readerstudy.report.text import level_percent, rating_label
 
 ENSEMBLE = "Ensemble (majority)"
 AVERAGE = "Average of raters"
@@ -126,10 +126,6 @@ def _share_synthetic(data: ReportData) -> float | None:
     """What every rating would show if it said nothing about the truth."""
     design = data.analysis["design"]
     return design["n_synthetic"] / design["n_cases"] if design["n_cases"] else None
-
-
-def rating_label(rating: int, *, levels: int) -> str:
-    return f"S {rating - levels}" if rating > levels else f"R {levels + 1 - rating}"
 
 
 def agreement(data: ReportData) -> Drawing | None:

@@ -16,20 +16,25 @@ from readerstudy.unblinding.services import truth_after_unblinding
 NOT_REPORTED = {"study", "rater_name"}
 
 
-def report_data(study: Study) -> ReportData:
+def report_data(study: Study, *, cases: frozenset[str] | None = None) -> ReportData:
+    """Of all cases, or of the part with these codes."""
     truths = truth_after_unblinding(study)
-    analysis, plan = analysis_of(study), plan_of(study)
+    analysis, plan = analysis_of(study, cases=cases), plan_of(study)
     return ReportData(
         study=_study_facts(study),
         raters=_raters(study),
-        cases=[_case(number, code, truths[code]) for number, code in enumerate(sorted(truths), start=1)],
-        ratings=[_reported(row) for row in rating_rows(study)],
+        cases=[
+            _case(number, code, truths[code])
+            for number, code in enumerate(sorted(truths), start=1)
+            if cases is None or code in cases
+        ],
+        ratings=[_reported(row) for row in rating_rows(study) if cases is None or row["case"] in cases],
         codebook={name: text for name, text in codebook(study).items() if name not in NOT_REPORTED},
         plan=asdict(plan),
         plan_in_words=plan_sentences(plan),
-        deviations=deviations_of(study, analysis),
+        deviations=deviations_of(study, analysis) if cases is None else [],
         hashes=_hashes(study),
-        flow=study.flow,
+        flow=study.flow if cases is None else {},
         analysis=analysis,
     )
 

@@ -1,11 +1,21 @@
 """What the results page shows, verdict first. Every number comes from readerstudy.analysis."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from readerstudy.models import Study, StudyRater
-from readerstudy.report.figures import Forest, forest
-from readerstudy.results import analysis_of
+from readerstudy.models import Study
+from readerstudy.report.beside import Table, table_beside
+from readerstudy.report.catalogue import ENSEMBLE, figures
+from readerstudy.report.covariates import Covariate, chosen_cases, covariates_of
+from readerstudy.report.data import CaseFacts, ReportData
+from readerstudy.report.gather import report_data
+from readerstudy.report.page_file import inline
+from readerstudy.report.text import level_percent, p_words
+from readerstudy.results import kept
+from readerstudy.unblinding.services import refuse_while_sealed
+
+HARDEST = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,54 +23,136 @@ class ResultRow:
     """One rater, or the panel, in the results table."""
 
     label: str
+    name: str
     reading: dict[str, Any]
     simulated: bool
     summary: bool
 
 
 @dataclass(frozen=True, kw_only=True)
+class PageFigure:
+    name: str
+    title: str
+    svg: str
+    table: Table | None
+    section: str
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseLine:
+    """A case with how many raters were right; `flagged` when that is less than guessing would explain."""
+
+    code: str
+    kind: str
+    correct: int
+    n: int
+    diameter_mm: float
+    flagged: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResultsPage:
-    analysis: dict[str, Any]
-    verdict: dict[str, Any] | None
-    rows: list[ResultRow]
-    figure: Forest
-    excluded: list[StudyRater]
-    simulated: int
-    options: dict[str, Any]
+    data: ReportData
+    primary: Mapping[str, Any]
+    primary_p: str
+    equivalence_p: str
+    status: Mapping[str, str]
+    rows: Sequence[ResultRow]
+    figures: Sequence[PageFigure]
+    hardest: Sequence[CaseLine]
+    covariates: Sequence[Covariate]
+    part: int | None
+    level: int
+
+    @property
+    def exploratory_part(self) -> bool:
+        return self.part is not None
 
 
-def results_page(study: Study) -> ResultsPage:
-    analysis = analysis_of(study)
-    raters = {str(rater.number): rater for rater in study.raters.select_related("user", "excluded_by")}
-    rows = [
-        ResultRow(
-            label=str(raters[reading["rater"]].user),
-            reading=reading,
-            simulated=raters[reading["rater"]].user.is_simulated,
-            summary=False,
-        )
-        for reading in analysis["raters"]
-    ]
-    simulated = sum(row.simulated for row in rows)
-    panel = ResultRow(label="Ensemble (majority)", reading=analysis["ensemble"], simulated=simulated > 0, summary=True)
-    rows.append(panel)
-    options = analysis["options"]
+def results_page(study: Study, asked: Mapping[str, str] | None = None) -> ResultsPage:
+    """`asked` chooses a part of the cases by covariates; the page of a part is exploratory from top to bottom."""
+    refuse_while_sealed(study)
+    chosen = sorted((name, value) for name, value in (asked or {}).items() if value)
+    which = [f"{name}={value}" for name, value in chosen]
+    return kept(study, "page", which, lambda: _made(study, dict(chosen)))
+
+
+def _made(study: Study, asked: dict[str, str]) -> ResultsPage:
+    whole = report_data(study)
+    cases = chosen_cases(whole.cases, asked)
+    data = whole if cases is None else report_data(study, cases=cases)
+    status = _status(data.analysis, exploratory=cases is not None)
+    primary = data.analysis["primary"]
     return ResultsPage(
-        analysis=analysis,
-        verdict=analysis["primary"],
-        rows=rows,
-        figure=forest([_entry(row) for row in rows], margin=options["margin"]),
-        excluded=[rater for rater in raters.values() if rater.excluded_at is not None],
-        simulated=simulated,
-        options=options,
+        data=_light(data),
+        primary=primary,
+        primary_p=p_words(primary["p"]),
+        equivalence_p=p_words(primary["equivalence"]["p"]),
+        status=status,
+        rows=_rows(study, data),
+        figures=_figures(data, status),
+        hardest=_hardest(data),
+        covariates=covariates_of(whole.cases, asked),
+        part=None if cases is None else len(cases),
+        level=level_percent(data.options),
     )
 
 
-def _entry(row: ResultRow) -> dict[str, Any]:
-    return {
-        "label": f"{row.label}{' (simulated)' if row.simulated else ''}",
-        "n": row.reading["n"],
-        "accuracy": row.reading["accuracy"],
-        "summary": row.summary,
-        "simulated": row.simulated,
-    }
+def _light(data: ReportData) -> ReportData:
+    """Without the rows, which the page does not print: the kept page stays small."""
+    return ReportData(**{**vars(data), "ratings": []})
+
+
+def _status(analysis: Mapping[str, Any], *, exploratory: bool) -> dict[str, str]:
+    return {name: "exploratory" if exploratory else status for name, status in analysis["status"].items()}
+
+
+def _rows(study: Study, data: ReportData) -> list[ResultRow]:
+    names = {str(rater.number): str(rater.user) for rater in study.raters.select_related("user")}
+    simulated = {rater.key for rater in data.raters if rater.simulated}
+    rows = [
+        ResultRow(
+            label=data.rater_labels[reading["rater"]],
+            name=names[reading["rater"]],
+            reading=reading,
+            simulated=reading["rater"] in simulated,
+            summary=False,
+        )
+        for reading in data.analysis["raters"]
+    ]
+    panel = data.analysis["ensemble"]
+    rows.append(ResultRow(label=ENSEMBLE, name="", reading=panel, simulated=bool(data.simulated_raters), summary=True))
+    return rows
+
+
+def _figures(data: ReportData, status: Mapping[str, str]) -> list[PageFigure]:
+    return [
+        PageFigure(
+            name=figure.name,
+            title=figure.drawing.title,
+            svg=inline(figure),
+            table=table_beside(figure.name, data),
+            section=figure.section,
+            # Descriptions of times and drift are no part of any plan.
+            status=status.get(figure.section, "exploratory") if figure.section else "",
+        )
+        for figure in figures(data)
+    ]
+
+
+def _hardest(data: ReportData) -> list[CaseLine]:
+    facts: dict[str, CaseFacts] = {case.code: case for case in data.cases}
+    rated = [row for row in data.analysis["difficulty"]["cases"] if row["n"]]
+    ordered = sorted(rated, key=lambda row: (not row["flagged"], row["shrunk"], row["case"]))
+    return [
+        CaseLine(
+            code=row["case"],
+            kind="synthetic" if row["truth"] else "real",
+            correct=row["correct"],
+            n=row["n"],
+            diameter_mm=facts[row["case"]].diameter_mm,
+            flagged=row["flagged"],
+        )
+        for row in ordered[:HARDEST]
+    ]

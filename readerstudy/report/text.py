@@ -42,6 +42,11 @@ def share_words(share: Mapping[str, Any], *, level_percent: int = 95) -> str:
     return f"{share['value']:.3f} ({level_percent} % interval {share['low']:.3f} to {share['high']:.3f})"
 
 
+def rating_label(rating: int, *, levels: int) -> str:
+    """R 3 is surely real, S 3 surely synthetic (with three levels of confidence)."""
+    return f"S {rating - levels}" if rating > levels else f"R {levels + 1 - rating}"
+
+
 def level_percent(options: Mapping[str, Any]) -> int:
     return round(100 * (1 - options["alpha"]))
 

@@ -4,17 +4,20 @@ from django.contrib import messages
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.text import slugify
 from django.views.generic import TemplateView, View
 
 from ctplatform.errors import DomainError
+from readerstudy.models import Stimulus
 from readerstudy.pages.common import StudyActionView, StudyPageMixin
 from readerstudy.report.gather import report_data
+from readerstudy.report.pictures import stimulus_png
 from readerstudy.report.services import finished_report, latest_report, request_report
 from readerstudy.report.text import methods_paragraph, results_text
-from readerstudy.unblinding.services import refuse_while_sealed
+from readerstudy.results import current_events_of_case
+from readerstudy.unblinding.services import refuse_while_sealed, truth_after_unblinding
 
 
 class UnblindedPageMixin(StudyPageMixin):
@@ -67,4 +70,26 @@ class DownloadReportView(UnblindedPageMixin, View):
         archive = default_storage.open(job.result["key"], "rb")
         response: HttpResponse | FileResponse = FileResponse(archive, as_attachment=True, filename=name)
         response["Content-Type"] = "application/zip"
+        return response
+
+
+class CaseResultView(UnblindedPageMixin, TemplateView):
+    """One case after the unblinding: its picture, its truth, and what every rater said."""
+
+    template_name = "readerstudy/case_result.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        truth = truth_after_unblinding(self.study).get(kwargs["code"])
+        if truth is None:
+            raise Http404
+        events = current_events_of_case(truth.case)
+        return super().get_context_data(study=self.study, truth=truth, events=events, **kwargs)
+
+
+class CasePictureView(UnblindedPageMixin, View):
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        refuse_while_sealed(self.study)
+        stimulus = get_object_or_404(Stimulus, case__study=self.study, case__code=kwargs["code"])
+        response = HttpResponse(stimulus_png(self.study, stimulus), content_type="image/png")
+        response["Cache-Control"] = "private, max-age=31536000, immutable"
         return response

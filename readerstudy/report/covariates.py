@@ -1,0 +1,59 @@
+"""Parts of a study by what its cases are: generator, kind and size. Looks at parts are exploratory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from readerstudy.report.data import CaseFacts
+
+SIZES_MM = {"small": (0.0, 10.0), "medium": (10.0, 20.0), "large": (20.0, float("inf"))}
+SIZE_WORDS = {"small": "below 10 mm", "medium": "10 to 20 mm", "large": "20 mm and more"}
+NAMES = ("size", "generator", "kind")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Covariate:
+    name: str
+    label: str
+    choices: Sequence[tuple[str, str]]
+    chosen: str
+
+
+def covariates_of(cases: Sequence[CaseFacts], asked: Mapping[str, str]) -> list[Covariate]:
+    """Those that differ between the cases of this study."""
+    generators = sorted({case.generator for case in cases if case.generator})
+    kinds = sorted({case.kind for case in cases if case.kind})
+    present = [size for size, words in SIZE_WORDS.items() if any(_size(case) == size for case in cases)]
+    found = [
+        ("size", "Diameter", [(size, SIZE_WORDS[size]) for size in present]),
+        ("generator", "Generator of the synthetic cases", [(name, name) for name in generators]),
+        ("kind", "Kind of the synthetic lesions", [(name, name) for name in kinds]),
+    ]
+    return [
+        Covariate(name=name, label=label, choices=choices, chosen=asked.get(name, ""))
+        for name, label, choices in found
+        if len(choices) > 1
+    ]
+
+
+def _size(case: CaseFacts) -> str:
+    return next(name for name, (low, high) in SIZES_MM.items() if low <= case.diameter_mm < high)
+
+
+def chosen_cases(cases: Sequence[CaseFacts], asked: Mapping[str, str]) -> frozenset[str] | None:
+    """Codes of the cases that fit; None when nothing is asked. Real cases have neither generator nor kind: all stay."""
+    wanted = {covariate.name: covariate.chosen for covariate in covariates_of(cases, asked) if _known(covariate)}
+    if not wanted:
+        return None
+    return frozenset(case.code for case in cases if _fits(case, wanted))
+
+
+def _known(covariate: Covariate) -> bool:
+    return covariate.chosen in dict(covariate.choices)
+
+
+def _fits(case: CaseFacts, wanted: Mapping[str, str]) -> bool:
+    if "size" in wanted and _size(case) != wanted["size"]:
+        return False
+    if not case.synthetic:
+        return True
+    return all(getattr(case, name) == wanted[name] for name in ("generator", "kind") if name in wanted)

@@ -1,0 +1,65 @@
+import pytest
+
+from readerstudy.models import CaseTruth
+from readerstudy.unblinding import services as unblinding
+from tests.factories import make_user
+from tests.readerstudy.worlds import Browser, Cast, Stages, make_draft, make_world
+
+
+@pytest.fixture
+def cast(db):
+    return Cast.create()
+
+
+@pytest.fixture
+def stages(django_capture_on_commit_callbacks):
+    return Stages(django_capture_on_commit_callbacks)
+
+
+@pytest.fixture
+def draft(cast):
+    return make_draft(cast, make_world(cast.owner))
+
+
+@pytest.fixture
+def collected(cast, stages):
+    """A study that is hard to report: a constant rater, an even panel, missing answers, one rater who is excluded."""
+    people = [cast.rater, cast.second_rater, cast.idle_rater, make_user("rater"), make_user("rater")]
+    study = make_draft(cast, make_world(cast.owner), raters=people)
+    stages.open(study)
+    truth = dict(
+        CaseTruth.objects.filter(case__study=study).values_list("case__stimulus__presentations__token", "synthetic")
+    )
+    for number, person in enumerate(people):
+        reader = Browser(person, study)
+        for position, token in enumerate(reader.tokens()):
+            if number == 1 and position % 3 == 0:
+                continue
+            right = (position + number) % (2 + number) != 0
+            answer = "synthetic" if number == 0 or truth[token] == right else "real"
+            assert reader.rate(token, answer=answer, confidence=1 + position % 3).status_code == 201
+    # the constant rater revises the first answer, and stays constant
+    first = Browser(people[0], study)
+    assert first.rate(first.tokens()[0], answer="synthetic", confidence=3).status_code == 201
+    unblinding.exclude_rater(rater=study.raters.get(number=5), actor=cast.owner, reason="read on a phone")
+    unblinding.close(study=study, actor=cast.owner)
+    return study
+
+
+def unblind(study, cast):
+    unblinding.unblind(study=study, actor=cast.owner, typed_title=study.title)
+    study.refresh_from_db()
+    return study
+
+
+@pytest.fixture
+def finished(collected, cast):
+    return unblind(collected, cast)
+
+
+@pytest.fixture
+def unequal(collected, cast):
+    """As when cases had to be taken out: more synthetic than real ones."""
+    flipped = CaseTruth.objects.filter(case__study=collected, synthetic=False).order_by("case__code")[:2]
+    CaseTruth.objects.filter(pk__in=[truth.pk for truth in flipped]).update(synthetic=True)
+    return unblind(collected, cast)
