@@ -8,7 +8,7 @@ import { dataset, required } from "./shared/dom";
 
 async function start(root: HTMLElement): Promise<void> {
   const storage = await openIndexedDbStorage(indexedDB).catch(memoryStorage);
-  const leaveUrl = root.dataset.leaveUrl ?? "/";
+  const leaveUrl = root.dataset.backUrl ?? "/";
   const room = new ReadingRoom(root, dataset(root, "sessionUrl"), dataset(root, "loginUrl"), leaveUrl, storage);
   await room.start();
 }

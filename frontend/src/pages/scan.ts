@@ -75,7 +75,7 @@ function maskSwitches(viewer: ScanViewer): HTMLElement {
     const made = maskSwitch(MASK_NAMES[kind] ?? kind, kind, shownAtFirst, (visible) => {
       viewer.showMask(mask, visible);
     });
-    if (madeBy) made.title = `Made by ${madeBy}`;
+    made.title = `Made by: ${madeBy}`;
     group.append(made);
     if (shownAtFirst) viewer.showMask(mask, true);
   }
@@ -95,7 +95,9 @@ function followLesionTable(section: HTMLElement, viewer: ScanViewer): void {
     return true;
   };
   document.addEventListener("click", (event) => {
-    jump(event.target);
+    // The row's link names the place for other pages; here the views move without loading the page again.
+    const elsewhere = event.ctrlKey || event.metaKey || event.shiftKey;
+    if (!elsewhere && jump(event.target)) event.preventDefault();
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && jump(event.target)) event.preventDefault();

@@ -45,7 +45,7 @@ export class ReadingLayout {
   private readonly timeLeft = element("span", { class: "room-time" });
   private readonly saved = element("span", { class: "room-saved", role: "status" });
   private readonly banner = new Banner();
-  private readonly question = element("h1", { class: "room-question" });
+  private readonly question = element("h2", { class: "room-question" });
   private readonly note = element("p", { class: "room-note" });
   private readonly answers = element("div", { class: "room-answers", role: "group" });
   private readonly levels = element("div", { class: "room-levels", role: "group", "aria-label": "How sure are you?" });
@@ -104,7 +104,7 @@ export class ReadingLayout {
     );
     const levels = study.confidence?.levels ?? [];
     this.levels.replaceChildren(
-      element("h2", {}, "How sure are you?"),
+      element("h3", {}, "How sure are you?"),
       ...levels.map((level) =>
         answerButton(level.label, level.key, { "data-level": level.value }, () => {
           this.actions.confidence(level.value);

@@ -33,7 +33,7 @@ export function ratingBody({ answer, confidence, shown, times, display }: Rating
     environment: {
       renderer: "cpu",
       device_pixel_ratio: window.devicePixelRatio,
-      viewport_px: display.sizePx,
+      viewport_px: [...display.sizePx],
     },
   };
 }

@@ -6,7 +6,7 @@ import { readingAction } from "../../core/keyboard";
 import type { OutboxEntry, OutboxStorage } from "../../core/outbox";
 import { Outbox } from "../../core/outbox";
 import { classifyStatus } from "../../core/retry";
-import type { PendingAnswer, ServerView, Sitting } from "../../core/sitting";
+import type { ServerView, Sitting } from "../../core/sitting";
 import { comingCase, currentCase, phase, previousCase, progress } from "../../core/sitting";
 import { BreakReminder, describeTimeLeft, millisecondsLeft, ReadingClock } from "../../core/timing";
 import { isShortcut } from "../shared/dom";
@@ -36,7 +36,6 @@ export class ReadingRoom {
   private display!: CaseDisplay;
   private server!: ServerView;
   private revisiting: string | null = null;
-  private previewed: PendingAnswer[] = [];
   private clock: ReadingClock | null = null;
   private shown: ShownCase | null = null;
   private showing: string | null = null;
@@ -107,8 +106,7 @@ export class ReadingRoom {
   }
 
   private get sitting(): Sitting {
-    const pending = this.preview ? this.previewed : this.outbox.pending;
-    return { server: this.server, pending, revisiting: this.revisiting };
+    return { server: this.server, pending: this.outbox.pending, revisiting: this.revisiting };
   }
 
   private listen(): void {
@@ -330,11 +328,11 @@ export class ReadingRoom {
     if (!this.outbox.durable) await Promise.all([sending, confirmed]);
   }
 
+  /** A preview walks through the cases as the server leads; nothing is kept on either side. */
   private async rehearse(token: string, body: RatingBody): Promise<void> {
     const reply = await postJson(eventsUrl(token), body);
     if (classifyStatus(reply.status) !== "accepted") throw new Error(reply.message);
     this.server = serverView(reply.body as RatingReply, this.server);
-    this.previewed = [...this.previewed, { presentation: token, revisit: this.revisiting !== null }];
   }
 
   private accepted(entry: OutboxEntry, reply: RatingReply): void {
