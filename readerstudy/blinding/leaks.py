@@ -86,9 +86,7 @@ def _shuffles(kinds: NDArray[np.bool_]) -> NDArray[np.float32]:
     return rows
 
 
-def _judge(
-    observable: Observable, kinds: NDArray[np.bool_], shuffles: NDArray[np.float32], *, alpha: float
-) -> Finding:
+def _judge(observable: Observable, kinds: NDArray[np.bool_], shuffles: NDArray[np.float32], *, alpha: float) -> Finding:
     values: list[float | str] = list(observable.values)
     if len(values) != len(kinds):
         raise ValueError(f"{observable.name} has {len(values)} values for {len(kinds)} cases")

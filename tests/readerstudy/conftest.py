@@ -29,5 +29,5 @@ def collecting(draft, stages):
 
 
 @pytest.fixture
-def browser(collecting, cast):
+def reader(collecting, cast):
     return Browser(cast.rater, collecting)

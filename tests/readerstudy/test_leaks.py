@@ -81,12 +81,22 @@ TOKENS = [f"{'k' if number % 3 else 'q'}{number:04x}" for number in np.random.de
 OTHER_LEAKS = {
     "a header of one kind": leaks.fixed_observables("header", [{"X-Made": "yes"} if k else {} for k in SYNTHETIC]),
     "an ETag per kind": leaks.fixed_observables("header", [{"ETag": str(k)} for k in SYNTHETIC]),
-    "a longer name": leaks.text_observables("key", [t + "-s" if k else t for t, k in zip(TOKENS, SYNTHETIC, strict=True)]),
-    "names by kind": leaks.text_observables("key", [f"{'pos' if k else 'neg'}{t}" for t, k in zip(TOKENS, SYNTHETIC, strict=True)]),
+    "a longer name": leaks.text_observables(
+        "key", [t + "-s" if k else t for t, k in zip(TOKENS, SYNTHETIC, strict=True)]
+    ),
+    "names by kind": leaks.text_observables(
+        "key", [f"{'pos' if k else 'neg'}{t}" for t, k in zip(TOKENS, SYNTHETIC, strict=True)]
+    ),
     "names in order of kind": leaks.text_observables("key", [f"{n + CASES * k:06d}" for n, k in enumerate(SYNTHETIC)]),
-    "stored after the real ones": [leaks.number_observable("order of storage", np.argsort(np.argsort(SYNTHETIC, kind="stable")))],
-    "first in the order": [leaks.number_observable("slot", [n / 3 + (0 if k else 12) for n, k in enumerate(SYNTHETIC)])],
-    "marker on one side": [leaks.number_observable("marker column", [100 + 40 * k + n % 30 for n, k in enumerate(SYNTHETIC)])],
+    "stored after the real ones": [
+        leaks.number_observable("order of storage", np.argsort(np.argsort(SYNTHETIC, kind="stable")))
+    ],
+    "first in the order": [
+        leaks.number_observable("slot", [n / 3 + (0 if k else 12) for n, k in enumerate(SYNTHETIC)])
+    ],
+    "marker on one side": [
+        leaks.number_observable("marker column", [100 + 40 * k + n % 30 for n, k in enumerate(SYNTHETIC)])
+    ],
     "a start slice of its own": leaks.fixed_observables("case", [{"start_slice": 7 - k} for k in SYNTHETIC]),
 }
 

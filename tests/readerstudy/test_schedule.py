@@ -91,9 +91,7 @@ def test_an_order_depends_on_seed_and_rater_only_not_on_how_cases_are_listed(cas
 
 
 def forty_cases():
-    return [
-        CaseToOrder(case_id=f"c{n:02d}", synthetic=n % 2 == 0, scan=f"s{n // 4}", place=f"p{n}") for n in range(40)
-    ]
+    return [CaseToOrder(case_id=f"c{n:02d}", synthetic=n % 2 == 0, scan=f"s{n // 4}", place=f"p{n}") for n in range(40)]
 
 
 def test_raters_get_orders_of_their_own():
@@ -103,9 +101,7 @@ def test_raters_get_orders_of_their_own():
 
 def test_an_order_is_the_same_on_another_machine_byte_for_byte():
     """Drawn in another process with another hash seed, and equal to what this version drew when it was published."""
-    code = (
-        "from tests.readerstudy.test_schedule import published; import sys; sys.stdout.write(published())"
-    )
+    code = "from tests.readerstudy.test_schedule import published; import sys; sys.stdout.write(published())"
     environment = {"PYTHONHASHSEED": "123", "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}", "PATH": "/usr/bin:/bin"}
     elsewhere = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=ROOT, check=True

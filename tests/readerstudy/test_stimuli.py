@@ -94,7 +94,7 @@ def test_resampling_keeps_places_in_millimetres():
     for grid in (fine, coarse):
         volume = np.full(grid.size_zyx, 0, dtype=np.int16)
         place = np.array([4, grid.size_zyx[1] // 2, grid.size_zyx[2] // 2])
-        right = grid.nearest_voxel(grid.to_world(place) + [6.0, 0.0, 0.0])  # 6 mm to the patient's left
+        right = grid.nearest_voxel(np.add(grid.to_world(place), [6.0, 0.0, 0.0]))  # 6 mm to the patient's left
         volume[right] = 1000
         pixels, _, _ = stimulus(volume, grid, mode="patch", place_zyx=tuple(place), frame=frame)
         peak = np.unravel_index(pixels[0].argmax(), pixels[0].shape)
@@ -104,7 +104,9 @@ def test_resampling_keeps_places_in_millimetres():
 
 
 def test_equal_spacing_means_copied_not_resampled():
-    assert not study_frame([grid_of(), grid_of((8, 50, 50))], mode="slice", field_of_view_mm=1, stack_slices=3).resampled
+    assert not study_frame(
+        [grid_of(), grid_of((8, 50, 50))], mode="slice", field_of_view_mm=1, stack_slices=3
+    ).resampled
     # slice spacing matters to stacks only
     two = [grid_of(spacing=(2.0, 1.0, 1.0)), grid_of(spacing=(5.0, 1.0, 1.0))]
     assert not study_frame(two, mode="patch", field_of_view_mm=20, stack_slices=3).resampled

@@ -93,7 +93,10 @@ def make_edit(scan, volume, index, *, operation, accepted, owner):
     content = volume[box] + np.where(support[box], sign * LESION_HU, 0).astype(np.int16)
     lesion = {"inserted": support[box]} if operation == "insert" else {"removed": support[box]}
     edit = Edit(
-        box_start_zyx=tuple(side.start for side in box), content=content.astype(np.int16), changed=support[box], **lesion
+        box_start_zyx=tuple(side.start for side in box),
+        content=content.astype(np.int16),
+        changed=support[box],
+        **lesion,
     )
     centre = [float(v) for v in GRID.to_world(place)]
     facts = {"operation": operation, "centre_lps_mm": centre, "diameter_mm": 9.0, "accepted": accepted}

@@ -1,0 +1,208 @@
+"""Invariant 2: the ledger loses nothing, doubles nothing, and cannot be changed without being noticed."""
+
+import threading
+import uuid
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, connections, transaction
+from django.utils import timezone
+
+from readerstudy.ledger import triggers
+from readerstudy.ledger.append import Rating, append
+from readerstudy.ledger.verify import verify
+from readerstudy.models import AuditEntry, Presentation, RatingEvent, Stimulus, Study
+from tests.readerstudy.worlds import Browser, Cast, Stages, make_draft, make_world
+
+
+@pytest.fixture
+def rated(reader, collecting):
+    for token in reader.tokens()[:4]:
+        reader.rate(token)
+    reader.rate(reader.tokens()[1], answer="synthetic")
+    collecting.refresh_from_db()
+    return collecting
+
+
+def test_the_database_itself_refuses_to_change_or_delete(rated):
+    for model in (RatingEvent, AuditEntry):
+        table, before = model._meta.db_table, list(model.objects.order_by("pk").values())
+        assert before
+        for statement in (f"UPDATE {table} SET id = id", f"DELETE FROM {table}"):
+            with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+                connection.cursor().execute(statement)
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            model.objects.filter(pk=before[0]["id"]).update(id=before[0]["id"])
+        assert list(model.objects.order_by("pk").values()) == before
+
+
+def test_triggers_come_back_with_every_migrate(db):
+    with connection.cursor() as cursor:
+        for statement in triggers.uninstall_statements(connection.vendor):
+            cursor.execute(statement)
+    call_command("migrate", verbosity=0)
+    AuditEntry.objects.create(study=study_row(), actor=None, action="x")
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        AuditEntry.objects.all().delete()
+
+
+def study_row():
+    return Study.objects.create(owner=Cast.create().owner, title="T", template="inserted_lesions", question="?")
+
+
+def test_an_untouched_ledger_is_proved_intact(rated, capsys):
+    outcome = verify(rated)
+    assert outcome.intact, outcome.problems
+    assert (outcome.events, outcome.stimuli) == (5, 12)
+    call_command("verify_ledger", "Trial")
+    assert "Trial: 5 entries, 12 stimuli: intact" in capsys.readouterr().out
+
+
+class Tampering:
+    """Somebody with rights on the database takes the triggers away first."""
+
+    def __init__(self, sql, found):
+        self.sql, self.found = sql, found
+
+
+TAMPERINGS = {
+    "an answer turned": Tampering(
+        "UPDATE readerstudy_ratingevent SET answer = 'synthetic' WHERE sequence = 1", "changed after"
+    ),
+    "a time changed": Tampering(
+        "UPDATE readerstudy_ratingevent SET reading_ms = 1 WHERE sequence = 3", "changed after"
+    ),
+    "a revision unlinked": Tampering(
+        "UPDATE readerstudy_ratingevent SET supersedes_id = NULL WHERE sequence = 5", "changed after"
+    ),
+    "moved to another case": Tampering(
+        "UPDATE readerstudy_ratingevent SET presentation_id = (SELECT max(id) FROM readerstudy_presentation) WHERE sequence = 4",
+        "changed after",
+    ),
+    "one in the middle deleted": Tampering(
+        "DELETE FROM readerstudy_ratingevent WHERE sequence = 3", "entry 3 is missing"
+    ),
+    "the last deleted": Tampering("DELETE FROM readerstudy_ratingevent WHERE sequence = 5", "5 were acknowledged"),
+    "the protocol changed": Tampering("UPDATE readerstudy_study SET protocol = '{}'", "protocol differs"),
+}
+
+
+def test_tampering_is_found(rated):
+    for name, tampering in TAMPERINGS.items():
+        undo = transaction.savepoint()
+        triggers.uninstall(connection)
+        with connection.cursor() as cursor:
+            cursor.execute(tampering.sql)
+        rated.refresh_from_db()
+        problems = verify(rated, with_stimuli=False).problems
+        assert any(tampering.found in problem for problem in problems), (name, problems)
+        with pytest.raises(CommandError, match="1 of the studies"):
+            call_command("verify_ledger")
+        transaction.savepoint_rollback(undo)  # the triggers come back as well
+    rated.refresh_from_db()
+    assert verify(rated).intact
+
+
+def test_exchanged_or_missing_pixels_are_found(rated):
+    stimulus = Stimulus.objects.filter(case__study=rated).first()
+    key = stimulus.slice_key(0)
+    with default_storage.open(key) as file:
+        content = bytearray(file.read())
+    content[0] ^= 1
+    default_storage.delete(key)
+    assert any("differ" in problem for problem in verify(rated).problems)
+    default_storage.save(key, ContentFile(bytes(content)))
+    assert any("differ" in problem for problem in verify(rated).problems)
+
+
+def a_rating(event_id):
+    now = timezone.now()
+    return Rating(
+        client_event_id=event_id,
+        answer="real",
+        confidence=2,
+        shown_at=now,
+        answered_at=now,
+        reading_ms=10,
+        load_ms=1,
+        hidden_ms=0,
+        interactions={},
+        environment={},
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ratings_that_arrive_at_once_are_taken_once_each_and_in_one_chain(django_capture_on_commit_callbacks):
+    """Six threads send the same rating, and each one of its own, at the same moment."""
+    if connection.vendor == "sqlite" and connection.is_in_memory_db():
+        pytest.skip("an in-memory SQLite database is one connection: run with DJANGO_DATABASE_URL")
+    cast = Cast.create()
+    study = Stages(django_capture_on_commit_callbacks).open(make_draft(cast, make_world(cast.owner)))
+    presentations = list(Presentation.objects.filter(session__rater__user=cast.rater).order_by("position"))
+    same, outcomes, troubles = uuid.uuid4(), [], []
+    barrier = threading.Barrier(6)
+
+    def send(number):
+        try:
+            barrier.wait()
+            shared = Presentation.objects.get(pk=presentations[0].pk)
+            outcomes.append(append(presentation=shared, rating=a_rating(same))[1])
+            own = Presentation.objects.get(pk=presentations[1 + number].pk)
+            append(presentation=own, rating=a_rating(uuid.uuid4()))
+        except Exception as error:  # noqa: BLE001 - shown by the assertion
+            troubles.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    study.refresh_from_db()
+    assert troubles == []
+    assert sorted(outcomes) == [False] * 5 + [True]
+    assert study.ledger_count == RatingEvent.objects.count() == 7
+    assert verify(study).intact
+
+
+def test_orders_are_rederived_from_protocol_and_seed(rated):
+    """Invariant 3: the stored order is what the seed, opened at the unblinding, gives again."""
+    from readerstudy.blinding.schedule import Constraints, draw_order, schedule_digest
+    from readerstudy.design.cases import truths_of
+    from readerstudy.locking.orders import cases_to_order
+
+    constraints = Constraints(**rated.protocol["order"]["constraints"])
+    seed = int(rated.seal.schedule_seed, 16)
+    cases = cases_to_order(truths_of(rated))
+    again = {n: draw_order(cases, constraints=constraints, seed=seed, rater_number=n) for n in (1, 2)}
+    for user_rater in rated.raters.all():
+        stored = Presentation.objects.filter(session__rater=user_rater).order_by("position")
+        assert [str(case) for case in stored.values_list("stimulus__case", flat=True)] == again[user_rater.number]
+    assert schedule_digest(again, constraints=constraints, seed=seed) == rated.schedule_digest
+    assert again[1] != again[2]
+
+
+def test_the_seed_of_the_orders_is_not_the_one_that_the_team_knows(rated, cast):
+    """Whoever knew it could tell from the slots which ones are synthetic, so it stays sealed."""
+    assert rated.seal.schedule_seed not in str(rated.protocol)
+    assert int(rated.seal.schedule_seed, 16) != rated.seed
+    from django.test import Client
+    from django.urls import reverse
+
+    client = Client()
+    client.force_login(cast.owner)
+    for name in ("study", "export-json", "export-csv", "leaks"):
+        page = client.get(reverse(f"studies:{name}", args=[rated.pk])).content.decode()
+        assert rated.seal.schedule_seed not in page
+        assert rated.seal.salt not in page
+
+
+def test_only_one_browser_at_a_time_is_needed_for_two_raters(rated, cast):
+    """Two raters share one chain but not one session."""
+    Browser(cast.second_rater, rated).rate_all()
+    rated.refresh_from_db()
+    assert rated.ledger_count == 17
+    assert verify(rated).intact

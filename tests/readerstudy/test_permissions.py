@@ -1,0 +1,266 @@
+"""Who may do what: every page, button and endpoint of studies for every person, and the seal for all of them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from readerstudy.models import CaseTruth, Presentation
+from readerstudy.unblinding import services as unblinding
+from tests.readerstudy.worlds import Browser
+
+PEOPLE = ("owner", "administrator", "member", "other", "rater", "idle_rater", "anonymous")
+# status for: owner, administrator, member, other coordinator, rater of the study, other rater, nobody
+SEEN_BY_TEAM = (200, 200, 200, 404, 404, 404, 302)
+FOR_EDITORS = (302, 302, 403, 404, 404, 404, 302)
+STUDY_GETS = {
+    "study": SEEN_BY_TEAM,
+    "busy": SEEN_BY_TEAM,
+    "cases": SEEN_BY_TEAM,
+    "preview": SEEN_BY_TEAM,
+    "leaks": SEEN_BY_TEAM,
+    "export-csv": SEEN_BY_TEAM,
+    "export-json": SEEN_BY_TEAM,
+    "plan": SEEN_BY_TEAM,
+    # sealed: a message and back to the study
+    **dict.fromkeys(("results", "report", "download-report"), (302, 302, 302, 404, 404, 404, 302)),
+    "design": (200, 200, 403, 404, 404, 404, 302),
+    "candidates": (200, 200, 403, 404, 404, 404, 302),
+}
+STUDY_POSTS = {
+    **dict.fromkeys(
+        ("draw", "add-cases", "remove-cases", "raters", "team", "lock", "open", "close", "unblind"), FOR_EDITORS
+    ),
+    # whoever sees a study and coordinates may copy it; a researcher gets a message
+    "copy": (302, 302, 302, 404, 404, 404, 302),
+    # the team may order a report; before the unblinding it gets a message
+    "make-report": (302, 302, 302, 404, 404, 404, 302),
+}
+GENERAL = {
+    "studies:studies": (200, 200, 200, 200, 404, 404, 302),
+    "studies:planner": (200, 200, 200, 200, 404, 404, 302),
+    "studies:new": (200, 200, 403, 200, 404, 404, 302),
+}
+API = {
+    "": (200, 200, 200, 404, 404, 404, 401),
+    "progress/": (200, 200, 200, 404, 404, 404, 401),
+    "ratings/": (200, 200, 200, 404, 404, 404, 401),
+    "results/": (409, 409, 409, 404, 404, 404, 401),
+}
+
+
+def clients(cast):
+    for name in PEOPLE:
+        client = Client()
+        if name != "anonymous":
+            client.force_login(getattr(cast, name))
+        yield name, client
+
+
+@pytest.fixture
+def drawn(draft, stages):
+    stages.draw(draft)
+    return draft
+
+
+def test_pages_for_everyone(cast, drawn):
+    for url_name, expected in STUDY_GETS.items():
+        for (person, client), status in zip(clients(cast), expected, strict=True):
+            response = client.get(reverse(f"studies:{url_name}", args=[drawn.pk]))
+            assert response.status_code == status, (url_name, person)
+    for url_name, expected in GENERAL.items():
+        for (person, client), status in zip(clients(cast), expected, strict=True):
+            assert client.get(reverse(url_name)).status_code == status, (url_name, person)
+
+
+def state_of(study):
+    study.refresh_from_db()
+    return study.state, study.cases.count(), study.raters.count(), study.members.count(), study.record.count()
+
+
+def test_buttons_for_everyone(cast, drawn):
+    for url_name, expected in STUDY_POSTS.items():
+        for (person, client), status in zip(clients(cast), expected, strict=True):
+            if person not in {"owner", "administrator"}:
+                before = state_of(drawn)
+                response = client.post(reverse(f"studies:{url_name}", args=[drawn.pk]))
+                assert response.status_code == status, (url_name, person)
+                assert state_of(drawn) == before, (url_name, person)
+    for person, client in clients(cast):
+        if person in {"owner", "administrator"}:
+            for url_name in STUDY_POSTS:
+                assert client.post(reverse(f"studies:{url_name}", args=[drawn.pk])).status_code == 302, url_name
+
+
+def test_api_for_everyone(cast, drawn):
+    for path, expected in API.items():
+        for (person, client), status in zip(clients(cast), expected, strict=True):
+            url = reverse("study-detail", args=[drawn.pk]) + path
+            assert client.get(url).status_code == status, (path, person)
+    for (person, client), count in zip(clients(cast), (1, 1, 1, 0, None, None, None), strict=True):
+        response = client.get(reverse("study-list"))
+        if count is None:
+            assert response.status_code in {401, 404}, person
+        else:
+            assert response.json()["count"] == count, person
+
+
+def test_reading_for_everyone(cast, collecting):
+    reader = Browser(cast.rater, collecting)
+    token = reader.tokens()[0]
+    urls = [
+        reverse("reading-api:session", args=[reader.session.token]),
+        reverse("reading-api:presentation", args=[token]),
+        reverse("reading-api:slice", args=[token, 0]),
+    ]
+    for person, client in clients(cast):
+        expected = {"rater": 200, "anonymous": 401}.get(person, 404)
+        for url in urls:
+            assert client.get(url).status_code == expected, (person, url)
+
+
+CASE_GETS = ("case-result", "case-picture")
+
+
+def test_a_case_is_named_by_its_code_only_after_the_unblinding(cast, collecting):
+    code = collecting.cases.first().code
+    for url_name in CASE_GETS:
+        for person, client in clients(cast):
+            response = client.get(reverse(f"studies:{url_name}", args=[collecting.pk, code]))
+            in_team = person in {"owner", "administrator", "member"}
+            assert response.status_code in ({302, 409} if in_team else {302} if person == "anonymous" else {404})
+
+
+def test_a_member_excludes_nobody(cast, collecting):
+    rater = collecting.raters.first()
+    for (person, client), status in zip(clients(cast), FOR_EDITORS, strict=True):
+        if person not in {"owner", "administrator"}:
+            url = reverse("studies:exclude-rater", args=[collecting.pk, rater.pk])
+            assert client.post(url, {"reason": "x"}).status_code == status, person
+            rater.refresh_from_db()
+            assert rater.excluded_at is None
+
+
+def test_no_address_of_this_app_is_forgotten():
+    """Every named address stands in one of the matrices above."""
+    listed = set(STUDY_GETS) | set(STUDY_POSTS) | {name.removeprefix("studies:") for name in GENERAL}
+    listed |= {"exclude-rater", *CASE_GETS}
+    resolver = get_resolver().namespace_dict["studies"][1]
+    named = {name for name in resolver.reverse_dict if isinstance(name, str)}
+    assert named == listed
+
+
+# Invariant 4: between lock and unblinding nothing that comes from the truth is shown, to anyone.
+
+
+def revealing_words(study):
+    """What a page must not hold: scan names, places, kinds of cases, numbers correct."""
+    words = set()
+    for case in study.cases.select_related("truth__scan"):
+        words |= {case.truth.scan.name, str(case.truth.scan_id), str(case.pk)}
+    return words
+
+
+def everything_shown(client, study):
+    for name in STUDY_GETS:
+        response = client.get(reverse(f"studies:{name}", args=[study.pk]), follow=True)
+        yield name, response.content.decode()
+    for path in API:
+        yield f"api {path}", client.get(reverse("study-detail", args=[study.pk]) + path).content.decode()
+    yield "jobs", client.get(reverse("jobs:jobs")).content.decode()
+    for job in client.get("/api/jobs/").json()["results"]:
+        yield "job", json.dumps(job)
+    yield "list", client.get(reverse("studies:studies")).content.decode()
+
+
+@pytest.mark.parametrize("stage", ["locked", "collecting", "closed"])
+def test_nobody_sees_anything_of_the_truth_before_the_unblinding(cast, draft, stages, stage, caplog, capsys):
+    caplog.set_level("DEBUG")
+    if stage == "locked":
+        stages.draw(draft)
+        stages.lock(draft)
+    else:
+        stages.open(draft)
+        rate_with_perfect_skill(cast.rater, draft)
+    if stage == "closed":
+        unblinding.close(study=draft, actor=cast.owner)
+    words = revealing_words(draft)
+    for person in ("owner", "administrator", "member"):
+        client = Client()
+        client.force_login(getattr(cast, person))
+        for name, text in everything_shown(client, draft):
+            found = {word for word in words if word in text}
+            assert not found, (person, name, found)
+            for word in ('"correct"', '"truth"', '"sensitivity"', "Correct</th>", "Sensitivity ("):
+                assert word not in text, (person, name, word)
+    call_command("verify_ledger", str(draft.pk))
+    logged = caplog.text + capsys.readouterr().out
+    assert not {word for word in words if word in logged}
+
+
+def rate_with_perfect_skill(user, study):
+    reader = Browser(user, study)
+    for token in reader.tokens():
+        truth = Presentation.objects.get(token=token).stimulus.case.truth
+        assert reader.rate(token, answer="synthetic" if truth.synthetic else "real").status_code == 201
+
+
+def test_what_is_shown_does_not_depend_on_the_answers_being_right(cast, draft, stages):
+    """The strongest form: two studies alike but for who is right look the same on every page and in every export."""
+    stages.open(draft)
+    reader = Browser(cast.rater, draft)
+    client = Client()
+    client.force_login(cast.owner)
+    tokens = reader.tokens()
+    half = set(tokens[::2])
+
+    def shown():
+        texts = [text for _, text in everything_shown(client, draft)]
+        return [re.sub(r"[0-9a-f]{16,}|\w{64}", "", text) for text in texts]
+
+    for token in tokens:
+        reader.rate(token, answer="real" if token in half else "synthetic")
+    first = shown()
+    kinds = dict(draft.cases.values_list("pk", "truth__synthetic"))
+    # the truth turned round in the database: every right answer becomes wrong
+    for case, synthetic in kinds.items():
+        CaseTruth.objects.filter(case=case).update(synthetic=not synthetic)
+    second = shown()
+    differing = [
+        (a_line, b_line)
+        for a, b in zip(first, second, strict=True)
+        for a_line, b_line in zip(a.splitlines(), b.splitlines(), strict=True)
+        if a_line != b_line
+    ]
+    assert differing == []
+
+
+def test_the_truth_is_read_in_few_places_only():
+    """Design and lock before the study runs, the gate of the unblinding after it, and the simulation of raters."""
+    root = Path(__file__).resolve().parents[2] / "readerstudy"
+    readers = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if "CaseTruth" in path.read_text() and "migrations" not in path.parts
+    }
+    assert readers == {
+        "models/__init__.py",
+        "models/case.py",
+        "design/cases.py",
+        "design/drawing.py",
+        "design/readiness.py",
+        "design/services.py",
+        "pages/cases.py",
+        "reading/preview.py",
+        "locking/orders.py",
+        "locking/protocol.py",
+        "locking/stimuli.py",
+        "unblinding/services.py",
+        "report/export.py",
+        "report/gather.py",
+        "simulation.py",
+    }
