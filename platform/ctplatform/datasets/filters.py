@@ -1,19 +1,29 @@
 """One set of filters for the pages and the API."""
 
+from typing import Any
+
 import django_filters
+from django import forms
 from django.db.models import Q
 
 from ctplatform.datasets.models import Dataset, DatasetQuerySet, Lesion, Origin, Scan, ScanQuerySet
 
-YES_NO = [("true", "Yes"), ("false", "No")]
+
+class YesNoFilter(django_filters.BooleanFilter):
+    """A select of any, yes and no; Django's own boolean select calls "any" unknown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        choices = [("", "Any"), ("true", "Yes"), ("false", "No")]
+        super().__init__(widget=forms.Select(choices=choices), **kwargs)
 
 
 class DatasetFilter(django_filters.FilterSet):
     q = django_filters.CharFilter(method="with_text", label="Text")
     ordering = django_filters.OrderingFilter(
         fields={"name": "name", "created_at": "created_at"},
-        field_labels={"name": "Name", "created_at": "Age"},
+        field_labels={"name": "Name", "created_at": "Oldest first", "-created_at": "Newest first"},
         label="Order",
+        empty_label=None,
     )
 
     class Meta:
@@ -27,8 +37,8 @@ class DatasetFilter(django_filters.FilterSet):
 class ScanFilter(django_filters.FilterSet):
     q = django_filters.CharFilter(method="with_text", label="Text")
     origin = django_filters.ChoiceFilter(choices=Origin.choices, empty_label="Any")
-    has_lesions = django_filters.BooleanFilter(label="Lesions")
-    has_liver = django_filters.BooleanFilter(label="Liver mask")
+    has_lesions = YesNoFilter(label="Lesions")
+    has_liver = YesNoFilter(label="Liver mask")
     dataset = django_filters.UUIDFilter()
     source_scan = django_filters.UUIDFilter()
     ordering = django_filters.OrderingFilter(
