@@ -85,6 +85,19 @@ class _Profile:
             blocks.append(np.kron(np.eye(levels), one))
         return np.asarray(linalg.block_diag(*blocks), dtype=np.float64)
 
+    def with_positive_diagonal(self, theta: FloatArray) -> FloatArray:
+        """Return the same covariance factors with columns turned so that no diagonal is negative."""
+        turned, used = [], 0
+        for term in self.terms:
+            k = term.design.shape[1]
+            count = k * (k + 1) // 2
+            one = np.zeros((k, k))
+            one[np.tril_indices(k)] = theta[used : used + count]
+            used += count
+            one *= np.where(np.diag(one) < 0, -1.0, 1.0)
+            turned.append(one[np.tril_indices(k)])
+        return np.concatenate(turned)
+
     def solve(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, float, float]:
         """Return fixed effects, their relative precision, the penalised sum of squares and log-determinants."""
         factor = self.factor(theta)
@@ -128,9 +141,9 @@ def fit_mixed_linear(*, response: ArrayLike, design: MatrixLike, terms: Sequence
     start, diagonal = _start(terms)
     if profile.solve(np.zeros_like(start))[2] <= 1e-12 * max(profile.yy, 1e-300):
         return MixedLinear(reason="the fixed effects explain everything: no residual variance")
-    lower = np.where(diagonal, 0.0, -np.inf)
-    theta, _ = minimise(profile.profiled, start, step=1e-6, lower=lower)
-    return _result(profile, theta, diagonal=diagonal)
+    # Without bounds: the criterion is even in every column of the factor, so that 0 would hold a bounded search.
+    theta, _ = minimise(profile.profiled, start, step=1e-6)
+    return _result(profile, profile.with_positive_diagonal(theta), diagonal=diagonal)
 
 
 def _start(terms: Sequence[RandomTerm]) -> tuple[FloatArray, list[bool]]:

@@ -38,25 +38,16 @@ def numeric_hessian(function: Objective, at: FloatArray, *, step: float = 1e-4) 
     return hessian
 
 
-def minimise(
-    function: Objective,
-    start: FloatArray,
-    *,
-    step: float,
-    lower: FloatArray | None = None,
-) -> tuple[FloatArray, float]:
-    """Minimise a smooth function with central differences; `lower` are bounds, -inf for none.
+def minimise(function: Objective, start: FloatArray, *, step: float) -> tuple[FloatArray, float]:
+    """Minimise a smooth function with central differences; returns the point and the value there.
 
-    Returns the point and the value there. One-sided differences are too coarse for the standard errors that are
-    taken at the minimum.
+    One-sided differences are too coarse for the standard errors that are taken at the minimum.
     """
-    bounds = None if lower is None else optimize.Bounds(lower, np.inf)
     fit = optimize.minimize(  # type: ignore[call-overload]
         function,
         start,
         jac=lambda at: numeric_gradient(function, at, step=step),
-        method="BFGS" if bounds is None else "L-BFGS-B",
-        bounds=bounds,
-        options={"gtol": 1e-5, "maxiter": 300} if bounds is None else {"ftol": 1e-14, "gtol": 1e-7},
+        method="BFGS",
+        options={"gtol": 1e-5, "maxiter": 300},
     )
     return np.asarray(fit.x, dtype=np.float64), float(fit.fun)
