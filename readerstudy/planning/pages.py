@@ -71,7 +71,7 @@ class PlanView(StudyPageMixin, FormView[PlanForm]):
         try:
             services.change_design(study=self.study, actor=self.person, plan_options=form.plan_options())
         except DomainError as error:
-            form.add_error(None, error.message)
-            return self.form_invalid(form)
-        messages.success(self.request, "The analysis plan is saved. It is frozen when the study is locked.")
+            messages.error(self.request, error.message)
+        else:
+            messages.success(self.request, "The analysis plan is saved. It is frozen when the study is locked.")
         return redirect("studies:plan", self.study.pk)

@@ -1,12 +1,11 @@
 """One row per rating, with a codebook. Before the unblinding the columns of the truth do not exist."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from readerstudy.models import CaseTruth, RatingEvent, Study
+from readerstudy.report.tables import csv_text
 from readerstudy.results import analysis_of
 from readerstudy.unblinding.services import truth_after_unblinding
 
@@ -105,21 +104,15 @@ def _truth_columns(event: RatingEvent, truth: CaseTruth) -> dict[str, Any]:
 def as_csv(study: Study) -> str:
     """The codebook stands above the table in lines that begin with '#'."""
     columns = codebook(study)
-    out = io.StringIO()
-    for name, meaning in columns.items():
-        out.write(f"# {name}: {meaning}\n")
-    writer = csv.DictWriter(out, fieldnames=list(columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _safe(value) for name, value in row.items()} for row in rating_rows(study))
-    return out.getvalue()
-
-
-def _safe(value: Any) -> Any:
-    """A spreadsheet would run a text that begins like a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"} else value
+    head = "".join(f"# {name}: {meaning}\n" for name, meaning in columns.items())
+    return head + csv_text(list(columns), rating_rows(study))
 
 
 def as_json(study: Study) -> str:
+    return json.dumps(as_data(study), indent=1)
+
+
+def as_data(study: Study) -> dict[str, Any]:
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "study": {
@@ -139,4 +132,4 @@ def as_json(study: Study) -> str:
         content["protocol"] = study.protocol
         content["schedule_seed"] = study.seal.schedule_seed
         content["analysis"] = analysis_of(study)
-    return json.dumps(content, indent=1)
+    return content

@@ -68,6 +68,10 @@ def display_words(study: Study) -> str:
     return f"{what}, window {study.window_center_hu:g}/{study.window_width_hu:g} HU"
 
 
+def rater_labels(study: Study) -> dict[str, str]:
+    return {rater.key: rater.label for rater in _raters(study)}
+
+
 def _raters(study: Study) -> list[RaterFacts]:
     return [
         RaterFacts(number=rater.number, simulated=rater.user.is_simulated, excluded_reason=rater.excluded_reason)

@@ -48,7 +48,7 @@ def rating_label(rating: int, *, levels: int) -> str:
 
 
 def level_percent(options: Mapping[str, Any]) -> int:
-    return round(100 * (1 - options["alpha"]))
+    return round(100 * (1 - float(options["alpha"])))
 
 
 def test_words(test: str) -> str:

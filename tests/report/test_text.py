@@ -11,7 +11,10 @@ from tests.report.sample import sample_report
 CLAIMS = re.compile(
     r"indistinguish|cannot be told apart|can't be told apart|no difference|proves|proven", re.IGNORECASE
 )
-DENIAL = "this is not evidence that the images cannot be told apart"
+DENIALS = (
+    "this is not evidence that the images cannot be told apart",
+    "a large p-value will not mean that the images cannot be told apart",
+)
 VARIANTS = list(
     itertools.chain(
         [{"seed": seed} for seed in range(6)],
@@ -19,6 +22,13 @@ VARIANTS = list(
         [{"levels": 0}, {"raters": 1}, {"raters": 2, "excluded": (1, 2)}, {"real": 0, "synthetic": 5}],
     )
 )
+
+
+def claims(words):
+    """Words that no data allow, outside of the sentences that deny them."""
+    for denial in DENIALS:
+        words = words.replace(denial, "")
+    return CLAIMS.findall(words)
 
 
 def everything(data):
@@ -29,7 +39,7 @@ def everything(data):
 def test_no_sentence_claims_more_than_the_verdict(variant):
     data = sample_report(**variant)
     words = everything(data)
-    assert not CLAIMS.search(words.replace(DENIAL, ""))
+    assert claims(words) == []
     assert "None" not in words
     assert "nan" not in words
     assert data.analysis["primary"]["sentence"] in words
