@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from ctplatform.accounts.models import Role
 from ctplatform.datasets.models import Dataset, MadeBy, MaskKind, Origin, Scan
+from ctplatform.datasets.templatetags.datasets_tags import words
 from tests.factories import make_dataset, make_scan, make_user
 from tests.phantoms import ball, liver_box, small_ct, small_grid
 
@@ -124,6 +125,25 @@ def test_the_scan_page_has_what_the_viewer_and_the_panel_need(client, three):
     centroid = json.loads(re.search(r'data-lesion-centroid="([^"]+)"', text).group(1))
     assert centroid == pytest.approx(scan.lesions.get().centroid_lps_mm)
     assert "src/pages/scan" in text or "scan-" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("slice_thickness_mm", "Slice thickness, mm"), ("kvp", "kVp"), ("exposure_mas", "Exposure, mAs"), ("mm", "Mm")],
+)
+def test_facts_are_written_as_people_write_them(name, written):
+    assert words(name) == written
+
+
+def test_reports_of_any_shape_are_shown(client, dataset):
+    report = {
+        "removed": [f"Keyword{n}" for n in range(30)],
+        "synthesis": {"measured": {"diameter_mm": 12.5}},
+        "notes": [],
+    }
+    text = page(client, "datasets:scan", make_scan(dataset, import_report=report).pk)
+    assert "30 elements" in text
+    assert "diameter, mm 12.5" in text
 
 
 def test_derived_scans_are_linked_both_ways(client, three):

@@ -10,6 +10,10 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
+UNITS = {"mm": "mm", "ma": "mA", "mas": "mAs", "ms": "ms", "mgy": "mGy", "hu": "HU", "years": "years"}
+AS_WRITTEN = {"kvp": "kVp", "ctdi_vol_mgy": "CTDIvol, mGy"}
+LONG_LIST = 8
+
 
 @register.filter
 def as_json(value: Any) -> str:
@@ -24,10 +28,17 @@ def comma_joined(numbers: list[float]) -> str:
 @register.filter
 def words(name: str) -> str:
     """slice_thickness_mm: Slice thickness, mm"""
+    if name in AS_WRITTEN:
+        return AS_WRITTEN[name]
     parts = name.split("_")
-    unit = parts.pop() if parts[-1] in {"mm", "ma", "mas", "ms", "mgy", "years", "hu"} else ""
+    unit = UNITS[parts.pop()] if len(parts) > 1 and parts[-1] in UNITS else ""
     written = " ".join(parts).capitalize()
     return f"{written}, {unit}" if unit else written
+
+
+@register.filter
+def is_long(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > LONG_LIST
 
 
 @register.filter
