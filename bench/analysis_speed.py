@@ -26,13 +26,14 @@ def panel(*, cases, raters, seed=1, missing=0.0):
 
 
 def seconds(name, function, limit=None):
-    best = np.inf
+    """Print the best of three: wall-clock seconds, and processor seconds, which other programs do not inflate."""
+    wall, cpu = np.inf, np.inf
     for _ in range(3):
-        start = time.perf_counter()
+        start, start_cpu = time.perf_counter(), time.process_time()
         function()
-        best = min(best, time.perf_counter() - start)
-    verdict = "" if limit is None else f"  (limit {limit} s: {'kept' if best < limit else 'MISSED'})"
-    print(f"{name:<62}{best:8.3f} s{verdict}")
+        wall, cpu = min(wall, time.perf_counter() - start), min(cpu, time.process_time() - start_cpu)
+    verdict = "" if limit is None else f"  (limit {limit} s: {'kept' if wall < limit else 'missed by the clock'})"
+    print(f"{name:<62}{wall:8.3f} s, cpu {cpu:7.3f} s{verdict}")
 
 
 def main():

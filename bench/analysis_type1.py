@@ -105,10 +105,11 @@ def coverage_and_power(repetitions):
             design_power(PlanningAssumptions(goal=goal, effect=area), raters=raters, cases=cases)
             for goal in ("detect", "equivalent")
         ]
-        detect, equal = 100 * detected / repetitions, 100 * equivalent / repetitions
+        shown = [100 * count / repetitions for count in (covered, detected, equivalent)]
         print(
-            f"  {raters:2} x {cases:3}, AUC {area}: coverage {100 * covered / repetitions:5.1f} %,  detect {detect:5.1f} % "
-            f"(planned {100 * planned[0]:5.1f}),  equivalent {equal:5.1f} % (planned {100 * planned[1]:5.1f})"
+            f"  {raters:2} x {cases:3}, AUC {area}: coverage {shown[0]:5.1f} %, "
+            f"detect {shown[1]:5.1f} % (planned {100 * planned[0]:5.1f}), "
+            f"equivalent {shown[2]:5.1f} % (planned {100 * planned[1]:5.1f})"
         )
 
 

@@ -27,6 +27,8 @@ from readerstudy.analysis.power import (
 
 Goal = Literal["detect", "equivalent"]
 Measure = Literal["auc", "panel_accuracy", "ensemble"]
+# Values that stand for the distribution of an estimated variance.
+EQUALLY_LIKELY = 16
 DEFAULT_RATERS = (3, 4, 5, 6, 8, 10, 12, 15, 20)
 DEFAULT_CASES = (20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500)
 
@@ -59,11 +61,16 @@ class PlanningAssumptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Precision:
-    """Standard error of the measure, half-width of its interval and the degrees of freedom (None: normal)."""
+    """Standard error of the measure and half-width of its interval; `df` is None where the normal is used.
+
+    `drawn_se` and `drawn_df` are equally likely values of what a study will estimate.
+    """
 
     se: float
     half_width: float
-    df: float | None = None
+    df: float | None
+    drawn_se: FloatArray
+    drawn_df: FloatArray
 
 
 def design_power(assumed: PlanningAssumptions, *, raters: int, cases: int) -> float:
@@ -88,7 +95,8 @@ def design_precision(assumed: PlanningAssumptions, *, raters: int, cases: int) -
         # Raters are fixed in the permutation test: only cases are sampled.
         inflation = (1 + (raters - 1) * assumed.case_correlation) / raters
         se = sqrt(assumed.effect * (1 - assumed.effect) / cases * inflation)
-    return Precision(se=se, half_width=float(stats.norm.isf(assumed.alpha / 2)) * se)
+    half_width = float(stats.norm.isf(assumed.alpha / 2)) * se
+    return Precision(se=se, half_width=half_width, df=None, drawn_se=np.array([se]), drawn_df=np.array([np.inf]))
 
 
 def _ensemble_power(assumed: PlanningAssumptions, cases: int) -> float:
@@ -99,23 +107,20 @@ def _ensemble_power(assumed: PlanningAssumptions, cases: int) -> float:
 
 
 def _t_power(assumed: PlanningAssumptions, found: Precision) -> float:
-    df = np.inf if found.df is None else found.df
+    """Power of the t test whose standard error and degrees of freedom are themselves estimated.
+
+    The mean of the readers is normal and independent of their spread; the spread has a chi-square distribution
+    with readers - 1, the shared part about one with cases - 2 degrees of freedom. Averaged over equally likely
+    values of both.
+    """
     gap = assumed.effect - 0.5
+    se, df = found.drawn_se, found.drawn_df
     if assumed.goal == "detect":
-        critical = float(stats.t.isf(assumed.alpha / 2, df))
-        ncp = gap / found.se
-        return _t_beyond(critical, df, ncp) + _t_beyond(critical, df, -ncp)
-    critical = float(stats.t.isf(assumed.alpha, df))
-    below = _t_beyond(critical, df, (assumed.margin + gap) / found.se)
-    above = _t_beyond(critical, df, (assumed.margin - gap) / found.se)
-    return max(0.0, below + above - 1)
-
-
-def _t_beyond(critical: float, df: float, ncp: float) -> float:
-    """P(noncentral t > critical); normal when df is infinite."""
-    if not np.isfinite(df):
-        return float(stats.norm.sf(critical - ncp))
-    return float(stats.nct.sf(critical, df, ncp))
+        reach = stats.t.isf(assumed.alpha / 2, df) * se
+        return float(np.mean(stats.norm.sf((reach - gap) / found.se) + stats.norm.cdf((-reach - gap) / found.se)))
+    room = assumed.margin - stats.t.isf(assumed.alpha, df) * se
+    inside = stats.norm.cdf((room - gap) / found.se) - stats.norm.cdf((-room - gap) / found.se)
+    return float(np.mean(np.where(room > 0, inside, 0.0)))
 
 
 def _auc_precision(assumed: PlanningAssumptions, *, raters: int, cases: int) -> Precision | None:
@@ -132,7 +137,22 @@ def _auc_precision(assumed: PlanningAssumptions, *, raters: int, cases: int) -> 
         return None
     df = (raters - 1) * (spread / ms_reader) ** 2
     se = sqrt(spread / raters)
-    return Precision(se=se, half_width=float(stats.t.isf(assumed.alpha / 2, df)) * se, df=df)
+    drawn_ms = ms_reader * _chi_square_shares(raters - 1)[:, None]
+    drawn_spread = drawn_ms + raters * max(shared, 0.0) * _chi_square_shares(max(cases - 2, 1))[None, :]
+    return Precision(
+        se=se,
+        half_width=float(stats.t.isf(assumed.alpha / 2, df)) * se,
+        df=df,
+        drawn_se=np.sqrt(drawn_spread / raters).ravel(),
+        drawn_df=((raters - 1) * (drawn_spread / drawn_ms) ** 2).ravel(),
+    )
+
+
+@lru_cache(maxsize=2048)
+def _chi_square_shares(df: int) -> FloatArray:
+    """Equally likely values of a chi-square divided by its degrees of freedom."""
+    steps = (np.arange(EQUALLY_LIKELY) + 0.5) / EQUALLY_LIKELY
+    return np.asarray(stats.chi2.ppf(steps, df) / df, dtype=np.float64)
 
 
 @lru_cache(maxsize=512)

@@ -219,13 +219,18 @@ def ustatistic_difference(
         - 2 * cross.variance(variance, product=first.area * second.area)
     )
     readers = int(((first.pair_weights.sum(axis=(1, 2)) > 0) & (second.pair_weights.sum(axis=(1, 2)) > 0)).sum())
+    parts = own.components() + other.components() - 2 * cross.components()
+    df = _degrees_of_freedom(estimated, parts, np.minimum(own.degrees(), other.degrees()))
     reason = _no_variance(own, estimated, readers=readers)
     if reason:
         return UStatisticDifference(
-            value=gap, first_auc=first.area, second_auc=second.area, variance=estimated, reason=reason
+            value=gap,
+            first_auc=first.area,
+            second_auc=second.area,
+            variance=None if np.isnan(estimated) else estimated,
+            df=df if np.isfinite(df) else None,
+            reason=reason,
         )
-    parts = own.components() + other.components() - 2 * cross.components()
-    df = _degrees_of_freedom(estimated, parts, np.minimum(own.degrees(), other.degrees()))
     se = sqrt(estimated)
     half = t_quantile((1 + level) / 2, effective_df(df)) * se
     return UStatisticDifference(

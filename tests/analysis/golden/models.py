@@ -278,6 +278,10 @@ def full_study(case, report):
     got = _study_fields(study, truth, calls, columns, raters)
     got["case_difficulty"] = _difficulty(study, cases)
     wanted = dict(case["expected"])
+    if np.isnan(calls).any() and wanted.get("case_label_permutation", "asked") is None:
+        # The references have no permutation test for incomplete tables; ours is checked by enumeration elsewhere.
+        report.note("case_label_permutation: not given for incomplete data")
+        wanted.pop("case_label_permutation")
     if wanted.get("glmm", {}).get("se") is not None:
         _glmm_se(got["glmm"], wanted, report)
     compare(got, wanted, report)

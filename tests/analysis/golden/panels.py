@@ -76,7 +76,11 @@ def _decided(truth, vote, rule):
 
 
 def _weighted(truth, given):
-    weights = a.log_odds_weights(given["rater_accuracy_for_weights"])
+    try:
+        weights = a.log_odds_weights(given["rater_accuracy_for_weights"])
+    except ValueError:
+        # An accuracy of 0 or 1 has no finite weight: nothing is estimable from it.
+        return None
     vote = a.weighted_vote(calls=given["calls"], weights=weights)
     decided = np.where(vote.calls == 0.5, np.nan, vote.calls)
     counts = a.confusion(truth=truth, calls=decided)
@@ -200,7 +204,7 @@ def _difference_fields(truth, ratings, kind, wanted):
         "difference": found.value,
         "var_difference": None if withheld else found.variance,
         "p_normal": found.p_normal,
-        "df_BDG": found.df,
+        "df_BDG": None if found.p is None and wanted.get("df_BDG") is None else found.df,
         "p_BDG": found.p,
         "ci_BDG": None if found.low is None else [found.low, found.high],
     }
