@@ -35,7 +35,8 @@ administrator: setup ## make the first account of a new installation (NAME=you; 
 
 test: setup-dev build chromium check ## the whole test suite, browser tests included
 	@(cd frontend && npm test --silent)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not processes and not browser"
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not processes and not browser"
+	@$(BIN)/python tests/postgres.py
 	@$(BIN)/python -m pytest -q -m "processes or browser"
 
 check: setup-dev build check-python check-frontend ## lint, types, layers, migrations, generated files

@@ -2,35 +2,20 @@
 
 import pytest
 
-from ctplatform.datasets.models import MaskKind, Origin
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import Job, JobStatus
 from synthesis import training
 from synthesis.models import TrainingRun
-from tests.factories import make_dataset, make_scan, make_user
+from tests.factories import make_scan, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.recipe]
 
 
-@pytest.fixture(scope="module")
-def phantom():
-    from ml.phantom import PhantomConfig, make_phantom
-
-    return make_phantom(4101, PhantomConfig(size_zyx=(16, 128, 128), slice_mm=4.0))
-
-
 @pytest.fixture
-def scan(phantom):
-    owner = make_user()
-    return make_scan(
-        make_dataset(owner),
-        grid=phantom.grid,
-        volume=phantom.hu,
-        origin=Origin.PHANTOM,
-        masks={MaskKind.LIVER: phantom.liver, MaskKind.LESION: phantom.labels},
-    )
+def scan(phantom_scan):
+    return phantom_scan
 
 
 def order(scan, steps=8):

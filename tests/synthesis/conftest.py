@@ -1,0 +1,22 @@
+import pytest
+
+from ctplatform.datasets.models import MaskKind, Origin
+from tests.factories import make_dataset, make_scan, make_user
+
+
+@pytest.fixture(scope="session")
+def phantom():
+    from ml.phantom import PhantomConfig, make_phantom
+
+    return make_phantom(4101, PhantomConfig(size_zyx=(16, 128, 128), slice_mm=4.0))
+
+
+@pytest.fixture
+def phantom_scan(phantom):
+    return make_scan(
+        make_dataset(make_user()),
+        grid=phantom.grid,
+        volume=phantom.hu,
+        origin=Origin.PHANTOM,
+        masks={MaskKind.LIVER: phantom.liver, MaskKind.LESION: phantom.labels, MaskKind.VESSEL: phantom.vessels},
+    )
