@@ -7,7 +7,7 @@ import pytest
 import SimpleITK
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from ctplatform.datasets import storage
 from ctplatform.datasets.importing.axes import canonical
@@ -85,6 +85,28 @@ def test_compressed_dicom(tmp_path, order, syntax):
     grid = small_grid((4, 80, 96))
     volume = small_ct(grid)
     write_series(tmp_path / "in", volume, grid, syntax=syntax)
+    assert np.array_equal(voxels(only(tmp_path / "in", order)), volume)
+
+
+def test_lossless_jpeg_as_archives_send_it(tmp_path, order):
+    """Process 14, the commonest compression of CT archives; pydicom itself can't decode it."""
+    grid = small_grid((4, 40, 48))
+    volume = small_ct(grid)
+    write_series(tmp_path / "in", volume, grid)
+    for file in (tmp_path / "in").iterdir():
+        writer = SimpleITK.ImageFileWriter()
+        writer.SetImageIO("GDCMImageIO")
+        writer.SetFileName(str(tmp_path / "compressed.dcm"))
+        writer.SetUseCompression(True)
+        writer.SetCompressor("JPEG")
+        writer.Execute(SimpleITK.Cast(SimpleITK.ReadImage(str(file)), SimpleITK.sitkInt16))
+        compressed, header = pydicom.dcmread(tmp_path / "compressed.dcm"), pydicom.dcmread(file)
+        assert compressed.file_meta.TransferSyntaxUID == JPEGLosslessSV1
+        header.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+        header.PixelData = compressed.PixelData
+        header["PixelData"].is_undefined_length = True
+        header.RescaleIntercept = compressed.RescaleIntercept
+        header.save_as(file)
     assert np.array_equal(voxels(only(tmp_path / "in", order)), volume)
 
 
