@@ -150,8 +150,9 @@ def normalise(patch_hu: Volume, weight: Volume, level_hu: float, rng: np.random.
     tissue = np.clip((patch_hu - level_hu) / HU_SCALE, -CLIP, CLIP)
     if weight.min() > 0.99:
         return tissue
+    # Nothing of the outside may show, not even in the strength of the noise that replaces it.
     inside = weight > 0.95
-    strength = _high_pass_sd(tissue, inside) if inside.sum() > 300 else FALLBACK_NOISE
+    strength = _high_pass_sd(tissue * inside, inside) if inside.sum() > 300 else FALLBACK_NOISE
     noise = unit_noise(rng, (patch_hu.shape[0], patch_hu.shape[1], patch_hu.shape[2]))
     return weight * tissue + (1 - weight) * noise * (strength / _high_pass_sd(noise, None))
 

@@ -20,6 +20,8 @@ PROFILE_DEPTHS_MM = np.arange(-6.0, 20.01, PROFILE_STEP_MM, dtype=np.float32)
 FINE_STEPS = 16
 SURFACE_BANDWIDTH_MM, CORE_BANDWIDTH_MM = 0.5, 1.5
 OUTER_FADE_MM = (-6.0, -3.0)
+# A fainter difference is no lesion.
+WEAKEST_CORE_HU = -6.0
 DIFFERENCE_SIGMA_PX = (0.7, 1.2, 1.2)
 
 
@@ -105,7 +107,7 @@ def measure_difference(difference_hu: Volume, spacing_zyx_mm: ArrayLike) -> Diff
     quarter = [n // 4 for n in smooth.shape]
     middle = tuple(slice(q, n - q) for q, n in zip(quarter, smooth.shape, strict=True))
     core = float(np.quantile(smooth[middle], 0.02))
-    if core > -6:
+    if core > WEAKEST_CORE_HU:
         return None
     parts, _ = ndimage.label(smooth < core / 2)
     darkest = np.unravel_index(np.argmin(smooth[middle]), smooth[middle].shape)

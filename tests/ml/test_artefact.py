@@ -1,0 +1,92 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from ml.artefact import load_generator
+from ml.card import CARD_NAME, DEMO_FOLDER, WEIGHTS_NAME, read_card
+from ml.editing.spec import LESION_KINDS
+from ml.errors import ArtefactError
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return shutil.copytree(DEMO_FOLDER, tmp_path / "generator")
+
+
+def test_the_demo_generator_is_small_sealed_and_knows_every_kind(demo_generator):
+    card = read_card(DEMO_FOLDER)
+    assert card.weights_path.stat().st_size < 8e6
+    assert card.values["command"].startswith("python -m ml.train")
+    assert all(len(demo_generator.bank.of_kind(kind)) >= 10 for kind in LESION_KINDS)
+    assert demo_generator.digest == card.digest
+
+
+def test_tampered_weights_are_refused(copy):
+    weights = copy / WEIGHTS_NAME
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(ArtefactError, match="not those of its card"):
+        load_generator(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "other"}, "not a generator"),
+        ({"format_version": 99}, "not supported"),
+        (
+            {
+                "net": {
+                    "patch_zyx": [16, 40, 40],
+                    "spacing_zyx_mm": [2.5, 1.4, 1.4],
+                    "width": 8,
+                    "code_size": 64,
+                    "noise": True,
+                }
+            },
+            "do not fit",
+        ),
+        ({"net": {}}, "do not fit"),
+    ],
+)
+def test_incompatible_cards_are_refused(copy, change, message):
+    card = json.loads((copy / CARD_NAME).read_text())
+    (copy / CARD_NAME).write_text(json.dumps(card | change))
+    with pytest.raises(ArtefactError, match=message):
+        load_generator(copy)
+
+
+def test_missing_and_damaged_files_are_refused(copy, tmp_path):
+    with pytest.raises(ArtefactError, match=r"no card\.json"):
+        read_card(tmp_path)
+    (copy / WEIGHTS_NAME).unlink()
+    with pytest.raises(ArtefactError, match="missing"):
+        read_card(copy)
+    (copy / CARD_NAME).write_text("{")
+    with pytest.raises(ArtefactError, match="damaged"):
+        read_card(copy)
+
+
+def test_unknown_devices_are_refused():
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has the device that the test needs to be missing")
+    with pytest.raises(ArtefactError, match="CUDA"):
+        load_generator(device="cuda")
+
+
+def test_the_same_noise_cancels_in_a_difference(demo_generator):
+    codes = demo_generator.bank.normal_codes[:2]
+    difference = demo_generator.decode_difference_hu(codes, codes, seed=1, draws=2)
+    assert np.abs(difference).max() == 0
+
+
+def test_the_decoder_is_stochastic_and_seeded(demo_generator):
+    codes = demo_generator.bank.normal_codes[:1]
+    first, again, other = (demo_generator.decode(codes, seed=s) for s in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert np.abs(first - other).std() > 0.01

@@ -1,0 +1,308 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from ml.editing import LESION_KINDS, EditResult, LesionSpec, insert_lesion, remove_lesion
+from ml.errors import EditError, NothingToRemoveError, PointOutsideLiverError, SpecError
+from ml.geometry import Grid
+from ml.lesions import lesion_table
+
+SPECS = [
+    LesionSpec("hypodense", 9, -35, 1),
+    LesionSpec("hypodense", 26, -45, 2),
+    LesionSpec("cystic", 14, -80, 3),
+    LesionSpec("ring_enhancing", 22, -20, 4),
+]
+
+
+@pytest.fixture(scope="module")
+def insert(phantom, demo_generator, deep_voxel):
+    """Insert a lesion into the lesion-free twin, at the deepest place unless told."""
+
+    def run(spec, *, centre=None, **other) -> EditResult:
+        arguments = {
+            "liver_mask": phantom.liver,
+            "centre_lps_mm": phantom.grid.to_world(deep_voxel if centre is None else centre),
+            "generator": demo_generator,
+            **other,
+        }
+        return insert_lesion(phantom.lesion_free_hu, phantom.grid, spec=spec, **arguments)
+
+    return run
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda s: f"{s.kind}-{s.diameter_mm:g}")
+def test_what_is_asked_for_is_what_is_measured(insert, phantom, deep_voxel, spec):
+    result = insert(spec)
+    edited = result.apply(phantom.lesion_free_hu)
+    mask = result.paste_mask(edited.shape, what="lesion")
+    (lesion,) = lesion_table(edited, phantom.grid, lesion_mask=mask, liver_mask=phantom.liver)
+    assert lesion.diameter_mm == pytest.approx(spec.diameter_mm, rel=0.1)
+    assert lesion.contrast_to_liver_hu == pytest.approx(spec.contrast_hu, abs=5)
+    assert np.abs(phantom.grid.to_voxel(lesion.centroid_lps_mm) - deep_voxel).max() < 1
+    assert result.measured["diameter_mm"] == pytest.approx(lesion.diameter_mm)
+    assert result.measured["contrast_hu"] == pytest.approx(lesion.contrast_to_liver_hu, abs=3)
+
+
+def test_the_lesion_is_really_in_the_pixels(insert, phantom):
+    """Half-contrast segmentation of the noise-free change gives the asked size: the mask is no mere claim."""
+    spec = LesionSpec("hypodense", 20, -50, 7)
+    result = insert(spec)
+    change = result.edited.astype(float) - phantom.lesion_free_hu[result.box]
+    core = np.median(change[ndimage.binary_erosion(result.lesion_mask, iterations=2)])
+    visible = (change < core / 2).sum() * phantom.grid.voxel_volume_mm3
+    assert np.cbrt(6 * visible / np.pi) == pytest.approx(20, rel=0.15)
+
+
+def test_untouched_means_untouched(insert, phantom):
+    source = phantom.lesion_free_hu
+    before = source.copy()
+    result = insert(SPECS[1])
+    edited = result.apply(source)
+    assert np.array_equal(source, before)
+    outside = np.ones(source.shape, bool)
+    outside[result.box] = False
+    assert np.array_equal(edited[outside], source[outside])
+    assert np.array_equal(edited != source, result.paste_mask(source.shape, what="changed"))
+    assert not (edited != source)[~phantom.liver].any()
+
+
+def test_the_same_seed_gives_the_same_voxels_and_another_seed_another_shape(insert):
+    spec = SPECS[1]
+    first, again, other = insert(spec), insert(spec), insert(replace(spec, seed=99))
+    assert first.box == again.box
+    assert np.array_equal(first.edited, again.edited)
+    assert first.box != other.box or not np.array_equal(first.lesion_mask, other.lesion_mask)
+
+
+def test_a_sub_volume_gives_the_same_edit(insert, phantom, demo_generator, deep_voxel):
+    """Only the neighbourhood is read: a crop with its own grid leads to the same voxels."""
+    spec = LesionSpec("hypodense", 12, -40, 5)
+    whole = insert(spec)
+    half = [round((45 + spec.diameter_mm) / s) for s in phantom.grid.spacing_zyx_mm]
+    box = tuple(
+        slice(max(0, int(c) - h), min(n, int(c) + h))
+        for c, h, n in zip(deep_voxel, half, phantom.hu.shape, strict=True)
+    )
+    part = insert_lesion(
+        phantom.lesion_free_hu[box],
+        phantom.grid.crop(box),
+        liver_mask=phantom.liver[box],
+        centre_lps_mm=phantom.grid.to_world(deep_voxel),
+        spec=spec,
+        generator=demo_generator,
+    )
+    shifted = tuple(slice(s.start + b.start, s.stop + b.start) for s, b in zip(part.box, box, strict=True))
+    assert shifted == whole.box
+    assert np.abs(part.edited.astype(int) - whole.edited).max() <= 1
+
+
+def test_a_lesion_is_round_in_every_direction_and_irregular(insert, phantom):
+    result = insert(LesionSpec("hypodense", 24, -45, 11))
+    extent = np.array([s.stop - s.start for s in ndimage.find_objects(result.lesion_mask.astype(int))[0]])
+    lengths = extent * phantom.grid.spacing_zyx_mm
+    assert lengths.max() / lengths.min() < 2.2
+    areas = result.lesion_mask.sum((1, 2))
+    areas = areas[areas > 0]
+    assert areas[0] < 0.75 * areas.max()
+    assert areas[-1] < 0.75 * areas.max()
+
+
+def test_kinds_look_different(insert, phantom):
+    profiles = {}
+    for kind in LESION_KINDS:
+        result = insert(LesionSpec(kind, 22, -30, 3))
+        change = result.edited.astype(float) - phantom.lesion_free_hu[result.box]
+        depth = ndimage.distance_transform_edt(result.lesion_mask, sampling=phantom.grid.spacing_zyx_mm)
+        profiles[kind] = (change[depth > 6].mean(), change[(depth > 0) & (depth < 3)].mean())
+    core, rim = profiles["ring_enhancing"]
+    assert rim - core > 15
+    assert rim > profiles["hypodense"][1] + 5
+    assert core < profiles["hypodense"][0] - 8
+
+
+def test_the_scans_noise_stays(insert, phantom):
+    """The change is smooth: it neither adds nor removes noise in the lesion or in its rim."""
+    result = insert(LesionSpec("hypodense", 24, -45, 2))
+
+    def rough(volume):
+        volume = volume[result.box].astype(float)
+        return volume - ndimage.gaussian_filter(volume, (0, 1.5, 1.5))
+
+    depth = ndimage.distance_transform_edt(result.lesion_mask, sampling=phantom.grid.spacing_zyx_mm)
+    outside = ndimage.distance_transform_edt(~result.lesion_mask, sampling=phantom.grid.spacing_zyx_mm)
+    vessel_free = ~phantom.vessels[result.box]
+    for region in (depth > 3, (outside < 4) & (depth < 1)):
+        region = region & vessel_free & phantom.liver[result.box]
+        before, after = (
+            rough(phantom.lesion_free_hu)[region].std(),
+            rough(result.apply(phantom.lesion_free_hu))[region].std(),
+        )
+        assert after == pytest.approx(before, rel=0.08)
+
+
+def test_points_outside_the_liver_are_refused_with_the_distance(insert, phantom):
+    inside = np.argwhere(phantom.liver)
+    first = inside[np.argmin(inside[:, 2])].astype(float)
+    place = first - (0, 0, 14 / phantom.grid.spacing_zyx_mm[2])
+    with pytest.raises(PointOutsideLiverError, match=r"14 mm outside the liver; click inside it"):
+        insert(SPECS[0], centre=place)
+    with pytest.raises(PointOutsideLiverError, match="outside"):
+        insert(SPECS[0], centre=(3, 2, 180))
+    with pytest.raises(PointOutsideLiverError):
+        insert(SPECS[0], centre=(-400, 2, 2))
+
+
+def test_a_lesion_that_does_not_fit_is_refused(insert, phantom):
+    sliver = np.zeros_like(phantom.liver)
+    middle = np.argwhere(phantom.liver).mean(0).astype(int)
+    block = tuple(slice(m - h, m + h) for m, h in zip(middle, (4, 10, 10), strict=True))
+    sliver[block] = True
+    with pytest.raises(EditError, match=r"(fit|little liver)"):
+        insert(LesionSpec("hypodense", 50, -40, 1), centre=middle, liver_mask=sliver)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ("solid", 10, -40, 1),
+        ("cystic", 2, -40, 1),
+        ("cystic", 10, 5, 1),
+        ("cystic", float("nan"), -40, 1),
+        ("cystic", 10, -40, -1),
+    ],
+)
+def test_impossible_specs_are_refused(values):
+    with pytest.raises(SpecError):
+        LesionSpec(*values)
+
+
+def test_masks_of_another_size_are_refused(insert, phantom, demo_generator):
+    with pytest.raises(EditError):
+        remove_lesion(
+            phantom.hu,
+            phantom.grid,
+            liver_mask=phantom.liver,
+            lesion_mask=phantom.liver[1:],
+            generator=demo_generator,
+            seed=1,
+        )
+
+
+def test_an_empty_lesion_mask_is_refused(phantom, demo_generator):
+    with pytest.raises(NothingToRemoveError):
+        remove_lesion(
+            phantom.hu,
+            phantom.grid,
+            liver_mask=phantom.liver,
+            lesion_mask=np.zeros_like(phantom.liver),
+            generator=demo_generator,
+            seed=1,
+        )
+
+
+def test_removal_comes_near_the_lesion_free_twin(phantom, demo_generator):
+    before, after = [], []
+    for lesion in phantom.lesions:
+        mask = phantom.labels == lesion.label
+        if mask.sum() < 40:
+            continue
+        result = remove_lesion(
+            phantom.hu, phantom.grid, liver_mask=phantom.liver, lesion_mask=mask, generator=demo_generator, seed=1
+        )
+        edited, plain = result.apply(phantom.hu), mask & ~phantom.vessels
+        assert not (edited != phantom.hu)[~phantom.liver].any()
+        before.append(np.abs(phantom.hu - phantom.lesion_free_hu.astype(float))[plain].mean())
+        after.append(np.abs(edited - phantom.lesion_free_hu.astype(float))[plain].mean())
+        assert abs(result.measured["contrast_hu"]) < 8
+    assert len(after) >= 2
+    assert np.mean(after) < 12
+    assert np.mean(after) < 0.35 * np.mean(before)
+
+
+def test_removing_an_inserted_lesion_restores_the_scan(insert, phantom, demo_generator):
+    source = phantom.lesion_free_hu
+    inserted = insert(LesionSpec("hypodense", 18, -45, 4))
+    mask = inserted.paste_mask(source.shape, what="lesion")
+    removed = remove_lesion(
+        inserted.apply(source),
+        phantom.grid,
+        liver_mask=phantom.liver,
+        lesion_mask=mask,
+        generator=demo_generator,
+        seed=2,
+    )
+    restored = removed.apply(inserted.apply(source))
+    noise = (phantom.hu - phantom.clean_hu)[ndimage.binary_erosion(phantom.liver, iterations=3)].std()
+    error = restored[inserted.box].astype(float) - source[inserted.box]
+    assert np.sqrt((error**2).mean()) < 0.4 * noise
+
+
+def test_progress_runs_to_the_end_and_can_cancel(insert):
+    seen = []
+    insert(SPECS[0], on_progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+    class StopError(Exception):
+        pass
+
+    def stop(_fraction):
+        raise StopError
+
+    with pytest.raises(StopError):
+        insert(SPECS[0], on_progress=stop)
+
+
+def test_an_oblique_grid_edits_the_same_voxels(phantom, demo_generator, deep_voxel):
+    turn = np.linalg.qr(np.array([[0.9, 0.3, -0.1], [-0.2, 0.95, 0.2], [0.15, -0.1, 1.0]]))[0]
+    grid = Grid(phantom.grid.size_zyx, phantom.grid.spacing_zyx_mm, (11.0, -3.0, 250.0), tuple(turn.ravel()))
+    results = [
+        insert_lesion(
+            phantom.lesion_free_hu,
+            g,
+            liver_mask=phantom.liver,
+            centre_lps_mm=g.to_world(deep_voxel),
+            spec=LesionSpec("cystic", 12, -70, 8),
+            generator=demo_generator,
+        )
+        for g in (phantom.grid, grid)
+    ]
+    assert results[0].box == results[1].box
+    assert np.abs(results[0].edited.astype(int) - results[1].edited).max() <= 1
+
+
+@pytest.mark.processes
+def test_another_process_gives_the_same_voxels(tmp_path):
+    code = """
+import hashlib, sys, torch
+torch.set_num_threads(int(sys.argv[1]))
+from ml.artefact import load_generator
+from ml.editing import LesionSpec, insert_lesion
+from ml.phantom import PhantomConfig, make_phantom
+import numpy as np
+p = make_phantom(6, PhantomConfig(size_zyx=(16, 128, 128), phase="portal", lesion_count=0))
+c = np.argwhere(p.liver)[int(p.liver.sum()) // 2]
+from scipy import ndimage
+d = ndimage.distance_transform_edt(p.liver, sampling=p.grid.spacing_zyx_mm)
+c = np.unravel_index(d.argmax(), d.shape)
+r = insert_lesion(p.hu, p.grid, liver_mask=p.liver, centre_lps_mm=p.grid.to_world(c),
+                  spec=LesionSpec("hypodense", 12, -40, 3), generator=load_generator(device="cpu"))
+print(hashlib.sha256(r.apply(p.hu).tobytes()).hexdigest())
+"""
+    digests = {
+        subprocess.run([sys.executable, "-c", code, str(threads)], capture_output=True, text=True, check=True).stdout
+        for threads in (1, 2)
+    }
+    assert len(digests) == 1
+
+
+def test_provenance_is_json_and_names_the_generator(insert, demo_generator):
+    provenance = json.loads(json.dumps(insert(SPECS[0]).provenance))
+    assert provenance["generator_sha256"] == demo_generator.digest
+    assert provenance["spec"]["seed"] == 1

@@ -1,0 +1,168 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ml import losses
+from ml.artefact import load_generator
+from ml.errors import TrainingError
+from ml.nets.autoencoder import Decoder, Encoder
+from ml.nets.config import NetConfig
+from ml.patches import PatchSampler, build_case, liver_level, normalise
+from ml.phantom import PhantomConfig, make_phantom
+from ml.train import TrainConfig, Trainer, main, run
+
+TINY = NetConfig(patch_zyx=(8, 16, 16), spacing_zyx_mm=(4.0, 3.0, 3.0), width=8, code_size=8)
+
+
+@pytest.fixture(scope="module")
+def cases():
+    out = []
+    for seed in (1, 2):
+        p = make_phantom(seed, PhantomConfig(size_zyx=(12, 96, 96), phase="portal", lesion_count=6))
+        kinds = {lesion.label: lesion.kind for lesion in p.lesions}
+        out.append(build_case(f"p{seed}", p.hu, p.grid, liver=p.liver, labels=p.labels, kinds=kinds))
+    return out
+
+
+def train(cases, *, steps, folder=None, **values):
+    torch.set_num_threads(1)
+    config = TrainConfig(steps=steps, batch=4, warm_steps=1, **values)
+    trainer = Trainer(cases, NetConfig(**{**TINY.to_dict(), "noise": config.adversarial}), config)
+    if folder is not None:
+        run(trainer, folder)
+    return trainer
+
+
+def weights(trainer):
+    return torch.cat([p.detach().flatten() for p in trainer.decoder.parameters()])
+
+
+def test_liver_level_is_not_moved_by_lesions():
+    rng = np.random.default_rng(0)
+    hu = rng.normal(105, 12, (20, 40, 40))
+    hu[:8] = rng.normal(40, 12, (8, 40, 40))
+    assert liver_level(hu, np.ones(hu.shape, bool)) == pytest.approx(105, abs=2)
+
+
+def test_patches_do_not_show_what_lies_outside_the_liver():
+    rng = np.random.default_rng(0)
+    tissue = rng.normal(100, 10, (8, 16, 16)).astype(np.float32)
+    weight = np.ones_like(tissue)
+    weight[:, :, 8:] = 0
+    tissue[:, :, 8:] = -900
+    other = tissue.copy()
+    other[:, :, 8:] = 1200
+    first = normalise(tissue, weight, 100, np.random.default_rng(1))
+    second = normalise(other, weight, 100, np.random.default_rng(1))
+    assert np.array_equal(first, second)
+    assert np.abs(first[:, :, 8:]).max() < 1
+
+
+def test_normal_patches_hold_no_lesion(cases):
+    sampler = PatchSampler(cases, TINY, population="normal", seed=0)
+    for _ in range(12):
+        case, frame = sampler._anywhere()
+        assert not case.labels[frame.source_box(case.grid.size_zyx)].any()
+
+
+def test_networks_keep_their_shapes_and_use_code_and_noise():
+    encoder, decoder = Encoder(TINY), Decoder(TINY)
+    patches = torch.randn(3, 1, *TINY.patch_zyx)
+    codes = encoder(patches)
+    assert codes.shape == (3, TINY.code_size)
+    torch.manual_seed(0)
+    first, second = decoder(codes), decoder(codes)
+    assert first.shape == patches.shape
+    assert not torch.equal(first, second)
+    plain = Decoder(NetConfig(**{**TINY.to_dict(), "noise": False}))
+    assert torch.equal(plain(codes), plain(codes))
+    assert not torch.equal(plain(codes), plain(codes + 1))
+
+
+def test_blur_keeps_the_mean_of_a_flat_patch_and_removes_noise():
+    flat = torch.full((1, 1, 8, 16, 16), 3.0)
+    assert torch.allclose(losses.blur(flat, sigma_zyx_px=(0.7, 1.3, 1.3)), flat, atol=1e-5)
+    noise = torch.randn(1, 1, 8, 16, 16)
+    assert losses.blur(noise, sigma_zyx_px=(0.7, 1.3, 1.3)).std() < 0.4 * noise.std()
+
+
+def test_critic_losses_fall_when_the_critic_is_right():
+    good, bad = torch.full((4, 2), 2.0), torch.full((4, 2), -2.0)
+    assert losses.joint_critic_loss(good, bad, bad) == 0
+    assert losses.joint_critic_loss(bad, good, good) > 5
+    assert losses.code_critic_loss(good, bad) < losses.code_critic_loss(bad, good)
+
+
+@pytest.mark.recipe
+@pytest.mark.parametrize("objective", ["iae", "iae_content", "aae", "ae"])
+def test_every_objective_trains_its_own_parts(cases, objective):
+    trainer = train(cases, steps=3, objective=objective)
+    before = {name: [p.detach().clone() for p in m.parameters()] for name, m in trainer.modules().items()}
+    for _ in range(3):
+        log = trainer.step()
+    moved = {
+        name: any(not torch.equal(a, b) for a, b in zip(before[name], m.parameters(), strict=True))
+        for name, m in trainer.modules().items()
+    }
+    assert moved["encoder"]
+    assert moved["decoder"]
+    assert moved["critic"] == (objective in {"iae", "iae_content"})
+    assert moved["code_critic"] == (objective != "ae")
+    assert all(np.isfinite(v) for v in log.values())
+
+
+@pytest.mark.recipe
+def test_content_falls_within_a_few_steps(cases):
+    trainer = train(cases, steps=60, objective="ae", learning_rate=3e-3)
+    values = [trainer.step()["content"] for _ in range(60)]
+    assert np.mean(values[-10:]) < 0.85 * np.mean(values[:10])
+
+
+@pytest.mark.recipe
+def test_training_is_reproducible_and_a_killed_run_goes_on_as_if_never_stopped(cases, tmp_path, monkeypatch):
+    monkeypatch.setattr("ml.train.CHECKPOINT_EVERY", 2)
+    straight = train(cases, steps=5, folder=tmp_path / "a")
+    killed = train(cases, steps=5)
+    original, count = killed.step, iter(range(9))
+
+    def dies():
+        if next(count) == 3:
+            raise KeyboardInterrupt
+        return original()
+
+    killed.step = dies
+    with pytest.raises(KeyboardInterrupt):
+        run(killed, tmp_path / "b")
+    resumed = train(cases, steps=5, folder=tmp_path / "b")
+    assert resumed.done == 5
+    assert torch.equal(weights(straight), weights(resumed))
+
+
+@pytest.mark.recipe
+def test_a_checkpoint_of_another_configuration_is_refused(cases, tmp_path):
+    train(cases, steps=1, folder=tmp_path)
+    with pytest.raises(TrainingError, match="another configuration"):
+        train(cases, steps=2, folder=tmp_path)
+
+
+@pytest.mark.recipe
+def test_the_command_trains_from_files_to_a_loadable_generator(tmp_path, monkeypatch):
+    from ml.phantom.__main__ import main as make_phantoms
+
+    monkeypatch.setattr("ml.bank.NORMAL_COUNT", 24)
+    monkeypatch.setattr("ml.bank.DECODED_RANGE_MM", (0.0, 1e3))
+    monkeypatch.setattr("ml.shapes.WEAKEST_CORE_HU", -1e-6)
+    make_phantoms(["--count", "2", "--seed", "1", "--out", str(tmp_path / "data"), "--slices", "12", "--pixels", "96"])
+    main(["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--steps", "2", "--batch", "2"])
+    generator = load_generator(tmp_path / "out", device="cpu")
+    card = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert card["steps_done"] == 2
+    assert card["data"]["cases"] == 2
+    assert len(generator.bank.lesion_codes) >= 1
+
+
+def test_a_folder_without_cases_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match="no case folders"):
+        main(["--data", str(tmp_path), "--out", str(tmp_path / "out")])
