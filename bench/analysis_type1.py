@@ -69,7 +69,14 @@ SCENARIOS = {
     "5 x 50, rho 0.7": {"cases": 50, "raters": 5, "rho": 0.7},
     "10 x 100, rho 0.4": {"cases": 100, "raters": 10, "rho": 0.4},
     "5 x 50, rho 0.4, 10 % missing": {"cases": 50, "raters": 5, "rho": 0.4, "missing": 0.1},
-    "5 x 50, rho 0.4, d' varies by 0.6": {"cases": 50, "raters": 5, "rho": 0.4, "rater_sd": 0.6},
+    # Only the mean d' is 0 here: these very raters do differ from chance, so tests that hold the raters fixed must
+    # reject more often; it is a null for random raters, that is for the reader-averaged AUC.
+    "5 x 50, rho 0.4, d' varies by 0.6 (null for random raters)": {
+        "cases": 50,
+        "raters": 5,
+        "rho": 0.4,
+        "rater_sd": 0.6,
+    },
     "5 x 50, 70:30, says synthetic 70 %": {"cases": 50, "raters": 5, "rho": 0.2, "share": 0.7, "bias": 0.52},
 }
 

@@ -17,6 +17,10 @@ from readerstudy.analysis.plan import SECTIONS, AnalysisPlan
 from readerstudy.analysis.table import ResponseTable, response_table
 
 SCHEMA = "turing-ward-analysis/1"
+UNBALANCED = (
+    "The design was declared balanced, but the numbers of real and synthetic cases differ: accuracy is not tested "
+    "against one half."
+)
 
 
 def default_analysis(
@@ -52,7 +56,7 @@ def default_analysis(
         times_ms=times_ms,
     )
     table = whole.restricted(chosen.missing_rule)
-    balanced = design_is_balanced(table, chosen)
+    balanced = design_is_balanced(whole, chosen)
     raters = rater_rows(table, balanced=balanced, options=chosen)
     together = panel.ensemble_section(table, balanced=balanced, options=chosen)
     adjust_family(raters, together, options=chosen)
@@ -62,7 +66,10 @@ def default_analysis(
         "schema": SCHEMA,
         "software": {"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__},
         "options": asdict(chosen),
-        "design": _design(whole, table, balanced=balanced),
+        "design": {
+            **_design(whole, table, balanced=balanced),
+            "note": UNBALANCED if chosen.balanced and not balanced else None,
+        },
         "plan_digest": plan.digest() if plan else None,
         "primary": panel.primary_section(
             table, area, permuted, together, options=chosen, primary=plan.primary if plan else None

@@ -170,8 +170,12 @@ def _judge_row(row: Section, *, options: AnalysisOptions) -> None:
     row["verdict"], row["sentence"] = judged.verdict.value, judged.sentence
 
 
-def design_is_balanced(table: ResponseTable, options: AnalysisOptions) -> bool:
-    """Tell whether half of the cases shown are synthetic, by declaration or by count."""
-    if options.balanced is not None:
-        return options.balanced
-    return 2 * int(np.count_nonzero(table.truth)) == table.n_cases > 0
+def design_is_balanced(whole: ResponseTable, options: AnalysisOptions) -> bool:
+    """Tell whether half of the cases shown are synthetic, to within the odd one.
+
+    `whole` holds all cases of the study, so that a missing rule cannot unbalance the design. A declaration can only
+    withhold the balance, not claim it against the truth: one half would then be the wrong chance level.
+    """
+    synthetic = int(np.count_nonzero(whole.truth))
+    equal = whole.n_cases > 0 and abs(whole.n_cases - 2 * synthetic) <= 1
+    return equal and options.balanced is not False

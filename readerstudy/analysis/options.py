@@ -19,10 +19,10 @@ Primary = Literal["reader_averaged_auc", "case_label_permutation", "ensemble"]
 class AnalysisOptions:
     """Choices of the default analysis; `margin` is in proportion points (0.15 = 15 points).
 
-    `balanced` says that the design showed as many real as synthetic cases (None: read it from the truth);
-    only then does `rater_test="auto"` use the binomial test against one half, otherwise Fisher's exact test.
-    `missing_rule="complete_cases"` keeps only cases that every rater rated. `family` is what the adjustment
-    for multiple tests runs over.
+    `balanced` says that the design shows as many real as synthetic cases (None: read it from the truth; True cannot
+    override a truth that says otherwise); only then does `rater_test="auto"` use the binomial test against one half,
+    otherwise Fisher's exact test. `missing_rule="complete_cases"` keeps only cases that every rater rated. `family`
+    is what the adjustment for multiple tests runs over.
     """
 
     margin: float = 0.15

@@ -117,6 +117,16 @@ def test_always_synthetic_at_70_to_30_shows_nothing():
     assert found["primary"]["verdict"] != "discriminates"
 
 
+def test_a_design_cannot_be_declared_balanced_against_its_truth():
+    declared = AnalysisOptions(balanced=True)
+    found = default_analysis(truth=[1.0] * 7 + [0.0] * 3, calls=np.ones((10, 3)), options=declared)
+    assert found["design"]["balanced"] is False
+    assert found["design"]["note"]
+    assert found["raters"][0]["test"] == "fisher"
+    odd = default_analysis(truth=[1, 0, 1], calls=[[1], [0], [1]], options=declared)
+    assert (odd["design"]["balanced"], odd["design"]["note"]) == (True, None)
+
+
 def test_family_and_adjustment_follow_the_options():
     data = study(effect=0.8)
     together = default_analysis(**data)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.golden import models, panels, proportions
+from tests.analysis.golden import models, panels, proportions, signals
 from tests.analysis.golden.compare import Report, UnknownKeyError
 
 FOLDER = Path(
@@ -37,8 +37,8 @@ ADAPTERS = {
     "published_study": proportions.published_study,
     "rater_level": models.rater_level,
     "response_time": models.response_time,
-    "sequential": panels.sequential,
-    "signal_detection": panels.signal_detection,
+    "sequential": signals.sequential,
+    "signal_detection": signals.signal_detection,
 }
 
 
