@@ -6,27 +6,21 @@ from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.models import Dataset
 from readerstudy.models import Study, Template
 
-PROTOCOL_FIELDS = [
-    "title",
-    "description",
-    "question",
-    "instructions",
-    "display_mode",
-    "field_of_view_mm",
-    "stack_slices",
-    "window_center_hu",
-    "window_width_hu",
-    "confidence_levels",
-    "datasets",
-    "cases_planned",
-    "diameter_min_mm",
-    "diameter_max_mm",
-    "seed",
-    "block_size",
-    "longest_run",
-    "scan_distance",
-    "place_distance",
-]
+# The protocol form, part by part.
+PROTOCOL_PARTS = {
+    "Study": ["title", "description", "question", "instructions"],
+    "Display": [
+        "display_mode",
+        "field_of_view_mm",
+        "stack_slices",
+        "window_center_hu",
+        "window_width_hu",
+        "confidence_levels",
+    ],
+    "Cases": ["datasets", "cases_planned", "diameter_min_mm", "diameter_max_mm", "seed"],
+    "Order of reading": ["block_size", "longest_run", "scan_distance", "place_distance"],
+}
+PROTOCOL_FIELDS = [name for names in PROTOCOL_PARTS.values() for name in names]
 
 
 class NewStudyForm(forms.Form):
@@ -46,7 +40,11 @@ class StudyForm(forms.ModelForm[Study]):
     class Meta:
         model = Study
         fields = PROTOCOL_FIELDS
-        widgets = {"datasets": forms.CheckboxSelectMultiple}
+        widgets = {
+            "datasets": forms.CheckboxSelectMultiple,
+            "description": forms.Textarea(attrs={"rows": 3}),
+            "instructions": forms.Textarea(attrs={"rows": 6}),
+        }
         labels = {
             "field_of_view_mm": "Edge of the patch (mm)",
             "stack_slices": "Slices in a stack",
@@ -64,6 +62,9 @@ class StudyForm(forms.ModelForm[Study]):
     def __init__(self, *args: Any, editor: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["datasets"].queryset = Dataset.objects.visible_to(editor)  # type: ignore[attr-defined]
+
+    def parts(self) -> list[tuple[str, list[forms.BoundField]]]:
+        return [(part, [self[name] for name in names]) for part, names in PROTOCOL_PARTS.items()]
 
     def clean_cases_planned(self) -> int:
         return _even(self.cleaned_data["cases_planned"])

@@ -3,9 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from readerstudy.design.candidates import is_accepted
+from readerstudy.design.candidates import is_accepted, root_of
 from readerstudy.design.cases import truths_of
-from readerstudy.models import CaseTruth, Study
+from readerstudy.models import CaseTruth, DisplayMode, Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ def readiness(study: Study) -> list[Check]:
         _places_differ(truths),
         _raters(study),
         _match(study),
+        _recognisable(study, truths),
         _no_job(study),
     ]
 
@@ -91,6 +92,20 @@ def _match(study: Study) -> Check:
         else "Real and synthetic cases are alike in diameter and depth."
     )
     return Check(title="Match", met=not apart, message=message, advice=True)
+
+
+def _recognisable(study: Study, truths: list[CaseTruth]) -> Check:
+    """Whoever sees a whole slice twice, once with one lesion more, needs no radiology to call it synthetic."""
+    roots = Counter(root_of(truth.scan).pk for truth in truths)
+    again = sum(count - 1 for count in roots.values())
+    shown_whole = study.display_mode != DisplayMode.PATCH
+    message = (
+        f"{again} cases show a scan that another case shows too, and the display shows whole slices: raters may "
+        "compare the two. Patches avoid that."
+        if shown_whole and again
+        else "Raters can't compare whole slices of a scan with its edited twin."
+    )
+    return Check(title="Recognisable scans", met=not (shown_whole and again), message=message, advice=True)
 
 
 def _no_job(study: Study) -> Check:

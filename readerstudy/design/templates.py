@@ -13,13 +13,13 @@ _COMMON = (
 DEFAULTS: dict[Template, dict[str, Any]] = {
     Template.INSERTED_LESIONS: {
         "title": "Real or inserted lesions",
-        "question": "Is the lesion in the middle real or synthetic?",
+        "question": "Is this lesion real or synthetic?",
         "instructions": "About half of the lesions are real; the others were inserted into the scan by a program. "
         + _COMMON,
     },
     Template.REMOVED_LESIONS: {
         "title": "Untouched liver or removed lesion",
-        "question": "Is the liver in the middle real, or is it synthetic because a lesion was removed there?",
+        "question": "Is the liver here untouched (real), or was a lesion removed (synthetic)?",
         "instructions": "About half of the places show untouched liver; at the others a program removed a lesion. "
         + _COMMON,
     },

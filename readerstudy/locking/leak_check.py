@@ -17,7 +17,7 @@ def check_for_leaks(
     observables += leaks.fixed_observables("case", [_payload(stimulus) for stimulus in made])
     observables += leaks.fixed_observables("header", [_headers(stimulus) for stimulus in made])
     observables += _markers(made)
-    observables += leaks.text_observables("storage key", [stimulus.row.key for stimulus in made])
+    observables += leaks.text_observables("storage key", [stimulus.row.key.rsplit("/", 1)[-1] for stimulus in made])
     observables.append(leaks.number_observable("order of storage", range(len(made))))
     for number, order in orders.items():
         position = {case_id: slot for slot, case_id in enumerate(order)}

@@ -1,20 +1,23 @@
 """Invariant 2: the ledger loses nothing, doubles nothing, and cannot be changed without being noticed."""
 
-import threading
-import uuid
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection, connections, transaction
-from django.utils import timezone
+from django.db import DatabaseError, connection, transaction
 
 from readerstudy.ledger import triggers
-from readerstudy.ledger.append import Rating, append
 from readerstudy.ledger.verify import verify
 from readerstudy.models import AuditEntry, Presentation, RatingEvent, Stimulus, Study
-from tests.readerstudy.worlds import Browser, Cast, Stages, make_draft, make_world
+from tests.readerstudy.races import race
+from tests.readerstudy.worlds import Browser, Cast
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -117,55 +120,32 @@ def test_exchanged_or_missing_pixels_are_found(rated):
     assert any("differ" in problem for problem in verify(rated).problems)
 
 
-def a_rating(event_id):
-    now = timezone.now()
-    return Rating(
-        client_event_id=event_id,
-        answer="real",
-        confidence=2,
-        shown_at=now,
-        answered_at=now,
-        reading_ms=10,
-        load_ms=1,
-        hidden_ms=0,
-        interactions={},
-        environment={},
-    )
-
-
 @pytest.mark.django_db(transaction=True)
-def test_ratings_that_arrive_at_once_are_taken_once_each_and_in_one_chain(django_capture_on_commit_callbacks):
-    """Six threads send the same rating, and each one of its own, at the same moment."""
+def test_ratings_that_arrive_at_once_are_taken_once_each_and_in_one_chain():
     if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        pytest.skip("an in-memory SQLite database is one connection: run with DJANGO_DATABASE_URL")
-    cast = Cast.create()
-    study = Stages(django_capture_on_commit_callbacks).open(make_draft(cast, make_world(cast.owner)))
-    presentations = list(Presentation.objects.filter(session__rater__user=cast.rater).order_by("position"))
-    same, outcomes, troubles = uuid.uuid4(), [], []
-    barrier = threading.Barrier(6)
+        pytest.skip("an in-memory SQLite database is one connection; the next test races on a file")
+    race()
 
-    def send(number):
-        try:
-            barrier.wait()
-            shared = Presentation.objects.get(pk=presentations[0].pk)
-            outcomes.append(append(presentation=shared, rating=a_rating(same))[1])
-            own = Presentation.objects.get(pk=presentations[1 + number].pk)
-            append(presentation=own, rating=a_rating(uuid.uuid4()))
-        except Exception as error:  # noqa: BLE001 - shown by the assertion
-            troubles.append(error)
-        finally:
-            connections.close_all()
 
-    threads = [threading.Thread(target=send, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    study.refresh_from_db()
-    assert troubles == []
-    assert sorted(outcomes) == [False] * 5 + [True]
-    assert study.ledger_count == RatingEvent.objects.count() == 7
-    assert verify(study).intact
+@pytest.mark.processes
+def test_ratings_that_arrive_at_once_on_a_sqlite_file(tmp_path):
+    """The same race in a process of its own, on the database that the embedded default uses."""
+    environment = {
+        **os.environ,
+        "DJANGO_DATABASE_URL": f"sqlite:///{tmp_path / 'race.sqlite3'}",
+        "CT_VAR_DIR": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "ctplatform.settings.testing",
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
+    }
+    code = (
+        "import django; django.setup()\n"
+        "from django.core.management import call_command; call_command('migrate', verbosity=0)\n"
+        "from tests.readerstudy.races import race; race()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_orders_are_rederived_from_protocol_and_seed(rated):
