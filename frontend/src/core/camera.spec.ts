@@ -14,11 +14,25 @@ describe("camera", () => {
   });
 
   it("shows the field it was asked for", () => {
-    const camera = fieldCamera(frame, screen, { column: 60, row: 40 }, 120);
+    const camera = fieldCamera(frame, screen, { column: 100, row: 40 }, 120);
     const left = toPixel(frame, screen, camera, { x: 50, y: 250 });
     const right = toPixel(frame, screen, camera, { x: 550, y: 250 });
     expect((right.column - left.column) * frame.columnSpacingMm).toBeCloseTo(120);
-    expect(toScreen(frame, screen, camera, { column: 60, row: 40 })).toEqual({ x: 300, y: 250 });
+    expect(toScreen(frame, screen, camera, { column: 100, row: 40 })).toEqual({ x: 300, y: 250 });
+  });
+
+  it("fills the view with image when the image is as large as the field", () => {
+    const patch = { columns: 96, rows: 96, columnSpacingMm: 0.57, rowSpacingMm: 0.57 };
+    const square = { width: 700, height: 700 };
+    // The marked pixel's centre lies half a pixel beside the middle of an even number of pixels.
+    const camera = fieldCamera(patch, square, { column: 48.5, row: 48.5 }, 54.5);
+    expect(toScreen(patch, square, camera, { column: 96, row: 96 }).x).toBeGreaterThanOrEqual(700);
+    expect(toScreen(patch, square, camera, { column: 0, row: 0 }).x).toBeLessThanOrEqual(0);
+  });
+
+  it("stays on a place at the border of an image that is smaller than the view", () => {
+    const camera = fieldCamera(frame, screen, { column: 0, row: 50 }, 400);
+    expect(toScreen(frame, screen, camera, { column: 0, row: 50 }).x).toBeCloseTo(300);
   });
 
   it("goes from pixel to screen and back", () => {

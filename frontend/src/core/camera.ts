@@ -42,13 +42,24 @@ export function fitCamera(frame: ImageFrame, screen: ScreenSize): Camera {
   };
 }
 
-/** Shows a square field of the given size around a pixel. */
+/** Shows a square field of the given size around a pixel; what is not image is shown only where there is no other way. */
 export function fieldCamera(frame: ImageFrame, screen: ScreenSize, centre: PixelPoint, fieldMm: number): Camera {
+  const pxPerMm = Math.min(screen.width, screen.height) / fieldMm;
+  const { columnSpacingMm, rowSpacingMm } = frame;
   return {
-    centreXMm: centre.column * frame.columnSpacingMm,
-    centreYMm: centre.row * frame.rowSpacingMm,
-    pxPerMm: Math.min(screen.width, screen.height) / fieldMm,
+    centreXMm: keepInside(centre.column * columnSpacingMm, screen.width / pxPerMm, frame.columns * columnSpacingMm),
+    centreYMm: keepInside(centre.row * rowSpacingMm, screen.height / pxPerMm, frame.rows * rowSpacingMm),
+    pxPerMm,
   };
+}
+
+/** A patch is cut as large as its field, give or take the rounding to whole pixels. */
+const ROUNDING = 1.03;
+
+function keepInside(centreMm: number, visibleMm: number, imageMm: number): number {
+  if (visibleMm > imageMm * ROUNDING) return centreMm;
+  const half = Math.min(visibleMm, imageMm) / 2;
+  return Math.min(imageMm - half, Math.max(half, centreMm));
 }
 
 export function toScreen(frame: ImageFrame, screen: ScreenSize, camera: Camera, pixel: PixelPoint): ScreenPoint {

@@ -5,10 +5,12 @@ import { maskOutline } from "../core/outline";
 import type { PlaneGeometry, PlanePoint } from "../core/planes";
 import type { PaintTarget, Painter } from "./stack-view";
 
-const FONT = "12px system-ui, 'DejaVu Sans', sans-serif";
+const FONT = "system-ui, 'DejaVu Sans', sans-serif";
 const INK = "#dfe7ee";
 const CROSSHAIR = "#ffd54a";
 const MARKER = "#9df0bd";
+/** The caption of a view runs along its upper edge. */
+const CAPTION_PX = 36;
 /** The slice slider stands at the right edge. */
 const SLIDER_PX = 34;
 const HALO = "rgba(0, 0, 0, 0.75)";
@@ -28,7 +30,9 @@ function strokeTwice(context: CanvasRenderingContext2D, colour: string, width: n
 }
 
 export function label(context: CanvasRenderingContext2D, text: string, x: number, y: number, align: CanvasTextAlign): void {
-  context.font = FONT;
+  // Large monitors are looked at from farther away.
+  const size = Math.round(Math.min(20, Math.max(12, context.canvas.clientHeight / 90)));
+  context.font = `${size}px ${FONT}`;
   context.textAlign = align;
   context.textBaseline = "middle";
   context.lineJoin = "round";
@@ -122,7 +126,7 @@ export function orientationPainter(labels: () => PlaneGeometry["labels"] | null)
     if (!text) return;
     label(context, text.left, 12, screen.height / 2, "center");
     label(context, text.right, screen.width - SLIDER_PX, screen.height / 2, "center");
-    label(context, text.top, screen.width / 2, 12, "center");
+    label(context, text.top, screen.width / 2, CAPTION_PX, "center");
     label(context, text.bottom, screen.width / 2, screen.height - 12, "center");
   };
 }

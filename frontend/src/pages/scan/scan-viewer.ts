@@ -32,6 +32,9 @@ interface PlaneView {
   measurements: Measurement[];
 }
 
+/** Narrower views say the HU only. */
+const WIDE_PX = 420;
+
 const TITLES: Record<Plane, string> = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal" };
 
 export class ScanViewer {
@@ -118,7 +121,7 @@ export class ScanViewer {
     if (this.chosen !== voxel) return;
     const place = placeAt(this.grid, voxel, this.huAt(voxel), inLiver);
     this.chosenText = describePlace(place);
-    for (const { pane } of this.planes) pane.say(this.chosenText);
+    this.sayChosen();
     this.publisher.publish(place);
   }
 
@@ -153,7 +156,7 @@ export class ScanViewer {
       this.readOut(view, { x: event.offsetX, y: event.offsetY });
     });
     pane.host.addEventListener("pointerleave", () => {
-      pane.say(this.chosenText);
+      this.sayChosen();
     });
     pane.host.addEventListener("dblclick", () => {
       area.dataset.single = area.dataset.single === plane ? "" : plane;
@@ -207,7 +210,15 @@ export class ScanViewer {
 
   private readOut(view: PlaneView, point: ScreenPoint): void {
     const voxel = this.voxelUnder(view, point);
-    view.pane.say(voxel ? describePlace(placeAt(this.grid, voxel, this.huAt(voxel), null)) : "");
+    const place = voxel && placeAt(this.grid, voxel, this.huAt(voxel), null);
+    if (place === null) view.pane.say("");
+    else if (view.pane.view.screen.width < WIDE_PX) view.pane.say(place.hu === null ? "" : `${place.hu} HU`);
+    else view.pane.say(describePlace(place));
+  }
+
+  /** The chosen place stands in the large view; the small ones have no room for it. */
+  private sayChosen(): void {
+    for (const { plane, pane } of this.planes) pane.say(plane === "axial" ? this.chosenText : "");
   }
 
   private huAt(voxel: VoxelPoint): number | null {

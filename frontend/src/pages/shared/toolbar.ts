@@ -26,7 +26,7 @@ export class ToolChoice {
       const choose = (): void => {
         this.choose(tool);
       };
-      const made = keyButton(text, key, { class: "tool", title: help, "data-tool": tool }, choose);
+      const made = keyButton(text, key, { class: "tool", title: `${help} (${key.toUpperCase()})`, "data-tool": tool }, choose);
       keys.on(key, choose);
       this.buttons.set(tool, made);
       this.element.append(made);
@@ -71,7 +71,7 @@ export function presetButtons(original: Window, keys: Shortcuts, apply: (window:
     const choose = (): void => {
       apply({ center: preset.center, width: preset.width });
     };
-    const title = `Level ${preset.center} HU, width ${preset.width} HU`;
+    const title = `Level ${preset.center} HU, width ${preset.width} HU (${preset.key})`;
     group.append(keyButton(preset.name, preset.key, { class: "tool", title }, choose));
     keys.on(preset.key, choose);
   }
