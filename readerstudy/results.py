@@ -19,6 +19,7 @@ from readerstudy.unblinding.services import refuse_while_sealed, truth_after_unb
 T = TypeVar("T")
 Matrix = list[list[float | None]]
 CACHE_SECONDS = 24 * 3600
+VERSION = version("turing-ward")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,7 @@ def _computed(study: Study, cases: frozenset[str] | None) -> dict[str, Any]:
 def kept(study: Study, what: str, which: list[str], make: Callable[[], T]) -> T:
     """Compute once what follows from ledger, truth and plan: after the unblinding none of them can change any more."""
     fixed = [str(study.pk), study.ledger_head, study.plan_digest, study.unblinded_at]
-    key = f"readerstudy-{what}-" + digest_of([*fixed, which, version("turing-ward")])
+    key = f"readerstudy-{what}-" + digest_of([*fixed, which, VERSION])
     known: T | None = cache.get(key)
     if known is None:
         known = make()

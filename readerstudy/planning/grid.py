@@ -54,7 +54,8 @@ def grid_page(values: dict[str, Any]) -> GridPage:
             rater_sd=values["rater_sd"],
         ),
         target=values["target"],
-        workload=Workload(seconds_per_case=values["seconds_per_case"]),
+        # Studies show every case once and have no practice cases.
+        workload=Workload(seconds_per_case=values["seconds_per_case"], repeat_share=0, practice_cases=0),
     )
     ordered = sorted(grid.points, key=lambda point: (point.cases, point.raters))
     rows = [_row(grid, list(points)) for _, points in groupby(ordered, key=lambda point: point.cases)]

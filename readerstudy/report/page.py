@@ -11,7 +11,7 @@ from readerstudy.report.covariates import Covariate, chosen_cases, covariates_of
 from readerstudy.report.data import CaseFacts, ReportData
 from readerstudy.report.gather import report_data
 from readerstudy.report.page_file import inline
-from readerstudy.report.text import level_percent, p_words
+from readerstudy.report.text import level_percent, p_number, p_words
 from readerstudy.results import kept
 from readerstudy.unblinding.services import refuse_while_sealed
 
@@ -27,6 +27,14 @@ class ResultRow:
     reading: dict[str, Any]
     simulated: bool
     summary: bool
+
+    @property
+    def p(self) -> str:
+        return p_number(self.reading["p"])
+
+    @property
+    def p_adjusted(self) -> str:
+        return p_number(self.reading["p_adjusted"])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
 from readerstudy.report.catalogue import Figure
-from readerstudy.report.data import ReportData
+from readerstudy.report.data import ReportData, Row
 from readerstudy.report.tables import result_rows
-from readerstudy.report.text import level_percent, methods_paragraph, results_text
+from readerstudy.report.text import level_percent, methods_paragraph, p_number, results_text
 
 
 def summary_html(data: ReportData, drawn: Sequence[Figure]) -> str:
@@ -18,11 +18,15 @@ def summary_html(data: ReportData, drawn: Sequence[Figure]) -> str:
         "primary": data.analysis["primary"],
         "results": results_text(data),
         "methods": methods_paragraph(data),
-        "rows": result_rows(data.analysis, data.rater_labels),
+        "rows": [_printed(row) for row in result_rows(data.analysis, data.rater_labels)],
         "level": level_percent(data.options),
         "figures": [{"title": figure.drawing.title, "svg": inline(figure)} for figure in drawn],
     }
     return render_to_string("readerstudy/report_file.html", context)
+
+
+def _printed(row: Row) -> Row:
+    return {**row, **{name: p_number(row[name]) for name in ("p", "p_adjusted")}}
 
 
 def inline(figure: Figure) -> Any:

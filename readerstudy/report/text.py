@@ -27,10 +27,17 @@ ADJUSTMENT_WORDS = {
 FAMILY_WORDS = {"raters": "the raters", "raters_and_ensemble": "the raters and the ensemble"}
 
 
+def p_number(p: float | None) -> str:
+    """Never 0: a probability below the last digit is said to be below it."""
+    if p is None:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def p_words(p: float | None) -> str:
     if p is None:
         return "p not defined"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return f"p {p_number(p)}" if p < 0.001 else f"p = {p_number(p)}"
 
 
 def share_words(share: Mapping[str, Any], *, level_percent: int = 95) -> str:

@@ -10,13 +10,13 @@ from django.utils.text import slugify
 from django.views.generic import TemplateView, View
 
 from ctplatform.errors import DomainError
-from readerstudy.models import Stimulus
+from readerstudy.models import Stimulus, Study
 from readerstudy.pages.common import StudyActionView, StudyPageMixin
 from readerstudy.report.gather import report_data
 from readerstudy.report.pictures import stimulus_png
 from readerstudy.report.services import finished_report, latest_report, request_report
 from readerstudy.report.text import methods_paragraph, results_text
-from readerstudy.results import current_events_of_case
+from readerstudy.results import current_events_of_case, kept
 from readerstudy.unblinding.services import refuse_while_sealed, truth_after_unblinding
 
 
@@ -35,16 +35,23 @@ class ReportView(UnblindedPageMixin, TemplateView):
     template_name = "readerstudy/report.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        data = report_data(self.study)
+        refuse_while_sealed(self.study)
         return super().get_context_data(
             study=self.study,
-            data=data,
-            results=results_text(data),
-            methods=methods_paragraph(data),
+            texts=kept(self.study, "texts", [], lambda: _texts(self.study)),
             job=latest_report(self.study),
             finished=finished_report(self.study),
             **kwargs,
         )
+
+
+def _texts(study: Study) -> dict[str, Any]:
+    data = report_data(study)
+    return {
+        "results": results_text(data),
+        "methods": methods_paragraph(data),
+        "simulated_raters": data.simulated_raters,
+    }
 
 
 class MakeReportView(StudyActionView):

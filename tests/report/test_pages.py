@@ -64,7 +64,8 @@ def test_numbers_on_the_page_are_those_of_the_analysis(study, client_of_owner):
     assert analysis["primary"]["verdict"].capitalize() in text
     for row in [*analysis["raters"], analysis["ensemble"]]:
         share = row["accuracy"]
-        assert f"{share['value']:.3f} ({share['low']:.3f}–{share['high']:.3f})" in text
+        assert f"{row['correct']} of {row['n']}" in text
+        assert f"{share['value']:.3f} {share['low']:.3f}–{share['high']:.3f}" in text
     assert f"split evenly on {analysis['ensemble']['n_ties']} cases" in text
     assert analysis["ensemble"]["n_ties"] > 0
     assert f"{analysis['design']['n_missing']} missing" in text
