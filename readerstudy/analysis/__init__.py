@@ -67,6 +67,7 @@ from readerstudy.analysis.planner import (
     design_power,
     design_precision,
     plan_grid,
+    simulated_power,
     smallest_cases,
 )
 from readerstudy.analysis.power import (
@@ -180,6 +181,7 @@ __all__ = [
     "sensitivity",
     "share_called_synthetic",
     "signed_rating",
+    "simulated_power",
     "smallest_cases",
     "specificity",
     "surprising_cases",

@@ -104,7 +104,9 @@ def _moments(first: _Kernel, second: _Kernel) -> _Moments:
     exact_values, exact_weights = _EXCLUSIVE @ values, _EXCLUSIVE @ weights
     exists = exact_weights > 0.5
     exact = np.divide(exact_values, exact_weights, out=np.full(8, np.nan), where=exists)
-    return _Moments(exact=exact, biased=values / weights, share=np.where(exists, exact_weights, 0.0) / weights[7])
+    # Kinds of pairs that two conditions do not share (other readers, other cases) add no covariance.
+    biased = np.divide(values, weights, out=np.zeros(8), where=weights > 0)
+    return _Moments(exact=exact, biased=biased, share=np.where(exists, exact_weights, 0.0) / weights[7])
 
 
 def _degrees_of_freedom(variance: float, components: FloatArray, degrees: FloatArray) -> float:

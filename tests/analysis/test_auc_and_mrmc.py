@@ -134,3 +134,12 @@ def test_rating_model_recovers_what_it_was_given():
     assert fit.thresholds == pytest.approx((-0.5, 0.3, 1.0, 2.0), abs=0.08)
     assert rating_model(truth=[0, 0, 1, 1], ratings=[1, 2, 3, 4]).reason
     assert rating_model(truth=[0, 1], ratings=[1, 1]).reason
+
+
+def test_conditions_without_a_common_reading_are_compared_as_independent():
+    truth, ratings = reading(9, cases=40, raters=6)
+    apart = np.full((2, 40, 6), np.nan)
+    apart[0, ::2, :3], apart[1, 1::2, 3:] = ratings[::2, :3], ratings[1::2, 3:]
+    parts = [ustatistic_auc(truth=truth, ratings=one).panel for one in apart]
+    difference = ustatistic_difference(truth=truth, ratings=apart)
+    assert difference.variance == pytest.approx(parts[0].variance + parts[1].variance)

@@ -30,6 +30,7 @@ from readerstudy.analysis import (
     plan_grid,
     preview,
     reader_averaged_auc,
+    simulated_power,
     smallest_cases,
     tost_power,
     tost_sample_size,
@@ -124,6 +125,15 @@ def test_planned_precision_is_what_simulated_panels_show():
         areas.append(reader_averaged_auc(truth=truth, ratings=rating).value)
     assert np.mean(areas) == pytest.approx(0.6, abs=0.01)
     assert np.std(areas) == pytest.approx(design_precision(assumed, raters=5, cases=80).se, rel=0.08)
+
+
+@pytest.mark.parametrize(("goal", "effect"), [("detect", 0.6), ("equivalent", 0.5)])
+def test_computed_power_is_near_the_simulated_power(goal, effect):
+    assumed = PlanningAssumptions(goal=goal, effect=effect)
+    simulated = simulated_power(assumed, raters=10, cases=80, repetitions=500)
+    assert design_power(assumed, raters=10, cases=80) == pytest.approx(simulated, abs=0.03 + 3 * 0.5 / 500**0.5)
+    with pytest.raises(ValueError, match="only"):
+        simulated_power(dataclasses.replace(assumed, measure="ensemble"), raters=3, cases=10)
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
