@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 
 from django.core.files.storage import default_storage
 
+from readerstudy.design.cases import truths_of
 from readerstudy.ledger.chain import digest_of, event_digest
-from readerstudy.models import RatingEvent, Stimulus, Study
+from readerstudy.locking.orders import redrawn_orders
+from readerstudy.locking.protocol import truth_table
+from readerstudy.models import Presentation, RatingEvent, Stimulus, Study
 
 
 @dataclass
@@ -27,7 +30,9 @@ def verify(study: Study, *, with_stimuli: bool = True) -> Verification:
         return outcome
     if digest_of(study.protocol) != study.protocol_digest:
         outcome.problems.append("the protocol differs from what was locked")
+        return outcome
     _verify_events(outcome)
+    _verify_seal(outcome)
     if with_stimuli:
         _verify_stimuli(outcome)
     return outcome
@@ -56,6 +61,25 @@ def _verify_events(outcome: Verification) -> None:
         outcome.problems.append(
             f"the ledger ends with entry {outcome.events}, but {study.ledger_count} were acknowledged"
         )
+
+
+def _verify_seal(outcome: Verification) -> None:
+    """Truth, pixels and orders are the ones whose digests were published at the lock."""
+    study = outcome.study
+    sealed, salt = study.protocol["sealed"], study.seal.salt
+    truths = truths_of(study)
+    if digest_of([salt, truth_table(truths)]) != sealed["truth_digest"]:
+        outcome.problems.append("the sealed truth differs from what was locked")
+        return
+    stimuli = Stimulus.objects.filter(case__study=study).values_list("case", "digest")
+    if digest_of([salt, {str(case): digest for case, digest in stimuli}]) != sealed["stimuli_digest"]:
+        outcome.problems.append("the digests of the stimuli differ from what was locked")
+    stored: dict[int, list[str]] = {}
+    slots = Presentation.objects.filter(session__rater__study=study).order_by("session__rater__number", "position")
+    for number, case in slots.values_list("session__rater__number", "stimulus__case"):
+        stored.setdefault(number, []).append(str(case))
+    if redrawn_orders(study, truths, rater_numbers=list(stored)) != stored:
+        outcome.problems.append("the stored orders differ from what seed and protocol give")
 
 
 def _verify_stimuli(outcome: Verification) -> None:

@@ -43,6 +43,15 @@ def cases_to_order(truths: Sequence[CaseTruth]) -> list[CaseToOrder]:
     return cases
 
 
+def redrawn_orders(study: Study, truths: Sequence[CaseTruth], *, rater_numbers: Sequence[int]) -> dict[int, list[str]]:
+    """The orders of a locked study once more, from its protocol and its sealed seed."""
+    constraints = Constraints(**study.protocol["order"]["constraints"])
+    seed, cases = int(study.seal.schedule_seed, 16), cases_to_order(truths)
+    return {
+        number: draw_order(cases, constraints=constraints, seed=seed, rater_number=number) for number in rater_numbers
+    }
+
+
 def draw_orders(study: Study, truths: Sequence[CaseTruth], *, seed: str) -> Orders:
     cases = cases_to_order(truths)
     numbers = sorted(study.raters.filter(excluded_at=None).values_list("number", flat=True))

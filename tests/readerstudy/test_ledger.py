@@ -88,6 +88,13 @@ TAMPERINGS = {
         "DELETE FROM readerstudy_ratingevent WHERE sequence = 3", "entry 3 is missing"
     ),
     "the last deleted": Tampering("DELETE FROM readerstudy_ratingevent WHERE sequence = 5", "5 were acknowledged"),
+    "the truth turned": Tampering("UPDATE readerstudy_casetruth SET synthetic = NOT synthetic", "sealed truth differs"),
+    "pixels of another digest": Tampering("UPDATE readerstudy_stimulus SET digest = 'x'", "digests of the stimuli"),
+    "two slots exchanged": Tampering(
+        "UPDATE readerstudy_presentation SET position = CASE position WHEN 0 THEN 100 ELSE 101 END "
+        "WHERE position IN (0, 1)",
+        "stored orders differ",
+    ),
     "the protocol changed": Tampering("UPDATE readerstudy_study SET protocol = '{}'", "protocol differs"),
 }
 
