@@ -10,6 +10,7 @@ from readerstudy.report.catalogue import ENSEMBLE, figures
 from readerstudy.report.covariates import Covariate, chosen_cases, covariates_of
 from readerstudy.report.data import CaseFacts, ReportData
 from readerstudy.report.gather import report_data
+from readerstudy.report.lines import Line, behind_the_rows, panel_lines
 from readerstudy.report.page_file import inline
 from readerstudy.report.text import level_percent, p_number, p_words
 from readerstudy.results import kept
@@ -48,6 +49,12 @@ class PageFigure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PanelLine:
+    line: Line
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaseLine:
     """A case with how many raters were right; `flagged` when that is less than guessing would explain."""
 
@@ -68,6 +75,8 @@ class ResultsPage:
     status: Mapping[str, str]
     rows: Sequence[ResultRow]
     figures: Sequence[PageFigure]
+    lines: Sequence[PanelLine]
+    behind: Table
     hardest: Sequence[CaseLine]
     covariates: Sequence[Covariate]
     part: int | None
@@ -100,6 +109,8 @@ def _made(study: Study, asked: dict[str, str]) -> ResultsPage:
         status=status,
         rows=_rows(study, data),
         figures=_figures(data, status),
+        lines=[PanelLine(line=line, status=status[line.section]) for line in panel_lines(data)],
+        behind=behind_the_rows(data),
         hardest=_hardest(data),
         covariates=covariates_of(whole.cases, asked),
         part=None if cases is None else len(cases),

@@ -8,6 +8,7 @@ from django.utils.safestring import mark_safe
 
 from readerstudy.report.catalogue import Figure
 from readerstudy.report.data import ReportData, Row
+from readerstudy.report.lines import behind_the_rows, panel_lines
 from readerstudy.report.tables import result_rows
 from readerstudy.report.text import level_percent, methods_paragraph, p_number, results_text
 
@@ -18,6 +19,9 @@ def summary_html(data: ReportData, drawn: Sequence[Figure]) -> str:
         "primary": data.analysis["primary"],
         "results": results_text(data),
         "methods": methods_paragraph(data),
+        "behind": behind_the_rows(data),
+        "lines": panel_lines(data),
+        "status": data.analysis["status"],
         "rows": [_printed(row) for row in result_rows(data.analysis, data.rater_labels)],
         "level": level_percent(data.options),
         "figures": [{"title": figure.drawing.title, "svg": inline(figure)} for figure in drawn],

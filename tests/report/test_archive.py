@@ -152,7 +152,10 @@ VARIANTS = {
 @pytest.mark.skipif(not has_r(), reason=NO_R)
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 def test_r_finds_the_same_numbers(variant, tmp_path):
-    data = sample_report(**variant)
+    recompute(sample_report(**variant), tmp_path)
+
+
+def recompute(data, tmp_path):
     for name, content in text_files(data).items():
         (tmp_path / name).write_bytes(content)
     done = subprocess.run(["Rscript", "recompute.R"], cwd=tmp_path, capture_output=True, text=True, check=False)

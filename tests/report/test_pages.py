@@ -16,6 +16,7 @@ from readerstudy.models import Presentation
 from readerstudy.report.gather import report_data
 from readerstudy.report.services import request_report
 from readerstudy.results import analysis_of
+from tests.report.test_archive import NO_R, has_r, recompute
 from tests.report.test_text import claims
 
 BOTH = pytest.mark.parametrize("kind", ["finished", "unequal"])
@@ -92,8 +93,10 @@ def test_every_number_is_planned_or_exploratory(finished, client_of_owner):
     assert len(rows) == 5
     assert all("planned" in row for row in rows)
     for heading in re.findall(r"<h2>(.*?)</h2>", html, re.DOTALL):
-        if "Flow" not in heading and "Each rater" not in heading and "rests on" not in heading:
+        if not any(words in heading for words in ("Flow", "Each rater", "rests on", "other ways")):
             assert "tag-planned" in heading or "tag-exploratory" in heading, heading
+    lines = re.findall(r"<h2>The panel in other ways</h2><dl.*?>(.*?)</dl>", html, re.DOTALL)[0]
+    assert lines.count("<dt>") == lines.count("tag-planned") + lines.count("tag-exploratory") > 5
 
 
 def test_a_part_of_the_cases_is_exploratory_throughout(finished, client_of_owner):
@@ -147,6 +150,12 @@ def test_the_command_writes_the_same_files(finished, tmp_path, capsys):
     folder = tmp_path / "new" / "folder"
     assert json.loads((folder / "analysis.json").read_text()) == json.loads(json.dumps(analysis_of(finished)))
     assert (folder / "figures" / "flow.svg").exists()
+
+
+@pytest.mark.skipif(not has_r(), reason=NO_R)
+def test_r_finds_the_numbers_of_a_study_from_the_database(unequal, tmp_path):
+    data = report_data(unequal)
+    recompute(data, tmp_path)
 
 
 def test_nothing_before_the_unblinding(collected, cast, client_of_owner, tmp_path):
