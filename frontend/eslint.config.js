@@ -6,6 +6,11 @@ const cornerstoneBoundary = {
   message: "Only src/viewer may know Cornerstone: ask it for what you need.",
 };
 
+const viewerBoundary = {
+  group: ["**/viewer/*"],
+  message: "Import what you need from src/viewer itself; its inner files may change.",
+};
+
 export default tseslint.config(
   { ignores: ["dist/", "node_modules/", "src/api/schema.d.ts", "eslint.config.js"] },
   js.configs.recommended,
@@ -23,7 +28,7 @@ export default tseslint.config(
   {
     files: ["src/**/*.ts"],
     ignores: ["src/viewer/**"],
-    rules: { "no-restricted-imports": ["error", { patterns: [cornerstoneBoundary] }] },
+    rules: { "no-restricted-imports": ["error", { patterns: [cornerstoneBoundary, viewerBoundary] }] },
   },
   {
     files: ["src/core/**/*.ts"],

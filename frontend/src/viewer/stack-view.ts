@@ -67,6 +67,10 @@ export class StackView {
     new ResizeObserver(() => {
       this.resized();
     }).observe(host);
+    // Another monitor or another zoom level: the same CSS size, other device pixels.
+    window.addEventListener("resize", () => {
+      this.resized();
+    });
   }
 
   get slice(): number {

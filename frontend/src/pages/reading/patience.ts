@@ -16,17 +16,25 @@ export async function untilAnswered<T>(layout: ReadingLayout, ask: () => Promise
   }
 }
 
+/** A refusal may be lifted (a study reopened), but not soon. */
+const REFUSED_CHECK_MS = 30_000;
+
 async function pause(layout: ReadingLayout, attempt: number, error: unknown): Promise<void> {
-  const loggedOut = classifyStatus(error instanceof HttpError ? error.status : 0) === "logged-out";
-  if (loggedOut) {
+  const message = error instanceof Error ? error.message : String(error);
+  const outcome = classifyStatus(error instanceof HttpError ? error.status : 0);
+  let delay = REFUSED_CHECK_MS;
+  if (outcome === "logged-out") {
+    delay = LOGIN_CHECK_MS;
     layout.state("logged-out");
     layout.askForLogin("");
     layout.coverWith(element("p", {}, "Waiting for your login."));
-  } else {
-    const message = error instanceof Error ? error.message : String(error);
+  } else if (outcome === "transient") {
+    delay = retryDelayMs(attempt, Math.random);
     layout.state("error");
     layout.coverWith(element("p", {}, `${message} This page tries again by itself.`));
+  } else {
+    layout.state("error");
+    layout.coverWith(element("p", {}, message));
   }
-  const delay = loggedOut ? LOGIN_CHECK_MS : retryDelayMs(attempt, Math.random);
   await new Promise((resolve) => setTimeout(resolve, delay));
 }
