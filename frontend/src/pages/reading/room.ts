@@ -40,6 +40,7 @@ export class ReadingRoom {
   private shown: ShownCase | null = null;
   private showing: string | null = null;
   private chosen: Answer | null = null;
+  private answersTaken = 0;
 
   constructor(
     root: HTMLElement,
@@ -89,7 +90,7 @@ export class ReadingRoom {
     await this.outbox.load();
     // Answers of an earlier visit go first: the server's word on what is next then counts them.
     await this.outbox.flush();
-    this.session = await untilAnswered(this.layout, () => getJson<ReadingSession>(this.sessionUrl));
+    this.session = await this.currentSession();
     this.server = this.session;
     this.layout.describe(this.session);
     if (this.preview) this.layout.nothingStored();
@@ -98,6 +99,15 @@ export class ReadingRoom {
     const first = currentCase(this.sitting);
     if (this.session.study.instructions && this.server.progress.done === 0 && first !== null) this.welcome(first);
     else this.refresh();
+  }
+
+  /** The server's word on what is next, asked for again when an answer was taken while it was on its way. */
+  private async currentSession(): Promise<ReadingSession> {
+    for (;;) {
+      const before = this.answersTaken;
+      const session = await untilAnswered(this.layout, () => getJson<ReadingSession>(this.sessionUrl));
+      if (this.answersTaken === before) return session;
+    }
   }
 
   private get preview(): boolean {
@@ -336,6 +346,7 @@ export class ReadingRoom {
   }
 
   private accepted(entry: OutboxEntry, reply: RatingReply): void {
+    this.answersTaken += 1;
     this.confirm(entry);
     // Answers of an earlier visit are sent before the session is known.
     if ((this.server as ServerView | undefined) === undefined) return;
