@@ -43,7 +43,7 @@ def forest(data: ReportData) -> Drawing:
     analysis, options = data.analysis, data.options
     rows = [_forest_row(data.rater_labels[row["rater"]], row) for row in analysis["raters"]]
     rows.append(_forest_row(ENSEMBLE, analysis["ensemble"], kind="summary"))
-    rows.append(_forest_row("Pooled (too narrow)", analysis["pooled"], kind="naive"))
+    rows.append(_forest_row("Pooled (as if independent)", analysis["pooled"], kind="naive"))
     balanced = analysis["design"]["balanced"]
     return forest_plot(
         rows,

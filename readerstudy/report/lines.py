@@ -70,8 +70,9 @@ def _weighted(found: Mapping[str, Any]) -> str:
 def _pooled(found: Mapping[str, Any], *, level: int) -> str:
     words = f"{found['correct']} of {found['n']} right, {share_words(found['accuracy'], level_percent=level)}"
     inflation = found["variance_inflation"]
-    if inflation is not None:
-        words += f"; the honest variance is {inflation:.1f} times as large"
+    # Estimated from few raters it may come out below 1, which would be no licence to pool.
+    if inflation is not None and inflation > 1:
+        words += f"; with raters and cases random the variance is {inflation:.1f} times as large"
     return f"{words}. {found['warning']}"
 
 

@@ -102,7 +102,7 @@ def _rows(codes, truth, calls, sure, people, random):
                     "reading_ms": int(random.lognormal(9, 0.5)),
                     "truth": true,
                     "correct": int(answer == true),
-                    "digest": hashlib.sha256(bytes([column, position])).hexdigest(),
+                    "digest": hashlib.sha256(f"{column} {position}".encode()).hexdigest(),
                 }
             )
     # One answer that its rater revised: it stands in the ledger and does not count.

@@ -58,7 +58,7 @@ def _ground(drawing: Drawing, frame: Frame, *, chance: float | None, margin: flo
 
 def _row(drawing: Drawing, frame: Frame, row: ForestRow, *, y: float) -> None:
     colour = {"rater": INK, "summary": ACCENT, "naive": MUTED}[row.kind]
-    drawing.text(8, y + 4, clipped(row.label, letters=24), colour=colour, bold=row.kind == "summary")
+    drawing.text(8, y + 4, clipped(row.label, letters=26), colour=colour, bold=row.kind == "summary")
     drawing.text(N_X, y + 4, str(row.n), anchor="end", colour=MUTED)
     if row.value is None:
         drawing.text(RIGHT + 24, y + 4, "not estimable", colour=MUTED)
