@@ -118,6 +118,22 @@ export interface paths {
         patch: operations["datasets_scans_partial_update"];
         trace?: never;
     };
+    "/api/datasets/scans/{id}/liver-estimate/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["datasets_scans_liver_estimate_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/scans/{id}/manifest/": {
         parameters: {
             query?: never;
@@ -316,6 +332,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/studies/{id}/plan/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The analysis plan, frozen when the study is locked. */
+        get: operations["studies_plan_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/{id}/progress/": {
         parameters: {
             query?: never;
@@ -357,7 +390,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The full default analysis; 409 until the study is unblinded. */
+        /** @description The whole analysis, or as CSV one row per rater and for the ensemble; 409 until the study is unblinded. */
         get: operations["studies_results_retrieve"];
         put?: never;
         post?: never;
@@ -544,6 +577,36 @@ export interface components {
             /** Format: double */
             device_pixel_ratio?: number;
             viewport_px?: number[];
+        };
+        Equivalence: {
+            /**
+             * Format: double
+             * @description In proportion points: 0.15 is 15 points
+             */
+            margin: number;
+            /** Format: double */
+            level: number;
+            /** Format: double */
+            low: number | null;
+            /** Format: double */
+            high: number | null;
+            /** Format: double */
+            p: number | null;
+            equivalent: boolean | null;
+            reason: string | null;
+        };
+        Estimate: {
+            /**
+             * Format: double
+             * @description null: see reason
+             */
+            value: number | null;
+            /** Format: double */
+            low: number | null;
+            /** Format: double */
+            high: number | null;
+            /** @description Why value or interval can't be estimated */
+            reason: string | null;
         };
         Generator: {
             /** Format: uuid */
@@ -797,6 +860,14 @@ export interface components {
             /** @description Groups the scans of one person; never an identity */
             subject?: string;
         };
+        Plan: {
+            plan: {
+                [key: string]: unknown;
+            };
+            digest: string;
+            frozen: boolean;
+            in_words: string[];
+        };
         Presentation: {
             rows: number;
             columns: number;
@@ -804,6 +875,21 @@ export interface components {
             spacing_zyx_mm: number[];
             start_slice: number;
             marker: components["schemas"]["Marker"] | null;
+        };
+        Primary: {
+            method: string;
+            measure: string;
+            /**
+             * Format: double
+             * @description The value under chance
+             */
+            null: number;
+            estimate: components["schemas"]["Estimate"];
+            /** Format: double */
+            p: number | null;
+            equivalence: components["schemas"]["Equivalence"];
+            verdict: string;
+            sentence: string;
         };
         Progress: {
             done: number;
@@ -844,6 +930,45 @@ export interface components {
             interactions?: components["schemas"]["InteractionsRequest"];
             environment?: components["schemas"]["EnvironmentRequest"];
         };
+        /** @description One row per rating. Columns of the truth are there after the unblinding only. */
+        Ratings: {
+            schema: string;
+            study: {
+                [key: string]: unknown;
+            };
+            /** @description Column to meaning */
+            codebook: {
+                [key: string]: string;
+            };
+            ratings: {
+                [key: string]: unknown;
+            }[];
+        };
+        /** @description One rater; the answer holds more fields than these, such as detection indices and Bayes factors. */
+        Reading: {
+            /** @description Number of the rater in the study */
+            rater: string;
+            n: number;
+            missing: number;
+            correct: number;
+            /** @description Synthetic cases called synthetic */
+            tp: number;
+            fn: number;
+            /** @description Real cases called synthetic */
+            fp: number;
+            tn: number;
+            accuracy: components["schemas"]["Estimate"];
+            sensitivity: components["schemas"]["Estimate"];
+            specificity: components["schemas"]["Estimate"];
+            auc?: components["schemas"]["Estimate"];
+            /** @description binomial or fisher */
+            test: string;
+            /** Format: double */
+            p: number | null;
+            /** Format: double */
+            p_adjusted: number | null;
+            verdict: string;
+        };
         ReadingSession: {
             progress: components["schemas"]["Progress"];
             state: components["schemas"]["SessionStateEnum"];
@@ -866,6 +991,56 @@ export interface components {
             /** Format: uuid */
             generator: string;
             seed: number;
+        };
+        /** @description The default analysis. Sections without fields of their own here are objects of the same file's analysis.json. */
+        Results: {
+            schema: string;
+            software: {
+                [key: string]: string;
+            };
+            /** @description The frozen choices that the analysis ran under */
+            options: {
+                [key: string]: unknown;
+            };
+            /** @description Per section: planned or exploratory */
+            status: {
+                [key: string]: string;
+            };
+            plan_digest: string | null;
+            design: {
+                [key: string]: unknown;
+            };
+            primary: components["schemas"]["Primary"];
+            raters: components["schemas"]["Reading"][];
+            ensemble: {
+                [key: string]: unknown;
+            };
+            /** @description With a warning: readings counted as if they were independent */
+            pooled: {
+                [key: string]: unknown;
+            };
+            /** @description AUC averaged over raters, raters and cases random */
+            mrmc: {
+                [key: string]: unknown;
+            };
+            permutation: {
+                [key: string]: unknown;
+            };
+            agreement: {
+                [key: string]: unknown;
+            };
+            roc: {
+                [key: string]: unknown;
+            } | null;
+            calibration: {
+                [key: string]: unknown;
+            }[] | null;
+            difficulty: {
+                [key: string]: unknown;
+            };
+            model: {
+                [key: string]: unknown;
+            };
         };
         /** @enum {string} */
         ReviewEnum: "pending" | "accepted" | "rejected";
@@ -1308,6 +1483,27 @@ export interface operations {
             };
         };
     };
+    datasets_scans_liver_estimate_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobReference"];
+                };
+            };
+        };
+    };
     datasets_scans_manifest_retrieve: {
         parameters: {
             query?: never;
@@ -1597,6 +1793,28 @@ export interface operations {
             };
         };
     };
+    studies_plan_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+        };
+    };
     studies_progress_list: {
         parameters: {
             query?: {
@@ -1624,7 +1842,9 @@ export interface operations {
     };
     studies_ratings_retrieve: {
         parameters: {
-            query?: never;
+            query?: {
+                format?: "csv" | "json";
+            };
             header?: never;
             path: {
                 /** @description A UUID string identifying this study. */
@@ -1639,16 +1859,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": components["schemas"]["Ratings"];
+                    "text/csv": string;
                 };
             };
         };
     };
     studies_results_retrieve: {
         parameters: {
-            query?: never;
+            query?: {
+                format?: "csv" | "json";
+            };
             header?: never;
             path: {
                 /** @description A UUID string identifying this study. */
@@ -1663,9 +1884,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": components["schemas"]["Results"];
+                    "text/csv": string;
                 };
             };
         };
