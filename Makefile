@@ -70,7 +70,7 @@ build: frontend/dist/.vite/manifest.json ## the frontend
 system-packages:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; PYTHON=... names another one."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q python3-venv; } || { echo "Python's venv is missing: sudo apt-get install python3-venv"; exit 1; }
-	@command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || { echo "Node 20 or newer with npm is needed: https://nodejs.org, or your system's package nodejs"; exit 1; }
+	@command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || { echo "Node 20 or newer with npm is needed: https://nodejs.org, or your system's package nodejs"; exit 1; }
 
 chromium:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q chromium fonts-dejavu-core; } || { echo "The browser tests need Chromium: sudo apt-get install chromium fonts-dejavu-core"; exit 1; }
