@@ -71,6 +71,7 @@ def save_generator(
     generator.bank, generator.space = build_bank(generator, cases, seed=trainer.config.seed)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(_tensors(generator), folder / cards.WEIGHTS_NAME)
+    (folder / cards.WEIGHTS_NAME).chmod(0o644)
     digest = cards.file_digest(folder / cards.WEIGHTS_NAME)
     generator.card = describe(trainer, cases, generator, name=name, command=command, data_note=data_note)
     generator.card["weights_sha256"] = digest

@@ -65,7 +65,7 @@ def build_bank(generator: Generator, cases: list[Case], *, seed: int) -> tuple[S
     bank = SignatureBank(
         lesion_codes=lesion_codes[good],
         directions=(lesion_codes - matched)[good],
-        kinds=np.array([LESION_KINDS.index(k) for k in kinds], np.int64)[good],  # type: ignore[arg-type]
+        kinds=np.array([LESION_KINDS.index(k) for k in kinds], np.int64)[good],
         diameters_mm=np.array([r.diameter_mm for _, r in known], np.float32)[good],
         contrasts_hu=contrasts[good],
         profiles_hu=profiles[good],

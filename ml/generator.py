@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ml.nets.autoencoder import Decoder, Encoder, FreshNoise
+from ml.nets.autoencoder import Decoder, Encoder, FreshNoise, to_device
 from ml.nets.config import NetConfig
 from ml.patches import HU_SCALE, Volume
 from ml.signatures import Codes, NormalNeighbours, SignatureBank, SignatureSpace
@@ -26,8 +26,10 @@ class Generator:
 
     def __init__(self, net: NetConfig, *, card: dict[str, Any], device: torch.device) -> None:
         self.net, self.card, self.device = net, card, device
-        self.encoder = Encoder(net).eval().to(device, memory_format=torch.channels_last_3d)
-        self.decoder = Decoder(net).eval().to(device, memory_format=torch.channels_last_3d)
+        self.encoder = to_device(Encoder(net), device)
+        self.decoder = to_device(Decoder(net), device)
+        self.encoder.eval()
+        self.decoder.eval()
         self.half = device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
 
     @property

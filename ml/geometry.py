@@ -73,7 +73,8 @@ class Grid:
         """Fractional zyx indices of LPS points; shape (..., 3) in LPS gives (..., 3) in zyx."""
         offset = np.asarray(point_lps_mm, dtype=np.float64) - np.asarray(self.origin_lps_mm)
         scaled_xyz = offset @ self.direction_matrix
-        return scaled_xyz[..., ::-1] / np.asarray(self.spacing_zyx_mm)
+        index: NDArray[np.float64] = scaled_xyz[..., ::-1] / np.asarray(self.spacing_zyx_mm)
+        return index
 
     def nearest_voxel(self, point_lps_mm: ArrayLike) -> Int3:
         """The voxel whose centre is nearest to a point; it may lie outside the lattice."""

@@ -46,11 +46,11 @@ class Lesion:
 
 def label_lesions(mask: NDArray[np.generic]) -> NDArray[np.int32]:
     """Number the connected parts (26 neighbours) of each label of a mask, the largest first."""
-    mask = np.asarray(mask)
+    values = np.asarray(mask).astype(np.int64)
     numbered = np.zeros(mask.shape, np.int32)
     count = 0
-    for value in np.unique(mask[mask > 0]):
-        parts, found = ndimage.label(mask == value, structure=CONNECTED)
+    for value in np.unique(values[values > 0]):
+        parts, found = ndimage.label(values == value, structure=CONNECTED)
         numbered = np.where(parts > 0, parts + count, numbered).astype(np.int32)
         count += int(found)
     sizes = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
@@ -94,8 +94,10 @@ def measure_lesions(
     scan = _Scan(volume_hu, grid, numbered, liver_mask)
     lesions = []
     for number, box in enumerate(ndimage.find_objects(scan.numbered), start=1):
-        if box is not None and (scan.numbered[box] == number).sum() >= min_voxels:
-            lesions.append(scan.describe(number, box))
+        if box is None or (scan.numbered[box] == number).sum() < min_voxels:
+            continue
+        z, y, x = box
+        lesions.append(scan.describe(number, (z, y, x)))
     return lesions
 
 

@@ -97,7 +97,8 @@ class PatchFrame:
     @property
     def step_zyx(self) -> NDArray[np.float64]:
         """Voxels of the grid per patch sample."""
-        return np.asarray(self.config.spacing_zyx_mm) * self.zoom / np.asarray(self.spacing_zyx_mm)
+        step: NDArray[np.float64] = np.asarray(self.config.spacing_zyx_mm) * self.zoom / np.asarray(self.spacing_zyx_mm)
+        return step
 
     @property
     def middle_zyx(self) -> NDArray[np.float64]:
@@ -135,8 +136,10 @@ class PatchFrame:
 
 def unit_noise(rng: np.random.Generator, shape: Int3) -> Volume:
     """CT-like noise of unit standard deviation at the patch's resolution."""
-    noise = ndimage.gaussian_filter(rng.standard_normal(shape).astype(np.float32), (0.3, 0.7, 0.7), truncate=2.5)
-    return noise / noise.std()
+    white = rng.standard_normal(shape).astype(np.float32)
+    noise: Volume = ndimage.gaussian_filter(white, (0.3, 0.7, 0.7), truncate=2.5)
+    noise /= noise.std()
+    return noise
 
 
 def _high_pass_sd(patch: Volume, inside: Mask | None) -> float:
@@ -147,14 +150,15 @@ def _high_pass_sd(patch: Volume, inside: Mask | None) -> float:
 
 def normalise(patch_hu: Volume, weight: Volume, level_hu: float, rng: np.random.Generator) -> Volume:
     """What the encoder sees: (HU - liver) / 80 in the liver, noise of the same strength elsewhere."""
-    tissue = np.clip((patch_hu - level_hu) / HU_SCALE, -CLIP, CLIP)
+    tissue: Volume = np.clip((patch_hu - level_hu) / HU_SCALE, -CLIP, CLIP)
     if weight.min() > 0.99:
         return tissue
     # Nothing of the outside may show, not even in the strength of the noise that replaces it.
     inside = weight > 0.95
     strength = _high_pass_sd(tissue * inside, inside) if inside.sum() > 300 else FALLBACK_NOISE
     noise = unit_noise(rng, (patch_hu.shape[0], patch_hu.shape[1], patch_hu.shape[2]))
-    return weight * tissue + (1 - weight) * noise * (strength / _high_pass_sd(noise, None))
+    filled: Volume = weight * tissue + (1 - weight) * noise * (strength / _high_pass_sd(noise, None))
+    return filled
 
 
 def extract(case: Case, frame: PatchFrame, rng: np.random.Generator) -> Volume:
@@ -226,11 +230,12 @@ class PatchSampler:
     """
 
     def __init__(self, cases: list[Case], config: NetConfig, *, population: Population, seed: int) -> None:
-        self.cases, self.config, self.population = cases, config, population
+        self.config, self.population = config, population
         self.rng = np.random.default_rng([seed, 3108])
-        self.liver_voxels = [np.flatnonzero(case.weight > 0.9) for case in cases]
+        places = [(case, np.flatnonzero(case.weight > 0.9)) for case in cases]
+        self.places = [(case, voxels) for case, voxels in places if voxels.size]
         self.lesions = [(c, record) for c in cases for record in c.lesions if record.diameter_mm >= 5]
-        if not any(len(v) for v in self.liver_voxels):
+        if not self.places:
             raise TrainingError("No case has liver to take patches from.")
 
     def batch(self, count: int) -> Volume:
@@ -257,10 +262,7 @@ class PatchSampler:
     def _anywhere(self) -> tuple[Case, PatchFrame]:
         rng = self.rng
         while True:
-            number = int(rng.integers(len(self.cases)))
-            case, voxels = self.cases[number], self.liver_voxels[number]
-            if not len(voxels):
-                continue
+            case, voxels = self.places[int(rng.integers(len(self.places)))]
             centre = np.unravel_index(voxels[rng.integers(len(voxels))], case.grid.size_zyx)
             frame = self._frame(case, np.asarray(centre, float), float(np.exp(rng.uniform(np.log(0.5), np.log(1.8)))))
             if self.population == "all" or not case.labels[frame.source_box(case.grid.size_zyx)].any():

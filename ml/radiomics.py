@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, stats
@@ -15,9 +17,9 @@ GREY_LEVELS, GREY_STEP = 16, 0.15
 
 def feature_names() -> list[str]:
     """Names of the columns of ``features``."""
-    shells = [f"{what}_{a}_{b}" for a, b in zip(SHELLS_PX[:-1], SHELLS_PX[1:], strict=True) for what in ("mean", "sd")]
+    shells = [f"{what}_{a}_{b}" for a, b in itertools.pairwise(SHELLS_PX) for what in ("mean", "sd")]
     names = [*shells, "gradient_mean", "gradient_sd", "gradient_p95", "skewness", "kurtosis"]
-    names += [f"rough_sd_{a}_{b}" for a, b in zip(SHELLS_PX[:-1], SHELLS_PX[1:], strict=True)]
+    names += [f"rough_sd_{a}_{b}" for a, b in itertools.pairwise(SHELLS_PX)]
     names += [f"power_{band:.2f}" for band in BANDS]
     names += [f"{what}_{step}" for step in (1, 3) for what in ("contrast", "homogeneity", "energy", "correlation")]
     return [*names, "slice_difference", "slice_correlation", "slice_mean_step", "sagittal_gradient"]
@@ -40,7 +42,7 @@ def _one(patch: NDArray[np.float32]) -> NDArray[np.float64]:
     size = middle.shape[0]
     radius = np.hypot(*np.meshgrid(*[np.arange(n) - (n - 1) / 2 for n in middle.shape], indexing="ij"))
     rough = middle - ndimage.gaussian_filter(middle, 1.5, truncate=2.5)
-    shells = [(radius >= a) & (radius < b) for a, b in zip(SHELLS_PX[:-1], SHELLS_PX[1:], strict=True)]
+    shells = [(radius >= a) & (radius < b) for a, b in itertools.pairwise(SHELLS_PX)]
     half = min(14, size // 2)
     core = middle[size // 2 - half : size // 2 + half, size // 2 - half : size // 2 + half]
     gradient = np.hypot(*np.gradient(core))
@@ -66,9 +68,8 @@ def _grey_levels(core: NDArray[np.float32]) -> list[float]:
     values: list[float] = []
     for step in (1, 3):
         pairs = [(level[step:], level[:-step]), (level[:, step:], level[:, :-step])]
-        joint = sum(
-            np.bincount((a * GREY_LEVELS + b).ravel(), minlength=GREY_LEVELS**2) for a, b in pairs
-        ).reshape(GREY_LEVELS, GREY_LEVELS)
+        counts = [np.bincount((a * GREY_LEVELS + b).ravel(), minlength=GREY_LEVELS**2) for a, b in pairs]
+        joint = np.sum(counts, axis=0).reshape(GREY_LEVELS, GREY_LEVELS)
         joint = (joint + joint.T) / (2 * joint.sum())
         mean, spread = (i * joint).sum(), np.sqrt((((i - (i * joint).sum()) ** 2) * joint).sum())
         values += [
@@ -87,4 +88,9 @@ def _through_plane(patch: NDArray[np.float32], radius: NDArray[np.float64]) -> l
     middle = patch.shape[0] // 2
     correlation = float(np.corrcoef(columns[middle], columns[middle + 1])[0, 1])
     sagittal = np.hypot(*np.gradient(patch[:, :, patch.shape[2] // 2]))
-    return [float(steps.std()), correlation, float(np.abs(columns.mean(1)[1:] - columns.mean(1)[:-1]).mean()), float(sagittal.mean())]
+    return [
+        float(steps.std()),
+        correlation,
+        float(np.abs(columns.mean(1)[1:] - columns.mean(1)[:-1]).mean()),
+        float(sagittal.mean()),
+    ]

@@ -55,7 +55,7 @@ def depth_profile(values: NDArray[np.floating], depths_mm: NDArray[np.floating])
     bins = np.rint((depths_mm - PROFILE_DEPTHS_MM[0]) / PROFILE_STEP_MM).astype(np.int64)
     keep = (bins >= 0) & (bins < len(PROFILE_DEPTHS_MM))
     count = np.bincount(bins[keep], minlength=len(PROFILE_DEPTHS_MM)).astype(np.float64)
-    total = np.bincount(bins[keep], weights=values[keep], minlength=len(PROFILE_DEPTHS_MM))
+    total = np.bincount(bins[keep], weights=values[keep], minlength=len(PROFILE_DEPTHS_MM)).astype(np.float64)
     steep, flat = (_kernel_mean(count, total, mm) for mm in (SURFACE_BANDWIDTH_MM, CORE_BANDWIDTH_MM))
     core = np.clip((PROFILE_DEPTHS_MM - 2) / 3, 0, 1)
     return (steep * (1 - core) + flat * core).astype(np.float32)
@@ -75,7 +75,8 @@ def lookup(profile: Volume, depth_mm: Volume) -> Volume:
     fine = np.interp(
         np.arange(FINE_STEPS * (len(profile) - 1) + 1) / FINE_STEPS, np.arange(len(profile)), profile
     ).astype(np.float32)
-    return fine[np.minimum(position + 0.5, len(fine) - 1).astype(np.int32)]
+    values: Volume = fine[np.minimum(position + 0.5, len(fine) - 1).astype(np.int32)]
+    return values
 
 
 def outer_fade(depth_mm: Volume) -> Volume:

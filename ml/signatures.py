@@ -28,11 +28,12 @@ class SignatureSpace:
     def fit(cls, codes: Codes, count: int | None = None) -> SignatureSpace:
         """PCA by singular value decomposition; each component's largest weight is positive."""
         mean = codes.mean(0)
-        _, singular, rows = np.linalg.svd(codes - mean, full_matrices=False)
+        centred = (codes - mean).astype(np.float64)
+        _, singular, rows = np.linalg.svd(centred, full_matrices=False)
         largest = np.take_along_axis(rows, np.abs(rows).argmax(1)[:, None], 1)
         ratio = singular**2 / (singular**2).sum()
-        rows = rows * np.sign(largest)
-        return cls(mean.astype(np.float32), rows[:count].astype(np.float32), ratio[:count].astype(np.float32))
+        signed = rows * np.sign(largest)
+        return cls(mean.astype(np.float32), signed[:count].astype(np.float32), ratio[:count].astype(np.float32))
 
     def coordinates(self, codes: Codes) -> Codes:
         """Codes (n, d) in components (n, k)."""

@@ -10,6 +10,7 @@ import argparse
 import copy
 import itertools
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterable
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from ml import losses
 from ml.artefact import save_generator
 from ml.errors import TrainingError
-from ml.nets.autoencoder import Decoder, Encoder
+from ml.nets.autoencoder import Decoder, Encoder, to_device
 from ml.nets.config import NetConfig
 from ml.nets.critics import CodeCritic, JointCritic
 from ml.patches import Case, PatchSampler, Population, load_cases
@@ -83,7 +84,7 @@ class Trainer:
         self.critic, self.code_critic = JointCritic(net), CodeCritic(net)
         self.mean_encoder, self.mean_decoder = copy.deepcopy(self.encoder), copy.deepcopy(self.decoder)
         for module in self.modules().values():
-            module.to(self.device, memory_format=torch.channels_last_3d)
+            to_device(module, self.device)
         rate = config.learning_rate
         coder = itertools.chain(self.encoder.parameters(), self.decoder.parameters())
         self.optimisers = {
@@ -241,7 +242,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         parser.add_argument(f"--{key.replace('_', '-')}", type=type(value), default=value)
     given = list(arguments) if arguments is not None else sys.argv[1:]
     options = parser.parse_args(given)
-    command = " ".join(["python -m ml.train", *given])
+    command = shlex.join(["python", "-m", "ml.train", *given])
     torch.set_num_threads(options.threads)
     config = TrainConfig(**{key: getattr(options, key) for key in asdict(TrainConfig())})
     cases = load_cases(options.data)

@@ -48,17 +48,19 @@ def insert_lesion(
         PointOutsideLiverError, LesionDoesNotFitError: with a sentence for the screen.
     """
     from ml.editing.insertion import insert
+    from ml.editing.resampling import one_thread
 
-    return insert(
-        volume_hu,
-        grid,
-        liver_mask=liver_mask,
-        centre_lps_mm=centre_lps_mm,
-        spec=spec,
-        generator=generator,
-        device=device,
-        on_progress=on_progress,
-    )
+    with one_thread():
+        return insert(
+            volume_hu,
+            grid,
+            liver_mask=liver_mask,
+            centre_lps_mm=centre_lps_mm,
+            spec=spec,
+            generator=generator,
+            device=device,
+            on_progress=on_progress,
+        )
 
 
 def remove_lesion(
@@ -89,14 +91,16 @@ def remove_lesion(
         EditError: there is too little liver around the lesion to learn from.
     """
     from ml.editing.removal import remove
+    from ml.editing.resampling import one_thread
 
-    return remove(
-        volume_hu,
-        grid,
-        liver_mask=liver_mask,
-        lesion_mask=lesion_mask,
-        generator=generator,
-        seed=seed,
-        device=device,
-        on_progress=on_progress,
-    )
+    with one_thread():
+        return remove(
+            volume_hu,
+            grid,
+            liver_mask=liver_mask,
+            lesion_mask=lesion_mask,
+            generator=generator,
+            seed=seed,
+            device=device,
+            on_progress=on_progress,
+        )

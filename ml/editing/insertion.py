@@ -37,6 +37,8 @@ DENTS = {"hypodense": 0.10, "cystic": 0.03, "ring_enhancing": 0.08}
 MAX_TEXTURE_HU = 12.0
 # The shape may be grown by this part of its radius to reach the asked volume at the liver's border.
 MAX_GROWTH = 0.35
+# The lesion must leave liver around it to be told from.
+MAX_SHARE_OF_LIVER = 0.85
 CENTRING_STEPS, CENTRED_VOXELS = 4, 0.25
 COARSE_MM = 1.8
 # How far an irregular lesion reaches beyond its sphere.
@@ -70,7 +72,8 @@ def insert(
     """See ``ml.editing.insert_lesion``."""
     report = on_progress or (lambda _: None)
     rng = np.random.default_rng([spec.seed, 2021])
-    centre = grid.to_voxel(centre_lps_mm)
+    # Rounded, so that the last digits of a grid's direction never move a box by a voxel.
+    centre = np.round(grid.to_voxel(centre_lps_mm), 4)
     check_inside_liver(grid, liver_mask, centre)
     generator = generator.on(device)
     zoom = canonical_zoom(spec.diameter_mm)
@@ -211,7 +214,7 @@ def settle(
         offset = np.asarray(lesion.centre_zyx) - matrix @ aim
         depth = resample(lesion.depth_mm, matrix @ np.diag(stride), offset, liver.shape) * np.float32(scale)
         shift = _volume_offset(depth, liver, volume_mm3 / (spacing * stride).prod())
-        _check_fit(shift, spec)
+        _check_fit(shift, spec, room_mm3=float(liver.sum() * (spacing * stride).prod()))
         depth -= np.float32(shift)
         centroid = np.argwhere((depth > 0) & liver).mean(0) * stride
         if np.abs(centroid - centre_zyx).max() < CENTRED_VOXELS:
@@ -227,8 +230,9 @@ def settle(
     return Pose(matrix, offset, scale, start, (sz, sy, sx), reference)
 
 
-def _check_fit(shift_mm: float, spec: LesionSpec) -> None:
-    if shift_mm < -MAX_GROWTH * spec.diameter_mm / 2:
+def _check_fit(shift_mm: float, spec: LesionSpec, *, room_mm3: float) -> None:
+    too_large = np.pi / 6 * spec.diameter_mm**3 > MAX_SHARE_OF_LIVER * room_mm3
+    if too_large or shift_mm < -MAX_GROWTH * spec.diameter_mm / 2:
         raise LesionDoesNotFitError(
             f"A lesion of {spec.diameter_mm:g} mm does not fit here; "
             "choose a smaller one or a place deeper in the liver."

@@ -25,11 +25,12 @@ def reference_hu(hu: Volume, liver: Mask, depth: Volume, fallback: float) -> flo
 
 def bounding_box(mask: Mask) -> Box:
     """The smallest box that holds a mask; raises EditError for an empty one."""
-    box = []
+    box: list[slice] = []
     for axis in range(3):
         others = tuple(n for n in range(3) if n != axis)
         # Each axis looks only at what the ones before left.
-        part = mask[(*box, *[slice(None)] * (3 - len(box)))]
+        rest: list[slice] = [slice(None)] * (3 - len(box))
+        part = mask[(*box, *rest)]
         hit = np.flatnonzero(part.any(axis=others))
         if not len(hit):
             raise EditError("The edit would change nothing here.")

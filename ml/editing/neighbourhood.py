@@ -17,7 +17,7 @@ from ml.signatures import Codes
 
 SMALLEST_VIEW_MM = 24.0
 VESSEL_SIGMA_MM = 1.3
-VESSEL_THRESHOLD = 2.5
+VESSEL_RAMP = (1.8, 3.4)
 MIN_LIVER_VOXELS = 60
 
 
@@ -43,7 +43,8 @@ class Neighbourhood:
 
     def local_index(self, index_zyx: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scan indices in the crop's indices."""
-        return index_zyx - np.array([s.start for s in self.box])
+        local: NDArray[np.float64] = index_zyx - np.array([s.start for s in self.box])
+        return local
 
     def part(self, box: Box) -> Neighbourhood:
         """A smaller neighbourhood, with the same level and noise; ``box`` in the crop's indices."""
@@ -164,5 +165,8 @@ def vessel_excess(hu: Volume, liver: Mask, level_hu: float, spacing_zyx_mm: Floa
     below = smooth[liver & (smooth < 0)]
     spread = float(np.sqrt((below**2).mean())) if len(below) > 30 else 5.0
     spread = min(spread, 12.0)
-    excess: Volume = np.where(smooth > VESSEL_THRESHOLD * spread, smooth, 0).astype(np.float32)
+    low, high = VESSEL_RAMP
+    # A ramp, because a hard threshold would leave steps in the scan.
+    certain = np.clip((smooth / spread - low) / (high - low), 0, 1)
+    excess: Volume = (smooth * certain).astype(np.float32)
     return excess

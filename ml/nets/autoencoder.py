@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,14 @@ SLOPE = 0.2
 GROUPS = 8
 # The deterministic part of the first noise levels shapes structure, the later ones texture.
 NOISE_CHANNELS = (1, 2, 2, 2)
+
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+def to_device(module: ModuleT, device: torch.device) -> ModuleT:
+    """Move a network and lay its weights out channels-last, which convolutions on CPUs want."""
+    return module.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 
 class NoiseSource(Protocol):

@@ -39,10 +39,10 @@ def _system(pixels: int, views: int) -> tuple[sparse.csr_array, sparse.csr_array
     """Forward matrix (rays x pixels) and back-projection matrix (pixels x rays) of the views in [0, 45] degrees."""
     if views % 4:
         raise ValueError("The number of views must be a multiple of four.")
-    axis = np.arange(pixels) - (pixels - 1) / 2
+    axis: NDArray[np.float64] = np.arange(pixels, dtype=np.float64) - (pixels - 1) / 2
     angles = np.arange(views // 4 + 1) * np.pi / views
-    forward = sparse.vstack([_joseph_view(axis, float(angle)) for angle in angles], format="csr")
-    back = sparse.hstack([_pixel_driven_view(axis, float(angle)) for angle in angles], format="csr")
+    forward = sparse.csr_array(sparse.vstack([_joseph_view(axis, float(angle)) for angle in angles]))
+    back = sparse.csr_array(sparse.hstack([_pixel_driven_view(axis, float(angle)) for angle in angles]))
     return forward, back
 
 
@@ -150,7 +150,8 @@ def _attenuation(hu: Volume, pixel_mm: float) -> Volume:
 
 def _bow_tie(pixels: int) -> Volume:
     position = (np.arange(pixels) - (pixels - 1) / 2) / (0.36 * pixels)
-    return (np.exp(-1.6 * position**2) + 0.08).astype(np.float32)[None, :, None]
+    profile: Volume = (np.exp(-1.6 * position**2) + 0.08).astype(np.float32)[None, :, None]
+    return profile
 
 
 def acquire_pair(

@@ -153,9 +153,9 @@ def _stomach(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
     if shape is None:
         return
     shape = shape.within(wall.cavity_depth - 4).shifted(2 * canvas.field(14, box=shape.box))
-    rugae = np.abs(canvas.field(5, box=shape.box))
+    rugae = np.abs(canvas.field(5, box=shape.box)).astype(np.float32)
     canvas.paint(shape, phase.bowel_wall + 7)
-    canvas.paint(shape.shifted(-3 - 1.5 * rugae), 22 + 9 * canvas.field(6, box=shape.box))
+    canvas.paint(shape.shifted((-3 - 1.5 * rugae).astype(np.float32)), 22 + 9 * canvas.field(6, box=shape.box))
     if rng.random() < 0.8:
         _gas(canvas, shape, level_y_mm=centre[1] - rng.uniform(2, 14))
 

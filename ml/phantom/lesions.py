@@ -135,4 +135,5 @@ class LesionPainter:
             1 + 0.35 * np.clip(texture(max(4, 0.6 * radius_mm)), -2, 2)
         )
         core = np.clip((depth - width) / 2.5 + 0.5, 0, 1)
-        return liver_hu + rim * (1 - core) + contrast * core + 4 * texture(4), rng.uniform(1.8, 2.5), contrast
+        inside: Volume = (liver_hu + rim * (1 - core) + contrast * core + 4 * texture(4)).astype(np.float32)
+        return inside, rng.uniform(1.8, 2.5), contrast

@@ -30,7 +30,8 @@ class Liver:
 
 
 def _smooth_union(first: Volume, second: Volume, softness_mm: float) -> Volume:
-    return (softness_mm * np.logaddexp(first / softness_mm, second / softness_mm)).astype(np.float32)
+    union: Volume = (softness_mm * np.logaddexp(first / softness_mm, second / softness_mm)).astype(np.float32)
+    return union
 
 
 def liver_depth(canvas: Canvas, wall: Wall) -> Volume:
@@ -55,7 +56,8 @@ def liver_depth(canvas: Canvas, wall: Wall) -> Volume:
     middle = x - rng.uniform(-14, -4) - 0.25 * (y + 50)
     fissure = rng.uniform(1.2, 3) - np.abs(middle) + np.clip((y + 34) / 5, -6, 2)
     low = np.clip((rng.uniform(0, 20) - z) / 10, 0, 1)
-    return np.minimum(depth, -fissure * low + 8 * (1 - low)).astype(np.float32)
+    cut: Volume = np.minimum(depth, -fissure * low + 8 * (1 - low)).astype(np.float32)
+    return cut
 
 
 def paint_liver(canvas: Canvas, wall: Wall, phase: PhaseHu) -> Liver:

@@ -7,8 +7,8 @@ from ml.phantom import PhantomConfig, make_phantom
 
 @pytest.fixture(scope="session")
 def phantom():
-    """A portal-venous phantom with several lesions; small enough to scan in a second or two."""
-    config = PhantomConfig(size_zyx=(24, 192, 192), phase="portal", kernel="standard", photons=1.8e5, lesion_count=7)
+    """A portal-venous phantom with several lesions."""
+    config = PhantomConfig(phase="portal", kernel="standard", photons=1.8e5, lesion_count=7)
     return make_phantom(20001, config)
 
 

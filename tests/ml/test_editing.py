@@ -127,23 +127,20 @@ def test_kinds_look_different(insert, phantom):
 
 
 def test_the_scans_noise_stays(insert, phantom):
-    """The change is smooth: it neither adds nor removes noise in the lesion or in its rim."""
+    """No ring of weak noise where the lesion meets the liver, none in the core, and none brought in."""
     result = insert(LesionSpec("hypodense", 24, -45, 2))
+    source = phantom.lesion_free_hu[result.box].astype(float)
 
-    def rough(volume):
-        volume = volume[result.box].astype(float)
-        return volume - ndimage.gaussian_filter(volume, (0, 1.5, 1.5))
+    def rough(values):
+        return values - ndimage.gaussian_filter(values, (0, 1.5, 1.5))
 
     depth = ndimage.distance_transform_edt(result.lesion_mask, sampling=phantom.grid.spacing_zyx_mm)
     outside = ndimage.distance_transform_edt(~result.lesion_mask, sampling=phantom.grid.spacing_zyx_mm)
-    vessel_free = ~phantom.vessels[result.box]
-    for region in (depth > 3, (outside < 4) & (depth < 1)):
-        region = region & vessel_free & phantom.liver[result.box]
-        before, after = (
-            rough(phantom.lesion_free_hu)[region].std(),
-            rough(result.apply(phantom.lesion_free_hu))[region].std(),
-        )
-        assert after == pytest.approx(before, rel=0.08)
+    plain = ~phantom.vessels[result.box] & phantom.liver[result.box]
+    rim, core = (outside < 4) & (depth < 2) & plain, (depth > 4) & plain
+    edited = result.edited.astype(float)
+    assert rough(edited)[rim].std() > 0.95 * rough(source)[rim].std()
+    assert rough(edited)[core].std() == pytest.approx(rough(source)[core].std(), rel=0.05)
 
 
 def test_points_outside_the_liver_are_refused_with_the_distance(insert, phantom):
@@ -287,9 +284,9 @@ from ml.editing import LesionSpec, insert_lesion
 from ml.phantom import PhantomConfig, make_phantom
 import numpy as np
 p = make_phantom(6, PhantomConfig(size_zyx=(16, 128, 128), phase="portal", lesion_count=0))
-c = np.argwhere(p.liver)[int(p.liver.sum()) // 2]
 from scipy import ndimage
 d = ndimage.distance_transform_edt(p.liver, sampling=p.grid.spacing_zyx_mm)
+d[:5] = d[-5:] = 0
 c = np.unravel_index(d.argmax(), d.shape)
 r = insert_lesion(p.hu, p.grid, liver_mask=p.liver, centre_lps_mm=p.grid.to_world(c),
                   spec=LesionSpec("hypodense", 12, -40, 3), generator=load_generator(device="cpu"))
