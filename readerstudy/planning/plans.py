@@ -50,7 +50,13 @@ def plan_preview(study: Study) -> list[str]:
     raters = study.raters.filter(excluded_at=None).count()
     if not raters:
         return ["Choose raters to see what this study can show."]
-    return preview(plan_of(study), raters=raters, cases=study.cases_planned)
+    plan = plan_of(study)
+    if plan.primary == "reader_averaged_auc" and not study.confidence_levels:
+        return [
+            "The primary analysis needs levels of confidence, and this study asks for none: "
+            "choose another primary analysis, or let raters say how sure they are."
+        ]
+    return preview(plan, raters=raters, cases=study.cases_planned)
 
 
 def deviations_of(study: Study, analysis: dict[str, Any]) -> list[str]:

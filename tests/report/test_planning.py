@@ -152,6 +152,13 @@ def test_the_words_of_every_plan_claim_nothing(draft):
     assert plan_preview(draft) == ["Choose raters to see what this study can show."]
 
 
+def test_a_plan_that_the_protocol_does_not_allow_is_pointed_out(draft, cast, owner):
+    design.change_design(study=draft, actor=cast.owner, plan_options={"primary": "reader_averaged_auc"})
+    design.change_design(study=draft, actor=cast.owner, confidence_levels=0)
+    page = owner.get(reverse("studies:plan", args=[draft.pk])).content.decode()
+    assert "needs levels of confidence, and this study asks for none" in page
+
+
 def test_the_planner_answers_within_a_second(owner):
     owner.get(reverse("studies:planner"))
     for measure in ("auc", "panel_accuracy", "ensemble"):
