@@ -53,8 +53,10 @@ def plan_preview(study: Study) -> list[str]:
     plan = plan_of(study)
     if plan.primary == "reader_averaged_auc" and not study.confidence_levels:
         return [
-            "The primary analysis needs levels of confidence, and this study asks for none: "
-            "choose another primary analysis, or let raters say how sure they are."
+            (
+                "The primary analysis needs levels of confidence, and this study asks for none: "
+                "choose another primary analysis, or let raters say how sure they are."
+            )
         ]
     return preview(plan, raters=raters, cases=study.cases_planned)
 
