@@ -188,7 +188,12 @@ class Pose:
         depth = resample(lesion.depth_mm, self.matrix, self.offset_in(around), around.hu.shape)
         depth *= np.float32(self.scale)
         wanted = np.pi / 6 * spec.diameter_mm**3 / around.grid.voxel_volume_mm3
-        return around, depth - np.float32(_volume_offset(depth, around.liver, wanted))
+        fitted = depth - np.float32(_volume_offset(depth, around.liver, wanted))
+        islands = _islands((fitted > 0) & around.liver)
+        if islands.any():
+            depth[islands] = fitted.min()
+            fitted = depth - np.float32(_volume_offset(depth, around.liver, wanted))
+        return around, fitted
 
 
 def settle(
@@ -226,7 +231,9 @@ def settle(
         for b, s, n in zip(found, (z, y, x), around.hu.shape, strict=True)
     )
     start = np.array([s.start for s in around.box])
-    reference = reference_hu(around.hu[coarse], liver, depth, around.level_hu)
+    # Bent depths are no distances outside the lesion; the reference is what the table of lesions would say.
+    distance = ndimage.distance_transform_edt(~((depth > 0) & liver), sampling=spacing * stride)
+    reference = reference_hu(around.hu[coarse], liver, -distance, around.level_hu)
     return Pose(matrix, offset, scale, start, (sz, sy, sx), reference)
 
 
@@ -267,6 +274,16 @@ def dents(
         bumps = ndimage.gaussian_filter(rough, sigma, mode="wrap", truncate=2.0)
         total += weight * np.clip(bumps / bumps.std(), -2, 2)
     return total * np.float32(strength * radius_mm)
+
+
+def _islands(inside: Mask) -> Mask:
+    """All but the largest connected part: a lesion is one piece."""
+    parts, count = ndimage.label(inside, structure=np.ones((3, 3, 3)))
+    if count < 2:
+        return np.zeros_like(inside)
+    largest = 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+    islands: Mask = inside & (parts != largest)
+    return islands
 
 
 def _volume_offset(depth: Volume, liver: Mask, wanted_voxels: float) -> float:
