@@ -227,7 +227,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 
-CELERY_BROKER_URL = env.str("CT_BROKER_URL", default="filesystem://")
+CELERY_BROKER_URL = env.str("CT_BROKER_URL", default="filesystem://localhost/")
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, str] = (
     {
         # Sender and receiver share one folder: what the web process writes is what the worker reads.
