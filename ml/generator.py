@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -69,6 +70,15 @@ class Generator:
                 batch = torch.from_numpy(np.ascontiguousarray(patches[start : start + BATCH]))[:, None]
                 parts.append(self.encoder(batch.to(self.device)).float().cpu().numpy())
         return np.concatenate(parts)
+
+    def signatures(self, patches: Volume) -> Codes:
+        """Codes averaged over the 16 mirrored and transposed views of each patch: what a patch is, not how it lies."""
+        views = [patches, patches.transpose(0, 1, 3, 2)]
+        flips = list(itertools.product((1, -1), repeat=3))
+        mean = np.zeros((len(patches), self.net.code_size), np.float32)
+        for view, (z, y, x) in itertools.product(views, flips):
+            mean += self.encode(view[:, ::z, ::y, ::x])
+        return mean / np.float32(len(views) * len(flips))
 
     def decode(self, codes: Codes, *, seed: int) -> Volume:
         """One noise draw of the patches of codes (n, code_size), normalised, shape (n, Z, Y, X)."""

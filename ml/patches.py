@@ -182,11 +182,9 @@ def build_case(
     liver = liver | (labels > 0)
     lesions = []
     for label, where in enumerate(ndimage.find_objects(labels), start=1):
-        if where is None:
+        if where is None or (labels[where] == label).sum() < MIN_LESION_VOXELS:
             continue
         inside = labels[where] == label
-        if inside.sum() < MIN_LESION_VOXELS:
-            continue
         z, y, x = (float(c + s.start) for c, s in zip(np.argwhere(inside).mean(0), where, strict=True))
         diameter_mm = float(np.cbrt(6 * inside.sum() * grid.voxel_volume_mm3 / np.pi))
         lesions.append(LesionRecord(label, (z, y, x), diameter_mm, (kinds or {}).get(label)))

@@ -163,7 +163,9 @@ def _cycle(out: Harvest, case: Case, twin: NDArray[np.int16], generator: Generat
     spec = LesionSpec(kind, diameter_mm, contrast_hu, seed)  # type: ignore[arg-type]
     common: dict[str, Any] = {"liver_mask": case.liver, "generator": generator}
     try:
-        inserted = insert_lesion(twin, case.grid, centre_lps_mm=case.grid.to_world(centre), spec=spec, **common)
+        inserted = insert_lesion(
+            twin, case.grid, centre_lps_mm=case.grid.to_world(centre).tolist(), spec=spec, **common
+        )
     except EditError:
         out.refused += 1
         return

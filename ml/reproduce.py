@@ -26,7 +26,8 @@ def classification(
     data = collect(load_cases(cases_folder), net, seed=seed)
     tables = baseline_tables(data)
     for name, generator in generators.items():
-        tables[f"signature {name}"] = generator.encode(data.patches).astype(np.float64)
+        tables[f"code {name}"] = generator.encode(data.patches).astype(np.float64)
+        tables[f"signature {name}"] = generator.signatures(data.patches).astype(np.float64)
     return [score for name, table in tables.items() for score in evaluate(name, table, data, seed=seed)], data
 
 
@@ -57,7 +58,7 @@ def atlas_figure(generator: Generator, data: LabelledPatches, path: Path) -> Non
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    codes = generator.encode(data.patches)
+    codes = generator.signatures(data.patches)
     space = SignatureSpace.fit(codes)
     coordinates, shares = space.coordinates(codes), space.explained_variance_ratio
     figure, axes = plt.subplots(figsize=(6, 5))

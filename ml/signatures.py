@@ -37,13 +37,11 @@ class SignatureSpace:
 
     def coordinates(self, codes: Codes) -> Codes:
         """Codes (n, d) in components (n, k)."""
-        projected: Codes = (codes - self.mean) @ self.components.T
-        return projected
+        return ((codes - self.mean) @ self.components.T).astype(np.float32)
 
     def codes(self, coordinates: Codes) -> Codes:
         """Back from components to codes."""
-        restored: Codes = coordinates @ self.components + self.mean
-        return restored
+        return (coordinates @ self.components + self.mean).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ def settle(
     start = np.array([s.start for s in around.box])
     # Bent depths are no distances outside the lesion; the reference is what the table of lesions would say.
     distance = ndimage.distance_transform_edt(~((depth > 0) & liver), sampling=spacing * stride)
-    reference = reference_hu(around.hu[coarse], liver, -distance, around.level_hu)
+    reference = reference_hu(around.hu[coarse], liver, (-distance).astype(np.float32), around.level_hu)
     return Pose(matrix, offset, scale, start, (sz, sy, sx), reference)
 
 
