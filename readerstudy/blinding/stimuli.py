@@ -48,9 +48,9 @@ class Cut:
 
 
 def display_flips(grid: Grid) -> tuple[bool, bool, bool]:
-    """Axes to reverse so that every picture has the patient's left on the right and the front on top."""
+    """Axes to reverse: the patient's left on the right, the front on top, and scrolling down goes to the feet."""
     matrix = grid.direction_matrix
-    return bool(matrix[2, 2] < 0), bool(matrix[1, 1] < 0), bool(matrix[0, 0] < 0)
+    return bool(matrix[2, 2] > 0), bool(matrix[1, 1] < 0), bool(matrix[0, 0] < 0)
 
 
 def study_frame(grids: Sequence[Grid], *, mode: str, field_of_view_mm: float, stack_slices: int) -> Frame:

@@ -67,7 +67,8 @@ def test_a_stack_is_whole_slices_with_the_place_in_the_middle_and_a_marker_on_it
     assert pixels[cut.marker_zyx] == volume[place]
     assert cut.marker_zyx[0] == frame.start_slice
     for offset in range(-2, 3):
-        index = slice_index + offset * flips[0]
+        # The slice nearest the head comes first: with z towards the head (flip 1) that is the highest index.
+        index = slice_index - offset * flips[0]
         plane = pixels[2 + offset]
         if 0 <= index < 12:
             assert np.array_equal(plane, volume[index][:: flips[1], :: flips[2]])
@@ -123,5 +124,5 @@ def test_values_are_clipped_to_one_range():
 
 
 def test_flips_follow_the_axes_of_the_patient():
-    assert display_flips(grid_of(flips=(1, 1, 1))) == (False, False, False)
-    assert display_flips(grid_of(flips=(-1, 1, -1))) == (True, False, True)
+    assert display_flips(grid_of(flips=(1, 1, 1))) == (True, False, False)
+    assert display_flips(grid_of(flips=(-1, 1, -1))) == (False, False, True)

@@ -23,13 +23,13 @@ def web(address: str, *, workers: int) -> Service:
 
 def worker(name: str, queues: str, *, beat: bool = False) -> Service:
     # One job at a time per process: a job owns its device, and a solo pool has no child that could be lost.
-    argv = [sys.executable, "-m", "celery", "-A", "ctplatform", "worker", "--pool", "solo", "-Q", queues]
+    argv = [sys.executable, "-m", "celery", "--quiet", "-A", "ctplatform", "worker", "--pool", "solo", "-Q", queues]
     argv += ["-n", f"{name}@%h", "--loglevel", "WARNING", "--without-mingle", "--without-gossip"]
     return Service(name, [*argv, "--beat"] if beat else argv)
 
 
 def beat() -> Service:
-    argv = [sys.executable, "-m", "celery", "-A", "ctplatform", "beat", "--loglevel", "WARNING"]
+    argv = [sys.executable, "-m", "celery", "--quiet", "-A", "ctplatform", "beat", "--loglevel", "WARNING"]
     return Service("beat", argv)
 
 
