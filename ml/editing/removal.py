@@ -11,18 +11,19 @@ from scipy import ndimage
 
 from ml.bank import canonical_zoom
 from ml.editing.measure import bounding_box, finish, reference_hu
-from ml.editing.neighbourhood import Neighbourhood, look_around, read_neighbourhood
+from ml.editing.neighbourhood import Neighbourhood, look_around, pool, read_neighbourhood
 from ml.editing.resampling import resample
 from ml.editing.spec import EditResult
 from ml.errors import EditError, NothingToRemoveError
 from ml.generator import Generator
-from ml.geometry import Grid
+from ml.geometry import Float3, Grid
 from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.patches import Mask, PatchFrame, Volume
 from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_fade, signed_depth_mm
 from ml.signatures import Codes
 
 DRAWS = 2
+FINE_VOXEL_MM = 0.9
 STRUCTURE_SIGMA_MM = 2.2
 # Low-passed structure must stand out this many times from the liver's own before it is levelled.
 STRUCTURE_THRESHOLD = 2.0
@@ -75,8 +76,7 @@ def remove(
     inside = lesion_mask[around.box]
     around = replace(around, liver=around.liver | inside)
     report(0.2)
-    # Voxel steps of the mask are no property of the lesion.
-    depth = ndimage.gaussian_filter(signed_depth_mm(inside, around.spacing_zyx_mm), (0.24, 0.8, 0.8))
+    depth = lesion_depth(inside, around.spacing_zyx_mm)
     code = view.signature(generator, level_hu=level_hu, seed=seed)
     decoded = decode_removal(
         generator, code, zoom=canonical_zoom(diameter_mm), centre=around.local_index(centre), around=around, seed=seed
@@ -97,6 +97,20 @@ def remove(
     result = finish(around, change, inside, reference=reference, provenance=provenance)
     report(1.0)
     return result
+
+
+def lesion_depth(inside: Mask, spacing_zyx_mm: Float3) -> Volume:
+    """Depth inside a lesion's mask in mm; fine voxels are pooled first, which costs nothing a scan could show."""
+    z, y, x = spacing_zyx_mm
+    factor = 2 if x < FINE_VOXEL_MM else 1
+    pooled = signed_depth_mm(pool(inside, factor) >= 0.5, (z, y * factor, x * factor))
+    if factor > 1:
+        matrix = np.diag([1.0, 1 / factor, 1 / factor])
+        shift = (factor - 1) / 2 / factor
+        pooled = resample(pooled, matrix, np.array([0.0, -shift, -shift]), inside.shape)
+    # Voxel steps of the mask are no property of the lesion.
+    smooth: Volume = ndimage.gaussian_filter(pooled, (0.24, 0.8, 0.8))
+    return smooth
 
 
 def decode_removal(
