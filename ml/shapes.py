@@ -22,6 +22,7 @@ SURFACE_BANDWIDTH_MM, CORE_BANDWIDTH_MM = 0.5, 1.5
 OUTER_FADE_MM = (-6.0, -3.0)
 # A fainter difference is no lesion.
 WEAKEST_CORE_HU = -6.0
+MAX_FLATNESS = 1.35
 DIFFERENCE_SIGMA_PX = (0.7, 1.2, 1.2)
 
 
@@ -89,12 +90,19 @@ def outer_fade(depth_mm: Volume) -> Volume:
 
 @dataclass(frozen=True)
 class DifferenceShape:
-    """What a decoded difference looks like; ``mask`` has the patch's shape, ``centre_zyx`` is in samples."""
+    """What a decoded difference looks like; ``mask`` has the patch's shape, ``centre_zyx`` is in samples.
+
+    ``roundness`` is the deepest depth over the radius of the sphere of equal volume, ``flatness`` how much
+    wider in the slice than through it (kept between 1/MAX_FLATNESS and MAX_FLATNESS): thick slices teach
+    flat lesions, which an edit undoes.
+    """
 
     mask: Mask
     centre_zyx: tuple[float, float, float]
     diameter_mm: float
     core_hu: float
+    roundness: float
+    flatness: float
 
 
 def measure_difference(difference_hu: Volume, spacing_zyx_mm: ArrayLike) -> DifferenceShape | None:
@@ -118,4 +126,7 @@ def measure_difference(difference_hu: Volume, spacing_zyx_mm: ArrayLike) -> Diff
     mask = np.asarray(ndimage.binary_fill_holes(parts == number), dtype=np.bool_)
     z, y, x = (float(v) for v in np.argwhere(mask).mean(0))
     diameter_mm = float(np.cbrt(6 * mask.sum() * spacing.prod() / np.pi))
-    return DifferenceShape(mask, (z, y, x), diameter_mm, core)
+    deepest = float(ndimage.distance_transform_edt(mask, sampling=spacing).max()) - 0.5 * spacing[2]
+    spread = (np.argwhere(mask) * spacing).std(0) + 1e-6
+    flatness = float(np.clip(np.hypot(spread[1], spread[2]) / np.sqrt(2) / spread[0], 1 / MAX_FLATNESS, MAX_FLATNESS))
+    return DifferenceShape(mask, (z, y, x), diameter_mm, core, 2 * deepest / diameter_mm, flatness)

@@ -21,6 +21,7 @@ from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.patches import Mask, Volume
 from ml.shapes import (
     PROFILE_DEPTHS_MM,
+    DifferenceShape,
     depth_profile,
     lookup,
     measure_difference,
@@ -35,6 +36,8 @@ SEARCH_MM = 60.0
 STRETCH, TILT_DEG = 0.10, 20.0
 DENTS = {"hypodense": 0.10, "cystic": 0.03, "ring_enhancing": 0.08}
 MAX_TEXTURE_HU = 12.0
+# The inscribed sphere against the sphere of equal volume; a rounder lesion is looked for below this.
+ROUND_ENOUGH = 0.62
 # The shape may be grown by this part of its radius to reach the asked volume at the liver's border.
 MAX_GROWTH = 0.35
 # The lesion must leave liver around it to be told from.
@@ -138,26 +141,33 @@ def rank_exemplars(bank: SignatureBank, spec: LesionSpec, rng: np.random.Generat
 def decode_lesion(generator: Generator, code: Codes, spec: LesionSpec, rng: np.random.Generator) -> DecodedLesion:
     """Move the place's signature along an exemplar's direction and decode the difference."""
     bank, spacing = generator.bank, generator.net.spacing_zyx_mm
+    best: tuple[float, int, Volume, DifferenceShape] | None = None
     for exemplar in rank_exemplars(bank, spec, rng)[:ATTEMPTS]:
         target = code + bank.directions[exemplar]
         difference = generator.decode_difference_hu(code, target, seed=spec.seed % 2**31, draws=DRAWS)[0]
         shape = measure_difference(difference, spacing)
         if shape is None:
             continue
-        depth = ndimage.gaussian_filter(signed_depth_mm(shape.mask, spacing), (0.5, 0.8, 0.8))
-        smooth = ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0))
-        texture = smooth - lookup(depth_profile(smooth.ravel(), depth.ravel()), depth)
-        depth += dents(rng, depth.shape, shape.diameter_mm / 2, spacing, DENTS[spec.kind])
-        return DecodedLesion(
-            depth_mm=depth,
-            texture_hu=np.clip(texture, -MAX_TEXTURE_HU, MAX_TEXTURE_HU),
-            centre_zyx=shape.centre_zyx,
-            diameter_mm=shape.diameter_mm,
-            spacing_zyx_mm=spacing,
-            profile_hu=bank.profiles_hu[exemplar],
-            exemplar=int(exemplar),
-        )
-    raise EditError("The generator found no lesion that suits this place; try another seed or place.")
+        if best is None or shape.roundness > best[0]:
+            best = (shape.roundness, int(exemplar), difference, shape)
+        if shape.roundness >= ROUND_ENOUGH:
+            break
+    if best is None:
+        raise EditError("The generator found no lesion that suits this place; try another seed or place.")
+    _, chosen, difference, shape = best
+    depth = ndimage.gaussian_filter(signed_depth_mm(shape.mask, spacing), (0.5, 0.8, 0.8))
+    smooth = ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0))
+    texture = smooth - lookup(depth_profile(smooth.ravel(), depth.ravel()), depth)
+    depth += dents(rng, depth.shape, shape.diameter_mm / 2, spacing, DENTS[spec.kind])
+    return DecodedLesion(
+        depth_mm=depth,
+        texture_hu=np.clip(texture, -MAX_TEXTURE_HU, MAX_TEXTURE_HU),
+        centre_zyx=shape.centre_zyx,
+        diameter_mm=shape.diameter_mm * float(np.cbrt(shape.flatness)),
+        spacing_zyx_mm=(spacing[0] * shape.flatness, spacing[1], spacing[2]),
+        profile_hu=bank.profiles_hu[chosen],
+        exemplar=chosen,
+    )
 
 
 @dataclass(frozen=True)
