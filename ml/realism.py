@@ -116,8 +116,12 @@ def _inserted(out: Harvest, case: Case, twin: NDArray[np.int16], lesion: Lesion,
     centre = case.grid.to_voxel(lesion.centroid_lps_mm)
     record = min(case.lesions, key=lambda r: float(np.linalg.norm(np.subtract(r.centre_zyx, centre))))
     out.add("free", judge_patch(twin, case, centre), case.name)
-    contrast = float(np.clip(lesion.contrast_to_liver_hu or -40.0, MIN_CONTRAST_HU, MAX_CONTRAST_HU))
-    spec = LesionSpec(record.kind or "hypodense", min(lesion.diameter_mm, MAX_DIAMETER_MM), contrast, record.label)  # type: ignore[arg-type]
+    kind = record.kind or "hypodense"
+    contrast = lesion.contrast_to_liver_hu or -40.0
+    if kind == "ring_enhancing":
+        contrast += core_mean_hu(case, record.label) - lesion.mean_hu
+    contrast = float(np.clip(contrast, MIN_CONTRAST_HU, MAX_CONTRAST_HU))
+    spec = LesionSpec(kind, min(lesion.diameter_mm, MAX_DIAMETER_MM), contrast, record.label)  # type: ignore[arg-type]
     try:
         result = insert_lesion(
             twin, case.grid, liver_mask=case.liver, centre_lps_mm=lesion.centroid_lps_mm, spec=spec, generator=generator
@@ -135,6 +139,13 @@ def _inserted(out: Harvest, case: Case, twin: NDArray[np.int16], lesion: Lesion,
         }
     )
     out.rows["rim"].append({"sigma_ratio": rim_sigma_ratio(result, twin, case)})
+
+
+def core_mean_hu(case: Case, label: int) -> float:
+    """Mean HU of the inner half (by depth) of a lesion: what a ring's contrast is asked by."""
+    inside = case.labels == label
+    depth = ndimage.distance_transform_edt(inside, sampling=case.grid.spacing_zyx_mm)
+    return float(case.hu[depth > 0.5 * depth.max()].mean())
 
 
 def rim_sigma_ratio(result: EditResult, source: NDArray[np.int16], case: Case) -> float:

@@ -44,6 +44,7 @@ MAX_GROWTH = 0.35
 MAX_SHARE_OF_LIVER = 0.85
 CENTRING_STEPS, CENTRED_VOXELS = 4, 0.25
 COARSE_MM = 1.8
+MIN_CORE_VOXELS = 8
 # How far an irregular lesion reaches beyond its sphere.
 ROOM = 1.3
 
@@ -94,9 +95,10 @@ def insert(
     around, depth = pose.fit_volume(lesion, around, spec)
     report(0.8)
     inside = (depth > 0) & around.liver
+    core = core_of(lesion, depth, inside) if spec.kind == "ring_enhancing" else inside
     texture = resample(lesion.texture_hu, pose.matrix, pose.offset_in(around), around.hu.shape)
     target_hu = pose.reference_hu + spec.contrast_hu
-    change = compose(lesion, around, depth=depth, texture=texture, target_hu=target_hu)
+    change = compose(lesion, around, depth=depth, texture=texture, core=core, target_hu=target_hu)
     provenance = {
         "operation": "insert",
         "spec": spec.to_dict(),
@@ -107,7 +109,7 @@ def insert(
         "device": str(generator.device),
         "precision": "bfloat16" if generator.half else "float32",
     }
-    result = finish(around, change, inside, reference=pose.reference_hu, provenance=provenance)
+    result = finish(around, change, inside, core=core, reference=pose.reference_hu, provenance=provenance)
     report(1.0)
     return result
 
@@ -303,14 +305,22 @@ def _volume_offset(depth: Volume, liver: Mask, wanted_voxels: float) -> float:
     return float(np.partition(values, len(values) - count)[len(values) - count])
 
 
+def core_of(lesion: DecodedLesion, depth: Volume, inside: Mask) -> Mask:
+    """What lies inside the rim: where the learned profile is darker than half of its darkest value.
+
+    Averaged with its rim, a ring would reach the asked contrast only with a core darker than water.
+    """
+    core: Mask = inside & (lookup(lesion.profile_hu, depth) < 0.5 * float(lesion.profile_hu.min()))
+    return core if core.sum() >= MIN_CORE_VOXELS else inside
+
+
 def compose(
-    lesion: DecodedLesion, around: Neighbourhood, *, depth: Volume, texture: Volume, target_hu: float
+    lesion: DecodedLesion, around: Neighbourhood, *, depth: Volume, texture: Volume, core: Mask, target_hu: float
 ) -> Volume:
-    """The change in HU: profile over depth plus texture, scaled so that the lesion's mean is ``target_hu``.
+    """The change in HU: profile over depth plus texture, scaled so that the core's mean is ``target_hu``.
 
     Vessels inside vanish. Only the dark part is scaled: a rim keeps the brightness it was learned with.
     """
-    inside = (depth > 0) & around.liver
     profile = lookup(lesion.profile_hu, depth)
     cover = np.clip((depth + 1) / 3, 0, 1)
     cover = cover * cover * (3 - 2 * cover)
@@ -320,8 +330,8 @@ def compose(
     excess = vessel_excess(around.hu, around.liver, around.level_hu, around.spacing_zyx_mm)
     fixed = (np.maximum(profile, 0) - cover * excess) * weight
     scaled = dark * weight
-    missing = target_hu - float((around.hu + fixed)[inside].mean())
-    strength = float(scaled[inside].mean())
+    missing = target_hu - float((around.hu + fixed)[core].mean())
+    strength = float(scaled[core].mean())
     if strength > -0.5:
         raise EditError("The generator's lesion is too faint here; try another seed.")
     change: Volume = fixed + scaled * np.float32(missing / strength)

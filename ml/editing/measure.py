@@ -39,11 +39,17 @@ def bounding_box(mask: Mask) -> Box:
 
 
 def finish(
-    around: Neighbourhood, change: Volume, inside: Mask, *, reference: float, provenance: dict[str, Any]
+    around: Neighbourhood,
+    change: Volume,
+    inside: Mask,
+    *,
+    core: Mask,
+    reference: float,
+    provenance: dict[str, Any],
 ) -> EditResult:
     """Round, add to the scan, cut to the box of what changed, and measure the lesion in the result.
 
-    ``reference`` is the HU of the liver around.
+    ``reference`` is the HU of the liver around, ``core`` the part of the lesion whose contrast counts.
     """
     whole = np.rint(change).astype(np.int32)
     edited = np.clip(around.source_hu.astype(np.int32) + whole, -32768, 32767).astype(np.int16)
@@ -56,12 +62,14 @@ def finish(
         edited=edited[box].copy(),
         changed=changed[box].copy(),
         lesion_mask=inside[box].copy(),
-        measured=_measure(around, edited, inside, reference) | {"changed_voxels": int(changed.sum())},
+        measured=_measure(around, edited, inside, core, reference) | {"changed_voxels": int(changed.sum())},
         provenance=provenance,
     )
 
 
-def _measure(around: Neighbourhood, edited: NDArray[np.int16], inside: Mask, reference: float) -> dict[str, Any]:
+def _measure(
+    around: Neighbourhood, edited: NDArray[np.int16], inside: Mask, core: Mask, reference: float
+) -> dict[str, Any]:
     grid = around.grid
     volume_mm3 = float(inside.sum() * grid.voxel_volume_mm3)
     mean_hu = float(edited[inside].mean())
@@ -72,7 +80,8 @@ def _measure(around: Neighbourhood, edited: NDArray[np.int16], inside: Mask, ref
         "axial_diameter_mm": axial_diameter_mm(inside, grid),
         "volume_ml": volume_mm3 / 1000,
         "mean_hu": mean_hu,
-        "contrast_hu": mean_hu - reference,
+        "contrast_hu": float(edited[core].mean()) - reference,
+        "mean_contrast_hu": mean_hu - reference,
         "contrast_before_hu": float(around.hu[inside].mean() - reference),
         "liver_hu": reference,
         "noise_hu": around.noise_hu,

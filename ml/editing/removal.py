@@ -94,7 +94,7 @@ def remove(
         "device": str(generator.device),
         "precision": "bfloat16" if generator.half else "float32",
     }
-    result = finish(around, change, inside, reference=reference, provenance=provenance)
+    result = finish(around, change, inside, core=inside, reference=reference, provenance=provenance)
     report(1.0)
     return result
 

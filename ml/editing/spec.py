@@ -23,8 +23,9 @@ class LesionSpec:
     """The lesion that a person asks for.
 
     ``diameter_mm`` is that of the sphere with the lesion's volume (its liver part at half contrast),
-    ``contrast_hu`` the mean over this extent minus the liver around it (negative is darker), the rim of a
-    ring included, as in the table of lesions. ``seed`` varies shape and inner structure.
+    ``contrast_hu`` the mean over this extent minus the liver around it (negative is darker), as in the table
+    of lesions; for a ring the mean over its core, because averaged with its rim a ring would reach the asked
+    contrast only with a core darker than water. ``seed`` varies shape and inner structure.
 
     Raises SpecError with a sentence for the screen.
     """
