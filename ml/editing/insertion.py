@@ -233,7 +233,10 @@ def settle(
         shift = _volume_offset(depth, liver, volume_mm3 / (spacing * stride).prod())
         _check_fit(shift, spec, room_mm3=float(liver.sum() * (spacing * stride).prod()))
         depth -= np.float32(shift)
-        centroid = np.argwhere((depth > 0) & liver).mean(0) * stride
+        pieces = np.argwhere((depth > 0) & liver)
+        if not len(pieces):
+            raise LesionDoesNotFitError("There is no room for this lesion here; choose a place deeper in the liver.")
+        centroid = pieces.mean(0) * stride
         if np.abs(centroid - centre_zyx).max() < CENTRED_VOXELS:
             break
         aim = aim - (centroid - centre_zyx)
