@@ -4,7 +4,7 @@ Nothing here runs before the unblinding, because `truth_after_unblinding` refuse
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -40,6 +40,21 @@ class Responses:
     @property
     def rater_ids(self) -> list[str]:
         return [str(rater.number) for rater in self.raters]
+
+    def of_raters(self, numbers: frozenset[str]) -> "Responses":
+        keep = [column for column, rater in enumerate(self.raters) if str(rater.number) in numbers]
+
+        def columns(table: Matrix) -> Matrix:
+            return [[row[column] for column in keep] for row in table]
+
+        return replace(
+            self,
+            raters=[self.raters[column] for column in keep],
+            calls=columns(self.calls),
+            confidence=None if self.confidence is None else columns(self.confidence),
+            order=columns(self.order),
+            times_ms=columns(self.times_ms),
+        )
 
     def of_cases(self, codes: frozenset[str]) -> "Responses":
         keep = [row for row, code in enumerate(self.case_codes) if code in codes]
@@ -92,15 +107,20 @@ def _empty(rows: int, columns: int) -> Matrix:
     return [[None] * columns for _ in range(rows)]
 
 
-def analysis_of(study: Study, *, cases: frozenset[str] | None = None) -> dict[str, Any]:
-    """The default analysis under the frozen plan, of all cases or of those with these codes."""
+def analysis_of(
+    study: Study, *, cases: frozenset[str] | None = None, raters: frozenset[str] | None = None
+) -> dict[str, Any]:
+    """The default analysis under the frozen plan, of everything or of a part: case codes, numbers of raters."""
     refuse_while_sealed(study)
-    return kept(study, "analysis", sorted(cases or ()), lambda: _computed(study, cases))
+    which = [*(f"case {code}" for code in sorted(cases or ())), *(f"rater {key}" for key in sorted(raters or ()))]
+    return kept(study, "analysis", which, lambda: _computed(study, cases, raters))
 
 
-def _computed(study: Study, cases: frozenset[str] | None) -> dict[str, Any]:
+def _computed(study: Study, cases: frozenset[str] | None, raters: frozenset[str] | None) -> dict[str, Any]:
     responses = responses_of(study)
-    return analyse(study, responses if cases is None else responses.of_cases(cases))
+    if cases is not None:
+        responses = responses.of_cases(cases)
+    return analyse(study, responses if raters is None else responses.of_raters(raters))
 
 
 def kept(study: Study, what: str, which: list[str], make: Callable[[], T]) -> T:

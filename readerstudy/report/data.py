@@ -12,6 +12,7 @@ class RaterFacts:
     number: int
     simulated: bool
     excluded_reason: str
+    experience_years: int | None = None
 
     @property
     def key(self) -> str:

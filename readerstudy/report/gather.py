@@ -16,25 +16,32 @@ from readerstudy.unblinding.services import truth_after_unblinding
 NOT_REPORTED = {"study", "rater_name"}
 
 
-def report_data(study: Study, *, cases: frozenset[str] | None = None) -> ReportData:
-    """Of all cases, or of the part with these codes."""
+def report_data(
+    study: Study, *, cases: frozenset[str] | None = None, raters: frozenset[str] | None = None
+) -> ReportData:
+    """Of the whole study, or of a part: the cases with these codes, the raters with these numbers."""
     truths = truth_after_unblinding(study)
-    analysis, plan = analysis_of(study, cases=cases), plan_of(study)
+    analysis, plan = analysis_of(study, cases=cases, raters=raters), plan_of(study)
+    whole = cases is None and raters is None
     return ReportData(
         study=_study_facts(study),
-        raters=_raters(study),
+        raters=[rater for rater in _raters(study) if raters is None or rater.key in raters],
         cases=[
             _case(number, code, truths[code])
             for number, code in enumerate(sorted(truths), start=1)
             if cases is None or code in cases
         ],
-        ratings=[_reported(row) for row in rating_rows(study) if cases is None or row["case"] in cases],
+        ratings=[
+            _reported(row)
+            for row in rating_rows(study)
+            if (cases is None or row["case"] in cases) and (raters is None or str(row["rater"]) in raters)
+        ],
         codebook={name: text for name, text in codebook(study).items() if name not in NOT_REPORTED},
         plan=asdict(plan),
         plan_in_words=plan_sentences(plan),
-        deviations=deviations_of(study, analysis) if cases is None else [],
+        deviations=deviations_of(study, analysis) if whole else [],
         hashes=_hashes(study),
-        flow=study.flow if cases is None else {},
+        flow=study.flow if whole else {},
         analysis=analysis,
     )
 
@@ -74,7 +81,12 @@ def rater_labels(study: Study) -> dict[str, str]:
 
 def _raters(study: Study) -> list[RaterFacts]:
     return [
-        RaterFacts(number=rater.number, simulated=rater.user.is_simulated, excluded_reason=rater.excluded_reason)
+        RaterFacts(
+            number=rater.number,
+            simulated=rater.user.is_simulated,
+            excluded_reason=rater.excluded_reason,
+            experience_years=rater.user.experience_years,
+        )
         for rater in study.raters.select_related("user").order_by("number")
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 from readerstudy.models import Study
 from readerstudy.report.beside import Table, table_beside
 from readerstudy.report.catalogue import ENSEMBLE, figures
-from readerstudy.report.covariates import Covariate, chosen_cases, covariates_of
+from readerstudy.report.covariates import Covariate, chosen_cases, chosen_raters, covariates_of
 from readerstudy.report.data import CaseFacts, ReportData
 from readerstudy.report.gather import report_data
 from readerstudy.report.lines import Line, behind_the_rows, panel_lines
@@ -79,16 +79,16 @@ class ResultsPage:
     behind: Table
     hardest: Sequence[CaseLine]
     covariates: Sequence[Covariate]
-    part: int | None
+    part: str
     level: int
 
     @property
     def exploratory_part(self) -> bool:
-        return self.part is not None
+        return bool(self.part)
 
 
 def results_page(study: Study, asked: Mapping[str, str] | None = None) -> ResultsPage:
-    """`asked` chooses a part of the cases by covariates; the page of a part is exploratory from top to bottom."""
+    """`asked` chooses a part by covariates of cases and raters; its page is exploratory from top to bottom."""
     refuse_while_sealed(study)
     chosen = sorted((name, value) for name, value in (asked or {}).items() if value)
     which = [f"{name}={value}" for name, value in chosen]
@@ -98,8 +98,10 @@ def results_page(study: Study, asked: Mapping[str, str] | None = None) -> Result
 def _made(study: Study, asked: dict[str, str]) -> ResultsPage:
     whole = report_data(study)
     cases = chosen_cases(whole.cases, asked)
-    data = whole if cases is None else report_data(study, cases=cases)
-    status = _status(data.analysis, exploratory=cases is not None)
+    raters = chosen_raters(whole.raters, asked)
+    part = part_words(cases, raters)
+    data = report_data(study, cases=cases, raters=raters) if part else whole
+    status = _status(data.analysis, exploratory=bool(part))
     primary = data.analysis["primary"]
     return ResultsPage(
         data=_light(data),
@@ -112,10 +114,16 @@ def _made(study: Study, asked: dict[str, str]) -> ResultsPage:
         lines=[PanelLine(line=line, status=status[line.section]) for line in panel_lines(data)],
         behind=behind_the_rows(data),
         hardest=_hardest(data),
-        covariates=covariates_of(whole.cases, asked),
-        part=None if cases is None else len(cases),
+        covariates=covariates_of(whole.cases, whole.raters, asked),
+        part=part,
         level=level_percent(data.options),
     )
+
+
+def part_words(cases: frozenset[str] | None, raters: frozenset[str] | None) -> str:
+    """What a look at a part is limited to; empty for the whole study."""
+    limits = [(cases, "of the cases"), (raters, "of the raters")]
+    return " and ".join(f"{len(chosen)} {words}" for chosen, words in limits if chosen is not None)
 
 
 def _light(data: ReportData) -> ReportData:

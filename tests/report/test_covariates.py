@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readerstudy.report.covariates import chosen_cases, covariates_of
-from readerstudy.report.data import CaseFacts
+from readerstudy.report.covariates import chosen_cases, chosen_raters, covariates_of
+from readerstudy.report.data import CaseFacts, RaterFacts
 
 
 def case(number, *, synthetic, diameter_mm=12.0, generator="", kind=""):
@@ -31,9 +31,9 @@ CASES = [
 
 
 def test_only_what_differs_is_offered():
-    assert [covariate.name for covariate in covariates_of(CASES, {})] == ["size", "generator", "kind"]
+    assert [covariate.name for covariate in covariates_of(CASES, [], {})] == ["size", "generator", "kind"]
     alike = [case(number, synthetic=number > 2, generator="aaa" if number > 2 else "") for number in range(5)]
-    assert covariates_of(alike, {}) == []
+    assert covariates_of(alike, [], {}) == []
 
 
 def test_a_generator_is_compared_with_all_real_cases():
@@ -51,10 +51,28 @@ def test_unknown_choices_choose_nothing():
     assert chosen_cases(CASES, {"size": "huge", "page": "2"}) is None
 
 
+def rater(number, years, excluded_reason=""):
+    return RaterFacts(number=number, simulated=False, excluded_reason=excluded_reason, experience_years=years)
+
+
+RATERS = [rater(1, 2), rater(2, 4), rater(3, 10), rater(4, None), rater(5, 7, excluded_reason="left")]
+
+
+def test_raters_are_parted_by_experience():
+    (experience,) = covariates_of([], RATERS, {"experience": "senior"})
+    # The only one of the middle group is excluded; who said nothing is in no group.
+    assert [name for name, _ in experience.choices] == ["junior", "senior"]
+    assert chosen_raters(RATERS, {"experience": "junior"}) == {"1", "2"}
+    assert chosen_raters(RATERS, {"experience": "senior"}) == {"3"}
+    assert chosen_raters(RATERS, {"experience": "middle"}) is None
+    assert chosen_raters(RATERS, {}) is None
+    assert covariates_of([], [rater(1, 2), rater(2, 3)], {}) == []
+
+
 @given(st.lists(st.floats(min_value=0, max_value=500), min_size=1, max_size=30))
 def test_sizes_part_the_cases(diameters):
     cases = [case(number, synthetic=number % 2 == 0, diameter_mm=mm) for number, mm in enumerate(diameters)]
-    offered = covariates_of(cases, {})
+    offered = covariates_of(cases, [], {})
     if offered:
         parts = [chosen_cases(cases, {"size": size}) for size, _ in offered[0].choices]
         assert sum(map(len, parts)) == len(cases)

@@ -99,6 +99,22 @@ def test_every_number_is_planned_or_exploratory(finished, client_of_owner):
     assert lines.count("<dt>") == lines.count("tag-planned") + lines.count("tag-exploratory") > 5
 
 
+def test_raters_of_one_experience_are_a_part_of_their_own(finished, client_of_owner):
+    people = [rater.user for rater in finished.raters.filter(excluded_at=None).order_by("number")]
+    for years, user in zip((2, 2, 20, 20, 20), people, strict=False):
+        user.experience_years = years
+        user.save()
+
+    part = client_of_owner.get(f"/studies/{finished.pk}/results/?experience=junior")
+    results = part.context["results"]
+    assert results.part == "2 of the raters"
+    assert [reading["rater"] for reading in results.data.analysis["raters"]] == ["1", "2"]
+    whole = client_of_owner.get(f"/studies/{finished.pk}/results/").context["results"].data.analysis["raters"]
+    by_rater = {reading["rater"]: reading["correct"] for reading in whole}
+    assert all(r["correct"] == by_rater[r["rater"]] for r in results.data.analysis["raters"])
+    assert "Exploratory: only 2 of the raters" in part.content.decode()
+
+
 def test_a_part_of_the_cases_is_exploratory_throughout(finished, client_of_owner):
     truths = [case.truth for case in finished.cases.select_related("truth")]
     for number, truth in enumerate(sorted(truths, key=lambda truth: truth.case.code)):

@@ -21,6 +21,13 @@ class InvitationForm(forms.Form):
 class AcceptInvitationForm(forms.Form):
     username = forms.CharField(max_length=150)
     display_name = forms.CharField(max_length=120, label="Your name", required=False)
+    experience_years = forms.IntegerField(
+        min_value=0,
+        max_value=70,
+        required=False,
+        label="Years of reading abdominal CT",
+        help_text="Only if you read; results may be shown by experience",
+    )
     password = forms.CharField(widget=forms.PasswordInput, help_text="At least 10 characters")
     password_again = forms.CharField(widget=forms.PasswordInput)
 

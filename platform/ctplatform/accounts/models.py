@@ -22,6 +22,11 @@ class User(AbstractUser):
 
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.RESEARCHER)
     display_name = models.CharField(max_length=120, blank=True)
+    experience_years = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="Years of reading abdominal CT, as the person says; for looks at parts of a study",
+    )
     is_simulated = models.BooleanField(
         default=False, help_text="A virtual rater of a dry run; marked wherever its ratings appear."
     )

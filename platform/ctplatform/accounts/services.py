@@ -23,13 +23,18 @@ def revoke(*, invitation: Invitation) -> None:
         raise ConflictError("This invitation has been used, withdrawn or has run out.")
 
 
-def accept(*, token: str, username: str, display_name: str, password: str) -> User:
+def accept(*, token: str, username: str, display_name: str, password: str, experience_years: int | None = None) -> User:
     """Make the account; of two simultaneous uses of one link only the first succeeds."""
     with transaction.atomic():
         invitation = Invitation.objects.open().for_token(token).select_for_update().first()
         if invitation is None:
             raise ConflictError("This link has been used, withdrawn or has run out. Ask for a new one.")
-        user = User(username=username, display_name=display_name, role=invitation.role)
+        user = User(
+            username=username,
+            display_name=display_name,
+            role=invitation.role,
+            experience_years=experience_years,
+        )
         user.set_password(password)
         user.full_clean()
         user.save()

@@ -78,6 +78,7 @@ class AcceptInvitationView(FormView[AcceptInvitationForm]):
                 username=data["username"],
                 display_name=data["display_name"],
                 password=data["password"],
+                experience_years=data["experience_years"],
             )
         except DomainError as error:
             form.add_error(None, error.message)

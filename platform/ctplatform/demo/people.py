@@ -12,13 +12,17 @@ class Person:
     username: str
     display_name: str
     role: Role
+    experience_years: int | None = None
 
 
 PEOPLE = (
     Person("administrator", "Ada Administrator", Role.ADMINISTRATOR),
     Person("coordinator", "Cora Coordinator", Role.COORDINATOR),
     Person("researcher", "Remy Researcher", Role.RESEARCHER),
-    *(Person(f"rater{n}", f"Rater {n}", Role.RATER) for n in range(1, 6)),
+    *(
+        Person(f"rater{n}", f"Rater {n}", Role.RATER, experience_years=years)
+        for n, years in enumerate((2, 4, 8, 12, 20), start=1)
+    ),
 )
 
 
@@ -27,7 +31,12 @@ def ensure_people() -> dict[str, User]:
     people = {}
     for person in PEOPLE:
         user, made = User.objects.get_or_create(
-            username=person.username, defaults={"display_name": person.display_name, "role": person.role}
+            username=person.username,
+            defaults={
+                "display_name": person.display_name,
+                "role": person.role,
+                "experience_years": person.experience_years,
+            },
         )
         if made:
             user.set_password(PASSWORD)
