@@ -28,6 +28,7 @@ from readerstudy.analysis.estimate import (
 
 Covariance = Literal["delong", "jackknife"]
 _COVARIANCE = {"delong": delong_covariance, "jackknife": jackknife_covariance}
+COVARIANCE_NAMES = {"delong": "DeLong", "jackknife": "jackknife"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ def reader_averaged_auc(
     var = (MS_R + J max(Cov2, 0)) / J and df = (J-1) ((MS_R + J max(Cov2, 0)) / MS_R)^2.
     """
     true, rating = as_truth(truth), as_matrix(ratings)
-    method = f"Obuchowski-Rockette/Hillis, {covariance} covariances"
+    method = f"Obuchowski-Rockette/Hillis, {COVARIANCE_NAMES[covariance]} covariances"
     reason = why_not(true, rating)
     if reason:
         return PanelAuc(method=method, value=None, reason=reason)

@@ -32,8 +32,11 @@ def scan(fixtures: FixtureServer) -> PhantomScan:
 
 
 def open_scan(page: Page, fixtures: FixtureServer, query: str = "", path: str = "/scan/") -> None:
+    # Before the page's own script runs: an address with a place announces it at once.
+    page.add_init_script(
+        "document.addEventListener('viewer:point', (event) => { (window.points ??= []).push(event.detail) })"
+    )
     page.goto(f"{fixtures.url}{path}{query}")
-    page.evaluate("document.addEventListener('viewer:point', (event) => { (window.points ??= []).push(event.detail) })")
     page.wait_for_selector('[data-plane="sagittal"] .view[data-state="shown"]')
     page.wait_for_selector(f'{AXIAL} .view[data-state="shown"]')
 

@@ -94,8 +94,11 @@ def test_a_second_start_loses_nothing_and_adds_nothing(demo):
         "print(json.dumps([m.objects.count() for m in (Scan, SynthesisJob, Study, RatingEvent)]))"
     )
     before = demo.run(count)
-    assert before[0] >= 24 + 40
-    assert before[2:] == [3, 240]
+    scans, orders, studies, ratings = before
+    assert scans >= 24 + 40
+    assert orders >= 50
+    assert studies >= 3
+    assert ratings >= 240
     started = time.monotonic()
     demo.manage("demo")
     assert time.monotonic() - started < min(30, demo.seconds / 2)
@@ -229,12 +232,15 @@ def compare_with_an_independent_computation(page, rows):
         votes.setdefault(row["case"], []).append((row["answer"] == "synthetic", row["truth"] == "synthetic"))
     majority = sum((np.mean([call for call, _ in v]) > 0.5) == v[0][1] for v in votes.values())
     assert len(votes) == CASES
-    text = page.get_by_role("table").first.inner_text()
+    table = page.get_by_role("table").first
     for name, (correct, low, high) in expected.items():
-        line = next(part for part in text.splitlines() if part.startswith(name))
-        assert re.search(rf"\b{CASES}\b\s+{correct}\b", line), line
-        assert f"{correct / CASES:.3f}" in line
-        assert f"{low:.3f}" in line
-        assert f"{high:.3f}" in line
-    line = next(part for part in text.splitlines() if "nsemble" in part)
-    assert re.search(rf"\b{CASES}\b\s+{majority}\b", line), line
+        row = words(table.locator("tbody tr").filter(has_text=name))
+        assert f"{correct} of {CASES}" in row, row
+        for number in (correct / CASES, low, high):
+            assert f"{number:.3f}" in row, row
+    ensemble = words(table.locator("tbody tr").filter(has_text="Ensemble"))
+    assert f"{majority} of {CASES}" in ensemble, ensemble
+
+
+def words(locator):
+    return " ".join(locator.inner_text().split())
