@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ctplatform.accounts.models import User
+from ctplatform.datasets import storage
 from ctplatform.datasets.models import Lesion, MaskKind, Scan
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
@@ -35,6 +36,8 @@ def order_insertion(
     inside = scan.geometry.contains(scan.geometry.nearest_voxel(centre_lps_mm))
     if not inside:
         raise DomainError("This place lies outside the scan. Click into the liver on the scan's page.")
+    if not _in_liver(scan, centre_lps_mm):
+        raise DomainError("This place lies outside the liver. Click into the liver on the scan's page.")
     return _order(
         title=f"Insert a lesion of {spec.diameter_mm:g} mm into {scan.name}",
         operation=Operation.INSERT,
@@ -149,6 +152,13 @@ def _check_source(scan: Scan, generator: Generator) -> None:
             f"{scan.name} has no liver mask, so the edit could not respect the liver's border. "
             "Import one or let the platform estimate it on the scan's page."
         )
+
+
+def _in_liver(scan: Scan, centre_lps_mm: Sequence[float]) -> bool:
+    z, y, x = scan.geometry.nearest_voxel(centre_lps_mm)
+    voxel = (slice(z, z + 1), slice(y, y + 1), slice(x, x + 1))
+    mask = scan.masks.get(kind=MaskKind.LIVER)
+    return bool(storage.read_labels_box(mask.pk, scan.geometry, voxel).any())
 
 
 def _order(*, title: str, ordered_by: User, **fields: object) -> SynthesisJob:

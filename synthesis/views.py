@@ -169,6 +169,7 @@ class DecideView(StaffPageMixin, View):
         except DomainError as error:
             messages.error(request, error.message)
             return redirect(synthesis)
+        messages.success(request, f"{synthesis}: {synthesis.get_review_display().lower()}.")
         following = visible_synthesis(request).to_review().order_by("ordered_at").first()
         if request.POST.get("then") == "next" and following is not None:
             return redirect(following)

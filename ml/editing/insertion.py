@@ -17,7 +17,7 @@ from ml.editing.spec import EditResult, LesionSpec
 from ml.errors import EditError, LesionDoesNotFitError, PointOutsideLiverError, SpecError
 from ml.generator import Generator
 from ml.geometry import Box, Grid
-from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
+from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM, axial_diameter_mm
 from ml.patches import Mask, Volume
 from ml.shapes import (
     PROFILE_DEPTHS_MM,
@@ -45,6 +45,10 @@ MAX_SHARE_OF_LIVER = 0.85
 CENTRING_STEPS, CENTRED_VOXELS = 4, 0.25
 COARSE_MM = 1.8
 MIN_CORE_VOXELS = 8
+# Longest axial distance over the asked diameter, and dark voxels outside the lesion over those inside.
+MAX_AXIAL_RATIO, MAX_HALO = 1.7, 1.0
+MAX_REFUSED = 6
+NOTHING_SUITS = "The generator found no lesion that suits this place; try another seed or place."
 # How far an irregular lesion reaches beyond its sphere.
 ROOM = 1.3
 
@@ -85,20 +89,13 @@ def insert(
         volume_hu, grid, liver_mask=liver_mask, centre_zyx=centre, generator=generator, zoom=zoom
     )
     report(0.2)
-    lesion = decode_lesion(generator, view.signature(generator, level_hu=level_hu, seed=spec.seed), spec, rng)
-    report(0.6)
+    code = view.signature(generator, level_hu=level_hu, seed=spec.seed)
     reach = 0.5 * spec.diameter_mm * ROOM + REFERENCE_GAP_MM + REFERENCE_WIDTH_MM
     around = read_neighbourhood(
         volume_hu, grid, liver_mask=liver_mask, centre_zyx=centre, half_extent_mm=reach, level_hu=level_hu
     )
-    pose = settle(lesion, around, around.local_index(centre), spec, rng)
-    around, depth = pose.fit_volume(lesion, around, spec)
+    lesion, placed = decode_and_place(generator, code, around, spec, rng, centre_zyx=around.local_index(centre))
     report(0.8)
-    inside = (depth > 0) & around.liver
-    core = core_of(lesion, depth, inside) if spec.kind == "ring_enhancing" else inside
-    texture = resample(lesion.texture_hu, pose.matrix, pose.offset_in(around), around.hu.shape)
-    target_hu = pose.reference_hu + spec.contrast_hu
-    change = compose(lesion, around, depth=depth, texture=texture, core=core, target_hu=target_hu)
     provenance = {
         "operation": "insert",
         "spec": spec.to_dict(),
@@ -109,9 +106,79 @@ def insert(
         "device": str(generator.device),
         "precision": "bfloat16" if generator.half else "float32",
     }
-    result = finish(around, change, inside, core=core, reference=pose.reference_hu, provenance=provenance)
+    result = finish(
+        placed.around,
+        placed.change,
+        placed.inside,
+        core=placed.core,
+        reference=placed.reference_hu,
+        provenance=provenance,
+    )
     report(1.0)
     return result
+
+
+def decode_and_place(
+    generator: Generator,
+    code: Codes,
+    around: Neighbourhood,
+    spec: LesionSpec,
+    rng: np.random.Generator,
+    *,
+    centre_zyx: NDArray[np.float64],
+) -> tuple[DecodedLesion, Placed]:
+    """The first exemplar whose lesion fits the place and looks like one.
+
+    Raises the EditError of the last one when none of several does.
+    """
+    refused: set[int] = set()
+    problem = EditError(NOTHING_SUITS)
+    while len(refused) < MAX_REFUSED:
+        lesion = decode_lesion(generator, code, spec, rng, without=refused)
+        try:
+            placed = place(lesion, around, centre_zyx, spec, rng)
+            if placed.looks_like_a_lesion(spec):
+                return lesion, placed
+        except EditError as error:
+            problem = error
+        refused.add(lesion.exemplar)
+    raise problem
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A lesion fitted into the part of the crop that it changes; ``change`` in HU."""
+
+    around: Neighbourhood
+    inside: Mask
+    core: Mask
+    change: Volume
+    reference_hu: float
+
+    def looks_like_a_lesion(self, spec: LesionSpec) -> bool:
+        """Whether size and darkness lie where they were asked for: some exemplars decode to slabs at some places."""
+        if axial_diameter_mm(self.inside, self.around.grid) > MAX_AXIAL_RATIO * spec.diameter_mm:
+            return False
+        dark = (self.change < 0.5 * spec.contrast_hu) & ~self.inside
+        return bool(dark.sum() <= MAX_HALO * self.inside.sum())
+
+
+def place(
+    lesion: DecodedLesion,
+    around: Neighbourhood,
+    centre_zyx: NDArray[np.float64],
+    spec: LesionSpec,
+    rng: np.random.Generator,
+) -> Placed:
+    """Fit a decoded lesion to its place and to what was asked for."""
+    pose = settle(lesion, around, centre_zyx, spec, rng)
+    around, depth = pose.fit_volume(lesion, around, spec)
+    inside = (depth > 0) & around.liver
+    core = core_of(lesion, depth, inside) if spec.kind == "ring_enhancing" else inside
+    texture = resample(lesion.texture_hu, pose.matrix, pose.offset_in(around), around.hu.shape)
+    target_hu = pose.reference_hu + spec.contrast_hu
+    change = compose(lesion, around, depth=depth, texture=texture, core=core, target_hu=target_hu)
+    return Placed(around, inside, core, change, pose.reference_hu)
 
 
 def check_inside_liver(grid: Grid, liver_mask: Mask, centre_zyx: NDArray[np.float64]) -> None:
@@ -140,22 +207,28 @@ def rank_exemplars(bank: SignatureBank, spec: LesionSpec, rng: np.random.Generat
     return np.concatenate([shuffled, best[CANDIDATES:]])
 
 
-def decode_lesion(generator: Generator, code: Codes, spec: LesionSpec, rng: np.random.Generator) -> DecodedLesion:
-    """Move the place's signature along an exemplar's direction and decode the difference."""
+def decode_lesion(
+    generator: Generator, code: Codes, spec: LesionSpec, rng: np.random.Generator, *, without: set[int]
+) -> DecodedLesion:
+    """Move the place's signature along an exemplar's direction and decode the difference.
+
+    ``without`` names exemplars that did not suit the place.
+    """
     bank, spacing = generator.bank, generator.net.spacing_zyx_mm
     best: tuple[float, int, Volume, DifferenceShape] | None = None
-    for exemplar in rank_exemplars(bank, spec, rng)[:ATTEMPTS]:
+    candidates = [int(e) for e in rank_exemplars(bank, spec, rng) if e not in without]
+    for exemplar in candidates[:ATTEMPTS]:
         target = code + bank.directions[exemplar]
         difference = generator.decode_difference_hu(code, target, seed=spec.seed % 2**31, draws=DRAWS)[0]
         shape = measure_difference(difference, spacing)
         if shape is None:
             continue
         if best is None or shape.roundness > best[0]:
-            best = (shape.roundness, int(exemplar), difference, shape)
+            best = (shape.roundness, exemplar, difference, shape)
         if shape.roundness >= ROUND_ENOUGH:
             break
     if best is None:
-        raise EditError("The generator found no lesion that suits this place; try another seed or place.")
+        raise EditError(NOTHING_SUITS)
     _, chosen, difference, shape = best
     depth = ndimage.gaussian_filter(signed_depth_mm(shape.mask, spacing), (0.5, 0.8, 0.8))
     smooth = ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0))

@@ -126,6 +126,15 @@ def test_a_lesion_is_round_in_every_direction_and_irregular(insert, phantom):
     assert areas[-1] < 0.75 * areas.max()
 
 
+@pytest.mark.parametrize(("diameter_mm", "seed"), [(10, 9), (16, 1), (16, 2), (16, 3)])
+def test_no_seed_makes_a_slab(insert, phantom, diameter_mm, seed):
+    """These seeds once chose exemplars that decode to slabs: right in volume, nothing like a lesion."""
+    result = insert(LesionSpec("hypodense", diameter_mm, -40, seed))
+    assert result.measured["axial_diameter_mm"] < 1.7 * diameter_mm
+    change = result.edited.astype(float) - phantom.lesion_free_hu[result.box]
+    assert (change < -20).sum() < 2 * result.lesion_mask.sum()
+
+
 def test_kinds_look_different(insert, phantom):
     profiles = {}
     for kind in LESION_KINDS:

@@ -6,11 +6,12 @@ from django.conf import settings
 
 from ctplatform.datasets import storage
 from ctplatform.datasets.models import Lesion, MadeBy, MaskKind, Origin, Scan
+from ctplatform.errors import DomainError
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import JobStatus
 from ml.editing.spec import LesionSpec
 from synthesis import generators, services
-from synthesis.models import Generator
+from synthesis.models import Generator, SynthesisJob
 from synthesis.placement import PlacementRules, allowed_places, draw_places
 from tests.factories import make_user
 
@@ -136,11 +137,17 @@ def test_a_removal_takes_the_lesion_out_of_the_table_and_out_of_the_picture(phan
             break
 
 
-def test_a_place_outside_the_liver_is_refused_with_its_reason(phantom_scan, generator):
+def test_a_place_outside_the_liver_is_refused_before_it_is_ordered(phantom_scan, generator):
     corner = [float(c) for c in phantom_scan.geometry.to_world([8, 2, 2])]
-    synthesis = insert(phantom_scan, generator, corner)
+    with pytest.raises(DomainError, match="outside the liver"):
+        insert(phantom_scan, generator, corner)
+    assert not SynthesisJob.objects.exists()
+
+
+def test_a_lesion_that_does_not_fit_fails_with_its_reason(phantom_scan, generator, place):
+    synthesis = insert(phantom_scan, generator, place, diameter_mm=60)
     assert synthesis.job.status == JobStatus.FAILED
-    assert "liver" in synthesis.job.error
+    assert "lesion" in synthesis.job.error
     assert synthesis.result_scan is None
     assert not Scan.objects.filter(origin=Origin.SYNTHETIC).exists()
 

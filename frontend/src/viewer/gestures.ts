@@ -99,9 +99,10 @@ function attachWheel(view: StackView, hooks: GestureHooks): void {
         return;
       }
       travelled = Math.sign(travelled) === Math.sign(pixels) ? travelled + pixels : pixels;
-      const steps = Math.trunc(travelled / WHEEL_PX_PER_SLICE);
-      if (steps === 0) return;
-      travelled -= steps * WHEEL_PX_PER_SLICE;
+      if (Math.abs(travelled) < WHEEL_PX_PER_SLICE) return;
+      // Never more than one slice for one notch, however long a mouse calls it: none may be passed over.
+      const steps = Math.sign(travelled);
+      travelled = 0;
       hooks.counted?.("scroll");
       view.setSlice(view.slice + steps);
     },

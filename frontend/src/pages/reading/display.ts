@@ -2,12 +2,14 @@
 import type { ReadingSession } from "../../api/contract";
 import type { Camera, ScreenSize } from "../../core/camera";
 import { fieldCamera, fitCamera } from "../../core/camera";
-import { attachGestures, magnify, markerPainter, pixelCentre } from "../../viewer";
+import { attachGestures, magnify, markerPainter, orientationPainter, pixelCentre } from "../../viewer";
 import { Pane } from "../shared/pane";
 import type { LoadedCase } from "./cases";
 
 /** Wide enough to run around nearly every liver lesion that is put before readers. */
 const MARKER_RADIUS_MM = 20;
+
+const SIDES = { left: "R", right: "L", top: "A", bottom: "P" };
 
 export interface InteractionCounts {
   scrolls: number;
@@ -35,6 +37,8 @@ export class CaseDisplay {
         () => this.markerVisible,
       ),
     );
+    // Every stimulus is cut so that the patient's left is on the right and the front on top.
+    if (options.mode !== "patch") view.addPainter(orientationPainter(() => SIDES));
     attachGestures(view, {
       tool: () => "window",
       counted: (interaction) => {
