@@ -144,8 +144,11 @@ def test_a_place_outside_the_liver_is_refused_before_it_is_ordered(phantom_scan,
     assert not SynthesisJob.objects.exists()
 
 
-def test_a_lesion_that_does_not_fit_fails_with_its_reason(phantom_scan, generator, place):
-    synthesis = insert(phantom_scan, generator, place, diameter_mm=60)
+def test_a_lesion_that_does_not_fit_fails_with_its_reason(phantom, phantom_scan, generator):
+    tip = np.argwhere(phantom.liver & (phantom.labels == 0))
+    tip = tip[np.argmax(tip[:, 2])]  # the thin left end of the liver
+    centre = [float(c) for c in phantom_scan.geometry.to_world(tip)]
+    synthesis = insert(phantom_scan, generator, centre, diameter_mm=60)
     assert synthesis.job.status == JobStatus.FAILED
     assert "lesion" in synthesis.job.error
     assert synthesis.result_scan is None
