@@ -48,4 +48,4 @@ $python manage.py migrate --verbosity 0
 $python manage.py collectstatic --no-input --verbosity 0
 [ "${1:-}" = --run ] && exec "${@:2}"
 exec $python manage.py serve --profile services --host "${1:-127.0.0.1}" --port "${2:-8000}" \
-  --announce "PostgreSQL and Redis hold the data. First account: make administrator NAME=you"
+  --announce "PostgreSQL and Redis hold the data. First account: make administrator NAME=you SERVICES=1"
