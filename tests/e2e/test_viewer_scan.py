@@ -110,7 +110,10 @@ def test_wheel_keys_and_slider_scroll_within_the_scan(screen: Page, fixtures: Fi
     open_scan(screen, fixtures)
     view = screen.locator(f"{AXIAL} .view")
     view.hover()
+    # One notch is one slice, whether a mouse calls it 100 or 120 pixels: no slice is passed over.
     screen.mouse.wheel(0, 120)
+    expect(screen.locator(f"{AXIAL} .pane-caption")).to_contain_text("11 / 20")
+    screen.mouse.wheel(0, 100)
     expect(screen.locator(f"{AXIAL} .pane-caption")).to_contain_text("12 / 20")
     view.focus()
     screen.keyboard.press("ArrowUp")
