@@ -108,10 +108,6 @@ class SynthesisJob(models.Model):
         return reverse("synthesis:review", args=[self.pk])
 
     @property
-    def may_be_reviewed(self) -> bool:
-        return self.result_scan_id is not None
-
-    @property
     def provenance(self) -> dict[str, Any]:
         """What a result scan says about how it was made; the reader study reads it from the scan."""
         return {
