@@ -30,6 +30,7 @@ SOFT_MASK_SIGMA_MM = 1.5
 FALLBACK_NOISE = 0.12
 MIN_LESION_VOXELS = 4
 ANTIALIAS = 0.42
+PLACE_TRIES = 2000
 
 
 @dataclass(frozen=True)
@@ -225,11 +226,11 @@ class PatchSampler:
 
     Half of the patches (population "all") are near lesions, half anywhere in the liver. With "normal" no
     patch holds a lesion voxel. Zooms are drawn so that lesions of every size come at many patch sizes.
+    Patch number n depends on the seed and n alone, so that it does not matter who draws it, or when.
     """
 
     def __init__(self, cases: list[Case], config: NetConfig, *, population: Population, seed: int) -> None:
-        self.config, self.population = config, population
-        self.rng = np.random.default_rng([seed, 3108])
+        self.config, self.population, self.seed, self.drawn = config, population, seed, 0
         places = [(case, np.flatnonzero(case.weight > 0.9)) for case in cases]
         self.places = [(case, voxels) for case, voxels in places if voxels.size]
         self.lesions = [(c, record) for c in cases for record in c.lesions if record.diameter_mm >= 5]
@@ -237,18 +238,18 @@ class PatchSampler:
             raise TrainingError("No case has liver to take patches from.")
 
     def batch(self, count: int) -> Volume:
-        """Normalised patches of shape (count, 1, Z, Y, X)."""
-        return np.stack([self._one() for _ in range(count)])[:, None]
+        """The next normalised patches, shape (count, 1, Z, Y, X)."""
+        first = self.drawn
+        self.drawn += count
+        return np.stack([self.patch(first + n) for n in range(count)])[:, None]
 
-    def _one(self) -> Volume:
-        rng = self.rng
+    def patch(self, number: int) -> Volume:
+        """Patch ``number``, mirrored and turned at random, its level moved a little."""
+        rng = np.random.default_rng([self.seed, 3108, number])
         if self.population == "all" and self.lesions and rng.random() < 0.5:
-            case, record = self.lesions[rng.integers(len(self.lesions))]
-            zoom = float(np.clip(record.diameter_mm / rng.uniform(13, 32), 0.45, 2.0))
-            jitter = rng.uniform(-4, 4, 3) * zoom / np.asarray(case.grid.spacing_zyx_mm)
-            frame = self._frame(case, np.asarray(record.centre_zyx) + jitter, zoom)
+            case, frame = self.near_lesion(rng)
         else:
-            case, frame = self._anywhere()
+            case, frame = self.anywhere(rng)
         patch = extract(case, frame, rng)
         for axis in range(3):
             if rng.random() < 0.5:
@@ -257,14 +258,22 @@ class PatchSampler:
             patch = patch.transpose(0, 2, 1)
         return patch + np.float32(rng.normal(0, 0.04))
 
-    def _anywhere(self) -> tuple[Case, PatchFrame]:
-        rng = self.rng
-        while True:
+    def near_lesion(self, rng: np.random.Generator) -> tuple[Case, PatchFrame]:
+        """A place near a lesion, seen at a zoom at which the lesion is 13 to 32 mm wide."""
+        case, record = self.lesions[rng.integers(len(self.lesions))]
+        zoom = float(np.clip(record.diameter_mm / rng.uniform(13, 32), 0.45, 2.0))
+        jitter = rng.uniform(-4, 4, 3) * zoom / np.asarray(case.grid.spacing_zyx_mm)
+        return case, self._frame(case, np.asarray(record.centre_zyx) + jitter, zoom)
+
+    def anywhere(self, rng: np.random.Generator) -> tuple[Case, PatchFrame]:
+        """A place anywhere in the liver; raises TrainingError when every place tried shows a lesion."""
+        for _ in range(PLACE_TRIES):
             case, voxels = self.places[int(rng.integers(len(self.places)))]
             centre = np.unravel_index(voxels[rng.integers(len(voxels))], case.grid.size_zyx)
             frame = self._frame(case, np.asarray(centre, float), float(np.exp(rng.uniform(np.log(0.5), np.log(1.8)))))
             if self.population == "all" or not case.labels[frame.source_box(case.grid.size_zyx)].any():
                 return case, frame
+        raise TrainingError("No lesion-free liver was found for normal patches; the lesions are everywhere.")
 
     def _frame(self, case: Case, centre_zyx: NDArray[np.float64], zoom: float) -> PatchFrame:
         z, y, x = (float(v) for v in centre_zyx)

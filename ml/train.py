@@ -1,7 +1,8 @@
 """Train an implicit autoencoder: ``python -m ml.train --data DIR --out DIR``.
 
-One flat recipe with four objectives. Killed runs go on from their last checkpoint when started again with
-the same command.
+One flat recipe with four objectives, in two or three dimensions, on a processor, a graphics card or several
+(``torchrun --nproc-per-node N -m ml.train ...``). Killed runs go on from their last checkpoint when started
+again with the same command. The output folder gets curve and sample pictures while it runs.
 """
 
 from __future__ import annotations
@@ -18,20 +19,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ml import losses
+from ml import losses, progress
 from ml.artefact import save_generator
+from ml.distributed import Team, join
 from ml.errors import TrainingError
-from ml.nets.autoencoder import Decoder, Encoder, to_device
+from ml.nets.autoencoder import Decoder, DeviceNoise, Encoder, FreshNoise, to_device
 from ml.nets.config import NetConfig
 from ml.nets.critics import CodeCritic, JointCritic
 from ml.patches import Case, PatchSampler, Population, load_cases
+from ml.pool import PatchPool
 
 Objective: TypeAlias = Literal["iae", "iae_content", "aae", "ae"]
-LOG_EVERY, CHECKPOINT_EVERY = 25, 200
+LOG_EVERY, CHECKPOINT_EVERY, VALIDATE_EVERY = 25, 200, 200
+VALIDATION_PATCHES = 64
+CRITERION = "content: L1 between low-passed patches of held-out patients and their reconstructions"
 BETAS = (0.5, 0.99)
+CHOICES = {"objective": ("iae", "iae_content", "aae", "ae"), "population": ("all", "normal")}
 GRADIENT_NORM = 5.0
 
 
@@ -40,7 +47,9 @@ class TrainConfig:
     """Objective and schedule.
 
     "iae" is the pure form (two critics, no pixel loss), "iae_content" adds the content term, "aae" keeps the
-    code critic and a pixel loss, "ae" the pixel loss alone.
+    code critic and a pixel loss, "ae" the pixel loss alone. ``pool`` patches are drawn once and reused (0 draws
+    fresh ones for every batch). ``validation_share`` of the patients is held out; the run stops when their
+    content error has not fallen for ``patience`` checks of 200 steps (0 never stops early).
     """
 
     objective: Objective = "iae_content"
@@ -55,7 +64,18 @@ class TrainConfig:
     warm_steps: int = 60
     slow_share: float = 0.3
     average: float = 0.995
+    pool: int = 0
+    validation_share: float = 0.0
+    patience: int = 0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1 or self.pool < 0 or self.patience < 0:
+            raise TrainingError("Steps and batch must be at least 1, pool and patience at least 0.")
+        if not 0 <= self.validation_share <= 0.5:
+            raise TrainingError("At most half of the patients can be held out for validation.")
+        if self.patience and not self.validation_share:
+            raise TrainingError("Stopping early needs held-out patients: set a validation share.")
 
     @property
     def adversarial(self) -> bool:
@@ -76,10 +96,18 @@ def fast_matmul_available() -> bool:
 class Trainer:
     """Networks, optimisers and the state of the random numbers; one call of ``step`` is one update of each."""
 
-    def __init__(self, cases: list[Case], net: NetConfig, config: TrainConfig, *, device: str = "cpu") -> None:
+    def __init__(
+        self, cases: list[Case], net: NetConfig, config: TrainConfig, *, device: str = "cpu", team: Team | None = None
+    ) -> None:
         torch.manual_seed(config.seed)
         self.net, self.config, self.device, self.done = net, config, torch.device(device), 0
-        self.sampler = PatchSampler(cases, net, population=config.population, seed=config.seed)
+        self.team = team or Team()
+        self.best = {"step": 0, "content": float("inf")}
+        kept, held_out = split_patients(cases, config.validation_share, seed=config.seed)
+        seed = config.seed + 1_000_003 * self.team.rank
+        self.sampler = PatchSampler(kept, net, population=config.population, seed=seed)
+        self.pool = PatchPool(self.sampler, config.pool, device=self.device, seed=seed) if config.pool else None
+        self.watched = self._watched(held_out)
         self.encoder, self.decoder = Encoder(net), Decoder(net)
         self.critic, self.code_critic = JointCritic(net), CodeCritic(net)
         self.mean_encoder, self.mean_decoder = copy.deepcopy(self.encoder), copy.deepcopy(self.decoder)
@@ -94,6 +122,15 @@ class Trainer:
         }
         self.rates = {name: o.param_groups[0]["lr"] for name, o in self.optimisers.items()}
         self.half = fast_matmul_available()
+        # The networks start alike on every process; what is drawn from here on must differ.
+        torch.manual_seed(seed)
+
+    def _watched(self, held_out: list[Case]) -> Tensor | None:
+        """The patches whose error decides when to stop: always the same ones of the held-out patients."""
+        if not held_out:
+            return None
+        sampler = PatchSampler(held_out, self.net, population=self.config.population, seed=self.config.seed + 1)
+        return torch.from_numpy(sampler.batch(VALIDATION_PATCHES)).to(self.device)
 
     def modules(self) -> dict[str, nn.Module]:
         """Everything with weights, by name."""
@@ -113,11 +150,10 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """One batch; returns the losses."""
         self._set_rates()
-        batch = torch.from_numpy(self.sampler.batch(self.config.batch)).to(self.device)
-        patches = batch.contiguous(memory_format=torch.channels_last_3d)
+        patches = self._batch().contiguous(memory_format=torch.channels_last_3d)
         with self.autocast():
             codes = self.encoder(patches)
-            decoded = self.decoder(codes)
+            decoded = self.decoder(codes, DeviceNoise(self.device))
         warm = self.done < self.config.warm_steps
         log = {}
         if self.config.adversarial and not warm:
@@ -129,6 +165,36 @@ class Trainer:
         self.done += 1
         return log
 
+    def _batch(self) -> Tensor:
+        if self.pool is not None:
+            return self.pool.batch(self.done, self.config.batch)
+        return torch.from_numpy(self.sampler.batch(self.config.batch)).to(self.device)
+
+    @torch.inference_mode()
+    def reconstructions(self, patches: Tensor) -> Tensor:
+        """What the averaged networks make of patches, with noise that does not move the training's own."""
+        noise = FreshNoise(torch.Generator().manual_seed(self.config.seed))
+        with self.autocast():
+            decoded: Tensor = self.mean_decoder(self.mean_encoder(patches), noise)
+        return decoded
+
+    def validate(self) -> dict[str, float]:
+        """Content error on the held-out patients; empty where none are held out."""
+        if self.watched is None:
+            return {}
+        error = losses.content_loss(self.reconstructions(self.watched), self.watched)
+        content = self.team.mean(float(error), self.device)
+        if content < self.best["content"]:
+            self.best = {"step": self.done, "content": content}
+        return {"validation_content": content}
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or the held-out patients have not gained for long enough."""
+        waited = self.done - self.best["step"]
+        gave_up = bool(self.config.patience) and waited >= self.config.patience * VALIDATE_EVERY
+        return self.done >= self.config.steps or gave_up
+
     def _set_rates(self) -> None:
         slow = self.done >= (1 - self.config.slow_share) * self.config.steps
         factor = min(1.0, (self.done + 1) / 100) * (0.4 if slow else 1.0)
@@ -139,6 +205,7 @@ class Trainer:
     def _apply(self, name: str, loss: Tensor) -> float:
         self.optimisers[name].zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.team.average_gradients(self.optimisers[name].param_groups[0]["params"])
         nn.utils.clip_grad_norm_(self.optimisers[name].param_groups[0]["params"], GRADIENT_NORM)
         self.optimisers[name].step()
         return float(loss.detach())
@@ -189,7 +256,9 @@ class Trainer:
             "modules": {name: module.state_dict() for name, module in self.modules().items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "torch_rng": torch.get_rng_state(),
-            "numpy_rng": json.dumps(self.sampler.rng.bit_generator.state),
+            "device_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "drawn": self.sampler.drawn,
+            "best": self.best,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -200,9 +269,22 @@ class Trainer:
             module.load_state_dict(state["modules"][name])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-        torch.set_rng_state(state["torch_rng"])
-        self.sampler.rng.bit_generator.state = json.loads(state["numpy_rng"])
+        torch.set_rng_state(state["torch_rng"].cpu())
+        if self.device.type == "cuda" and state["device_rng"] is not None:
+            torch.cuda.set_rng_state(state["device_rng"].cpu(), self.device)
+        self.sampler.drawn, self.best = int(state["drawn"]), dict(state["best"])
         self.done = int(state["done"])
+
+
+def split_patients(cases: list[Case], share: float, *, seed: int) -> tuple[list[Case], list[Case]]:
+    """Cases to train on and cases held out; at least one of each when ``share`` is not zero."""
+    if not share:
+        return cases, []
+    count = max(1, round(share * len(cases)))
+    if count >= len(cases):
+        raise TrainingError("There are too few patients to hold some out for validation.")
+    held_out = set(np.random.default_rng([seed, 57]).permutation(len(cases))[:count].tolist())
+    return [c for n, c in enumerate(cases) if n not in held_out], [c for n, c in enumerate(cases) if n in held_out]
 
 
 def write_checkpoint(trainer: Trainer, path: Path) -> None:
@@ -213,20 +295,48 @@ def write_checkpoint(trainer: Trainer, path: Path) -> None:
 
 
 def run(trainer: Trainer, folder: Path) -> None:
-    """Train to the end, resuming from ``folder``; prints one JSON line for every 25 steps."""
+    """Train to the end, resuming from ``folder``.
+
+    Prints one JSON line for every 25 steps and keeps them in ``curve.jsonl``; every 200 steps it writes a
+    checkpoint, ``curves.png`` and ``samples.png``. With several processes each keeps its own checkpoint (its
+    random numbers are its own) and the first one speaks.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "checkpoint.pt"
+    team = trainer.team
+    checkpoint = folder / ("checkpoint.pt" if team.size == 1 else f"checkpoint-{team.rank}-of-{team.size}.pt")
+    curve: list[dict[str, float]] = []
     if checkpoint.is_file():
         trainer.restore(torch.load(checkpoint, map_location=trainer.device, weights_only=True))
+        curve = progress.read_curve(folder, until=trainer.done)
         print(f"going on at step {trainer.done}", flush=True)
     started = time.monotonic()
-    while trainer.done < trainer.config.steps:
+    while not trainer.finished:
         log = trainer.step()
-        if trainer.done % LOG_EVERY == 0 or trainer.done == trainer.config.steps:
+        if trainer.done % VALIDATE_EVERY == 0 or trainer.done == trainer.config.steps:
+            log |= trainer.validate()
+        last = trainer.finished
+        if trainer.done % LOG_EVERY == 0 or last:
             line = {"step": trainer.done, "seconds": round(time.monotonic() - started, 1)}
-            print(json.dumps(line | {key: round(value, 4) for key, value in log.items()}), flush=True)
-        if trainer.done % CHECKPOINT_EVERY == 0 or trainer.done == trainer.config.steps:
+            curve.append(line | {key: round(value, 4) for key, value in log.items()})
+            if team.leads:
+                print(json.dumps(curve[-1]), flush=True)
+        if trainer.done % CHECKPOINT_EVERY == 0 or last:
             write_checkpoint(trainer, checkpoint)
+            if team.leads:
+                progress.write(trainer, curve, folder)
+
+
+def add_fields(parser: argparse.ArgumentParser, defaults: Any) -> None:
+    """One option for every field of a configuration."""
+    for key, value in asdict(defaults).items():
+        option = f"--{key.replace('_', '-')}"
+        if isinstance(value, bool):
+            continue
+        if isinstance(value, tuple):
+            parser.add_argument(option, type=type(value[0]), nargs=len(value), default=value, metavar=("Z", "Y", "X"))
+        else:
+            choices = CHOICES.get(key)
+            parser.add_argument(option, type=type(value), default=value, choices=choices)
 
 
 def main(arguments: Iterable[str] | None = None) -> None:
@@ -238,17 +348,22 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--name", default="demo")
     parser.add_argument("--data-note", default="", help="what the data are, for the card")
-    for key, value in asdict(TrainConfig()).items():
-        parser.add_argument(f"--{key.replace('_', '-')}", type=type(value), default=value)
+    add_fields(parser, TrainConfig())
+    add_fields(parser, NetConfig())
     given = list(arguments) if arguments is not None else sys.argv[1:]
     options = parser.parse_args(given)
     command = shlex.join(["python", "-m", "ml.train", *given])
     torch.set_num_threads(options.threads)
     config = TrainConfig(**{key: getattr(options, key) for key in asdict(TrainConfig())})
+    chosen = {key: getattr(options, key) for key in asdict(NetConfig()) if key != "noise"}
+    team, device = join(options.device)
     cases = load_cases(options.data)
-    trainer = Trainer(cases, NetConfig(noise=config.adversarial), config, device=options.device)
+    trainer = Trainer(
+        cases, NetConfig.from_dict(chosen | {"noise": config.adversarial}), config, device=str(device), team=team
+    )
     run(trainer, options.out)
-    save_generator(trainer, cases, options.out, name=options.name, command=command, data_note=options.data_note)
+    if team.leads:
+        save_generator(trainer, cases, options.out, name=options.name, command=command, data_note=options.data_note)
 
 
 if __name__ == "__main__":

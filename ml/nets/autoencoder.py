@@ -32,6 +32,17 @@ class NoiseSource(Protocol):
         ...
 
 
+class DeviceNoise:
+    """Independent noise made where the network lies: fast, but every kind of device draws its own numbers."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def draw(self, shape: tuple[int, ...]) -> Tensor:
+        """Unit noise on the device, from its global state."""
+        return torch.randn(shape, device=self.device)
+
+
 class FreshNoise:
     """Independent noise for every map, from a seeded generator or the global state."""
 
@@ -49,10 +60,14 @@ class Encoder(nn.Module):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         c = config.channels
-        self.first = nn.Conv3d(1, c[0], 3, padding=1)
-        self.down = nn.ModuleList(nn.Conv3d(c[i], c[i + 1], 3, stride=2, padding=1) for i in range(3))
+        kernel, padding = config.kernel_zyx, config.padding_zyx
+        self.first = nn.Conv3d(1, c[0], kernel, padding=padding)
+        self.down = nn.ModuleList(
+            nn.Conv3d(c[i], c[i + 1], kernel, stride=(stride, 2, 2), padding=padding)
+            for i, stride in enumerate(config.slice_strides)
+        )
         self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, c[i + 1]) for i in range(3))
-        self.mix = nn.Conv3d(c[3], c[3], 3, padding=1)
+        self.mix = nn.Conv3d(c[3], c[3], kernel, padding=padding)
         self.code = nn.Linear(config.coarse_features, config.code_size)
 
     def forward(self, patches: Tensor) -> Tensor:
@@ -68,12 +83,12 @@ class Encoder(nn.Module):
 class DecoderBlock(nn.Module):
     """Convolution with fresh noise maps, then scale and shift by the code (FiLM)."""
 
-    def __init__(self, inputs: int, outputs: int, *, code_size: int, noise_channels: int) -> None:
+    def __init__(self, inputs: int, outputs: int, config: NetConfig, *, noise_channels: int) -> None:
         super().__init__()
         self.noise_channels = noise_channels
-        self.convolution = nn.Conv3d(inputs + noise_channels, outputs, 3, padding=1)
+        self.convolution = nn.Conv3d(inputs + noise_channels, outputs, config.kernel_zyx, padding=config.padding_zyx)
         self.norm = nn.GroupNorm(GROUPS, outputs)
-        self.film = nn.Linear(code_size, 2 * outputs)
+        self.film = nn.Linear(config.code_size, 2 * outputs)
 
     def forward(self, h: Tensor, code: Tensor, noise: NoiseSource) -> Tensor:
         """Features of the same size with ``outputs`` channels."""
@@ -93,11 +108,13 @@ class Decoder(nn.Module):
         self.start = nn.Linear(config.code_size, config.coarse_features)
         widths = [(c[3], c[3]), (c[3], c[2]), (c[2], c[1]), (c[1], c[0])]
         self.blocks = nn.ModuleList(
-            DecoderBlock(a, b, code_size=config.code_size, noise_channels=n)
-            for (a, b), n in zip(widths, noise, strict=True)
+            DecoderBlock(a, b, config, noise_channels=n) for (a, b), n in zip(widths, noise, strict=True)
         )
-        self.last = nn.Conv3d(c[0] + self.last_noise, c[0], 3, padding=1)
-        self.out = nn.Conv3d(c[0], 1, 3, padding=1)
+        # The decoder grows back by what the encoder's levels shrank, in reverse.
+        self.growth = [(stride, 2, 2) for stride in reversed(config.slice_strides)]
+        kernel, padding = config.kernel_zyx, config.padding_zyx
+        self.last = nn.Conv3d(c[0] + self.last_noise, c[0], kernel, padding=padding)
+        self.out = nn.Conv3d(c[0], 1, kernel, padding=padding)
 
     def forward(self, code: Tensor, noise: NoiseSource | None = None) -> Tensor:
         """One draw of p(x | code, noise)."""
@@ -105,7 +122,7 @@ class Decoder(nn.Module):
         h = self.start(code).unflatten(1, (-1, *self.coarse_zyx))
         for number, block in enumerate(self.blocks):
             if number:
-                h = functional.interpolate(h, scale_factor=2, mode="nearest")
+                h = functional.interpolate(h, scale_factor=self.growth[number - 1], mode="nearest")
             h = block(h, code, noise)
         h = functional.leaky_relu(self.last(with_noise(h, self.last_noise, noise)), SLOPE)
         patch: Tensor = self.out(h)

@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+LEVELS = 3
+SMALLEST_EDITING_DEPTH_MM = 24.0
+
 
 @dataclass(frozen=True)
 class NetConfig:
     """Sizes of encoder, decoder and critics.
 
-    ``patch_zyx`` must be divisible by 8. ``noise`` switches the decoder's noise maps (the implicit p(x|z, n));
+    ``patch_zyx`` must be divisible by 8 in the plane. Across slices every level halves an even number and keeps
+    an odd one: 1 slice is the two-dimensional network, an odd slab of a few slices the one between, a multiple
+    of 8 the three-dimensional one. ``noise`` switches the decoder's noise maps (the implicit p(x|z, n));
     without it the decoder is deterministic, as a plain autoencoder's.
     """
 
@@ -22,8 +27,10 @@ class NetConfig:
     noise: bool = True
 
     def __post_init__(self) -> None:
-        if any(n % 8 for n in self.patch_zyx):
-            raise ValueError("The patch size must be divisible by 8.")
+        if any(n % 8 for n in self.patch_zyx[1:]) or min(self.patch_zyx) < 1:
+            raise ValueError("The patch size must be divisible by 8 in the plane.")
+        if self.patch_zyx[1] != self.patch_zyx[2]:
+            raise ValueError("A patch is square in the plane, so that it can be turned.")
 
     @property
     def channels(self) -> tuple[int, int, int, int]:
@@ -32,10 +39,35 @@ class NetConfig:
         return w, 2 * w, 3 * w, 4 * w
 
     @property
+    def slice_strides(self) -> tuple[int, int, int]:
+        """By how much each of the three levels shrinks the number of slices: 2 where it is even, else 1."""
+        slices, strides = self.patch_zyx[0], []
+        for _ in range(LEVELS):
+            strides.append(2 if slices % 2 == 0 else 1)
+            slices //= strides[-1]
+        return strides[0], strides[1], strides[2]
+
+    @property
+    def kernel_zyx(self) -> tuple[int, int, int]:
+        """The convolutions' size; a single slice has no neighbours to look at."""
+        return (1 if self.patch_zyx[0] == 1 else 3), 3, 3
+
+    @property
+    def padding_zyx(self) -> tuple[int, int, int]:
+        """Padding that keeps the size at stride 1."""
+        return self.kernel_zyx[0] // 2, 1, 1
+
+    @property
+    def volumetric(self) -> bool:
+        """Whether decoded patches are deep enough to carry a lesion (needed for editing, not for signatures)."""
+        return self.patch_zyx[0] * self.spacing_zyx_mm[0] >= SMALLEST_EDITING_DEPTH_MM
+
+    @property
     def coarse_zyx(self) -> tuple[int, int, int]:
-        """The patch at an eighth of the resolution."""
+        """The patch at an eighth of the resolution in the plane, fewer slices where they could be halved."""
         z, y, x = self.patch_zyx
-        return z // 8, y // 8, x // 8
+        a, b, c = self.slice_strides
+        return z // (a * b * c), y // 8, x // 8
 
     @property
     def coarse_features(self) -> int:

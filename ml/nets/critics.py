@@ -19,8 +19,12 @@ class JointCritic(nn.Module):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         c, hidden = config.channels, 4 * config.width
-        self.first = spectral_norm(nn.Conv3d(1, c[0], 3, padding=1))
-        self.down = nn.ModuleList(spectral_norm(nn.Conv3d(c[i], c[i + 1], 3, stride=2, padding=1)) for i in range(3))
+        kernel, padding = config.kernel_zyx, config.padding_zyx
+        self.first = spectral_norm(nn.Conv3d(1, c[0], kernel, padding=padding))
+        self.down = nn.ModuleList(
+            spectral_norm(nn.Conv3d(c[i], c[i + 1], kernel, stride=(stride, 2, 2), padding=padding))
+            for i, stride in enumerate(config.slice_strides)
+        )
         self.local_score = spectral_norm(nn.Conv3d(c[2], 1, 1))
         self.local_code = spectral_norm(nn.Linear(config.code_size, c[2]))
         self.summary = spectral_norm(nn.Linear(config.coarse_features, hidden))

@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +14,10 @@ from ml.nets.autoencoder import Decoder, Encoder
 from ml.nets.config import NetConfig
 from ml.patches import PatchSampler, build_case, liver_level, normalise
 from ml.phantom import PhantomConfig, make_phantom
-from ml.train import TrainConfig, Trainer, main, run
+from ml.pool import PatchPool
+from ml.train import TrainConfig, Trainer, main, run, split_patients
+
+ROOT = Path(__file__).parents[2]
 
 TINY = NetConfig(patch_zyx=(8, 16, 16), spacing_zyx_mm=(4.0, 3.0, 3.0), width=8, code_size=8)
 
@@ -62,8 +68,9 @@ def test_patches_do_not_show_what_lies_outside_the_liver():
 
 def test_normal_patches_hold_no_lesion(cases):
     sampler = PatchSampler(cases, TINY, population="normal", seed=0)
+    rng = np.random.default_rng(0)
     for _ in range(12):
-        case, frame = sampler._anywhere()
+        case, frame = sampler.anywhere(rng)
         assert not case.labels[frame.source_box(case.grid.size_zyx)].any()
 
 
@@ -166,3 +173,124 @@ def test_the_command_trains_from_files_to_a_loadable_generator(tmp_path, monkeyp
 def test_a_folder_without_cases_is_refused(tmp_path):
     with pytest.raises(TrainingError, match="no case folders"):
         main(["--data", str(tmp_path), "--out", str(tmp_path / "out")])
+
+
+def test_patch_number_n_does_not_depend_on_who_draws_it(cases):
+    sampler = PatchSampler(cases, TINY, population="all", seed=3)
+    later = PatchSampler(cases, TINY, population="all", seed=3)
+    later.batch(5)
+    assert np.array_equal(sampler.patch(4), later.patch(4))
+    assert not np.array_equal(sampler.patch(4), sampler.patch(5))
+    assert not np.array_equal(sampler.patch(4), PatchSampler(cases, TINY, population="all", seed=4).patch(4))
+
+
+def test_a_pool_holds_the_sampler_s_patches_and_batches_depend_on_their_number_alone(cases):
+    sampler = PatchSampler(cases, TINY, population="all", seed=3)
+    pool = PatchPool(sampler, 6, device=torch.device("cpu"), seed=1)
+    assert np.allclose(pool.patches[2, 0].numpy(), sampler.patch(2), atol=2e-3)
+    first = pool.batch(7, 4)
+    pool.batch(8, 4)
+    assert torch.equal(first, pool.batch(7, 4))
+    own = {round(float(p.float().sum()), 2) for p in pool.patches}
+    assert {round(float(p.sum()), 2) for p in first} <= own
+
+
+@pytest.mark.parametrize("patch_zyx", [(1, 16, 16), (5, 16, 16), (8, 16, 16), (4, 16, 16)])
+def test_one_recipe_serves_two_and_three_dimensions(cases, patch_zyx):
+    net = NetConfig(**{**TINY.to_dict(), "patch_zyx": patch_zyx})
+    trainer = Trainer(cases, net, TrainConfig(steps=3, batch=2, warm_steps=1))
+    trainer.step()
+    assert all(np.isfinite(v) for v in trainer.step().values())
+    patches = torch.randn(2, 1, *patch_zyx)
+    codes = trainer.encoder(patches)
+    assert trainer.decoder(codes).shape == patches.shape
+    if patch_zyx[0] > 1:
+        return
+    assert {m.kernel_size[0] for m in trainer.encoder.modules() if isinstance(m, torch.nn.Conv3d)} == {1}
+
+
+def test_held_out_patients_are_never_trained_on(cases):
+    kept, held_out = split_patients(cases * 5, 0.2, seed=0)
+    assert (len(kept), len(held_out)) == (8, 2)
+    with pytest.raises(TrainingError, match="too few patients"):
+        split_patients(cases[:1], 0.2, seed=0)
+    trainer = train(cases, steps=1, validation_share=0.5)
+    trained_on = {case.name for case, _ in trainer.sampler.places}
+    assert len(trained_on) == 1
+
+
+def test_validation_is_the_same_number_every_time_and_moves_nothing(cases):
+    trainer = train(cases, steps=3, validation_share=0.5)
+    trainer.step()
+    state, random = trainer.state(), torch.get_rng_state()
+    assert trainer.validate() == trainer.validate()
+    assert torch.equal(random, torch.get_rng_state())
+    assert trainer.state()["drawn"] == state["drawn"]
+
+
+@pytest.mark.recipe
+def test_a_run_stops_when_the_held_out_patients_gain_nothing(cases, tmp_path, monkeypatch):
+    monkeypatch.setattr("ml.train.VALIDATE_EVERY", 1)
+    config = TrainConfig(steps=40, batch=2, warm_steps=1, validation_share=0.5, patience=2, learning_rate=0.0)
+    trainer = Trainer(cases, TINY, config)
+    run(trainer, tmp_path)
+    assert trainer.done < 40
+    lines = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
+    assert all("validation_content" in line for line in lines)
+
+
+@pytest.mark.parametrize("patch_zyx", [(8, 12, 12), (8, 16, 24), (0, 16, 16)])
+def test_patches_that_the_networks_cannot_halve_or_turn_are_refused(patch_zyx):
+    with pytest.raises(ValueError, match="patch"):
+        NetConfig(patch_zyx=patch_zyx)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [({"patience": 3}, "held-out"), ({"steps": 0}, "at least 1"), ({"validation_share": 0.9}, "half")],
+)
+def test_impossible_schedules_are_refused(values, message):
+    with pytest.raises(TrainingError, match=message):
+        TrainConfig(**values)
+
+
+@pytest.mark.recipe
+def test_pictures_show_the_run_without_moving_it(cases, tmp_path):
+    watched = train(cases, steps=4, folder=tmp_path)
+    silent = train(cases, steps=4)
+    while not silent.finished:
+        silent.step()
+    assert torch.equal(weights(watched), weights(silent))
+    for name in ("curves.png", "samples.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.recipe
+def test_two_processes_keep_the_same_weights_from_different_patches(tmp_path):
+    from ml.phantom.__main__ import main as make_phantoms
+
+    make_phantoms(["--count", "2", "--seed", "1", "--out", str(tmp_path / "data"), "--slices", "12", "--pixels", "96"])
+    script = tmp_path / "team.py"
+    script.write_text(
+        "import sys, torch\n"
+        "from ml.distributed import join\n"
+        "from ml.nets.config import NetConfig\n"
+        "from ml.patches import load_cases\n"
+        "from ml.train import TrainConfig, Trainer\n"
+        "from pathlib import Path\n"
+        "torch.set_num_threads(1)\n"
+        "team, device = join('cpu')\n"
+        "net = NetConfig((8, 16, 16), (4.0, 3.0, 3.0), 8, 8)\n"
+        "cases = load_cases(Path(sys.argv[1]))\n"
+        "trainer = Trainer(cases, net, TrainConfig(steps=3, batch=2, warm_steps=1), device='cpu', team=team)\n"
+        "seen = trainer.sampler.patch(0).sum()\n"
+        "for _ in range(3): trainer.step()\n"
+        "total = sum(float(p.detach().double().sum()) for m in trainer.modules().values() for p in m.parameters())\n"
+        "Path(sys.argv[2], f'rank{team.rank}').write_text(f'{team.size} {total!r} {seen!r}')\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    subprocess.run([*command, str(tmp_path / "data"), str(tmp_path)], check=True, timeout=200, cwd=ROOT)
+    first, second = ((tmp_path / f"rank{n}").read_text().split() for n in (0, 1))
+    assert first[0] == "2"
+    assert first[1] == second[1]
+    assert first[2] != second[2]
