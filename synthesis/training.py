@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 TRAIN_KIND = "synthesis.train"
 REPORT_EVERY_STEPS = 10
 SAVE_EVERY_STEPS = 100
-SAMPLES = 8
-PICTURE_SCALE = 3
-# Patches are shown in this window around the liver, in units of the networks (80 HU).
-SHOWN_RANGE = (-1.2, 1.2)
 
 
 def order_training(
@@ -180,25 +176,8 @@ def restore(run: TrainingRun, trainer: "Trainer") -> None:
 
 
 def save_samples(run: TrainingRun, trainer: "Trainer") -> None:
-    """Centre slices of patches above their decodings, as one picture."""
-    import torch
-    from PIL import Image
+    from ml.progress import sample_picture
 
-    rng_state = trainer.sampler.rng.bit_generator.state
-    torch_state = torch.get_rng_state()
-    patches = torch.from_numpy(trainer.sampler.batch(SAMPLES)).to(trainer.device)
-    with torch.inference_mode():
-        decoded = trainer.mean_decoder(trainer.mean_encoder(patches)).float()
-    # Looking must not change the course of the training.
-    trainer.sampler.rng.bit_generator.state = rng_state
-    torch.set_rng_state(torch_state)
-    middle = patches.shape[2] // 2
-    rows = [np.hstack(list(batch[:, 0, middle].cpu().numpy())) for batch in (patches, decoded)]
-    low, high = SHOWN_RANGE
-    grey = np.clip((np.vstack(rows) - low) / (high - low) * 255, 0, 255).astype(np.uint8)
-    picture = Image.fromarray(grey).resize((grey.shape[1] * PICTURE_SCALE, grey.shape[0] * PICTURE_SCALE))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
     key = f"{run.folder}/samples-{trainer.done}.png"
-    replace_bytes(key, buffer.getvalue())
+    replace_bytes(key, sample_picture(trainer))
     TrainingRun.objects.filter(pk=run.pk).update(samples_key=key)
