@@ -1,0 +1,335 @@
+"""Edits on held-out scans: patches for the judges and measurements at every place, by patient.
+
+Phantoms have a lesion-free twin with the same noise: even cases give real lesions and removals, odd ones
+insertions into the twin at the real lesions' places. Scans without a twin are edited in lesion-free liver
+away from their lesions; whether patients can be kept apart depends on how many there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ml.cases import CaseFiles, load_case
+from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
+from ml.editing.spec import MAX_CONTRAST_HU, MAX_DIAMETER_MM, MIN_CONTRAST_HU
+from ml.errors import EditError
+from ml.gate import ENOUGH_PATIENTS
+from ml.generator import Generator
+from ml.lesions import Lesion, lesion_table
+from ml.local_measures import Local, depth_profile, differing_outside, measure, neighbourhood, zone_sigma
+from ml.nets.config import NetConfig
+from ml.patches import HU_SCALE, Case, PatchFrame, Volume
+from ml.two_sample import TwoSampleData
+from ml.volume_io import read_volume
+
+# The judges look at native in-plane resolution, not through the generator's own view.
+JUDGE = NetConfig(patch_zyx=(16, 40, 40), spacing_zyx_mm=(3.0, 1.25, 1.25))
+SMALLEST_MM = 6.0
+CYCLE_SPEC = ("hypodense", 16.0, -40.0)
+AWAY_MM = 15.0
+NAMES = ("real", "inserted", "free", "removed")
+ROWS = ("asked", "removal", "cycle", "cycle_back", "rim", "real_rim", "outside", "removal_profile")
+
+Scan = NDArray[np.int16]
+
+
+def _lists(names: tuple[str, ...]) -> dict[str, list[Any]]:
+    return {name: [] for name in names}
+
+
+@dataclass
+class Harvest:
+    """Patches with their patients, measurements at the same places, and rows of single values with theirs."""
+
+    patches: dict[str, list[Volume]] = field(default_factory=lambda: _lists(NAMES))
+    patients: dict[str, list[str]] = field(default_factory=lambda: _lists(NAMES))
+    local: dict[str, list[Local]] = field(default_factory=lambda: _lists(NAMES))
+    rows: dict[str, list[dict[str, float]]] = field(default_factory=lambda: _lists(ROWS))
+    row_patients: dict[str, list[str]] = field(default_factory=lambda: _lists(ROWS))
+    notes: list[str] = field(default_factory=list)
+    refused: int = 0
+    twins: int = 0
+
+    def add(self, name: str, patch: Volume, patient: str) -> None:
+        """Keep one patch."""
+        self.patches[name].append(patch)
+        self.patients[name].append(patient)
+
+    def row(self, name: str, patient: str, values: dict[str, float]) -> None:
+        """Keep one measurement."""
+        self.rows[name].append(values)
+        self.row_patients[name].append(patient)
+
+    def column(self, name: str, key: str) -> tuple[list[float], list[str]]:
+        """One value of all rows with the patients."""
+        return [row[key] for row in self.rows[name]], self.row_patients[name]
+
+    def pair(self, first: str, second: str) -> TwoSampleData:
+        """Two of the named sets for a test."""
+        sets = (np.stack(self.patches[first]), np.stack(self.patches[second]))
+        return TwoSampleData.of(*sets, np.array(self.patients[first]), np.array(self.patients[second]))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and what to insert: ``centre`` in voxels; ``mask`` (full size) the lesion it follows, if any."""
+
+    centre: NDArray[np.float64]
+    spec: LesionSpec
+    mask: NDArray[np.bool_] | None = None
+
+
+def judge_patch(hu: Scan, case: Case, centre_zyx: NDArray[np.float64]) -> Volume:
+    """What the judges see: (HU - liver) / 80 about a lesion, without any masking."""
+    z, y, x = (float(v) for v in centre_zyx)
+    frame = PatchFrame(JUDGE, case.grid.spacing_zyx_mm, (z, y, x))
+    box = frame.source_box(case.grid.size_zyx)
+    patch: Volume = np.clip(
+        (frame.sample(hu[box], box, smooth=False, outside=None) - case.level_hu) / HU_SCALE, -2.5, 2.5
+    )
+    return patch
+
+
+def lesion_patches(scans: list[CaseFiles]) -> list[Volume]:
+    """The judges' patches of all lesions of some scans (the training cases, for memorisation)."""
+    patches = []
+    for files in scans:
+        case = load_case(files)
+        large = [record for record in case.lesions if record.diameter_mm >= SMALLEST_MM]
+        patches += [judge_patch(case.hu, case, np.array(record.centre_zyx)) for record in large]
+    return patches
+
+
+def harvest(scans: list[CaseFiles], generator: Generator, *, seed: int = 0) -> Harvest:
+    """All edits and measurements on some scans."""
+    out = Harvest()
+    apart = len(scans) >= ENOUGH_PATIENTS
+    for number, files in enumerate(scans):
+        case = load_case(files)
+        if case.liver_note:
+            out.notes.append(f"{case.name}: liver {case.liver_note}")
+        free = files.scan.parent / "lesion_free.nii.gz"
+        twin = read_volume(free)[0] if free.is_file() else None
+        out.twins += twin is not None
+        if number % 2 == 0 or not apart:
+            for lesion in large_lesions(case):
+                _real_and_removed(out, case, twin, lesion, generator)
+        if number % 2 or not apart:
+            source = case.hu if twin is None else twin
+            for place in insertion_places(case, twin, seed=seed + number):
+                _inserted(out, case, source, place, generator)
+            _cycle(out, case, source, generator, seed=number)
+    if not apart:
+        some = "one patient" if len(scans) == 1 else f"{len(scans)} patients"
+        out.notes.append(f"{some}: patches, not patients, are resampled")
+    return out
+
+
+def _real_and_removed(out: Harvest, case: Case, twin: Scan | None, lesion: Lesion, generator: Generator) -> None:
+    centre = case.grid.to_voxel(lesion.centroid_lps_mm)
+    z, y, x = (round(float(v)) for v in centre)
+    label = case.labels[z, y, x]
+    if label == 0:
+        return
+    mask = case.labels == label
+    around = neighbourhood(mask, case.liver, case.grid)
+    out.add("real", judge_patch(case.hu, case, centre), case.name)
+    out.local["real"].append(measure(case.hu, around, case.name))
+    try:
+        result = remove_lesion(
+            case.hu, case.grid, liver_mask=case.liver, lesion_mask=mask, generator=generator, seed=int(label)
+        )
+    except EditError:
+        out.refused += 1
+        return
+    edited = result.apply(case.hu)
+    _outside(out, case, case.hu, edited, result)
+    out.add("removed", judge_patch(edited, case, centre), case.name)
+    out.local["removed"].append(measure(edited, around, case.name))
+    _insert_back(out, case, edited, _same_place(case, lesion), generator)
+    if twin is None:
+        return
+    noise = float(result.measured["noise_hu"])
+    out.row(
+        "removal",
+        case.name,
+        {
+            "before_hu": _mean_error(case.hu, twin, mask),
+            "after_hu": _mean_error(edited, twin, mask),
+            "noise_hu": noise,
+            "left_contrast_hu": float(result.measured["contrast_hu"]),
+        },
+    )
+    own = zone_sigma(twin[around.box], around, "rim")
+    out.row("real_rim", case.name, {"sigma_ratio": zone_sigma(case.hu[around.box], around, "rim") / max(own, 1e-6)})
+    left = edited[around.box].astype(np.float32) - twin[around.box]
+    profile = depth_profile(left, around) / noise
+    out.row("removal_profile", case.name, {f"{n:02d}": float(v) for n, v in enumerate(profile)})
+
+
+def large_lesions(case: Case) -> list[Lesion]:
+    """The lesions of 6 mm or more, the largest first."""
+    table = lesion_table(case.hu, case.grid, lesion_mask=case.labels, liver_mask=case.liver)
+    return [lesion for lesion in table if lesion.diameter_mm >= SMALLEST_MM]
+
+
+def insertion_places(case: Case, twin: Scan | None, *, seed: int) -> list[Place]:
+    """The real lesions' own places in a twin; without one, places in the scan's lesion-free liver."""
+    places = [_same_place(case, lesion) for lesion in large_lesions(case)]
+    return places if twin is not None else _other_places(case, places, seed=seed)
+
+
+def _same_place(case: Case, lesion: Lesion) -> Place:
+    """Insert what a real lesion is, where it is."""
+    centre = case.grid.to_voxel(lesion.centroid_lps_mm)
+    record = min(case.lesions, key=lambda r: float(np.linalg.norm(np.subtract(r.centre_zyx, centre))))
+    kind = record.kind or "hypodense"
+    contrast = lesion.contrast_to_liver_hu or -40.0
+    if kind == "ring_enhancing":
+        contrast += core_mean_hu(case, record.label) - lesion.mean_hu
+    contrast = float(np.clip(contrast, MIN_CONTRAST_HU, MAX_CONTRAST_HU))
+    spec = LesionSpec(kind, min(lesion.diameter_mm, MAX_DIAMETER_MM), contrast, record.label)  # type: ignore[arg-type]
+    return Place(centre, spec, case.labels == record.label)
+
+
+def _other_places(case: Case, places: list[Place], *, seed: int) -> list[Place]:
+    """The same lesions elsewhere: lesion-free liver of the scan, away from every lesion and the surface."""
+    away = ndimage.distance_transform_edt(case.labels == 0, sampling=case.grid.spacing_zyx_mm)
+    deep = ndimage.distance_transform_edt(case.liver, sampling=case.grid.spacing_zyx_mm)
+    rng = np.random.default_rng([seed, 61])
+    found = []
+    for place in places:
+        radius = place.spec.diameter_mm / 2
+        voxels = np.flatnonzero((away > radius + AWAY_MM) & (deep > min(radius, 12)))
+        if len(voxels):
+            centre = np.array(np.unravel_index(int(rng.choice(voxels)), case.hu.shape), np.float64)
+            found.append(Place(centre, place.spec))
+    return found
+
+
+def _inserted(out: Harvest, case: Case, source: Scan, place: Place, generator: Generator) -> None:
+    centre, spec = place.centre, place.spec
+    out.add("free", judge_patch(source, case, centre), case.name)
+    if place.mask is not None and place.mask.any():
+        out.local["free"].append(measure(source, neighbourhood(place.mask, case.liver, case.grid), case.name))
+    result = try_insert(case, source, place, generator)
+    if result is None:
+        out.refused += 1
+        return
+    edited = result.apply(source)
+    mask = result.paste_mask(source.shape, what="lesion")
+    around = neighbourhood(mask, case.liver, case.grid)
+    if place.mask is None:
+        out.local["free"].append(measure(source, around, case.name))
+    _outside(out, case, source, edited, result)
+    out.add("inserted", judge_patch(edited, case, centre), case.name)
+    out.local["inserted"].append(measure(edited, around, case.name))
+    found = case.grid.to_voxel(result.measured["centre_lps_mm"])
+    out.row(
+        "asked",
+        case.name,
+        {
+            "diameter_error": result.measured["diameter_mm"] / spec.diameter_mm - 1,
+            "contrast_error_hu": result.measured["contrast_hu"] - spec.contrast_hu,
+            "centre_error_voxels": float(np.abs(found - centre).max()),
+            "asked_diameter_mm": spec.diameter_mm,
+            "asked_contrast_hu": spec.contrast_hu,
+        },
+    )
+    before = zone_sigma(source[around.box], around, "rim")
+    out.row("rim", case.name, {"sigma_ratio": zone_sigma(edited[around.box], around, "rim") / max(before, 1e-6)})
+
+
+def try_insert(case: Case, source: Scan, place: Place, generator: Generator) -> EditResult | None:
+    """The edit, or None where the editor refuses."""
+    where = case.grid.to_world(place.centre).tolist()
+    try:
+        return insert_lesion(
+            source, case.grid, liver_mask=case.liver, centre_lps_mm=where, spec=place.spec, generator=generator
+        )
+    except EditError:
+        return None
+
+
+def _insert_back(out: Harvest, case: Case, removed: Scan, place: Place, generator: Generator) -> None:
+    """insert(remove(y)): the same size and contrast again, and how far the scan is from y."""
+    result = try_insert(case, removed, place, generator)
+    if result is None:
+        out.refused += 1
+        return
+    again = result.apply(removed)
+    _outside(out, case, removed, again, result)
+    error = (again.astype(np.float32) - case.hu)[(again != case.hu) | (removed != case.hu)]
+    noise = float(result.measured["noise_hu"])
+    out.row(
+        "cycle_back",
+        case.name,
+        {
+            "changed_rmse_sigma": float(np.sqrt((error**2).mean())) / noise if error.size else 0.0,
+            "mean_error_hu": float(error.mean()) if error.size else 0.0,
+            "contrast_error_hu": result.measured["contrast_hu"] - place.spec.contrast_hu,
+        },
+    )
+
+
+def core_mean_hu(case: Case, label: int) -> float:
+    """Mean HU of the inner half (by depth) of a lesion: what a ring's contrast is asked by."""
+    inside = case.labels == label
+    depth = ndimage.distance_transform_edt(inside, sampling=case.grid.spacing_zyx_mm)
+    return float(case.hu[depth > 0.5 * depth.max()].mean())
+
+
+def _cycle(out: Harvest, case: Case, source: Scan, generator: Generator, *, seed: int) -> None:
+    """remove(insert(x)): insert into lesion-free liver, remove again, compare with the start."""
+    kind, diameter_mm, contrast_hu = CYCLE_SPEC
+    depth = ndimage.distance_transform_edt(case.liver & (case.labels == 0), sampling=case.grid.spacing_zyx_mm)
+    if source is not case.hu:
+        depth = ndimage.distance_transform_edt(case.liver, sampling=case.grid.spacing_zyx_mm)
+    edge = int(np.ceil(10 / case.grid.spacing_zyx_mm[0]))
+    depth[:edge] = depth[-edge:] = 0
+    places = np.argwhere(depth > 9)
+    if not len(places):
+        return
+    centre = places[np.random.default_rng(seed).integers(len(places))]
+    spec = LesionSpec(kind, diameter_mm, contrast_hu, seed)  # type: ignore[arg-type]
+    inserted = try_insert(case, source, Place(centre.astype(np.float64), spec), generator)
+    if inserted is None:
+        out.refused += 1
+        return
+    edited = inserted.apply(source)
+    mask = inserted.paste_mask(source.shape, what="lesion")
+    try:
+        removed = remove_lesion(
+            edited, case.grid, liver_mask=case.liver, lesion_mask=mask, generator=generator, seed=seed
+        )
+    except EditError:
+        out.refused += 1
+        return
+    restored = removed.apply(edited)
+    _outside(out, case, source, edited, inserted)
+    _outside(out, case, edited, restored, removed)
+    error = restored.astype(np.float32) - source
+    noise = float(inserted.measured["noise_hu"])
+    changed, box = error[(restored != source) | (edited != source)], error[inserted.box]
+    out.row(
+        "cycle",
+        case.name,
+        {
+            "changed_rmse_sigma": float(np.sqrt((changed**2).mean())) / noise,
+            "box_rmse_sigma": float(np.sqrt((box**2).mean())) / noise,
+        },
+    )
+
+
+def _outside(out: Harvest, case: Case, source: Scan, edited: Scan, result: EditResult) -> None:
+    differing, looked_at = differing_outside(source, edited, result.box)
+    out.row("outside", case.name, {"differing_voxels": float(differing), "voxels": float(looked_at)})
+
+
+def _mean_error(volume: Scan, twin: Scan, mask: NDArray[np.bool_]) -> float:
+    return float(np.abs(volume[mask].astype(np.float32) - twin[mask]).mean())
