@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.decomposition import PCA
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -18,59 +20,81 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+from ml.errors import TrainingError
 from ml.nets.config import NetConfig
 from ml.patches import Case, PatchFrame, Volume, extract
 from ml.radiomics import features
+from ml.supervised import Fold, held_out_scores
 
 Table = NDArray[np.float64]
 FOLDS, BOOTSTRAPS = 5, 500
 NORMALS_PER_LESION = 1
-SMALLEST_MM = 6.0
+SMALLEST_MM = 8.0
 PIXEL_COMPONENTS = 48
+RAW_PIXELS, NETWORK = "raw-pixel PCA", "supervised network"
+# The views: the whole patch, and one that a lesion of the smallest size fills a third of.
+VIEW_ZOOMS = {"wide": 1.0, "close": 0.4}
 
 
 @dataclass(frozen=True)
 class LabelledPatches:
-    """Normalised patches (n, Z, Y, X) at zoom 1, truth (1 lesion), patients and kinds ("normal" or a kind)."""
+    """Normalised patches (n, Z, Y, X) of one view, truth (1 lesion), patients and kinds ("normal" or a kind)."""
 
+    view: str
     patches: Volume
     truth: NDArray[np.int64]
     patients: NDArray[np.str_]
     kinds: NDArray[np.str_]
 
+    @cached_property
+    def folds(self) -> list[Fold]:
+        """The same folds for every row of the table; they keep patients together."""
+        return list(GroupKFold(FOLDS).split(self.truth, self.truth, self.patients))
+
 
 @dataclass(frozen=True)
 class Score:
-    """Accuracy, sensitivity and specificity with 95 per cent intervals from a bootstrap over patients."""
+    """Held-out accuracy, sensitivity, specificity and AUC with 95 per cent intervals from a bootstrap over patients.
+
+    ``view`` is "close" (zoom 0.4) or "wide" (zoom 1).
+    """
 
     features: str
     classifier: str
+    view: str
     accuracy: tuple[float, float, float]
     sensitivity: tuple[float, float, float]
     specificity: tuple[float, float, float]
+    auc: tuple[float, float, float]
     lesions: int
     normals: int
     patients: int
+    decisions: Table = field(repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready description."""
-        return asdict(self)
+        """A JSON-ready description, without the single decisions."""
+        return {key: value for key, value in asdict(self).items() if key != "decisions"}
 
 
-def collect(cases: list[Case], net: NetConfig, *, seed: int) -> LabelledPatches:
-    """Every lesion of 6 mm or more, and as many normal patches of the same patient."""
+def collect(cases: list[Case], net: NetConfig, *, seed: int) -> dict[str, LabelledPatches]:
+    """Every lesion of 8 mm or more and as many normal places of the same patient, in every view."""
     rng = np.random.default_rng([seed, 95])
-    patches, truth, patients, kinds = [], [], [], []
+    patches: dict[str, list[Volume]] = {view: [] for view in VIEW_ZOOMS}
+    truth, patients, kinds = [], [], []
     for case in cases:
         lesions = [record for record in case.lesions if record.diameter_mm >= SMALLEST_MM]
         normals = normal_centres(case, net, count=NORMALS_PER_LESION * len(lesions), rng=rng)
         places = [(r.centre_zyx, 1, r.kind or "lesion") for r in lesions] + [(c, 0, "normal") for c in normals]
         for centre, label, kind in places:
-            patches.append(extract(case, PatchFrame(net, case.grid.spacing_zyx_mm, centre), rng))
+            for view, zoom in VIEW_ZOOMS.items():
+                patches[view].append(extract(case, PatchFrame(net, case.grid.spacing_zyx_mm, centre, zoom), rng))
             truth.append(label)
             patients.append(case.name)
             kinds.append(kind)
-    return LabelledPatches(np.stack(patches), np.array(truth), np.array(patients), np.array(kinds))
+    if len(set(patients)) < FOLDS:
+        raise TrainingError(f"Classification needs lesions of {SMALLEST_MM:g} mm in at least {FOLDS} patients.")
+    labels = (np.array(truth), np.array(patients), np.array(kinds))
+    return {view: LabelledPatches(view, np.stack(rows), *labels) for view, rows in patches.items()}
 
 
 def normal_centres(
@@ -112,48 +136,73 @@ def baseline_tables(data: LabelledPatches) -> dict[str, Table]:
     middle = data.patches[:, z - 1 : z + 2, y - 3 : y + 4, x - 3 : x + 4]
     return {
         "mean HU": middle.mean((1, 2, 3))[:, None].astype(np.float64),
-        "raw-pixel PCA": data.patches[:, z].reshape(len(data.patches), -1).astype(np.float64),
+        RAW_PIXELS: data.patches[:, z].reshape(len(data.patches), -1).astype(np.float64),
         "radiomics": features(data.patches),
     }
 
 
 def evaluate(name: str, table: Table, data: LabelledPatches, *, seed: int = 0) -> list[Score]:
-    """Every classifier on one feature table with folds that keep patients together."""
+    """Every classifier on one feature table (n, features)."""
     scores = []
     for label, model in classifiers(seed).items():
-        predicted = np.zeros(len(data.truth), np.int64)
-        for train, test in GroupKFold(FOLDS).split(table, data.truth, data.patients):
+        decisions = np.zeros(len(data.truth))
+        for train, test in data.folds:
             rows = table
-            if name == "raw-pixel PCA":
+            if name == RAW_PIXELS:
                 components = PCA(min(PIXEL_COMPONENTS, len(train) - 1), random_state=seed).fit(table[train])
                 rows = components.transform(table)
             model.fit(rows[train], data.truth[train])
-            predicted[test] = model.predict(rows[test])
-        scores.append(score(name, label, predicted, data, seed=seed))
+            decisions[test] = decision(model, rows[test])
+        scores.append(score(name, label, decisions, data, seed=seed))
     return scores
 
 
-def score(name: str, classifier: str, predicted: NDArray[np.int64], data: LabelledPatches, *, seed: int) -> Score:
-    """Point estimates and intervals of held-out predictions."""
+def evaluate_network(data: LabelledPatches, *, seed: int = 0) -> Score:
+    """The supervised network on the same folds."""
+    decisions = held_out_scores(data.patches, data.truth, data.folds, seed=seed)
+    return score(NETWORK, "network", decisions, data, seed=seed)
+
+
+def decision(model: ClassifierMixin, rows: Table) -> Table:
+    """A score above 0 where the model says lesion."""
+    if hasattr(model, "decision_function"):
+        return np.asarray(model.decision_function(rows), dtype=np.float64)
+    return np.asarray(model.predict_proba(rows)[:, 1], dtype=np.float64) - 0.5
+
+
+def score(name: str, classifier: str, decisions: Table, data: LabelledPatches, *, seed: int) -> Score:
+    """Point estimates and intervals of held-out decisions (above 0 is lesion)."""
     rng = np.random.default_rng([seed, 94])
     names = np.unique(data.patients)
     members = {p: np.flatnonzero(data.patients == p) for p in names}
-    right = predicted == data.truth
     draws = []
     for _ in range(BOOTSTRAPS):
         rows = np.concatenate([members[p] for p in rng.choice(names, len(names))])
-        draws.append(_rates(right[rows], data.truth[rows]))
+        draws.append(_rates(decisions[rows], data.truth[rows]))
     low, high = np.nanpercentile(np.array(draws), [2.5, 97.5], axis=0)
-    point = _rates(right, data.truth)
-    accuracy, sensitivity, specificity = (
-        (float(p), float(a), float(b)) for p, a, b in zip(point, low, high, strict=True)
+    accuracy, sensitivity, specificity, auc = (
+        (float(p), float(a), float(b)) for p, a, b in zip(_rates(decisions, data.truth), low, high, strict=True)
     )
     lesions = int(data.truth.sum())
-    return Score(name, classifier, accuracy, sensitivity, specificity, lesions, len(data.truth) - lesions, len(names))
+    counts = (lesions, len(data.truth) - lesions, len(names))
+    return Score(name, classifier, data.view, accuracy, sensitivity, specificity, auc, *counts, decisions)
 
 
-def _rates(right: NDArray[np.bool_], truth: NDArray[np.int64]) -> tuple[float, float, float]:
-    def mean(values: NDArray[np.bool_]) -> float:
-        return float(values.mean()) if values.size else float("nan")
+def _rates(decisions: Table, truth: NDArray[np.int64]) -> tuple[float, float, float, float]:
+    right = (decisions > 0) == (truth == 1)
+    if truth.min() == truth.max():
+        return float(right.mean()), float("nan"), float("nan"), float("nan")
+    auc = float(roc_auc_score(truth, decisions))
+    return float(right.mean()), float(right[truth == 1].mean()), float(right[truth == 0].mean()), auc
 
-    return mean(right), mean(right[truth == 1]), mean(right[truth == 0])
+
+def accuracy_difference(first: Score, second: Score, data: LabelledPatches, *, seed: int = 0) -> dict[str, float]:
+    """Accuracy of ``first`` minus ``second`` on the same patches, with a 95 per cent patient bootstrap interval."""
+    rng = np.random.default_rng([seed, 93])
+    truth = data.truth == 1
+    gain = ((first.decisions > 0) == truth).astype(float) - ((second.decisions > 0) == truth)
+    names, inverse = np.unique(data.patients, return_inverse=True)
+    sums, counts = np.bincount(inverse, gain), np.bincount(inverse)
+    drawn = rng.integers(len(names), size=(BOOTSTRAPS, len(names)))
+    low, high = np.percentile(sums[drawn].sum(1) / counts[drawn].sum(1), [2.5, 97.5])
+    return {"difference": float(gain.mean()), "low": float(low), "high": float(high)}

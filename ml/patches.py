@@ -6,9 +6,7 @@ outside the liver is replaced by liver-like noise, so that codes are not spent o
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -18,7 +16,6 @@ from scipy import ndimage
 from ml.errors import TrainingError
 from ml.geometry import Box, Grid, Int3
 from ml.nets.config import NetConfig
-from ml.volume_io import read_mask, read_volume
 
 Volume: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -45,7 +42,10 @@ class LesionRecord:
 
 @dataclass(frozen=True)
 class Case:
-    """A scan with its liver (bool, lesions included), numbered lesions and what follows from them."""
+    """A scan with its liver (bool, lesions included), numbered lesions and what follows from them.
+
+    ``liver_note`` says so where the liver is an estimate; it is empty for a mask that came with the scan.
+    """
 
     name: str
     grid: Grid
@@ -55,6 +55,7 @@ class Case:
     weight: Volume
     level_hu: float
     lesions: list[LesionRecord] = field(default_factory=list)
+    liver_note: str = ""
 
 
 def liver_level(hu: NDArray[np.generic], liver: Mask) -> float:
@@ -178,6 +179,7 @@ def build_case(
     liver: Mask,
     labels: NDArray[np.uint8],
     kinds: dict[int, str] | None = None,
+    liver_note: str = "",
 ) -> Case:
     """A case from arrays; ``labels`` numbers the lesions."""
     liver = liver | (labels > 0)
@@ -190,35 +192,7 @@ def build_case(
         diameter_mm = float(np.cbrt(6 * inside.sum() * grid.voxel_volume_mm3 / np.pi))
         lesions.append(LesionRecord(label, (z, y, x), diameter_mm, (kinds or {}).get(label)))
     weight = liver_weight(liver, grid.spacing_zyx_mm)
-    return Case(name, grid, hu, liver, labels, weight, liver_level(hu, liver & (labels == 0)), lesions)
-
-
-def load_case(folder: Path) -> Case:
-    """A case folder: ``ct`` with ``liver`` and ``lesions`` (numbered), or with LiTS-style ``labels`` (1, 2)."""
-    hu, grid = read_volume(folder / "ct.nii.gz")
-    if (folder / "labels.nii.gz").is_file():
-        tissue, _ = read_mask(folder / "labels.nii.gz", expected=grid)
-        liver = tissue > 0
-        numbered, count = ndimage.label(tissue == 2)
-        if count > 255:
-            raise TrainingError(f"{folder.name} has more than 255 lesions.")
-        labels = numbered.astype(np.uint8)
-    else:
-        liver = read_mask(folder / "liver.nii.gz", expected=grid)[0] > 0
-        labels, _ = read_mask(folder / "lesions.nii.gz", expected=grid)
-    kinds: dict[int, str] = {}
-    if (folder / "phantom.json").is_file():
-        described = json.loads((folder / "phantom.json").read_text())
-        kinds = {lesion["label"]: lesion["kind"] for lesion in described["lesions"]}
-    return build_case(folder.name, hu, grid, liver=liver, labels=labels, kinds=kinds)
-
-
-def load_cases(folder: Path) -> list[Case]:
-    """All case folders of a dataset folder, in the order of their names."""
-    folders = sorted(p for p in folder.iterdir() if (p / "ct.nii.gz").is_file())
-    if not folders:
-        raise TrainingError(f"{folder.name} holds no case folders with a ct.nii.gz.")
-    return [load_case(p) for p in folders]
+    return Case(name, grid, hu, liver, labels, weight, liver_level(hu, liver & (labels == 0)), lesions, liver_note)
 
 
 class PatchSampler:

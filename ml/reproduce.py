@@ -1,65 +1,136 @@
-"""Make the tables and figures: ``python -m ml.reproduce --data DIR --out DIR`` (held-out cases)."""
+"""The paper's tables and figures with one command: ``python -m ml.reproduce --out DIR [--data DIR]``.
+
+Without ``--data`` phantoms are made, 57 to train on and 80 to measure on. With it, scans in any layout of
+``ml.cases`` are taken: half of the patients train, the others are held out, unless ``--training`` names
+a folder of its own. Given generators (``--generator``) are measured instead of trained ones. A stopped run
+goes on where it was.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ml.artefact import load_generator
-from ml.card import DEMO_FOLDER
-from ml.classify import LabelledPatches, Score, baseline_tables, collect, evaluate
+from ml.cases import load_cases
+from ml.classify import (
+    LabelledPatches,
+    Score,
+    accuracy_difference,
+    baseline_tables,
+    collect,
+    evaluate,
+    evaluate_network,
+)
 from ml.generator import Generator
-from ml.patches import load_cases
+from ml.patches import Case
+from ml.phantom.__main__ import main as make_phantoms
 from ml.realism import evaluate_generator, write_report
 from ml.signatures import SignatureSpace
+from ml.train import split_patients
+from ml.variants import paper_variants, trained
+
+TRAINING_PHANTOMS, HELD_OUT_PHANTOMS = (57, 10000), (80, 20000)
+HELD_OUT_SHARE = 0.5
+UNTRAINED = "untrained encoder"
+HEADLINE = "LinearSVM"
 
 
-def classification(
-    cases_folder: Path, generators: dict[str, Generator], *, seed: int
-) -> tuple[list[Score], LabelledPatches]:
-    """Scores of the baselines and of every generator's signatures on the same folds."""
-    net = next(iter(generators.values())).net
-    data = collect(load_cases(cases_folder), net, seed=seed)
-    tables = baseline_tables(data)
-    for name, generator in generators.items():
-        tables[f"code {name}"] = generator.encode(data.patches).astype(np.float64)
-        tables[f"signature {name}"] = generator.signatures(data.patches).astype(np.float64)
-    return [score for name, table in tables.items() for score in evaluate(name, table, data, seed=seed)], data
+@dataclass(frozen=True)
+class Comparison:
+    """All rows of the classification table and the patches they were measured on, by view."""
+
+    scores: list[Score]
+    data: dict[str, LabelledPatches]
+
+    def row(self, features: str, view: str, classifier: str = HEADLINE) -> Score | None:
+        """One row, or None when it is not in the table."""
+        wanted = (features, view, classifier)
+        return next((s for s in self.scores if (s.features, s.view, s.classifier) == wanted), None)
+
+    def differences(self, *, seed: int) -> list[dict[str, Any]]:
+        """LinearSVM on every signature minus LinearSVM on every baseline of the same view."""
+        found = []
+        for score in self.scores:
+            if not score.features.startswith("signature ") or score.classifier != HEADLINE:
+                continue
+            for name in (*baseline_names(), f"signature {UNTRAINED}"):
+                other = self.row(name, score.view)
+                if other is not None and other is not score:
+                    gain = accuracy_difference(score, other, self.data[score.view], seed=seed)
+                    found.append({"features": score.features, "against": name, "view": score.view, **gain})
+        return found
 
 
-def markdown(scores: list[Score]) -> str:
+def baseline_names() -> tuple[str, ...]:
+    """Feature tables that need no network."""
+    return "mean HU", "raw-pixel PCA", "radiomics"
+
+
+def untrained(generator: Generator, *, seed: int) -> Generator:
+    """The same networks with random weights: what the architecture knows without any training."""
+    torch.manual_seed(seed)
+    return Generator(generator.net, card={"name": UNTRAINED}, device=generator.device)
+
+
+def classification(cases: list[Case], generators: dict[str, Generator], *, seed: int) -> Comparison:
+    """Scores of the baselines, of an untrained encoder and of every generator's signatures on the same folds."""
+    reference = next(iter(generators.values()))
+    data = collect(cases, reference.net, seed=seed)
+    scores: list[Score] = []
+    for patches in data.values():
+        tables = baseline_tables(patches)
+        for name, generator in {UNTRAINED: untrained(reference, seed=seed), **generators}.items():
+            tables[f"signature {name}"] = generator.signatures(patches.patches).astype(np.float64)
+        for name, table in tables.items():
+            scores += evaluate(name, table, patches, seed=seed)
+        scores.append(evaluate_network(patches, seed=seed))
+    return Comparison(scores, data)
+
+
+def markdown(comparison: Comparison, *, seed: int) -> str:
     """The classification table; each cell is the estimate with its 95 per cent interval."""
 
     def cell(value: tuple[float, float, float]) -> str:
         return f"{value[0]:.3f} ({value[1]:.3f}-{value[2]:.3f})"
 
-    first = scores[0]
+    first = comparison.scores[0]
     lines = [
         f"{first.lesions} lesion and {first.normals} normal patches of {first.patients} held-out patients.",
         "",
-        "| features | classifier | accuracy | sensitivity | specificity |",
-        "|---|---|---|---|---|",
+        "| view | features | classifier | accuracy | sensitivity | specificity | AUC |",
+        "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {s.features} | {s.classifier} | {cell(s.accuracy)} | {cell(s.sensitivity)} | {cell(s.specificity)} |"
-        for s in scores
+        f"| {s.view} | {s.features} | {s.classifier} | {cell(s.accuracy)} | {cell(s.sensitivity)} | "
+        f"{cell(s.specificity)} | {cell(s.auc)} |"
+        for s in comparison.scores
+    ]
+    lines += ["", f"Accuracy of {HEADLINE} on signatures minus {HEADLINE} on a baseline, same patches:", ""]
+    lines += ["| view | signature | against | difference |", "|---|---|---|---|"]
+    lines += [
+        f"| {d['view']} | {d['features']} | {d['against']} | "
+        f"{d['difference']:+.3f} ({d['low']:+.3f} to {d['high']:+.3f}) |"
+        for d in comparison.differences(seed=seed)
     ]
     return "\n".join(lines) + "\n"
 
 
-def atlas_figure(generator: Generator, data: LabelledPatches, path: Path) -> None:
-    """The first two principal components of the signatures, coloured by kind."""
+def atlas_figure(generator: Generator, data: LabelledPatches, path: Path) -> dict[str, Any]:
+    """Scatter of the first two principal components; returns explained variance and how far apart the classes are."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
     codes = generator.signatures(data.patches)
-    space = SignatureSpace.fit(codes)
+    space = SignatureSpace.fit(codes, 10)
     coordinates, shares = space.coordinates(codes), space.explained_variance_ratio
     figure, axes = plt.subplots(figsize=(6, 5))
     for kind in np.unique(data.kinds):
@@ -70,28 +141,89 @@ def atlas_figure(generator: Generator, data: LabelledPatches, path: Path) -> Non
     axes.legend()
     figure.savefig(path)
     plt.close(figure)
+    two = evaluate("two components", coordinates[:, :2].astype(np.float64), data)
+    return {
+        "explained_variance_ratio": [round(float(v), 4) for v in shares],
+        "two_components_linear_svm_accuracy": next(s.accuracy for s in two if s.classifier == HEADLINE),
+    }
+
+
+def phantoms(folder: Path, count: int, seed: int, jobs: int) -> Path:
+    """A folder of phantoms, made where it is not complete."""
+    if len(list(folder.glob("phantom_*/phantom.json"))) < count:
+        make_phantoms(
+            ["--count", str(count), "--seed", str(seed), "--slice-mm", "0", "--jobs", str(jobs), "--out", str(folder)]
+        )
+    return folder
+
+
+def held_out_cases(cases: list[Case], generators: dict[str, Generator]) -> list[Case]:
+    """Cases that trained none of the generators."""
+    seen = {name for g in generators.values() for name in g.card.get("data", {}).get("case_names", [])}
+    return [case for case in cases if case.name not in seen]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
+    options = argparse.ArgumentParser(prog="python -m ml.reproduce", description=__doc__)
+    options.add_argument("--data", type=Path, help="scans to measure on; default phantoms")
+    options.add_argument("--training", type=Path, help="scans to train on; default a part of --data, or phantoms")
+    options.add_argument("--out", type=Path, required=True)
+    options.add_argument("--generator", type=Path, action="append", help="measure these instead of training")
+    options.add_argument("--steps", type=int, default=1200, help="training steps of every variant")
+    options.add_argument("--device", default="cpu")
+    options.add_argument("--jobs", type=int, default=1, help="processes that make phantoms")
+    options.add_argument("--seed", type=int, default=0)
+    return options
+
+
+def train_variants(cases: list[Case], options: argparse.Namespace) -> dict[str, Generator]:
+    """The paper's generators, from the output folder or trained into it."""
+    folder = options.out / "generators"
+    found = {}
+    for variant in paper_variants(len(cases)):
+        print(f"{variant.label}: {folder / variant.name}", flush=True)
+        found[variant.name] = trained(
+            variant, cases, folder, steps=options.steps, seed=options.seed, device=options.device
+        )
+    return found
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m ml.reproduce", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="held-out phantoms (python -m ml.phantom)")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--generator", type=Path, action="append", help="generator folders; default the demo")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    loaded = [load_generator(folder) for folder in options.generator or [DEMO_FOLDER]]
-    generators = {generator.name: generator for generator in loaded}
-    scores, data = classification(options.data, generators, seed=options.seed)
-    (options.out / "classification.md").write_text(markdown(scores))
-    table: list[dict[str, Any]] = [s.to_dict() for s in scores]
-    (options.out / "classification.json").write_text(json.dumps(table, indent=2) + "\n")
-    for name, generator in generators.items():
-        atlas_figure(generator, data, options.out / f"atlas_{name}.svg")
-        realism = evaluate_generator(options.data, generator, seed=options.seed)
-        write_report(realism, options.out / f"realism_{name}.json")
+    made = options.out / "phantoms"
+    data = options.data or phantoms(made / "held_out", *HELD_OUT_PHANTOMS, options.jobs)
+    training = options.training or (None if options.data else made / "training")
+    cases = load_cases(data)
+    if options.generator:
+        generators = {generator.name: generator for generator in map(load_generator, options.generator)}
+    elif training is None:
+        generators = train_variants(split_patients(cases, HELD_OUT_SHARE, seed=options.seed)[0], options)
+    else:
+        if not options.training and not options.data:
+            phantoms(training, *TRAINING_PHANTOMS, options.jobs)
+        generators = train_variants(load_cases(training), options)
+    measure(data, held_out_cases(cases, generators), generators, options)
     print(f"written to {options.out}")
+
+
+def measure(data: Path, cases: list[Case], generators: dict[str, Generator], options: argparse.Namespace) -> None:
+    """All tables and figures; realism for the first generator that can edit."""
+    comparison = classification(cases, generators, seed=options.seed)
+    (options.out / "classification.md").write_text(markdown(comparison, seed=options.seed))
+    table = [score.to_dict() for score in comparison.scores]
+    (options.out / "classification.json").write_text(json.dumps(table, indent=2) + "\n")
+    differences = comparison.differences(seed=options.seed)
+    (options.out / "classification_differences.json").write_text(json.dumps(differences, indent=2) + "\n")
+    embedding = {
+        name: atlas_figure(generator, comparison.data["close"], options.out / f"atlas_{name}.svg")
+        for name, generator in generators.items()
+    }
+    (options.out / "embedding.json").write_text(json.dumps(embedding, indent=2) + "\n")
+    name, generator = next(iter(generators.items()))
+    write_report(evaluate_generator(data, generator, seed=options.seed), options.out / f"realism_{name}.json")
 
 
 if __name__ == "__main__":

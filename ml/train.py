@@ -25,12 +25,13 @@ from torch import Tensor, nn
 
 from ml import losses, progress
 from ml.artefact import save_generator
+from ml.cases import load_cases
 from ml.distributed import Team, join
 from ml.errors import TrainingError
 from ml.nets.autoencoder import Decoder, DeviceNoise, Encoder, FreshNoise, to_device
 from ml.nets.config import NetConfig
 from ml.nets.critics import CodeCritic, JointCritic
-from ml.patches import Case, PatchSampler, Population, load_cases
+from ml.patches import Case, PatchSampler, Population
 from ml.pool import PatchPool
 
 Objective: TypeAlias = Literal["iae", "iae_content", "aae", "ae"]

@@ -275,7 +275,7 @@ def test_two_processes_keep_the_same_weights_from_different_patches(tmp_path):
         "import sys, torch\n"
         "from ml.distributed import join\n"
         "from ml.nets.config import NetConfig\n"
-        "from ml.patches import load_cases\n"
+        "from ml.cases import load_cases\n"
         "from ml.train import TrainConfig, Trainer\n"
         "from pathlib import Path\n"
         "torch.set_num_threads(1)\n"

@@ -1,0 +1,75 @@
+"""The generators that the paper's tables compare: objectives, populations and numbers of training scans."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml.artefact import Generator, load_generator, save_generator
+from ml.card import CARD_NAME
+from ml.nets.config import NetConfig
+from ml.patches import Case, Population
+from ml.train import Objective, TrainConfig, Trainer, run
+
+POOL = 6000
+BEST_OBJECTIVE: Objective = "iae_content"
+SCAN_COUNTS = (5, 10, 25)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row: how a generator is trained; ``scans`` None takes all training scans."""
+
+    objective: Objective
+    population: Population = "all"
+    scans: int | None = None
+
+    @property
+    def name(self) -> str:
+        """A short name for folders and tables."""
+        scans = "" if self.scans is None else f"_{self.scans}scans"
+        return f"{self.objective}_{self.population}{scans}"
+
+    @property
+    def label(self) -> str:
+        """What the row is called where people read it."""
+        words = {"iae": "IAE", "iae_content": "IAE with content term", "aae": "AAE", "ae": "AE"}
+        patches = "all patches" if self.population == "all" else "normal patches only"
+        scans = "" if self.scans is None else f", {self.scans} scans"
+        return f"{words[self.objective]}, {patches}{scans}"
+
+
+def paper_variants(training_scans: int) -> list[Variant]:
+    """The comparison's rows; numbers of scans that are not there are left out."""
+    rows = [Variant(BEST_OBJECTIVE), Variant(BEST_OBJECTIVE, "normal"), Variant("iae"), Variant("iae", "normal")]
+    rows += [Variant("aae"), Variant("ae")]
+    return rows + [Variant(BEST_OBJECTIVE, scans=count) for count in SCAN_COUNTS if count < training_scans]
+
+
+def trained(variant: Variant, cases: list[Case], folder: Path, *, steps: int, seed: int, device: str) -> Generator:
+    """The variant's generator from ``folder``, trained first (or on) where it is not finished there."""
+    own = folder / variant.name
+    if not (own / CARD_NAME).is_file():
+        config = TrainConfig(
+            objective=variant.objective, population=variant.population, steps=steps, pool=POOL, seed=seed
+        )
+        used = cases[: variant.scans]
+        trainer = Trainer(used, NetConfig(noise=config.adversarial), config, device=device)
+        run(trainer, own)
+        command = shlex.join(["python", "-m", "ml.reproduce", *sys.argv[1:]])
+        save_generator(trainer, used, own, name=variant.name, command=command, data_note=f"{len(used)} scans")
+    return load_generator(own, device="auto" if device == "cuda" else device)
+
+
+def description(variant: Variant, generator: Generator) -> dict[str, Any]:
+    """What a table says of a row beside its scores."""
+    return {
+        "name": variant.name,
+        "label": variant.label,
+        "scans": generator.card["data"]["cases"],
+        "steps": generator.card["steps_done"],
+        "digest": generator.digest,
+    }
