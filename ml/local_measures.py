@@ -85,7 +85,8 @@ def residual(hu: NDArray[np.generic], around: Neighbourhood) -> Array:
     flat = (values - (sums / np.maximum(counts, 1))[steps]) * weight
     sigma = (0, SMOOTHING_PX, SMOOTHING_PX)
     low = ndimage.gaussian_filter(flat, sigma) / np.maximum(ndimage.gaussian_filter(weight, sigma), 1e-3)
-    return (flat - low) * weight
+    local: NDArray[np.float64] = (flat - low) * weight
+    return local
 
 
 def log_power(rough: Array, zone: Mask) -> Array:

@@ -28,6 +28,8 @@ from ml.classify import (
     evaluate,
     evaluate_network,
 )
+from ml.figures import write_figures
+from ml.galleries import write_galleries
 from ml.generator import Generator
 from ml.patches import Case
 from ml.phantom.__main__ import main as make_phantoms
@@ -195,22 +197,28 @@ def main(arguments: list[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     made = options.out / "phantoms"
     data = options.data or phantoms(made / "held_out", *HELD_OUT_PHANTOMS, options.jobs)
-    training = options.training or (None if options.data else made / "training")
+    training: Path | None = options.training
+    if not (options.generator or options.training or options.data):
+        training = phantoms(made / "training", *TRAINING_PHANTOMS, options.jobs)
     cases = load_cases(data)
     if options.generator:
         generators = {generator.name: generator for generator in map(load_generator, options.generator)}
-    elif training is None:
-        generators = train_variants(split_patients(cases, HELD_OUT_SHARE, seed=options.seed)[0], options)
-    else:
-        if not options.training and not options.data:
-            phantoms(training, *TRAINING_PHANTOMS, options.jobs)
+    elif training is not None:
         generators = train_variants(load_cases(training), options)
-    measure(data, held_out_cases(cases, generators), generators, options)
+    else:
+        generators = train_variants(split_patients(cases, HELD_OUT_SHARE, seed=options.seed)[0], options)
+    measure(data, training, held_out_cases(cases, generators), generators, options)
     print(f"written to {options.out}")
 
 
-def measure(data: Path, cases: list[Case], generators: dict[str, Generator], options: argparse.Namespace) -> None:
-    """All tables and figures; realism for the first generator that can edit."""
+def measure(
+    data: Path,
+    training: Path | None,
+    cases: list[Case],
+    generators: dict[str, Generator],
+    options: argparse.Namespace,
+) -> None:
+    """All tables and figures; realism and galleries for the first generator that can edit."""
     comparison = classification(cases, generators, seed=options.seed)
     (options.out / "classification.md").write_text(markdown(comparison, seed=options.seed))
     table = [score.to_dict() for score in comparison.scores]
@@ -222,8 +230,11 @@ def measure(data: Path, cases: list[Case], generators: dict[str, Generator], opt
         for name, generator in generators.items()
     }
     (options.out / "embedding.json").write_text(json.dumps(embedding, indent=2) + "\n")
-    name, generator = next(iter(generators.items()))
-    write_report(evaluate_generator(data, generator, seed=options.seed), options.out / f"realism_{name}.json")
+    name, generator = next((n, g) for n, g in generators.items() if g.net.volumetric)
+    report = evaluate_generator(data, generator, seed=options.seed, training=training)
+    write_report(report, options.out / f"realism_{name}.json")
+    write_figures(report, options.out / f"figures_{name}")
+    write_galleries(data, generator, options.out / f"gallery_{name}", seed=options.seed)
 
 
 if __name__ == "__main__":

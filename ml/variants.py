@@ -6,7 +6,6 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ml.artefact import Generator, load_generator, save_generator
 from ml.card import CARD_NAME
@@ -62,14 +61,3 @@ def trained(variant: Variant, cases: list[Case], folder: Path, *, steps: int, se
         command = shlex.join(["python", "-m", "ml.reproduce", *sys.argv[1:]])
         save_generator(trainer, used, own, name=variant.name, command=command, data_note=f"{len(used)} scans")
     return load_generator(own, device="auto" if device == "cuda" else device)
-
-
-def description(variant: Variant, generator: Generator) -> dict[str, Any]:
-    """What a table says of a row beside its scores."""
-    return {
-        "name": variant.name,
-        "label": variant.label,
-        "scans": generator.card["data"]["cases"],
-        "steps": generator.card["steps_done"],
-        "digest": generator.digest,
-    }

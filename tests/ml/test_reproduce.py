@@ -1,0 +1,61 @@
+import json
+
+import pytest
+
+from ml.artefact import load_generator
+from ml.card import DEMO_FOLDER
+from ml.cases import load_cases
+from ml.phantom.__main__ import main as make_phantoms
+from ml.reproduce import main
+from ml.variants import Variant, paper_variants, trained
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("phantoms")
+    make_phantoms(["--count", "5", "--seed", "41", "--out", str(out), "--slices", "12", "--pixels", "96"])
+    return out
+
+
+@pytest.mark.recipe
+def test_given_generators_are_measured_and_everything_is_written(folder, tmp_path):
+    main(["--data", str(folder), "--generator", str(DEMO_FOLDER), "--out", str(tmp_path)])
+    rows = json.loads((tmp_path / "classification.json").read_text())
+    features = {row["features"] for row in rows}
+    assert {"mean HU", "raw-pixel PCA", "radiomics", "supervised network", "signature demo"} <= features
+    assert {"signature untrained encoder"} <= features
+    assert {row["view"] for row in rows} == {"wide", "close"}
+    assert len({(row["lesions"], row["normals"]) for row in rows}) == 1
+    realism = json.loads((tmp_path / "realism_demo.json").read_text())
+    assert realism["held_out_cases"] == 5
+    assert (tmp_path / "atlas_demo.svg").is_file()
+    assert list((tmp_path / "gallery_demo").glob("*.png"))
+    assert list((tmp_path / "figures_demo").glob("*.svg"))
+    assert not (tmp_path / "generators").exists()
+
+
+@pytest.mark.recipe
+def test_a_variant_is_trained_once_on_its_own_scans_and_then_taken_from_its_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("ml.variants.POOL", 4)
+    monkeypatch.setattr("ml.bank.NORMAL_COUNT", 24)
+    monkeypatch.setattr("ml.bank.DECODED_RANGE_MM", (0.0, 1e3))
+    monkeypatch.setattr("ml.shapes.WEAKEST_CORE_HU", -1e-6)
+    cases, variant = load_cases(folder), Variant("ae", "normal", scans=3)
+    first = trained(variant, cases, tmp_path, steps=1, seed=0, device="cpu")
+    assert first.card["data"]["case_names"] == [case.name for case in cases[:3]]
+    assert first.card["train"]["population"] == "normal"
+    assert first.card["train"]["objective"] == "ae"
+    written = (tmp_path / variant.name / "weights.safetensors").stat().st_mtime_ns
+    again = trained(variant, cases, tmp_path, steps=1, seed=0, device="cpu")
+    assert again.digest == first.digest
+    assert (tmp_path / variant.name / "weights.safetensors").stat().st_mtime_ns == written
+    assert load_generator(tmp_path / variant.name, device="cpu").digest == first.digest
+
+
+def test_the_paper_s_rows_are_all_there_and_have_names_of_their_own():
+    rows = paper_variants(57)
+    assert {row.objective for row in rows} == {"iae", "iae_content", "aae", "ae"}
+    assert {row.population for row in rows if row.objective == "iae"} == {"all", "normal"}
+    assert {row.scans for row in rows} == {None, 5, 10, 25}
+    assert len({row.name for row in rows}) == len(rows)
+    assert {row.scans for row in paper_variants(10)} == {None, 5}
