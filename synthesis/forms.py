@@ -51,6 +51,10 @@ class RegistrationForm(forms.Form):
     name = forms.CharField(max_length=120)
     card = forms.FileField(label="card.json")
     weights = forms.FileField(label="weights.safetensors")
+    realism = forms.FileField(
+        label="realism.json", required=False, help_text="From python -m ml.reproduce, if measured"
+    )
+    classification = forms.FileField(label="classification.json", required=False, help_text="Likewise")
 
 
 OBJECTIVES = [
@@ -61,12 +65,19 @@ OBJECTIVES = [
 ]
 
 
+POPULATIONS = [
+    ("all", "All liver, half of the patches near lesions (recommended)"),
+    ("normal", "Normal-appearing liver only"),
+]
+
+
 class TrainingForm(forms.Form):
     name = forms.CharField(max_length=120)
     scans = forms.ModelMultipleChoiceField(
         queryset=Scan.objects.none(), widget=forms.CheckboxSelectMultiple, label="Scans"
     )
     objective = forms.ChoiceField(choices=OBJECTIVES)
+    population = forms.ChoiceField(label="Patches", choices=POPULATIONS)
     steps = forms.IntegerField(
         min_value=10, max_value=1_000_000, initial=3000, help_text="About 0.3 to 1 second each on a CPU core"
     )

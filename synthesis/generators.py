@@ -22,6 +22,7 @@ from ctplatform.jobs.models import Job, Queue
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.card import CARD_NAME, WEIGHTS_NAME
 from ml.errors import ArtefactError
+from synthesis import evidence
 from synthesis.models import Generator
 
 if TYPE_CHECKING:
@@ -42,8 +43,12 @@ def register(*, folder: Path, name: str, registered_by: User) -> Generator:
         loaded = load_generator(folder)
     except ArtefactError as error:
         raise DomainError(f"This generator can't be registered: {error}") from error
+    reports = evidence.read_reports(folder)
     existing = Generator.objects.filter(digest=loaded.digest).first()
     if existing is not None:
+        # The same weights measured again or more fully.
+        existing.reports = existing.reports | reports
+        existing.save(update_fields=["reports"])
         return existing
     prefix = f"generators/{loaded.digest}"
     for file_name in ARTEFACT_FILES:
@@ -51,19 +56,39 @@ def register(*, folder: Path, name: str, registered_by: User) -> Generator:
         if not default_storage.exists(key):
             save_bytes(key, (folder / file_name).read_bytes())
     return Generator.objects.create(
-        name=name, digest=loaded.digest, card=loaded.card, storage_prefix=prefix, registered_by=registered_by
+        name=name,
+        digest=loaded.digest,
+        card=loaded.card,
+        reports=reports,
+        storage_prefix=prefix,
+        registered_by=registered_by,
     )
 
 
-def order_registration(*, ordered_by: User, name: str, card: UploadedFile[Any], weights: UploadedFile[Any]) -> Job:
+def order_registration(
+    *,
+    ordered_by: User,
+    name: str,
+    card: UploadedFile[Any],
+    weights: UploadedFile[Any],
+    realism: UploadedFile[Any] | None = None,
+    classification: UploadedFile[Any] | None = None,
+) -> Job:
     """Take an uploaded artefact; a worker loads it before it is registered, because that needs the networks."""
     if ordered_by.is_rater:
         raise DomainError("Raters do not register generators.")
     for part, limit in ((card, MAX_CARD_BYTES), (weights, MAX_WEIGHTS_BYTES)):
         if (part.size or 0) > limit:
             raise DomainError(f"{part.name} has {part.size} bytes; at most {limit} are taken.")
+    parts = dict(zip(ARTEFACT_FILES, (card, weights), strict=True))
+    for file_name, report in zip(evidence.REPORT_FILES, (realism, classification), strict=True):
+        if report is not None:
+            # Refused here, where the person still has the form before them.
+            evidence.parse(file_name, report.read(evidence.MAX_REPORT_BYTES + 1))
+            report.seek(0)
+            parts[file_name] = report
     staged = f"uploads/generators/{uuid.uuid4()}"
-    for file_name, part in zip(ARTEFACT_FILES, (card, weights), strict=True):
+    for file_name, part in parts.items():
         default_storage.save(f"{staged}/{file_name}", part)
     return jobs.enqueue(
         kind=REGISTER_KIND,
@@ -88,7 +113,7 @@ def run_registration(payload: dict[str, Any], context: JobContext) -> WriteResul
 
 
 def discard_staged(payload: dict[str, Any], reason: str) -> None:
-    for file_name in ARTEFACT_FILES:
+    for file_name in (*ARTEFACT_FILES, *evidence.REPORT_FILES):
         default_storage.delete(f"{payload['staged']}/{file_name}")
 
 
@@ -99,6 +124,9 @@ def fetched(prefix: str) -> Iterator[Path]:
         folder = Path(scratch)
         for file_name in ARTEFACT_FILES:
             (folder / file_name).write_bytes(load_bytes(f"{prefix}/{file_name}"))
+        for file_name in evidence.REPORT_FILES:
+            if default_storage.exists(f"{prefix}/{file_name}"):
+                (folder / file_name).write_bytes(load_bytes(f"{prefix}/{file_name}"))
         yield folder
 
 
@@ -121,9 +149,24 @@ def _load(digest: str, storage_prefix: str) -> LoadedGenerator:
     return loaded
 
 
-def retire(*, generator: Generator, user: User) -> None:
+def retire(*, generator: Generator, user: User, reason: str) -> None:
     """No new orders; what was made with it stays."""
-    if not user.may_coordinate:
-        raise DomainError("Only coordinators and administrators retire generators.")
-    if not Generator.objects.usable().filter(pk=generator.pk).update(retired_at=timezone.now()):
+    check_may_decide(user)
+    if not reason.strip():
+        raise DomainError("Say why the generator is retired; whoever finds its edits later will ask.")
+    decided = {"retired_at": timezone.now(), "retired_by": user, "retirement_reason": reason.strip()[:300]}
+    if not Generator.objects.usable().filter(pk=generator.pk).update(**decided):
         raise ConflictError("This generator is already retired.")
+
+
+def reinstate(*, generator: Generator, user: User) -> None:
+    """Orders are taken again."""
+    check_may_decide(user)
+    decided = {"retired_at": None, "retired_by": None, "retirement_reason": ""}
+    if not Generator.objects.filter(pk=generator.pk, retired_at__isnull=False).update(**decided):
+        raise ConflictError("This generator is in use already.")
+
+
+def check_may_decide(user: User) -> None:
+    if not user.may_coordinate:
+        raise DomainError("Only coordinators and administrators retire generators or take them back.")

@@ -25,7 +25,12 @@ class Generator(models.Model):
     storage_prefix = models.CharField(max_length=200, help_text="Where the artefact's files lie in the storage")
     registered_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="generators_registered")
     registered_at = models.DateTimeField(auto_now_add=True)
+    reports = models.JSONField(default=dict, help_text="What was measured of it: files of ml.reproduce by name")
     retired_at = models.DateTimeField(null=True, blank=True)
+    retired_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="generators_retired"
+    )
+    retirement_reason = models.CharField(max_length=300, blank=True)
 
     objects = GeneratorQuerySet.as_manager()
 

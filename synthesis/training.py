@@ -33,14 +33,21 @@ SAVE_EVERY_STEPS = 100
 
 
 def order_training(
-    *, ordered_by: User, name: str, scans: Sequence[Scan], objective: str, steps: int, seed: int
+    *,
+    ordered_by: User,
+    name: str,
+    scans: Sequence[Scan],
+    objective: str,
+    steps: int,
+    seed: int,
+    population: str = "all",
 ) -> TrainingRun:
     """Train on scans that have a liver mask; lesions may be among them but are not needed for each."""
     if not scans:
         raise DomainError("Choose at least one scan with a liver mask.")
     if not any(scan.lesions.exists() for scan in scans):
         raise DomainError("None of these scans has a known lesion, so no direction towards lesions could be learned.")
-    config = {"objective": objective, "steps": steps, "seed": seed}
+    config = {"objective": objective, "population": population, "steps": steps, "seed": seed}
     run_id = uuid.uuid4()
     with transaction.atomic():
         job = jobs.enqueue(

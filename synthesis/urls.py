@@ -17,6 +17,7 @@ urlpatterns = [
     path("training/<uuid:pk>/samples.png", views.TrainingSamplesView.as_view(), name="training-samples"),
     path("generators/<uuid:pk>/", views.GeneratorView.as_view(), name="generator"),
     path("generators/<uuid:pk>/retire/", views.RetireGeneratorView.as_view(), name="retire"),
+    path("generators/<uuid:pk>/reinstate/", views.ReinstateGeneratorView.as_view(), name="reinstate"),
     path("<uuid:pk>/", views.ReviewView.as_view(), name="review"),
     path("<uuid:pk>/decide/", views.DecideView.as_view(), name="decide"),
 ]

@@ -13,11 +13,12 @@ from ctplatform.datasets.models import MaskKind, Origin, Scan
 from ctplatform.datasets.storage import load_bytes
 from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin, current_user
-from synthesis import services
+from synthesis import evidence, services
 from synthesis.curves import loss_curves
+from synthesis.figures import areas_figure, classifiers_figure
 from synthesis.filters import SynthesisFilter
 from synthesis.forms import BatchForm, InsertionForm, RegistrationForm, RemovalForm, TrainingForm
-from synthesis.generators import order_registration, retire
+from synthesis.generators import order_registration, reinstate, retire
 from synthesis.models import Generator, SynthesisJob, SynthesisJobQuerySet, TrainingRun
 from synthesis.training import order_training
 
@@ -236,14 +237,36 @@ class GeneratorView(StaffPageMixin, DetailView[Generator]):
     model = Generator
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(card=json.dumps(self.object.card, indent=2), **kwargs)
+        reports = self.object.reports
+        areas = evidence.areas(reports.get(evidence.REALISM_NAME))
+        rows = evidence.classifier_rows(reports.get(evidence.CLASSIFICATION_NAME))
+        headline = [row for row in rows if row.classifier in (evidence.HEADLINE_CLASSIFIER, "network")]
+        return super().get_context_data(
+            card=json.dumps(self.object.card, indent=2),
+            facts=evidence.facts(self.object.card),
+            gate=evidence.gate_lines(reports.get(evidence.REALISM_NAME)),
+            areas=areas_figure(areas).svg(name="areas") if areas else "",
+            classifiers=rows,
+            classifiers_figure=classifiers_figure(headline).svg(name="classifiers") if headline else "",
+            **kwargs,
+        )
 
 
 class RetireGeneratorView(StaffPageMixin, View):
     def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         generator = get_object_or_404(Generator, pk=pk)
         try:
-            retire(generator=generator, user=current_user(request))
+            retire(generator=generator, user=current_user(request), reason=request.POST.get("reason", ""))
+        except DomainError as error:
+            messages.error(request, error.message)
+        return redirect(generator)
+
+
+class ReinstateGeneratorView(StaffPageMixin, View):
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        generator = get_object_or_404(Generator, pk=pk)
+        try:
+            reinstate(generator=generator, user=current_user(request))
         except DomainError as error:
             messages.error(request, error.message)
         return redirect(generator)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ctplatform.drawing import Drawing
 from readerstudy.report import measures
 from readerstudy.report.data import ReportData
-from readerstudy.report.drawing import Drawing
 from readerstudy.report.plots.agreement import agreement_plot
 from readerstudy.report.plots.confusion import ConfusionCounts, confusion_plot
 from readerstudy.report.plots.difficulty import CasePoint, difficulty_plot

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ctplatform.drawing import Drawing, Paint
 from readerstudy.analysis import auc, roc_curve
 from readerstudy.report.catalogue import figures
-from readerstudy.report.drawing import Drawing, Paint
 from readerstudy.report.plots.forest import ForestRow, forest_plot
 from readerstudy.report.plots.roc import RocLine, average_curve
 from readerstudy.report.raster import png

@@ -94,12 +94,12 @@ def test_a_scan_without_liver_mask_is_refused():
 
 def test_a_retired_generator_takes_no_orders(source):
     generator = make_generator()
-    retire(generator=generator, user=make_user(role=Role.COORDINATOR))
+    retire(generator=generator, user=make_user(role=Role.COORDINATOR), reason="A better one is here")
     generator.refresh_from_db()
     with pytest.raises(ConflictError, match="retired"):
         order(source, generator=generator)
     with pytest.raises(ConflictError, match="already retired"):
-        retire(generator=generator, user=make_user(role=Role.COORDINATOR))
+        retire(generator=generator, user=make_user(role=Role.COORDINATOR), reason="A better one is here")
 
 
 def test_a_removal_knows_its_lesion(source):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from readerstudy.report.drawing import ACCENT, CARD, LINE, MUTED, Drawing, Paint
+from ctplatform.drawing import ACCENT, CARD, LINE, MUTED, Drawing, Paint
 from readerstudy.report.plots.axes import clipped, percent
 
 CELL, LEFT, TOP = 46.0, 150.0, 40.0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from readerstudy.report.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
+from ctplatform.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
 from readerstudy.report.plots.axes import CHANCE, Frame, clipped, percent
 
 WIDTH, ROW, TOP, FOOT = 780.0, 28.0, 30.0, 56.0

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from readerstudy.report.drawing import INK, Drawing, Paint, series_colour
+from ctplatform.drawing import INK, Drawing, Paint, series_colour
 from readerstudy.report.plots.axes import CHANCE, Frame, clipped, draw_frame, percent_ticks
 
 SIDE, LEFT, TOP, LEGEND = 360.0, 70.0, 16.0, 290.0

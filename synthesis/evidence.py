@@ -1,0 +1,207 @@
+"""What was measured of a generator: the optional reports beside its weights, checked and ready to be shown.
+
+`python -m ml.reproduce` writes them. They come with an upload, so nothing in them is taken on trust.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ctplatform.errors import DomainError
+
+REALISM_NAME, CLASSIFICATION_NAME = "realism.json", "classification.json"
+REPORT_FILES = (REALISM_NAME, CLASSIFICATION_NAME)
+MAX_REPORT_BYTES = 4 * 1024**2
+MAX_ROWS = 400
+HEADLINE_CLASSIFIER = "LinearSVM"
+AUC_TARGET = 0.60
+NOT_MEASURED, PASSED, MISSED = "not measured", "reached", "not reached"
+AREAS = {
+    "insertion": "Inserted lesions against real ones",
+    "removal": "Removed lesions against lesion-free liver",
+    "floor_real_against_real": "Floor: real against real",
+    "power_planted_difference": "Power: a planted difference",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An estimate with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateLine:
+    name: str
+    value: Interval | None
+    target: str
+    verdict: str
+    count: int | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AreaRow:
+    label: str
+    judge: str
+    auc: Interval
+    counts: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierRow:
+    features: str
+    classifier: str
+    view: str
+    accuracy: Interval
+    sensitivity: Interval
+    specificity: Interval
+    auc: Interval | None
+    counts: str
+
+
+def read_reports(folder: Path) -> dict[str, Any]:
+    """The reports of an artefact's folder by name; refuses damaged ones, leaves out those that are not there."""
+    return {name: parse(name, (folder / name).read_bytes()) for name in REPORT_FILES if (folder / name).is_file()}
+
+
+def parse(name: str, content: bytes) -> Any:
+    """One report's JSON, refused when it is too large or is not what `ml.reproduce` writes."""
+    if len(content) > MAX_REPORT_BYTES:
+        raise DomainError(f"{name} has {len(content)} bytes; at most {MAX_REPORT_BYTES} are taken.")
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DomainError(f"{name} is not readable JSON. Upload the file that python -m ml.reproduce wrote.") from error
+    wanted = dict if name == REALISM_NAME else list
+    if not isinstance(values, wanted):
+        raise DomainError(f"{name} does not hold what python -m ml.reproduce writes.")
+    return values
+
+
+def facts(card: Any) -> list[tuple[str, str]]:
+    """The card's lines that a person reads before using the generator."""
+    values = _mapping(card)
+    data, train, net = (_mapping(values.get(key)) for key in ("data", "train", "net"))
+    shares = [100 * share for share in map(_number, _sequence(values.get("explained_variance_ratio"))[:3]) if share]
+    lines = [
+        ("Intended use", values.get("intended_use")),
+        ("Limits", values.get("limits")),
+        ("Objective", train.get("objective")),
+        ("Patches", {"all": "all liver", "normal": "normal-appearing liver only"}.get(str(train.get("population")))),
+        ("Training", f"{values.get('steps_done')} steps of {train.get('batch')} patches, seed {train.get('seed')}"),
+        ("Data", f"{data.get('cases')} scans with {data.get('lesions')} lesions. {data.get('note') or ''}"),
+        ("Patch", f"{net.get('patch_zyx')} samples (z, y, x) of {net.get('spacing_zyx_mm')} mm"),
+        ("Signature", f"{net.get('code_size')} numbers"),
+        ("Variance of PC 1-3", ", ".join(f"{share:.0f} %" for share in shares)),
+        ("Made with", values.get("command")),
+    ]
+    return [(label, str(value)[:400]) for label, value in lines if value]
+
+
+def areas(realism: Any) -> list[AreaRow]:
+    """The two-sample tests' areas under the curve that are complete, in a fixed order."""
+    tests = _mapping(_mapping(realism).get("two_sample"))
+    rows = []
+    for key, label in AREAS.items():
+        for judge in ("features", "network"):
+            found = _mapping(_mapping(tests.get(key)).get(judge))
+            auc = _interval([found.get(part) for part in ("auc", "low", "high")])
+            if auc is not None:
+                counts = " + ".join(str(n) for n in _sequence(found.get("n"))[:2] if isinstance(n, int))
+                rows.append(AreaRow(label=label, judge=judge, auc=auc, counts=counts))
+    return rows
+
+
+def gate_lines(realism: Any) -> list[GateLine]:
+    """The report's own gate; a report without one is judged by its areas alone."""
+    lines = [_gate_line(_mapping(entry)) for entry in _sequence(_mapping(realism).get("gate"))[:MAX_ROWS]]
+    if lines:
+        return lines
+    return [
+        GateLine(
+            name=f"{row.label}: AUC, {row.judge}",
+            value=row.auc,
+            target=f"at most {AUC_TARGET:.2f}",
+            verdict=PASSED if row.auc.value <= AUC_TARGET else MISSED,
+            count=None,
+            note=row.counts,
+        )
+        for row in areas(realism)
+        if row.label in (AREAS["insertion"], AREAS["removal"])
+    ]
+
+
+def _gate_line(entry: dict[str, Any]) -> GateLine:
+    words = {"<=": "at most", ">=": "at least", "absolute <=": "within ±", "==": "exactly"}
+    target, passed, n = _number(entry.get("target")), entry.get("passed"), entry.get("n")
+    value = _number(entry.get("value"))
+    low, high = _number(entry.get("low")), _number(entry.get("high"))
+    shown = None
+    if value is not None:
+        shown = Interval(
+            value=value, low=low if low is not None else math.nan, high=high if high is not None else math.nan
+        )
+    unit = str(entry.get("unit", ""))[:12]
+    asked = "" if target is None else f"{words.get(str(entry.get('comparison')), '')} {target:.3g} {unit}".strip()
+    verdict = {True: PASSED, False: MISSED}.get(passed, NOT_MEASURED) if isinstance(passed, bool) else NOT_MEASURED
+    return GateLine(
+        name=str(entry.get("name", ""))[:160],
+        value=shown,
+        target=asked,
+        verdict=verdict,
+        count=n if isinstance(n, int) else None,
+        note=str(entry.get("note") or "")[:200],
+    )
+
+
+def classifier_rows(classification: Any) -> list[ClassifierRow]:
+    """Complete rows of the classification table, best accuracy first."""
+    rows = []
+    for entry in _sequence(classification)[:MAX_ROWS]:
+        found = _mapping(entry)
+        rates = [_interval(found.get(name)) for name in ("accuracy", "sensitivity", "specificity")]
+        accuracy, sensitivity, specificity = rates
+        if accuracy is None or sensitivity is None or specificity is None:
+            continue
+        counts = [found.get(name) for name in ("lesions", "normals", "patients")]
+        rows.append(
+            ClassifierRow(
+                features=str(found.get("features", ""))[:80],
+                classifier=str(found.get("classifier", ""))[:60],
+                view=str(found.get("view", ""))[:20],
+                accuracy=accuracy,
+                sensitivity=sensitivity,
+                specificity=specificity,
+                auc=_interval(found.get("auc")),
+                counts="{} + {} patches of {} patients".format(*counts) if all(counts) else "",
+            )
+        )
+    return sorted(rows, key=lambda row: -row.accuracy.value)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Any) -> float | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None
+
+
+def _interval(value: Any) -> Interval | None:
+    numbers = [_number(part) for part in _sequence(value)]
+    if len(numbers) != 3 or any(number is None for number in numbers):
+        return None
+    point, low, high = (number for number in numbers if number is not None)
+    return Interval(value=point, low=low, high=high)

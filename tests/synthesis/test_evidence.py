@@ -1,0 +1,173 @@
+"""What was measured of a generator: shown when it is sound, refused when it is damaged, never trusted."""
+
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from ctplatform.accounts.models import Role
+from ctplatform.errors import ConflictError, DomainError
+from ctplatform.jobs.execution import execute
+from ml.card import DEMO_FOLDER
+from synthesis import evidence, generators
+from synthesis.models import Generator
+from tests.factories import make_user
+
+AUC = {"auc": 0.57, "low": 0.49, "high": 0.65, "classifier": "trees", "n": [185, 195]}
+REALISM = {
+    "two_sample": {"insertion": {"features": AUC, "network": AUC | {"auc": 0.47}}, "removal": {"features": {}}},
+    "gate": [
+        {
+            "name": "insertion: AUC",
+            "value": 0.57,
+            "low": 0.49,
+            "high": 0.65,
+            "n": 380,
+            "target": 0.6,
+            "comparison": "<=",
+            "passed": True,
+            "unit": "",
+            "note": "trees",
+        },
+        {
+            "name": "cycle",
+            "value": 0.6,
+            "low": None,
+            "high": None,
+            "n": 3,
+            "target": 0.2,
+            "comparison": "<=",
+            "passed": False,
+        },
+        {"name": "ghost rim", "value": None, "passed": None, "target": 0.2, "comparison": "<="},
+    ],
+}
+RATE = [0.95, 0.93, 0.97]
+CLASSIFICATION = [
+    {
+        "features": "mean HU",
+        "classifier": "LinearSVM",
+        "view": "close",
+        "accuracy": [0.9, 0.8, 0.95],
+        "sensitivity": RATE,
+        "specificity": RATE,
+        "lesions": 5,
+        "normals": 5,
+        "patients": 4,
+    },
+    {
+        "features": "signature demo",
+        "classifier": "LinearSVM",
+        "accuracy": RATE,
+        "sensitivity": RATE,
+        "specificity": RATE,
+        "unknown": 1,
+    },
+    {"features": "broken", "classifier": "LinearSVM", "accuracy": [0.9, None, 1], "sensitivity": RATE},
+    "nonsense",
+]
+
+
+def test_lines_keep_their_verdict_and_what_was_not_measured_says_so():
+    lines = {line.name: line for line in evidence.gate_lines(REALISM)}
+    assert lines["insertion: AUC"].verdict == evidence.PASSED
+    assert lines["cycle"].verdict == evidence.MISSED
+    assert lines["ghost rim"].verdict == evidence.NOT_MEASURED
+    assert lines["ghost rim"].value is None
+
+
+def test_a_report_without_a_gate_is_judged_by_its_areas():
+    without = {"two_sample": {"insertion": {"features": AUC}, "removal": {"features": AUC | {"auc": 0.7}}}}
+    assert [line.verdict for line in evidence.gate_lines(without)] == [evidence.PASSED, evidence.MISSED]
+
+
+def test_only_complete_rows_are_shown_and_the_best_comes_first():
+    assert [row.features for row in evidence.classifier_rows(CLASSIFICATION)] == ["signature demo", "mean HU"]
+
+
+@pytest.mark.parametrize("hostile", [None, [], {"gate": 3}, {"two_sample": []}, {"gate": [None, 7]}, "x"])
+def test_nonsense_shows_nothing_and_breaks_nothing(hostile):
+    assert evidence.areas(hostile) == []
+    assert all(line.verdict == evidence.NOT_MEASURED for line in evidence.gate_lines(hostile))
+    assert evidence.classifier_rows(hostile) == []
+    assert isinstance(evidence.facts(hostile), list)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("realism.json", b"{"),
+        ("realism.json", b"[]"),
+        ("classification.json", b"{}"),
+        ("classification.json", b"[" * 100_000),
+        ("realism.json", b" " * (evidence.MAX_REPORT_BYTES + 1)),
+    ],
+)
+def test_damaged_and_oversized_reports_are_refused(name, content):
+    with pytest.raises(DomainError, match=name):
+        evidence.parse(name, content)
+
+
+def upload(name, content):
+    return SimpleUploadedFile(name, content if isinstance(content, bytes) else json.dumps(content).encode())
+
+
+def files():
+    parts = ("card", "card.json"), ("weights", "weights.safetensors")
+    return {key: upload(name, (DEMO_FOLDER / name).read_bytes()) for key, name in parts}
+
+
+@pytest.mark.django_db
+@pytest.mark.recipe
+def test_reports_come_with_an_upload_and_are_drawn_on_the_page(client):
+    user = make_user(role=Role.COORDINATOR)
+    client.force_login(user)
+    hostile = [CLASSIFICATION[0] | {"features": "<script>alert(1)</script>"}]
+    answer = client.post(
+        "/synthesis/generators/register/",
+        {
+            "name": "Measured",
+            **files(),
+            "realism": upload("r.json", REALISM),
+            "classification": upload("c.json", hostile),
+        },
+    )
+    assert answer.status_code == 302
+    from ctplatform.jobs.models import Job
+
+    execute(str(Job.objects.get().pk))
+    generator = Generator.objects.get()
+    page = client.get(generator.get_absolute_url()).content.decode()
+    assert "Two-sample tests" in page
+    assert "not reached" in page
+    assert "0.570 (0.490 to 0.650)" in page
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+@pytest.mark.django_db
+def test_a_damaged_report_is_refused_at_the_form_and_nothing_is_ordered(client):
+    client.force_login(make_user(role=Role.COORDINATOR))
+    answer = client.post("/synthesis/generators/register/", {"name": "x", **files(), "realism": upload("r.json", b"{")})
+    assert answer.status_code == 200
+    assert "realism.json is not readable JSON" in answer.content.decode()
+    assert not Generator.objects.exists()
+
+
+@pytest.mark.django_db
+def test_retiring_needs_a_reason_and_can_be_taken_back(client):
+    user = make_user(role=Role.COORDINATOR)
+    generator = Generator.objects.create(name="G", digest="d" * 64, storage_prefix="x", registered_by=user)
+    with pytest.raises(DomainError, match="Say why"):
+        generators.retire(generator=generator, user=user, reason="  ")
+    client.force_login(user)
+    client.post(f"/synthesis/generators/{generator.pk}/retire/", {"reason": "Rims are too weak"})
+    assert "Rims are too weak" in client.get(generator.get_absolute_url()).content.decode()
+    assert not Generator.objects.usable().exists()
+    client.post(f"/synthesis/generators/{generator.pk}/reinstate/")
+    assert Generator.objects.usable().exists()
+    with pytest.raises(ConflictError):
+        generators.reinstate(generator=generator, user=user)
+    researcher = make_user(role=Role.RESEARCHER)
+    with pytest.raises(DomainError, match="Only coordinators"):
+        generators.retire(generator=generator, user=researcher, reason="no")
