@@ -154,12 +154,11 @@ def axial_diameter_mm(inside: NDArray[np.bool_], grid: Grid) -> float:
     spacing_yx = np.asarray(grid.spacing_zyx_mm[1:])
     longest = 0.0
     for part in inside:
-        points = np.argwhere(part & ~ndimage.binary_erosion(part)) * spacing_yx
-        if len(points) > 3:
-            try:
-                points = points[ConvexHull(points).vertices]
-            except QhullError:  # all on one line
-                points = points[[0, -1]]
-        if len(points) > 1:
-            longest = max(longest, float(pdist(points).max()))
+        rows = np.flatnonzero(part.any(1))
+        if not len(rows):
+            continue
+        # The farthest two voxels are the first or the last of their rows.
+        first, last = part[rows].argmax(1), part.shape[1] - 1 - part[rows, ::-1].argmax(1)
+        points = np.stack([np.tile(rows, 2), np.concatenate([first, last])], 1) * spacing_yx
+        longest = max(longest, float(pdist(points).max()))
     return longest + float(spacing_yx.mean()) if inside.any() else 0.0

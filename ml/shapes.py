@@ -40,12 +40,21 @@ def signed_depth_mm(mask: Mask, spacing_zyx_mm: Float3) -> Volume:
         )
         fine = soft >= 0.5
     spacing = (spacing_zyx_mm[0] / factor, *spacing_zyx_mm[1:])
-    inside = ndimage.distance_transform_edt(fine, sampling=spacing)
+    inside = np.zeros(fine.shape)
+    near = _grown_box(fine)
+    # Nothing beyond one voxel around a mask can be the background nearest to a voxel in it.
+    inside[near] = ndimage.distance_transform_edt(fine[near], sampling=spacing)
     outside = ndimage.distance_transform_edt(~fine, sampling=spacing)
     half = 0.5 * spacing_zyx_mm[2]
     depth = np.where(fine, inside - half, half - outside)
     result: Volume = depth[::factor].astype(np.float32)
     return result
+
+
+def _grown_box(mask: Mask) -> tuple[slice, ...]:
+    """The bounding box of a mask and one voxel more on every side."""
+    hits = [np.flatnonzero(mask.any(tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    return tuple(slice(max(0, int(h[0]) - 1), int(h[-1]) + 2) if len(h) else slice(0, 0) for h in hits)
 
 
 def depth_profile(values: NDArray[np.floating], depths_mm: NDArray[np.floating]) -> Volume:

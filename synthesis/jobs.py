@@ -4,6 +4,7 @@ from typing import Any
 
 from ctplatform.jobs import registry
 from ctplatform.jobs.registry import JobContext, WriteResult
+from synthesis.atlas import ATLAS_KIND, run_atlas
 from synthesis.generators import REGISTER_KIND, discard_staged, run_registration
 from synthesis.services import BATCH_KIND, EDIT_KIND
 from synthesis.training import TRAIN_KIND, run_training
@@ -25,3 +26,4 @@ registry.register(REGISTER_KIND, run_registration, on_abandoned=discard_staged)
 registry.register(EDIT_KIND, run_edit)
 registry.register(BATCH_KIND, run_batch)
 registry.register(TRAIN_KIND, run_training)
+registry.register(ATLAS_KIND, run_atlas)

@@ -5,7 +5,7 @@ from django.db import models
 from django.urls import reverse
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets.models import Lesion, Scan
+from ctplatform.datasets.models import Dataset, Lesion, Scan
 from ctplatform.jobs.models import Job, JobStatus
 from ml.editing.spec import LESION_KINDS
 
@@ -162,3 +162,31 @@ class TrainingRun(models.Model):
     @property
     def folder(self) -> str:
         return f"training/{self.pk}"
+
+
+class SignatureAtlasQuerySet(models.QuerySet["SignatureAtlas"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(dataset__in=Dataset.objects.visible_to(user))
+
+
+class SignatureAtlas(models.Model):
+    """Signatures of a dataset's liver patches in their principal components; who sees the dataset sees it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="atlas")
+    generator = models.ForeignKey(Generator, on_delete=models.PROTECT, related_name="atlases")
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="atlases")
+    seed = models.PositiveBigIntegerField(default=0)
+    content = models.JSONField(default=dict, help_text="Points and explained variance, as the page draws them")
+    sheet_key = models.CharField(max_length=200, blank=True, help_text="The patches' pictures on one sheet")
+
+    objects = SignatureAtlasQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-job__created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} with {self.generator.name}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("synthesis:atlas", args=[self.pk])

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from synthesis import views
+from synthesis import atlas_views, views
 
 app_name = "synthesis"
 urlpatterns = [
@@ -18,6 +18,10 @@ urlpatterns = [
     path("generators/<uuid:pk>/", views.GeneratorView.as_view(), name="generator"),
     path("generators/<uuid:pk>/retire/", views.RetireGeneratorView.as_view(), name="retire"),
     path("generators/<uuid:pk>/reinstate/", views.ReinstateGeneratorView.as_view(), name="reinstate"),
+    path("generators/<uuid:pk>/atlas/", atlas_views.OrderAtlasView.as_view(), name="order-atlas"),
+    path("atlas/<uuid:pk>/", atlas_views.AtlasView.as_view(), name="atlas"),
+    path("atlas/<uuid:pk>/points.json", atlas_views.AtlasPointsView.as_view(), name="atlas-points"),
+    path("atlas/<uuid:pk>/pictures.png", atlas_views.AtlasPicturesView.as_view(), name="atlas-pictures"),
     path("<uuid:pk>/", views.ReviewView.as_view(), name="review"),
     path("<uuid:pk>/decide/", views.DecideView.as_view(), name="decide"),
 ]

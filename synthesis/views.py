@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.generic import DetailView, FormView, ListView, TemplateView, View
 
-from ctplatform.datasets.models import MaskKind, Origin, Scan
+from ctplatform.datasets.models import Dataset, MaskKind, Origin, Scan
 from ctplatform.datasets.storage import load_bytes
 from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin, current_user
@@ -19,7 +19,7 @@ from synthesis.figures import areas_figure, classifiers_figure
 from synthesis.filters import SynthesisFilter
 from synthesis.forms import BatchForm, InsertionForm, RegistrationForm, RemovalForm, TrainingForm
 from synthesis.generators import order_registration, reinstate, retire
-from synthesis.models import Generator, SynthesisJob, SynthesisJobQuerySet, TrainingRun
+from synthesis.models import Generator, SignatureAtlas, SynthesisJob, SynthesisJobQuerySet, TrainingRun
 from synthesis.training import order_training
 
 PER_PAGE = 30
@@ -237,7 +237,7 @@ class GeneratorView(StaffPageMixin, DetailView[Generator]):
     model = Generator
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        reports = self.object.reports
+        user, reports = current_user(self.request), self.object.reports
         areas = evidence.areas(reports.get(evidence.REALISM_NAME))
         rows = evidence.classifier_rows(reports.get(evidence.CLASSIFICATION_NAME))
         headline = [row for row in rows if row.classifier in (evidence.HEADLINE_CLASSIFIER, "network")]
@@ -245,6 +245,8 @@ class GeneratorView(StaffPageMixin, DetailView[Generator]):
             card=json.dumps(self.object.card, indent=2),
             facts=evidence.facts(self.object.card),
             gate=evidence.gate_lines(reports.get(evidence.REALISM_NAME)),
+            datasets=Dataset.objects.visible_to(user),
+            atlases=SignatureAtlas.objects.visible_to(user).filter(generator=self.object).select_related("job"),
             areas=areas_figure(areas).svg(name="areas") if areas else "",
             classifiers=rows,
             classifiers_figure=classifiers_figure(headline).svg(name="classifiers") if headline else "",

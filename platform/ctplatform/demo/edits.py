@@ -9,7 +9,8 @@ from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset, Lesion, MaskKind, Scan
 from ctplatform.demo.scans import Report
 from synthesis import generators, services
-from synthesis.models import Generator, Operation, Review, SynthesisJob, SynthesisJobQuerySet
+from synthesis.atlas import order_atlas
+from synthesis.models import Generator, Operation, Review, SignatureAtlas, SynthesisJob, SynthesisJobQuerySet
 from synthesis.placement import PlacementRules
 
 BATCH = services.BatchOrder(
@@ -45,6 +46,12 @@ def ensure_edits(dataset: Dataset, generator: Generator, owner: User, report: Re
         for seed, lesion in enumerate(lesions, start=1):
             services.order_removal(ordered_by=owner, lesion=lesion, generator=generator, seed=seed)
     review_results(orders, owner, report)
+
+
+def ensure_atlas(dataset: Dataset, generator: Generator, owner: User, report: Report) -> None:
+    if not SignatureAtlas.objects.filter(dataset=dataset, generator=generator).exists():
+        report("Making a signature atlas")
+        order_atlas(ordered_by=owner, generator=generator, dataset=dataset)
 
 
 def lesions_to_remove(dataset: Dataset) -> Iterator[Lesion]:

@@ -28,4 +28,5 @@ class Command(BaseCommand):
         scans.ensure_scans(dataset, coordinator, self.stdout.write)
         generator = edits.ensure_generator(coordinator)
         edits.ensure_edits(dataset, generator, coordinator, self.stdout.write)
+        edits.ensure_atlas(dataset, generator, coordinator, self.stdout.write)
         studies.ensure_studies(dataset, coordinator, team, raters, self.stdout.write)

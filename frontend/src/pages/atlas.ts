@@ -1,0 +1,261 @@
+/** The signature atlas: a scatter of patches, the picture of the chosen one, and the way to its scan. */
+import { getJson } from "../api/http";
+import type { Point2, Sight } from "../core/scatter";
+import { neighbour, panBy, sightOf, toSheet, zoomAbout } from "../core/scatter";
+import { button, dataset, element, required } from "./shared/dom";
+
+interface AtlasPoint {
+  readonly scan: string;
+  readonly name: string;
+  readonly at: readonly number[];
+  readonly lesion: number;
+  readonly kind: string;
+  readonly diameter_mm: number | null;
+  readonly components: readonly number[];
+}
+
+interface AtlasContent {
+  readonly explained_variance_ratio: readonly number[];
+  readonly tile_px: number;
+  readonly tile_columns: number;
+  readonly points: readonly AtlasPoint[];
+}
+
+const SHEET = { width: 760, height: 520 };
+const PICTURE_PX = 240;
+const RADIUS = 5;
+const CLICK_PX = 4;
+const STEP = 1.25;
+const NO_SCAN = "00000000-0000-0000-0000-000000000000";
+const SVG = "http://www.w3.org/2000/svg";
+const LESION_COLOUR = "#b3541e";
+const KIND_COLOURS: Record<string, string> = {
+  normal: "#0b5c8a",
+  hypodense: "#b3541e",
+  cystic: "#1d6b3a",
+  ring_enhancing: "#8a3a73",
+  lesion: "#7a4f00",
+};
+const ARROWS: Record<string, [number, number]> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, 1],
+  ArrowDown: [0, -1],
+};
+
+class Atlas {
+  private axes = { x: 0, y: 1 };
+  private byKind = true;
+  private chosen = 0;
+  private sight: Sight;
+  private readonly plot = document.createElementNS(SVG, "svg");
+  private readonly dots: SVGCircleElement[];
+  private readonly legend = element("p", { class: "atlas-legend" });
+  private readonly picture = element("canvas", {
+    class: "atlas-picture",
+    width: PICTURE_PX,
+    height: PICTURE_PX,
+    role: "img",
+  });
+  private readonly said = element("p", { "aria-live": "polite" });
+  private readonly link = element("a", { class: "button primary", href: "#" }, "Open the scan there");
+
+  constructor(
+    private readonly content: AtlasContent,
+    private readonly pictures: HTMLImageElement,
+    private readonly scanUrl: string,
+  ) {
+    this.sight = sightOf(this.places());
+    this.plot.setAttribute("viewBox", `0 0 ${SHEET.width} ${SHEET.height}`);
+    this.plot.setAttribute("class", "atlas-plot");
+    this.plot.setAttribute("tabindex", "0");
+    this.plot.setAttribute("role", "application");
+    this.plot.setAttribute("aria-label", "Patches by principal component. Arrow keys move, Enter opens the scan.");
+    this.dots = content.points.map((_, index) => this.dot(index));
+    this.plot.append(...this.dots);
+    this.listen();
+  }
+
+  mount(root: HTMLElement): void {
+    const side = element("div", { class: "atlas-side" }, this.picture, this.said, this.link);
+    const body = element("div", { class: "atlas-body" });
+    body.append(this.plot, side);
+    root.replaceChildren(this.bar(), this.legend, body);
+    this.draw();
+    this.choose(0);
+  }
+
+  private places(): Point2[] {
+    return this.content.points.map(({ components }) => ({
+      x: components[this.axes.x] ?? 0,
+      y: components[this.axes.y] ?? 0,
+    }));
+  }
+
+  private bar(): HTMLElement {
+    const colours = element("label", {}, "Colours ");
+    const select = element("select", {}, element("option", { value: "kind" }, "by type"));
+    select.append(element("option", { value: "lesion" }, "lesion or normal"));
+    select.addEventListener("change", () => {
+      this.byKind = select.value === "kind";
+      this.draw();
+    });
+    colours.append(select);
+    return element(
+      "div",
+      { class: "toolbar" },
+      this.axisChoice("Across ", "x"),
+      this.axisChoice("Up ", "y"),
+      colours,
+      button("Closer", { class: "button" }, () => {
+        this.zoom({ x: SHEET.width / 2, y: SHEET.height / 2 }, STEP);
+      }),
+      button("Further", { class: "button" }, () => {
+        this.zoom({ x: SHEET.width / 2, y: SHEET.height / 2 }, 1 / STEP);
+      }),
+      button("All", { class: "button" }, () => {
+        this.sight = sightOf(this.places());
+        this.draw();
+      }),
+    );
+  }
+
+  private axisChoice(label: string, axis: "x" | "y"): HTMLElement {
+    const select = element("select", {});
+    this.content.explained_variance_ratio.forEach((share, index) => {
+      const text = `PC ${index + 1} (${Math.round(100 * share)} %)`;
+      select.append(element("option", { value: index, selected: index === this.axes[axis] }, text));
+    });
+    select.addEventListener("change", () => {
+      this.axes = { ...this.axes, [axis]: Number(select.value) };
+      this.sight = sightOf(this.places());
+      this.draw();
+    });
+    return element("label", {}, label, select);
+  }
+
+  private dot(index: number): SVGCircleElement {
+    const made = document.createElementNS(SVG, "circle");
+    made.setAttribute("r", String(RADIUS));
+    made.dataset.index = String(index);
+    made.addEventListener("pointerenter", () => {
+      this.choose(index);
+    });
+    return made;
+  }
+
+  private colour(point: AtlasPoint): string {
+    const normal = KIND_COLOURS.normal ?? "";
+    if (!this.byKind) return point.lesion ? LESION_COLOUR : normal;
+    return KIND_COLOURS[point.kind] ?? LESION_COLOUR;
+  }
+
+  private draw(): void {
+    this.places().forEach((place, index) => {
+      const { x, y } = toSheet(this.sight, SHEET, place);
+      const [dot, point] = [this.dots[index], this.content.points[index]];
+      if (!dot || !point) return;
+      dot.setAttribute("cx", x.toFixed(1));
+      dot.setAttribute("cy", y.toFixed(1));
+      dot.setAttribute("fill", this.colour(point));
+    });
+    const names = this.byKind
+      ? [...new Set(this.content.points.map(({ kind }) => kind))].sort()
+      : ["normal", "lesion"];
+    this.legend.replaceChildren(
+      ...names.map((name) => {
+        const mark = element("span", { class: "atlas-mark" });
+        mark.style.background = this.byKind
+          ? (KIND_COLOURS[name] ?? LESION_COLOUR)
+          : name === "lesion"
+            ? LESION_COLOUR
+            : (KIND_COLOURS.normal ?? "");
+        return element("span", {}, mark, name.replace("_", " "));
+      }),
+    );
+  }
+
+  private choose(index: number): void {
+    const point = this.content.points[index];
+    if (!point) return;
+    this.dots[this.chosen]?.classList.remove("chosen");
+    this.chosen = index;
+    this.dots[index]?.classList.add("chosen");
+    const { tile_px: size, tile_columns: columns } = this.content;
+    const context = this.picture.getContext("2d");
+    if (context) {
+      context.imageSmoothingEnabled = false;
+      const [left, top] = [(index % columns) * size, Math.floor(index / columns) * size];
+      context.drawImage(this.pictures, left, top, size, size, 0, 0, PICTURE_PX, PICTURE_PX);
+    }
+    const size_mm = point.diameter_mm === null ? "" : `, ${point.diameter_mm.toFixed(0)} mm`;
+    const what = point.lesion ? `lesion ${point.lesion}, ${point.kind.replace("_", " ")}${size_mm}` : "normal liver";
+    this.said.textContent = `${point.name}: ${what}`;
+    this.picture.setAttribute("aria-label", `Patch of ${point.name}: ${what}`);
+    this.link.href = this.address(point);
+  }
+
+  private address(point: AtlasPoint): string {
+    return `${this.scanUrl.replace(NO_SCAN, point.scan)}?at=${point.at.map((value) => value.toFixed(2)).join(",")}`;
+  }
+
+  private open(): void {
+    window.location.assign(this.link.href);
+  }
+
+  private zoom(at: Point2, factor: number): void {
+    this.sight = zoomAbout(this.sight, SHEET, at, factor);
+    this.draw();
+  }
+
+  /** Pixels of the screen in units of the sheet. */
+  private scale(): number {
+    return SHEET.width / Math.max(this.plot.getBoundingClientRect().width, 1);
+  }
+
+  private listen(): void {
+    this.plot.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      const at = { x: event.offsetX * this.scale(), y: event.offsetY * this.scale() };
+      this.zoom(at, event.deltaY < 0 ? STEP : 1 / STEP);
+    });
+    let moved = 0;
+    this.plot.addEventListener("pointerdown", () => {
+      moved = 0;
+    });
+    this.plot.addEventListener("pointermove", (event) => {
+      if (event.buttons !== 1) return;
+      moved += Math.abs(event.movementX) + Math.abs(event.movementY);
+      this.sight = panBy(this.sight, SHEET, event.movementX * this.scale(), event.movementY * this.scale());
+      this.draw();
+    });
+    this.plot.addEventListener("click", (event) => {
+      const index = event.target instanceof SVGCircleElement ? Number(event.target.dataset.index) : NaN;
+      if (Number.isNaN(index) || moved > CLICK_PX) return;
+      this.choose(index);
+      this.open();
+    });
+    this.plot.addEventListener("keydown", (event) => {
+      const arrow = ARROWS[event.key];
+      if (event.key === "Enter") this.open();
+      if (!arrow) return;
+      event.preventDefault();
+      this.choose(neighbour(this.places(), this.chosen, ...arrow) ?? this.chosen);
+    });
+  }
+}
+
+async function start(root: HTMLElement): Promise<void> {
+  try {
+    const content = await getJson<AtlasContent>(dataset(root, "pointsUrl"));
+    const pictures = new Image();
+    pictures.src = dataset(root, "picturesUrl");
+    await pictures.decode();
+    new Atlas(content, pictures, dataset(root, "scanUrl")).mount(root);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    root.replaceChildren(element("p", { class: "message error" }, `The atlas could not be loaded: ${reason}`));
+  }
+}
+
+void start(required("#atlas", HTMLElement));

@@ -1,0 +1,109 @@
+"""The signature atlas: codes of liver patches as points, each with its place in the patient and a picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.classify import VIEW_ZOOMS, normal_centres
+from ml.errors import TrainingError
+from ml.generator import Generator
+from ml.patches import Case, PatchFrame, Volume, extract
+from ml.signatures import Codes, SignatureSpace
+
+COMPONENTS = 6
+TILE_PX, TILE_COLUMNS = 40, 32
+# A liver window: level and width relative to the patient's own parenchyma (HU).
+WINDOW_CENTRE_HU, WINDOW_WIDTH_HU = -5.0, 180.0
+SMALLEST_MM = 4.0
+
+
+@dataclass(frozen=True)
+class AtlasPlace:
+    """A patch of a case: where (LPS, mm), and which lesion (0 is normal liver)."""
+
+    case: str
+    at_lps_mm: tuple[float, float, float]
+    lesion: int
+    kind: str
+    diameter_mm: float | None
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Places of one case, their patches (n, Z, Y, X) as the encoder sees them and pictures (n, 40, 40) uint8."""
+
+    places: list[AtlasPlace]
+    patches: Volume
+    pictures: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """All places, their principal components (n, 6), the variance each explains (6,) and one sheet of pictures."""
+
+    places: list[AtlasPlace]
+    coordinates: Codes
+    explained_variance_ratio: Codes
+    sheet: NDArray[np.uint8]
+
+
+def sample(case: Case, generator: Generator, *, lesions: int, seed: int) -> Sampled:
+    """Up to ``lesions`` lesions of a case and as many places of normal liver (two at least)."""
+    rng = np.random.default_rng([seed, 64])
+    found = sorted((r for r in case.lesions if r.diameter_mm >= SMALLEST_MM), key=lambda r: -r.diameter_mm)[:lesions]
+    normals = normal_centres(case, generator.net, count=max(2, len(found)), rng=rng)
+    centres = [r.centre_zyx for r in found] + normals
+    places = [
+        AtlasPlace(case.name, _world(case, r.centre_zyx), r.label, r.kind or "lesion", round(r.diameter_mm, 1))
+        for r in found
+    ] + [AtlasPlace(case.name, _world(case, c), 0, "normal", None) for c in normals]
+    spacing = case.grid.spacing_zyx_mm
+    close = [PatchFrame(generator.net, spacing, c, VIEW_ZOOMS["close"]) for c in centres]
+    wide = [PatchFrame(generator.net, spacing, c, VIEW_ZOOMS["wide"]) for c in centres]
+    size = generator.net.patch_zyx
+    patches = np.stack([extract(case, f, rng) for f in close]) if close else np.zeros((0, *size), np.float32)
+    pictures = np.stack([_picture(case, f) for f in wide]) if wide else np.zeros((0, TILE_PX, TILE_PX), np.uint8)
+    return Sampled(places, patches, pictures)
+
+
+def assemble(samples: list[Sampled], generator: Generator) -> Atlas:
+    """Signatures of all samples in their principal components; raises TrainingError when there are too few."""
+    places = [place for part in samples for place in part.places]
+    if len(places) <= COMPONENTS:
+        raise TrainingError("There are too few liver patches for an atlas; choose scans with a liver mask.")
+    codes = generator.signatures(np.concatenate([part.patches for part in samples]))
+    space = SignatureSpace.fit(codes, COMPONENTS)
+    sheet = contact_sheet(np.concatenate([part.pictures for part in samples]))
+    return Atlas(places, space.coordinates(codes), space.explained_variance_ratio, sheet)
+
+
+def contact_sheet(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures (n, 40, 40) row by row on one sheet, 32 in a row."""
+    rows = math.ceil(len(pictures) / TILE_COLUMNS)
+    sheet = np.zeros((rows * TILE_PX, TILE_COLUMNS * TILE_PX), np.uint8)
+    for number, picture in enumerate(pictures):
+        y, x = TILE_PX * (number // TILE_COLUMNS), TILE_PX * (number % TILE_COLUMNS)
+        sheet[y : y + TILE_PX, x : x + TILE_PX] = picture
+    return sheet
+
+
+def _world(case: Case, centre_zyx: tuple[float, float, float]) -> tuple[float, float, float]:
+    x, y, z = (round(float(v), 2) for v in case.grid.to_world(centre_zyx))
+    return x, y, z
+
+
+def _picture(case: Case, frame: PatchFrame) -> NDArray[np.uint8]:
+    """The middle slice with everything around the liver, in a liver window."""
+    box = frame.source_box(case.grid.size_zyx)
+    slices = frame.sample(case.hu[box], box, smooth=False, outside=None)
+    middle = slices[len(slices) // 2]
+    low = case.level_hu + WINDOW_CENTRE_HU - WINDOW_WIDTH_HU / 2
+    grey = np.clip((middle - low) / WINDOW_WIDTH_HU * 255, 0, 255)
+    shown = np.zeros((TILE_PX, TILE_PX), np.uint8)
+    height, width = (min(TILE_PX, n) for n in grey.shape)
+    shown[:height, :width] = grey[:height, :width]
+    return shown

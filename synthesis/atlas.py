@@ -1,0 +1,96 @@
+"""Making a signature atlas of a dataset with a generator, as a job."""
+
+import io
+import uuid
+from typing import Any
+
+from django.db import transaction
+
+from ctplatform.accounts.models import User
+from ctplatform.datasets import storage
+from ctplatform.datasets.models import Dataset, MaskKind, Origin, Scan
+from ctplatform.errors import DomainError
+from ctplatform.jobs import services as jobs
+from ctplatform.jobs.models import Queue
+from ctplatform.jobs.registry import JobContext, WriteResult
+from ml.errors import MlError
+from synthesis import generators
+from synthesis.models import Generator, SignatureAtlas
+from synthesis.training import case_of
+
+ATLAS_KIND = "synthesis.atlas"
+LESIONS_PER_SCAN = 12
+MAX_SCANS = 150
+
+
+def order_atlas(*, ordered_by: User, generator: Generator, dataset: Dataset, seed: int = 0) -> SignatureAtlas:
+    """Ask for an atlas of the dataset's own scans; those edited here are left out."""
+    if ordered_by.is_rater or not Dataset.objects.visible_to(ordered_by).filter(pk=dataset.pk).exists():
+        raise DomainError("This dataset is not shared with you.")
+    if not source_scans(dataset).exists():
+        raise DomainError("No scan of this dataset has a liver mask. Import or estimate one first.")
+    atlas_id = uuid.uuid4()
+    with transaction.atomic():
+        job = jobs.enqueue(
+            kind=ATLAS_KIND,
+            title=f"Signature atlas of {dataset} with {generator.name}",
+            owner=ordered_by,
+            payload={"atlas": str(atlas_id)},
+            queue=Queue.GPU,
+            result_url=f"/synthesis/atlas/{atlas_id}/",
+        )
+        return SignatureAtlas.objects.create(id=atlas_id, job=job, generator=generator, dataset=dataset, seed=seed)
+
+
+def source_scans(dataset: Dataset) -> Any:
+    scans = Scan.objects.filter(dataset=dataset, masks__kind=MaskKind.LIVER).exclude(origin=Origin.SYNTHETIC)
+    return scans.distinct().order_by("name", "pk")
+
+
+def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
+    from PIL import Image
+
+    from ml.atlas import TILE_COLUMNS, TILE_PX, assemble, sample
+
+    atlas = SignatureAtlas.objects.select_related("generator", "dataset").get(pk=payload["atlas"])
+    scans = list(source_scans(atlas.dataset)[:MAX_SCANS])
+    try:
+        generator = generators.load(atlas.generator)
+        context.report_device(str(generator.device))
+        samples = []
+        for number, scan in enumerate(scans):
+            context.progress(0.9 * number / len(scans), f"scan {number + 1} of {len(scans)}")
+            samples.append(sample(case_of(scan), generator, lesions=LESIONS_PER_SCAN, seed=atlas.seed))
+        context.progress(0.92, "encoding")
+        made = assemble(samples, generator)
+    except MlError as error:
+        raise DomainError(str(error)) from error
+    owners = [scan for scan, part in zip(scans, samples, strict=True) for _ in part.places]
+    points = [
+        {
+            "scan": str(scan.pk),
+            "name": scan.name,
+            "at": list(place.at_lps_mm),
+            "lesion": place.lesion,
+            "kind": place.kind,
+            "diameter_mm": place.diameter_mm,
+            "components": [round(float(value), 4) for value in row],
+        }
+        for scan, place, row in zip(owners, made.places, made.coordinates, strict=True)
+    ]
+    content = {
+        "explained_variance_ratio": [round(float(share), 4) for share in made.explained_variance_ratio],
+        "tile_px": TILE_PX,
+        "tile_columns": TILE_COLUMNS,
+        "points": points,
+    }
+    sheet = io.BytesIO()
+    Image.fromarray(made.sheet).save(sheet, "PNG")
+
+    def write_result() -> dict[str, Any]:
+        key = f"atlas/{atlas.pk}-{uuid.uuid4().hex[:8]}.png"
+        storage.save_bytes(key, sheet.getvalue())
+        SignatureAtlas.objects.filter(pk=atlas.pk).update(content=content, sheet_key=key)
+        return {"points": len(points)}
+
+    return write_result

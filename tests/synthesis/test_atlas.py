@@ -1,0 +1,101 @@
+"""The signature atlas: made as a job, seen by those who see the dataset, each point a true place of a scan."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ctplatform.accounts.models import Role
+from ctplatform.errors import DomainError
+from ctplatform.jobs import services as jobs
+from ctplatform.jobs.execution import execute
+from ctplatform.jobs.models import JobStatus
+from ml.atlas import TILE_PX, contact_sheet
+from ml.card import DEMO_FOLDER
+from synthesis import atlas, generators
+from tests.factories import make_dataset, make_scan, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def generator(phantom_scan):
+    return generators.register(folder=DEMO_FOLDER, name="Demo", registered_by=phantom_scan.dataset.owner)
+
+
+@pytest.fixture
+def made(phantom_scan, generator):
+    ordered = atlas.order_atlas(
+        ordered_by=phantom_scan.dataset.owner, generator=generator, dataset=phantom_scan.dataset
+    )
+    execute(str(ordered.job_id))
+    ordered.refresh_from_db()
+    assert ordered.job.status == JobStatus.SUCCEEDED, ordered.job.error
+    return ordered
+
+
+@pytest.mark.recipe
+def test_points_are_places_of_the_scan_and_say_what_lies_there(made, phantom_scan, phantom):
+    points = made.content["points"]
+    assert {point["scan"] for point in points} == {str(phantom_scan.pk)}
+    assert any(point["lesion"] for point in points)
+    for point in points:
+        voxel = tuple(np.rint(phantom.grid.to_voxel(point["at"])).astype(int))
+        assert phantom.liver[voxel] or phantom.labels[voxel]
+        if point["lesion"]:
+            distance = np.abs(np.argwhere(phantom.labels == point["lesion"]) - np.array(voxel)).max(1).min()
+            assert distance <= 1
+        else:
+            assert phantom.labels[voxel] == 0
+    shares = made.content["explained_variance_ratio"]
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < sum(shares) <= 1
+    columns = np.array([point["components"] for point in points])
+    assert np.abs(columns.mean(0)).max() < 0.05
+
+
+@pytest.mark.recipe
+def test_the_page_the_points_and_the_pictures_are_for_those_who_see_the_dataset(made, client):
+    urls = [made.get_absolute_url() + tail for tail in ("", "points.json", "pictures.png")]
+    client.force_login(made.dataset.owner)
+    page, points, pictures = (client.get(url) for url in urls)
+    assert f"{len(made.content['points'])} liver patches" in page.content.decode()
+    assert points.json() == made.content
+    sheet = np.asarray(Image.open(io.BytesIO(pictures.content)))
+    assert sheet[:TILE_PX, :TILE_PX].std() > 5
+    for stranger in (make_user(role=Role.COORDINATOR), make_user(role=Role.RATER)):
+        client.force_login(stranger)
+        assert [client.get(url).status_code for url in urls] == [404, 404, 404]
+    client.logout()
+    assert {client.get(url).status_code for url in urls} == {302}
+
+
+def test_an_atlas_of_a_dataset_that_is_not_shared_or_has_no_liver_is_refused(phantom_scan, generator, client):
+    stranger = make_user(role=Role.COORDINATOR)
+    with pytest.raises(DomainError, match="not shared"):
+        atlas.order_atlas(ordered_by=stranger, generator=generator, dataset=phantom_scan.dataset)
+    client.force_login(stranger)
+    url = f"/synthesis/generators/{generator.pk}/atlas/"
+    assert client.post(url, {"dataset": str(phantom_scan.dataset_id)}).status_code == 404
+    assert client.post(url, {"dataset": "nonsense"}).status_code == 404
+    empty = make_scan(make_dataset(stranger))
+    with pytest.raises(DomainError, match="liver mask"):
+        atlas.order_atlas(ordered_by=stranger, generator=generator, dataset=empty.dataset)
+
+
+def test_a_cancelled_atlas_leaves_nothing_and_can_be_tried_again(phantom_scan, generator, client):
+    owner = phantom_scan.dataset.owner
+    ordered = atlas.order_atlas(ordered_by=owner, generator=generator, dataset=phantom_scan.dataset)
+    jobs.cancel(job=ordered.job)
+    client.force_login(owner)
+    assert "Try again" in client.get(ordered.get_absolute_url()).content.decode()
+    assert client.get(ordered.get_absolute_url() + "points.json").status_code == 404
+
+
+def test_the_sheet_holds_every_picture_in_its_place():
+    pictures = np.arange(70, dtype=np.uint8)[:, None, None] * np.ones((1, TILE_PX, TILE_PX), np.uint8)
+    sheet = contact_sheet(pictures)
+    assert sheet.shape == (3 * TILE_PX, 32 * TILE_PX)
+    assert (sheet[TILE_PX : 2 * TILE_PX, TILE_PX : 2 * TILE_PX] == 33).all()
+    assert (sheet[2 * TILE_PX :, 6 * TILE_PX :] == 0).all()
