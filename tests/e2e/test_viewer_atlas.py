@@ -1,0 +1,59 @@
+"""The signature atlas in a real browser: points, pictures, components, and the way to the scan."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ctplatform.datasets.models import MaskKind, Origin
+from ctplatform.jobs.execution import execute
+from ml.card import DEMO_FOLDER
+from ml.phantom import PhantomConfig, make_phantom
+from synthesis import generators
+from synthesis.atlas import order_atlas
+from tests.e2e.test_viewer_accessibility import violations
+from tests.e2e.test_viewer_pages import enter
+from tests.factories import make_dataset, make_scan, make_user
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(screen: Page, live_server) -> None:
+    phantom = make_phantom(4101, PhantomConfig(size_zyx=(16, 128, 128), slice_mm=4.0))
+    scan = make_scan(
+        make_dataset(make_user()),
+        grid=phantom.grid,
+        volume=phantom.hu,
+        origin=Origin.PHANTOM,
+        masks={MaskKind.LIVER: phantom.liver, MaskKind.LESION: phantom.labels},
+    )
+    owner = scan.dataset.owner
+    generator = generators.register(folder=DEMO_FOLDER, name="Demo", registered_by=owner)
+    atlas = order_atlas(ordered_by=owner, generator=generator, dataset=scan.dataset)
+    execute(str(atlas.job_id))
+    atlas.refresh_from_db()
+    points = atlas.content["points"]
+    enter(screen, live_server, owner)
+    screen.goto(live_server.url + generator.get_absolute_url())
+    expect(screen.get_by_role("heading", name="Realism gate")).to_be_visible()
+    assert violations(screen) == []
+    screen.goto(live_server.url + atlas.get_absolute_url())
+    dots = screen.locator(".atlas-plot circle")
+    expect(dots).to_have_count(len(points))
+    assert violations(screen) == []
+    lesion = next(index for index, point in enumerate(points) if point["lesion"])
+    normal = next(index for index, point in enumerate(points) if not point["lesion"])
+    drawn = {}
+    for index in (normal, lesion):
+        dots.nth(index).dispatch_event("pointerenter")
+        drawn[index] = screen.locator(".atlas-picture").evaluate("canvas => canvas.toDataURL()")
+    assert drawn[normal] != drawn[lesion]
+    expect(screen.locator(".atlas-side")).to_contain_text(f"lesion {points[lesion]['lesion']}")
+    before = dots.nth(lesion).get_attribute("cx")
+    screen.get_by_label("Across").select_option("2")
+    assert dots.nth(lesion).get_attribute("cx") != before
+    screen.locator(".atlas-plot").focus()
+    dots.nth(lesion).dispatch_event("pointerenter")
+    screen.keyboard.press("Enter")
+    screen.wait_for_url(f"**/datasets/scans/{scan.pk}/?at=*")
+    screen.wait_for_selector('[data-plane="axial"] .view[data-state="shown"]')
+    slice_number = round(phantom.grid.to_voxel(points[lesion]["at"])[0])
+    expect(screen.locator('[data-plane="axial"] .pane-caption')).to_contain_text(f"{16 - slice_number} / 16")
