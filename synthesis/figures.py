@@ -1,13 +1,14 @@
 """Estimates with their intervals as dots and lines, one row each, beside lines of reference."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctplatform.drawing import ACCENT, INK, LINE, MUTED, SYNTHETIC, Drawing, Paint
 from synthesis.evidence import AUC_TARGET, AreaRow, ClassifierRow, Interval
 
-ROW, TOP, BOTTOM, LABELS, PLOT, RIGHT = 24, 26, 34, 330, 380, 150
-TICKS = 5
+ROW, TOP, BOTTOM, LABELS, PLOT, RIGHT = 24, 26, 34, 380, 400, 150
+TICK = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,8 @@ def dots(
         return LABELS + PLOT * (min(max(value, low), high) - low) / (high - low)
 
     floor = TOP + ROW * len(rows)
-    for step in range(TICKS + 1):
-        value = low + (high - low) * step / TICKS
+    for step in range(round((high - low) / TICK) + 1):
+        value = low + step * TICK
         drawing.line([(x(value), TOP), (x(value), floor)], paint=Paint(stroke=LINE))
         drawing.text(x(value), floor + 15, f"{value:.2f}", size=11, anchor="middle", colour=MUTED)
     drawing.text(LABELS + PLOT / 2, floor + 30, axis, size=12, anchor="middle", colour=MUTED)
@@ -78,5 +79,5 @@ def classifiers_figure(rows: Sequence[ClassifierRow]) -> Drawing:
         ],
         title="Lesion or normal liver",
         axis="accuracy on held-out patients",
-        span=(min(0.5, lowest), 1.0),
+        span=(min(0.5, math.floor(lowest / TICK) * TICK), 1.0),
     )
