@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
 from ml.geometry import Box, Float3, Grid

@@ -41,9 +41,10 @@ def signed_depth_mm(mask: Mask, spacing_zyx_mm: Float3) -> Volume:
         fine = soft >= 0.5
     spacing = (spacing_zyx_mm[0] / factor, *spacing_zyx_mm[1:])
     inside = np.zeros(fine.shape)
-    near = _grown_box(fine)
-    # Nothing beyond one voxel around a mask can be the background nearest to a voxel in it.
-    inside[near] = ndimage.distance_transform_edt(fine[near], sampling=spacing)
+    if fine.any():
+        near = _grown_box(fine)
+        # Nothing beyond one voxel around a mask can be the background nearest to a voxel in it.
+        inside[near] = ndimage.distance_transform_edt(fine[near], sampling=spacing)
     outside = ndimage.distance_transform_edt(~fine, sampling=spacing)
     half = 0.5 * spacing_zyx_mm[2]
     depth = np.where(fine, inside - half, half - outside)
@@ -52,9 +53,9 @@ def signed_depth_mm(mask: Mask, spacing_zyx_mm: Float3) -> Volume:
 
 
 def _grown_box(mask: Mask) -> tuple[slice, ...]:
-    """The bounding box of a mask and one voxel more on every side."""
+    """The bounding box of a mask that is not empty and one voxel more on every side."""
     hits = [np.flatnonzero(mask.any(tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return tuple(slice(max(0, int(h[0]) - 1), int(h[-1]) + 2) if len(h) else slice(0, 0) for h in hits)
+    return tuple(slice(max(0, int(h[0]) - 1), int(h[-1]) + 2) for h in hits)
 
 
 def depth_profile(values: NDArray[np.floating], depths_mm: NDArray[np.floating]) -> Volume:
@@ -79,13 +80,25 @@ def _kernel_mean(count: NDArray[np.float64], total: NDArray[np.float64], bandwid
     return np.interp(np.arange(len(mean)), known, mean[known]) if len(known) else np.zeros(len(mean))
 
 
-def lookup(profile: Volume, depth_mm: Volume) -> Volume:
-    """A profile's value at each depth, linear between its steps and held beyond its ends."""
-    position = np.clip((depth_mm - PROFILE_DEPTHS_MM[0]) * (FINE_STEPS / PROFILE_STEP_MM), 0, None)
-    fine = np.interp(
+def fine_profile(profile: Volume) -> Volume:
+    """A profile in steps FINE_STEPS times finer, linear between."""
+    fine: Volume = np.interp(
         np.arange(FINE_STEPS * (len(profile) - 1) + 1) / FINE_STEPS, np.arange(len(profile)), profile
     ).astype(np.float32)
-    values: Volume = fine[np.minimum(position + 0.5, len(fine) - 1).astype(np.int32)]
+    return fine
+
+
+def fine_index(depth_mm: Volume) -> NDArray[np.int32]:
+    """Where in a fine profile each depth is found; depths beyond its ends are held."""
+    last = FINE_STEPS * (len(PROFILE_DEPTHS_MM) - 1)
+    position = (depth_mm - PROFILE_DEPTHS_MM[0]) * np.float32(FINE_STEPS / PROFILE_STEP_MM) + np.float32(0.5)
+    index: NDArray[np.int32] = np.clip(position, 0, last).astype(np.int32)
+    return index
+
+
+def lookup(profile: Volume, depth_mm: Volume) -> Volume:
+    """A profile's value at each depth, linear between its steps and held beyond its ends."""
+    values: Volume = fine_profile(profile)[fine_index(depth_mm)]
     return values
 
 

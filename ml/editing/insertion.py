@@ -10,19 +10,22 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.bank import canonical_zoom
-from ml.editing.measure import bounding_box, finish, reference_hu
+from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box
+from ml.editing.measure import finish, reference_hu
 from ml.editing.neighbourhood import Neighbourhood, look_around, read_neighbourhood, vessel_excess
 from ml.editing.resampling import resample
 from ml.editing.spec import EditResult, LesionSpec
 from ml.errors import EditError, LesionDoesNotFitError, PointOutsideLiverError, SpecError
 from ml.generator import Generator
 from ml.geometry import Box, Grid
-from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM, axial_diameter_mm
+from ml.lesions import axial_diameter_mm
 from ml.patches import Mask, Volume
 from ml.shapes import (
     PROFILE_DEPTHS_MM,
     DifferenceShape,
     depth_profile,
+    fine_index,
+    fine_profile,
     lookup,
     measure_difference,
     outer_fade,
@@ -30,7 +33,6 @@ from ml.shapes import (
 )
 from ml.signatures import Codes, SignatureBank
 
-DRAWS = 2
 CANDIDATES, ATTEMPTS = 6, 4
 SEARCH_MM = 60.0
 STRETCH, TILT_DEG = 0.10, 20.0
@@ -43,12 +45,18 @@ MAX_GROWTH = 0.35
 # The lesion must leave liver around it to be told from.
 MAX_SHARE_OF_LIVER = 0.85
 CENTRING_STEPS, CENTRED_VOXELS = 4, 0.25
-COARSE_MM = 1.8
+# The lesion is put in place on a lattice of about this step (mm), or this part of its diameter.
+COARSE_MM, COARSE_SHARE = 1.8, 1 / 16
 MIN_CORE_VOXELS = 8
 # Longest axial distance over the asked diameter, and dark voxels outside the lesion over those inside.
 MAX_AXIAL_RATIO, MAX_HALO = 1.7, 1.0
 MAX_REFUSED = 6
 NOTHING_SUITS = "The generator found no lesion that suits this place; try another seed or place."
+BELOW_ALL_MM, VOLUME_BAND_MM = -1e4, 2.0
+# Nothing that lesions are made of is darker than water, except fat.
+WATER_HU = 0.0
+# To keep its mean when its core is held at water, a lesion's edge may be steeper by up to this factor.
+MAX_STEEPER = 2.5
 # How far an irregular lesion reaches beyond its sphere.
 ROOM = 1.3
 
@@ -90,7 +98,7 @@ def insert(
     )
     report(0.2)
     code = view.signature(generator, level_hu=level_hu, seed=spec.seed)
-    reach = 0.5 * spec.diameter_mm * ROOM + REFERENCE_GAP_MM + REFERENCE_WIDTH_MM
+    reach = 0.5 * spec.diameter_mm * ROOM + MARGIN_MM + 1
     around = read_neighbourhood(
         volume_hu, grid, liver_mask=liver_mask, centre_zyx=centre, half_extent_mm=reach, level_hu=level_hu
     )
@@ -131,10 +139,11 @@ def decode_and_place(
 
     Raises the EditError of the last one when none of several does.
     """
+    here = generator.decode_quietly_hu(code)
     refused: set[int] = set()
     problem = EditError(NOTHING_SUITS)
     while len(refused) < MAX_REFUSED:
-        lesion = decode_lesion(generator, code, spec, rng, without=refused)
+        lesion = decode_lesion(generator, code, here, spec, rng, without=refused)
         try:
             placed = place(lesion, around, centre_zyx, spec, rng)
             if placed.looks_like_a_lesion(spec):
@@ -172,13 +181,43 @@ def place(
 ) -> Placed:
     """Fit a decoded lesion to its place and to what was asked for."""
     pose = settle(lesion, around, centre_zyx, spec, rng)
-    around, depth = pose.fit_volume(lesion, around, spec)
-    inside = (depth > 0) & around.liver
-    core = core_of(lesion, depth, inside) if spec.kind == "ring_enhancing" else inside
-    texture = resample(lesion.texture_hu, pose.matrix, pose.offset_in(around), around.hu.shape)
-    target_hu = pose.reference_hu + spec.contrast_hu
-    change = compose(lesion, around, depth=depth, texture=texture, core=core, target_hu=target_hu)
-    return Placed(around, inside, core, change, pose.reference_hu)
+    inside = pose.fit_volume(lesion, around, spec)
+    frame = LesionFrame.of(inside, around.spacing_zyx_mm)
+    site = Site.of(around, frame, inside)
+    texture = resample(
+        lesion.texture_hu,
+        pose.matrix @ np.diag(frame.factors),
+        pose.offset + pose.matrix @ frame.first_centre_zyx,
+        frame.depth.shape,
+    )
+    core = core_of(lesion, site.depth, site.inside) if spec.kind == "ring_enhancing" else site.inside
+    change = compose(lesion, site, texture=texture, core=core, contrast_hu=spec.contrast_hu)
+    return Placed(site.part, site.inside, core, change, site.reference_hu)
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a lesion comes: its frame, scan and liver share (0 to 1) in the frame's cells, and what it changes.
+
+    ``part`` are the voxels that the edit can change, ``depth`` (mm) and ``inside`` lie on them;
+    ``reference_hu`` is the liver around the lesion.
+    """
+
+    frame: LesionFrame
+    hu: Volume
+    liver: Volume
+    part: Neighbourhood
+    depth: Volume
+    inside: Mask
+    reference_hu: float
+
+    @classmethod
+    def of(cls, around: Neighbourhood, frame: LesionFrame, inside: Mask) -> Site:
+        """The site of a lesion's mask in a crop."""
+        hu, liver = frame.pool(around.source_hu), frame.pool(around.liver)
+        reference = reference_hu(hu, liver > 0.5, frame.depth, around.level_hu)
+        near = frame.near_box
+        return cls(frame, hu, liver, around.part(near), frame.spread(frame.depth), inside[near], reference)
 
 
 def check_inside_liver(grid: Grid, liver_mask: Mask, centre_zyx: NDArray[np.float64]) -> None:
@@ -208,18 +247,17 @@ def rank_exemplars(bank: SignatureBank, spec: LesionSpec, rng: np.random.Generat
 
 
 def decode_lesion(
-    generator: Generator, code: Codes, spec: LesionSpec, rng: np.random.Generator, *, without: set[int]
+    generator: Generator, code: Codes, here: Volume, spec: LesionSpec, rng: np.random.Generator, *, without: set[int]
 ) -> DecodedLesion:
     """Move the place's signature along an exemplar's direction and decode the difference.
 
-    ``without`` names exemplars that did not suit the place.
+    ``here`` is what the place's own signature decodes to (HU), ``without`` names exemplars that did not suit the place.
     """
     bank, spacing = generator.bank, generator.net.spacing_zyx_mm
     best: tuple[float, int, Volume, DifferenceShape] | None = None
     candidates = [int(e) for e in rank_exemplars(bank, spec, rng) if e not in without]
     for exemplar in candidates[:ATTEMPTS]:
-        target = code + bank.directions[exemplar]
-        difference = generator.decode_difference_hu(code, target, seed=spec.seed % 2**31, draws=DRAWS)[0]
+        difference = generator.decode_quietly_hu(code + bank.directions[exemplar]) - here
         shape = measure_difference(difference, spacing)
         if shape is None:
             continue
@@ -247,38 +285,34 @@ def decode_lesion(
 
 @dataclass(frozen=True)
 class Pose:
-    """How the generator's frame lies on a crop: samples = matrix @ voxels + offset; depths times ``scale``.
+    """How the generator's frame lies on a crop: samples = matrix @ voxels + offset.
 
-    ``start_zyx`` is the crop's first voxel in the scan, ``near`` the box (crop voxels) that holds all that
-    changes, ``reference_hu`` the liver around the lesion.
+    Depths are multiplied by ``scale`` and lowered by ``lowered_mm`` (roughly; the volume is fitted on the
+    voxels of ``near``, the box of the crop that holds the lesion).
     """
 
     matrix: NDArray[np.float64]
     offset: NDArray[np.float64]
     scale: float
-    start_zyx: NDArray[np.int_]
+    lowered_mm: float
     near: Box
-    reference_hu: float
 
-    def offset_in(self, around: Neighbourhood) -> NDArray[np.float64]:
-        """The offset for a part of the crop."""
-        moved = np.array([s.start for s in around.box]) - self.start_zyx
-        return self.offset + self.matrix @ moved
-
-    def fit_volume(
-        self, lesion: DecodedLesion, around: Neighbourhood, spec: LesionSpec
-    ) -> tuple[Neighbourhood, Volume]:
-        """The part of the crop that changes and the depth (mm) on it, with exactly the asked volume."""
-        around = around.part(self.near)
-        depth = resample(lesion.depth_mm, self.matrix, self.offset_in(around), around.hu.shape)
-        depth *= np.float32(self.scale)
+    def fit_volume(self, lesion: DecodedLesion, around: Neighbourhood, spec: LesionSpec) -> Mask:
+        """The lesion's mask on the crop, one piece with exactly the asked volume."""
+        liver = around.liver[self.near]
+        start = np.array([s.start for s in self.near])
+        depth = resample(lesion.depth_mm, self.matrix, self.offset + self.matrix @ start, liver.shape)
+        depth = depth * np.float32(self.scale) - np.float32(self.lowered_mm)
+        depth[~liver] = BELOW_ALL_MM
         wanted = np.pi / 6 * spec.diameter_mm**3 / around.grid.voxel_volume_mm3
-        fitted = depth - np.float32(_volume_offset(depth, around.liver, wanted))
-        islands = _islands((fitted > 0) & around.liver)
+        inside = depth > _volume_offset(depth, wanted)
+        islands = _islands(inside)
         if islands.any():
-            depth[islands] = fitted.min()
-            fitted = depth - np.float32(_volume_offset(depth, around.liver, wanted))
-        return around, fitted
+            depth[islands] = BELOW_ALL_MM
+            inside = depth > _volume_offset(depth, wanted)
+        whole = np.zeros_like(around.liver)
+        whole[self.near] = inside & liver
+        return whole
 
 
 def settle(
@@ -290,39 +324,35 @@ def settle(
 ) -> Pose:
     """Turn, scale and shift the lesion so that its liver part has the asked volume and centre.
 
-    Works on every second voxel where they are fine. Raises LesionDoesNotFitError when the liver there is too small.
+    Works on a coarse lattice. Raises LesionDoesNotFitError when the liver there is too small.
     """
     spacing = np.asarray(around.spacing_zyx_mm)
     scale = spec.diameter_mm / lesion.diameter_mm
     matrix = np.diag(1 / np.asarray(lesion.spacing_zyx_mm)) @ random_turn(rng) / scale @ np.diag(spacing)
     volume_mm3 = np.pi / 6 * spec.diameter_mm**3
-    z, y, x = (2 if s < COARSE_MM / 2 else 1 for s in spacing)
-    coarse = (slice(None, None, z), slice(None, None, y), slice(None, None, x))
-    stride, liver = np.array([z, y, x]), around.liver[coarse]
+    step_mm = max(COARSE_MM, spec.diameter_mm * COARSE_SHARE)
+    stride = np.maximum(1, (step_mm / spacing).astype(int))
+    liver = around.liver[tuple(slice(None, None, int(n)) for n in stride)]
     aim = centre_zyx.astype(np.float64)
     for _ in range(CENTRING_STEPS):
         offset = np.asarray(lesion.centre_zyx) - matrix @ aim
         depth = resample(lesion.depth_mm, matrix @ np.diag(stride), offset, liver.shape) * np.float32(scale)
-        shift = _volume_offset(depth, liver, volume_mm3 / (spacing * stride).prod())
-        _check_fit(shift, spec, room_mm3=float(liver.sum() * (spacing * stride).prod()))
-        depth -= np.float32(shift)
-        pieces = np.argwhere((depth > 0) & liver)
+        depth[~liver] = BELOW_ALL_MM
+        lowered = _volume_offset(depth, volume_mm3 / (spacing * stride).prod())
+        _check_fit(lowered, spec, room_mm3=float(liver.sum() * (spacing * stride).prod()))
+        pieces = np.argwhere(depth > lowered)
         if not len(pieces):
             raise LesionDoesNotFitError("There is no room for this lesion here; choose a place deeper in the liver.")
         centroid = pieces.mean(0) * stride
         if np.abs(centroid - centre_zyx).max() < CENTRED_VOXELS:
             break
         aim = aim - (centroid - centre_zyx)
-    found = bounding_box((depth > PROFILE_DEPTHS_MM[0] - COARSE_MM) & liver)
-    sz, sy, sx = (
-        slice(max(0, b.start * s - 1), min(n, b.stop * s + 1))
-        for b, s, n in zip(found, (z, y, x), around.hu.shape, strict=True)
+    found = bounding_box(depth > lowered - step_mm)
+    z, y, x = (
+        slice(max(0, (b.start - 1) * s), min(n, (b.stop + 1) * s))
+        for b, s, n in zip(found, stride.tolist(), around.liver.shape, strict=True)
     )
-    start = np.array([s.start for s in around.box])
-    # Bent depths are no distances outside the lesion; the reference is what the table of lesions would say.
-    distance = ndimage.distance_transform_edt(~((depth > 0) & liver), sampling=spacing * stride)
-    reference = reference_hu(around.hu[coarse], liver, (-distance).astype(np.float32), around.level_hu)
-    return Pose(matrix, offset, scale, start, (sz, sy, sx), reference)
+    return Pose(matrix, offset, scale, lowered, (z, y, x))
 
 
 def _check_fit(shift_mm: float, spec: LesionSpec, *, room_mm3: float) -> None:
@@ -374,11 +404,16 @@ def _islands(inside: Mask) -> Mask:
     return islands
 
 
-def _volume_offset(depth: Volume, liver: Mask, wanted_voxels: float) -> float:
-    """The depth at which the liver part of the shape has the wanted number of voxels."""
-    values = depth[liver]
+def _volume_offset(depth: Volume, wanted_voxels: float) -> float:
+    """The depth that the wanted number of voxels exceed; what is no liver lies below all."""
+    values = depth[depth > BELOW_ALL_MM]
     count = round(min(max(wanted_voxels, 4), len(values) - 1))
-    return float(np.partition(values, len(values) - count)[len(values) - count])
+    # Nearly always the answer is near 0 and most values need not be ordered.
+    deep = int((values > VOLUME_BAND_MM).sum())
+    band = values[np.abs(values) <= VOLUME_BAND_MM]
+    if deep <= count < deep + len(band):
+        values, count = band, count - deep
+    return float(np.partition(values, len(values) - 1 - count)[len(values) - 1 - count])
 
 
 def core_of(lesion: DecodedLesion, depth: Volume, inside: Mask) -> Mask:
@@ -390,33 +425,68 @@ def core_of(lesion: DecodedLesion, depth: Volume, inside: Mask) -> Mask:
     return core if core.sum() >= MIN_CORE_VOXELS else inside
 
 
-def compose(
-    lesion: DecodedLesion, around: Neighbourhood, *, depth: Volume, texture: Volume, core: Mask, target_hu: float
-) -> Volume:
-    """The change in HU: profile over depth plus texture, scaled so that the core's mean is ``target_hu``.
+def compose(lesion: DecodedLesion, site: Site, *, texture: Volume, core: Mask, contrast_hu: float) -> Volume:
+    """The change in HU: profile over depth plus texture, scaled so that the core has the asked contrast.
 
     Vessels inside vanish. Only the dark part is scaled: a rim keeps the brightness it was learned with.
+    ``texture`` lies in the frame's cells. Raises EditError when the lesion would have to be darker than water.
     """
-    profile = lookup(lesion.profile_hu, depth)
-    cover = np.clip((depth + 1) / 3, 0, 1)
+    frame, part = site.frame, site.part
+    profile = lesion.profile_hu * outer_fade(PROFILE_DEPTHS_MM)
+    dark, bright = np.minimum(profile, 0), np.maximum(profile, 0)
+    cover: Volume = np.clip((frame.depth + 1) / 3, 0, 1)
     cover = cover * cover * (3 - 2 * cover)
-    dark = np.minimum(profile, 0)
-    dark = dark + texture * cover * np.clip(-dark / 20, 0, 1)
-    weight = outer_fade(depth) * soft_liver(around)
-    excess = vessel_excess(around.hu, around.liver, around.level_hu, around.spacing_zyx_mm)
-    fixed = (np.maximum(profile, 0) - cover * excess) * weight
-    scaled = dark * weight
-    missing = target_hu - float((around.hu + fixed)[core].mean())
-    strength = float(scaled[core].mean())
-    if strength > -0.5:
-        raise EditError("The generator's lesion is too faint here; try another seed.")
-    change: Volume = fixed + scaled * np.float32(missing / strength)
+    soft = soft_liver(site)
+    excess = vessel_excess(site.hu, site.liver > 0.5, part.level_hu, frame.spacing_zyx_mm)
+    index = fine_index(site.depth)
+    weight = frame.spread(soft) * part.liver
+    fixed = -frame.spread(cover * excess * soft)
+    if bright.max() > 0:
+        fixed += fine_profile(bright)[index] * weight
+    inner = frame.spread(texture * cover * np.clip(-lookup(dark, frame.depth) / 20, 0, 1) * soft)
+    missing = site.reference_hu + contrast_hu - float((part.source_hu[core] + fixed[core]).mean())
+    table = fine_profile(dark)
+    share = np.bincount(index[core], weight[core], minlength=len(table)) / core.sum()
+    strength, table = scale_to(missing, table, share, float(inner[core].mean()), lowest_hu=WATER_HU - site.reference_hu)
+    change: Volume = (fixed + table[index] * weight + inner * np.float32(strength)) * part.liver
     return change
 
 
-def soft_liver(around: Neighbourhood) -> Volume:
-    """1 in the liver, 0 outside, half at the capsule, over about the width of the scan's own edges."""
-    sigma = (0.3, 0.9 / around.spacing_zyx_mm[1], 0.9 / around.spacing_zyx_mm[2])
-    soft = ndimage.gaussian_filter(around.liver.astype(np.float32), sigma, truncate=2.5)
-    weight: Volume = np.clip(2 * soft - 0.5, 0, 1) * around.liver
+def scale_to(
+    wanted_hu: float, dark: Volume, share: NDArray[np.float64], inner_hu: float, *, lowest_hu: float
+) -> tuple[float, Volume]:
+    """The factor by which ``dark`` (HU over fine depths) must be scaled to a mean of ``wanted_hu``, and the result.
+
+    ``share`` is how much of the core lies at each fine depth, ``inner_hu`` the mean of the texture that is
+    scaled along; no value of the result is below ``lowest_hu``.
+    """
+    mean = float(dark @ share) + inner_hu
+    if mean > -0.5:
+        raise EditError("The generator's lesion is too faint here; try another seed.")
+    plain = wanted_hu / mean
+    if plain * float(dark.min()) >= lowest_hu:
+        return plain, dark * np.float32(plain)
+
+    def reached(factor: float) -> float:
+        return float(np.maximum(dark * factor, lowest_hu) @ share) + factor * inner_hu
+
+    low, high = 0.0, MAX_STEEPER * plain
+    if reached(high) > wanted_hu + 1:
+        raise EditError(
+            f"To have this contrast the lesion would have to be darker than water here; "
+            f"{np.ceil(reached(high)):.0f} HU is the strongest for this place and size."
+        )
+    for _ in range(30):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) < wanted_hu else (middle, high)
+    return high, np.maximum(dark * np.float32(high), np.float32(lowest_hu))
+
+
+def soft_liver(site: Site) -> Volume:
+    """1 in the liver, 0 outside, half at the capsule, over about the width of the scan's own edges (cells)."""
+    sigma = (0.3, *(0.9 / s for s in site.frame.spacing_zyx_mm[1:]))
+    if site.liver.min() >= 1:
+        return site.liver
+    soft = ndimage.gaussian_filter(site.liver, sigma, truncate=2.5)
+    weight: Volume = np.clip(2 * soft - 0.5, 0, 1)
     return weight

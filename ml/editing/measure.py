@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.editing.frame import bounding_box
 from ml.editing.neighbourhood import Neighbourhood
 from ml.editing.spec import EditResult
-from ml.errors import EditError
-from ml.geometry import Box
 from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM, axial_diameter_mm
 from ml.patches import Mask, Volume
 
@@ -21,21 +20,6 @@ def reference_hu(hu: Volume, liver: Mask, depth: Volume, fallback: float) -> flo
     """Median of the liver 3 to 11 mm around a lesion, as in the table of lesions; else the ``fallback``."""
     ring = liver & (depth < -REFERENCE_GAP_MM) & (depth >= -REFERENCE_GAP_MM - REFERENCE_WIDTH_MM)
     return float(np.median(hu[ring])) if ring.sum() >= MIN_REFERENCE_VOXELS else fallback
-
-
-def bounding_box(mask: Mask) -> Box:
-    """The smallest box that holds a mask; raises EditError for an empty one."""
-    box: list[slice] = []
-    for axis in range(3):
-        others = tuple(n for n in range(3) if n != axis)
-        # Each axis looks only at what the ones before left.
-        rest: list[slice] = [slice(None)] * (3 - len(box))
-        part = mask[(*box, *rest)]
-        hit = np.flatnonzero(part.any(axis=others))
-        if not len(hit):
-            raise EditError("The edit would change nothing here.")
-        box.append(slice(int(hit[0]), int(hit[-1]) + 1))
-    return box[0], box[1], box[2]
 
 
 def finish(
@@ -82,7 +66,7 @@ def _measure(
         "mean_hu": mean_hu,
         "contrast_hu": float(edited[core].mean()) - reference,
         "mean_contrast_hu": mean_hu - reference,
-        "contrast_before_hu": float(around.hu[inside].mean() - reference),
+        "contrast_before_hu": float(around.source_hu[inside].mean() - reference),
         "liver_hu": reference,
         "noise_hu": around.noise_hu,
     }

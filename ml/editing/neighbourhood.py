@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ml.editing.frame import pool
 from ml.errors import EditError, MlError
 from ml.generator import Generator
 from ml.geometry import Box, Float3, Grid
@@ -19,6 +19,7 @@ SMALLEST_VIEW_MM = 24.0
 VESSEL_SIGMA_MM = 1.3
 VESSEL_RAMP = (1.8, 3.4)
 MIN_LIVER_VOXELS = 60
+NOISE_PAIR_MM = 4.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,6 @@ class Neighbourhood:
 
     box: Box
     grid: Grid
-    hu: Volume
     source_hu: NDArray[np.int16]
     liver: Mask
     level_hu: float
@@ -52,7 +52,6 @@ class Neighbourhood:
         return Neighbourhood(
             (z, y, x),
             self.grid.crop(box),
-            self.hu[box],
             self.source_hu[box],
             self.liver[box],
             self.level_hu,
@@ -91,14 +90,6 @@ class WideView:
         return generator.encode(patch[None])
 
 
-def pool(volume: NDArray[np.generic], factor: int) -> Volume:
-    """Mean over factor x factor voxels of each slice; a rest at the far border is left out."""
-    part = np.asarray(volume, dtype=np.float32)
-    if factor == 1:
-        return part
-    return torch.nn.functional.avg_pool2d(torch.from_numpy(part), factor).numpy()
-
-
 def look_around(
     volume_hu: NDArray[np.int16],
     grid: Grid,
@@ -121,8 +112,9 @@ def look_around(
     centre = centre_zyx - np.array([s.start for s in box])
     centre[1:] = (centre[1:] - (factor - 1) / 2) / factor
     frame = PatchFrame(net, spacing, (float(centre[0]), float(centre[1]), float(centre[2])), zoom)
-    view = WideView(pool(volume_hu[box], factor), pool(liver_mask[box], factor), spacing, frame)
-    return view, view.level_hu(None if excluded is None else pool(excluded[box], factor))
+    factors = (1, factor, factor)
+    view = WideView(pool(volume_hu[box], factors), pool(liver_mask[box], factors), spacing, frame)
+    return view, view.level_hu(None if excluded is None else pool(excluded[box], factors))
 
 
 def read_neighbourhood(
@@ -139,17 +131,18 @@ def read_neighbourhood(
     box = grid.box_around(centre_zyx, half_extent_zyx_mm=half)
     source = np.asarray(volume_hu[box])
     liver = np.asarray(liver_mask[box], dtype=np.bool_)
-    hu = source.astype(np.float32)
-    return Neighbourhood(box, grid.crop(box), hu, source, liver, level_hu, _noise_sd(hu, liver, level_hu))
+    noise = _noise_sd(source, liver, level_hu, pixel_mm=grid.spacing_zyx_mm[2])
+    return Neighbourhood(box, grid.crop(box), source, liver, level_hu, noise)
 
 
-def _noise_sd(hu: Volume, liver: Mask, level_hu: float) -> float:
-    """Noise of the scan from differences between near pixels within parenchyma (robust)."""
+def _noise_sd(source: NDArray[np.int16], liver: Mask, level_hu: float, *, pixel_mm: float) -> float:
+    """Noise of the scan from differences within parenchyma (robust), between pixels that share none of it."""
     sample = (slice(None, None, 2), slice(None, None, 3), slice(None))
-    hu, liver = hu[sample], liver[sample]
+    hu, liver = source[sample].astype(np.float32), liver[sample]
     tissue = liver & (np.abs(hu - level_hu) < 80)
-    pair = tissue[:, :, 2:] & tissue[:, :, :-2]
-    steps = (hu[:, :, 2:] - hu[:, :, :-2])[pair]
+    apart = max(2, round(NOISE_PAIR_MM / pixel_mm))
+    pair = tissue[:, :, apart:] & tissue[:, :, :-apart]
+    steps = (hu[:, :, apart:] - hu[:, :, :-apart])[pair]
     return float(1.4826 * np.median(np.abs(steps)) / np.sqrt(2)) if len(steps) > 50 else 10.0
 
 

@@ -1,4 +1,4 @@
-"""Removal: the inserted difference with its sign swapped, then what is left is levelled, noise from the scan itself."""
+"""Removal: the lesion's profile and the decoded difference are taken out of the scan; its own noise stays."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.bank import canonical_zoom
-from ml.editing.measure import bounding_box, finish, reference_hu
-from ml.editing.neighbourhood import Neighbourhood, look_around, pool, read_neighbourhood
+from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box
+from ml.editing.measure import finish, reference_hu
+from ml.editing.neighbourhood import VESSEL_SIGMA_MM, look_around, read_neighbourhood
+from ml.editing.profiles import estimate_profile, profile_covariance
 from ml.editing.resampling import resample
 from ml.editing.spec import EditResult
 from ml.errors import EditError, NothingToRemoveError
 from ml.generator import Generator
-from ml.geometry import Float3, Grid
-from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
+from ml.geometry import Box, Grid
 from ml.patches import Mask, PatchFrame, Volume
-from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_fade, signed_depth_mm
+from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_fade
 from ml.signatures import Codes
 
-DRAWS = 2
-FINE_VOXEL_MM = 0.9
-STRUCTURE_SIGMA_MM = 2.2
 # Low-passed structure must stand out this many times from the liver's own before it is levelled.
-STRUCTURE_THRESHOLD = 2.0
+STRUCTURE_SIGMA_MM = 2.2
+DARK_THRESHOLD, BRIGHT_THRESHOLD = 2.0, 2.0
+# Low-passed values this many times the liver's own are vessels or other structure and tell little of the profile.
+ROUNDS, TRUSTED_SPREADS = 3, 2.5
 OUTLIER_HU = 60.0
 MAX_GAIN = 1.2
 NOISE_CLUSTER_VOXELS = 6
-TRANSPLANT_TRIES = 40
+TRANSPLANT_TRIES, TRANSPLANT_SAMPLE = 40, 400
 
 
 def remove(
@@ -49,12 +50,10 @@ def remove(
     if lesion_mask.shape != grid.size_zyx:
         raise EditError("The lesion mask does not have the scan's size.")
     lesion_mask = np.asarray(lesion_mask, dtype=np.bool_)
-    if not lesion_mask.any():
-        raise NothingToRemoveError("The lesion mask is empty; choose a lesion.")
-    where = bounding_box(lesion_mask)
+    where = _where(lesion_mask)
     centre = np.argwhere(lesion_mask[where]).mean(0) + [s.start for s in where]
     extent_mm = max((s.stop - s.start) * d for s, d in zip(where, grid.spacing_zyx_mm, strict=True))
-    diameter_mm = float(np.cbrt(6 * lesion_mask[where].sum() * grid.voxel_volume_mm3 / np.pi))
+    zoom = canonical_zoom(float(np.cbrt(6 * lesion_mask[where].sum() * grid.voxel_volume_mm3 / np.pi)))
     generator = generator.on(device)
     view, level_hu = look_around(
         volume_hu,
@@ -62,7 +61,7 @@ def remove(
         liver_mask=liver_mask,
         centre_zyx=centre,
         generator=generator,
-        zoom=canonical_zoom(diameter_mm),
+        zoom=zoom,
         excluded=lesion_mask,
     )
     around = read_neighbourhood(
@@ -70,20 +69,24 @@ def remove(
         grid,
         liver_mask=liver_mask,
         centre_zyx=centre,
-        half_extent_mm=0.5 * extent_mm + REFERENCE_GAP_MM + REFERENCE_WIDTH_MM + 1,
+        half_extent_mm=0.5 * extent_mm + MARGIN_MM + 2,
         level_hu=level_hu,
     )
     inside = lesion_mask[around.box]
     around = replace(around, liver=around.liver | inside)
     report(0.2)
-    depth = lesion_depth(inside, around.spacing_zyx_mm)
+    frame = LesionFrame.of(inside, around.spacing_zyx_mm)
+    cells = Cells(frame, frame.pool(around.source_hu), frame.pool(around.liver) > 0.5, frame.pool(inside) >= 0.5)
     code = view.signature(generator, level_hu=level_hu, seed=seed)
-    decoded = decode_removal(
-        generator, code, zoom=canonical_zoom(diameter_mm), centre=around.local_index(centre), around=around, seed=seed
-    )
+    decoded = decode_removal(generator, code, zoom=zoom, centre=around.local_index(centre), frame=frame)
     report(0.6)
-    reference = reference_hu(around.hu, around.liver, depth, level_hu)
-    change, gain = compose(around, depth, inside, decoded, reference=reference, seed=seed)
+    reference = reference_hu(cells.hu, cells.liver, frame.depth, level_hu)
+    covariance = profile_covariance(generator.bank.profiles_hu)
+    profile, smooth, gain = compose(
+        cells, decoded, reference=reference, covariance=covariance, noise_hu=around.noise_hu, seed=seed
+    )
+    part = around.part(frame.near_box)
+    change = lookup(-profile, frame.spread(frame.depth)) + frame.spread(smooth)
     report(0.9)
     provenance = {
         "operation": "remove",
@@ -94,130 +97,140 @@ def remove(
         "device": str(generator.device),
         "precision": "bfloat16" if generator.half else "float32",
     }
-    result = finish(around, change, inside, core=inside, reference=reference, provenance=provenance)
+    own = inside[frame.near_box]
+    result = finish(part, change * part.liver, own, core=own, reference=reference, provenance=provenance)
     report(1.0)
     return result
 
 
-def lesion_depth(inside: Mask, spacing_zyx_mm: Float3) -> Volume:
-    """Depth inside a lesion's mask in mm; fine voxels are pooled first, which costs nothing a scan could show."""
-    z, y, x = spacing_zyx_mm
-    factor = 2 if x < FINE_VOXEL_MM else 1
-    pooled = signed_depth_mm(pool(inside, factor) >= 0.5, (z, y * factor, x * factor))
-    if factor > 1:
-        matrix = np.diag([1.0, 1 / factor, 1 / factor])
-        shift = (factor - 1) / 2 / factor
-        pooled = resample(pooled, matrix, np.array([0.0, -shift, -shift]), inside.shape)
-    # Voxel steps of the mask are no property of the lesion.
-    smooth: Volume = ndimage.gaussian_filter(pooled, (0.24, 0.8, 0.8))
-    return smooth
+def _where(lesion_mask: Mask) -> Box:
+    try:
+        return bounding_box(lesion_mask)
+    except EditError:
+        raise NothingToRemoveError("The lesion mask is empty; choose a lesion.") from None
+
+
+class Cells:
+    """A lesion's surroundings in the cells of its frame: HU, liver with the lesion, lesion."""
+
+    def __init__(self, frame: LesionFrame, hu: Volume, liver: Mask, inside: Mask) -> None:
+        self.frame, self.hu, self.liver, self.inside = frame, hu, liver, inside
+
+    def low_pass(self, values: Volume, sigma_mm: float) -> Volume:
+        """Values in the liver, smoothed in the slice and at most by a cell through it."""
+        z, y, x = (sigma_mm / s for s in self.frame.spacing_zyx_mm)
+        smooth: Volume = ndimage.gaussian_filter(values * self.liver, (min(1.0, z), y, x), truncate=2.5)
+        return smooth
+
+    def normal(self, deviation: Volume) -> Mask:
+        """Plain liver away from the lesion."""
+        plain: Mask = self.liver & (self.frame.depth < -4) & (np.abs(deviation) < OUTLIER_HU)
+        return plain
 
 
 def decode_removal(
-    generator: Generator,
-    code: Codes,
-    *,
-    zoom: float,
-    centre: NDArray[np.float64],
-    around: Neighbourhood,
-    seed: int,
+    generator: Generator, code: Codes, *, zoom: float, centre: NDArray[np.float64], frame: LesionFrame
 ) -> Volume:
-    """G(nearest normal codes) - G(the lesion's code) on the crop, in HU; ``centre`` in the crop's voxels."""
+    """G(nearest normal codes) - G(the lesion's code) in the frame's cells, in HU; ``centre`` in the crop's voxels."""
     normal = generator.neighbours.nearest(code[0])[None]
-    difference = generator.decode_difference_hu(code, normal, seed=seed % 2**31, draws=DRAWS)[0]
+    difference = generator.decode_quietly_hu(normal) - generator.decode_quietly_hu(code)
     smooth = ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0))
-    frame = PatchFrame(generator.net, around.spacing_zyx_mm, (centre[0], centre[1], centre[2]), zoom)
-    matrix = np.diag(1 / frame.step_zyx)
-    return resample(smooth, matrix, frame.middle_zyx - matrix @ centre, around.hu.shape)
+    scan = np.asarray(frame.spacing_zyx_mm) / np.asarray(frame.factors)
+    patch = PatchFrame(generator.net, (scan[0], scan[1], scan[2]), (centre[0], centre[1], centre[2]), zoom)
+    matrix = np.diag(1 / patch.step_zyx)
+    offset = patch.middle_zyx + matrix @ (frame.first_centre_zyx - centre)
+    return resample(smooth, matrix @ np.diag(frame.factors), offset, frame.depth.shape)
 
 
 def compose(
-    around: Neighbourhood, depth: Volume, inside: Mask, decoded: Volume, *, reference: float, seed: int
-) -> tuple[Volume, float]:
-    """The change in HU and the gain of the decoded part.
+    cells: Cells, decoded: Volume, *, reference: float, covariance: NDArray[np.float64], noise_hu: float, seed: int
+) -> tuple[Volume, Volume, float]:
+    """The lesion's profile (HU over PROFILE_DEPTHS_MM), what else is to be added (HU, cells), the decoded gain.
 
-    Three steps, each on what the one before left: the mean over depth (edges, rims and core at the scan's
-    own sharpness); what the decoded difference explains beyond it, with its least-squares gain; low-passed
-    structure that stands out from the liver's own, replaced by low-passed noise from elsewhere in the same
-    liver. The scan's own noise stays.
+    Three steps, each on what the one before left: the profile over depth (edges, rims and core at the scan's
+    own sharpness), in which vessels do not count; what the decoded difference explains beyond it, with its
+    least-squares gain; low-passed structure that stands out from the liver's own, replaced by low-passed
+    noise from elsewhere in the same liver. The scan's own noise stays.
     """
-    fade = outer_fade(depth)
-    deviation = np.clip(around.hu - reference, -200, 200)
-    near = around.liver & (inside | ((depth > -6) & (np.abs(deviation) < OUTLIER_HU)))
-    change = -over_depth(deviation, depth, near)
-    signature = (decoded - over_depth(decoded, depth, near)) * fade
-    gain = _gain(signature[near], (deviation + change)[near])
-    change += signature * np.float32(gain)
-    change += level_structure(around, depth, deviation + change, seed)
-    return change * around.liver, gain
+    depth = cells.frame.depth
+    deviation = np.clip(cells.hu - reference, -200, 200)
+    near = cells.liver & (cells.inside | ((depth > -6) & (np.abs(deviation) < OUTLIER_HU)))
+    normal = cells.normal(deviation)
+    pixel_mm2 = cells.frame.spacing_zyx_mm[1] * cells.frame.spacing_zyx_mm[2]
+    weight = near.astype(np.float32)
+    for _ in range(ROUNDS):
+        profile = estimate_profile(
+            deviation, depth, weight, covariance=covariance, noise_hu=noise_hu, pixel_mm2=pixel_mm2
+        )
+        left = deviation - lookup(profile, depth)
+        low = cells.low_pass(np.clip(left, -2 * OUTLIER_HU, 2 * OUTLIER_HU), VESSEL_SIGMA_MM)
+        spread = robust_sd(low[normal]) if normal.sum() > 50 else noise_hu / 2
+        weight = near / (1 + (low / (TRUSTED_SPREADS * spread + 1e-6)) ** 4)
+    own = depth_profile(decoded[near], depth[near]) * outer_fade(PROFILE_DEPTHS_MM)
+    signature = (decoded - lookup(own, depth)) * outer_fade(depth)
+    gain = _gain(signature, left, weight)
+    smooth = signature * np.float32(gain)
+    smooth += level_structure(cells, left + smooth, normal, noise_hu, seed)
+    return profile, smooth, gain
 
 
-def over_depth(values: Volume, depth: Volume, where: Mask) -> Volume:
-    """The mean of values at each depth, faded to zero outside the lesion."""
-    profile = depth_profile(values[where], depth[where]) * outer_fade(PROFILE_DEPTHS_MM)
-    return lookup(profile, depth)
-
-
-def _gain(signature: Volume, deviation: Volume) -> float:
+def _gain(signature: Volume, deviation: Volume, weight: Volume) -> float:
     """Least squares of deviation + gain * signature, shrunk by its own uncertainty, 0 to MAX_GAIN.
 
     Neighbouring voxels share noise: about one in NOISE_CLUSTER_VOXELS counts.
     """
-    power = float((signature**2).sum())
+    power = float((weight * signature**2).sum())
     if power <= 0:
         return 0.0
-    gain = -float((signature * deviation).sum()) / power
-    variance = NOISE_CLUSTER_VOXELS * float(deviation.var()) / power
+    gain = -float((weight * signature * deviation).sum()) / power
+    variance = NOISE_CLUSTER_VOXELS * float((weight * deviation**2).sum() / weight.sum()) / power
     return float(np.clip(gain * max(0.0, 1 - variance / max(gain**2, 1e-9)), 0, MAX_GAIN))
 
 
-def level_structure(around: Neighbourhood, depth: Volume, remaining: Volume, seed: int) -> Volume:
+def level_structure(cells: Cells, remaining: Volume, normal: Mask, noise_hu: float, seed: int) -> Volume:
     """Level low-passed structure inside the lesion that plain liver would not show.
 
     Amplitudes above the threshold are shrunk to it and the missing low-frequency noise comes from a
     transplant, weighted so that its variance adds up (cos/sin, not a cross-fade).
     """
-    z, y, x = (STRUCTURE_SIGMA_MM / s for s in around.spacing_zyx_mm)
-    sigma = (min(1.0, z), y, x)
-    clipped = np.clip(remaining, -OUTLIER_HU * 2, OUTLIER_HU * 2) * around.liver
-    smooth = ndimage.gaussian_filter(clipped, sigma, truncate=2.5)
-    normal = around.liver & (depth < -4) & (np.abs(clipped) < OUTLIER_HU)
-    spread = _robust_sd(smooth[normal]) if normal.sum() > 50 else around.noise_hu / 3
-    excess = np.abs(smooth) / (STRUCTURE_THRESHOLD * spread + 1e-6)
-    within = np.clip((depth + 1.5) / 3, 0, 1)
+    smooth = cells.low_pass(np.clip(remaining, -OUTLIER_HU * 2, OUTLIER_HU * 2), STRUCTURE_SIGMA_MM)
+    spread = robust_sd(smooth[normal]) if normal.sum() > 50 else noise_hu / 3
+    threshold = np.where(smooth < 0, DARK_THRESHOLD, BRIGHT_THRESHOLD) * spread + 1e-6
+    within: Volume = np.clip((cells.frame.depth + 1.5) / 3, 0, 1)
     # 0 where the structure is as strong as in plain liver, towards 1 where it is far stronger.
-    taken = within * np.clip(1 - 1 / np.maximum(excess, 1), 0, 1)
-    taken = ndimage.gaussian_filter(taken, [s / 2 for s in sigma], truncate=2.5) * within
+    taken: Volume = within * np.clip(1 - threshold / np.maximum(np.abs(smooth), threshold), 0, 1)
+    taken = cells.low_pass(taken, STRUCTURE_SIGMA_MM / 2) * within
     if float(taken.max()) < 0.02:
         return np.zeros_like(smooth)
-    donor = donor_noise(around, smooth, depth, normal, seed)
+    donor = donor_noise(smooth, cells.frame.depth, normal, seed)
     kept = 1 - taken
     levelled: Volume = (-taken * smooth + np.sqrt(np.clip(1 - kept**2, 0, 1)) * donor).astype(np.float32)
     return levelled
 
 
-def donor_noise(around: Neighbourhood, smooth: Volume, depth: Volume, normal: Mask, seed: int) -> Volume:
+def donor_noise(smooth: Volume, depth: Volume, normal: Mask, seed: int) -> Volume:
     """Low-passed noise of plain liver of the same scan, shifted onto the lesion; zero without a donor."""
-    target = np.argwhere(depth > -2)
-    rng = np.random.default_rng([seed, 31])
-    places = np.argwhere(normal)
-    best, best_share = None, 0.0
-    for candidate in places[rng.integers(len(places), size=TRANSPLANT_TRIES)] if len(places) else []:
-        shift = candidate - np.rint(target.mean(0)).astype(int)
-        source = target + shift
-        valid = ((source >= 0) & (source < smooth.shape)).all(1)
-        share = float(normal[tuple(source[valid].T)].sum()) / len(target)
-        if share > best_share:
-            best, best_share = (source, valid), share
     noise = np.zeros_like(smooth)
-    if best is None:
+    places = np.argwhere(normal)
+    target = np.argwhere(depth > -2)
+    if not len(places):
         return noise
-    source, valid = best
-    usable = valid.copy()
-    usable[valid] = normal[tuple(source[valid].T)]
+    rng = np.random.default_rng([seed, 31])
+    shifts = places[rng.integers(len(places), size=TRANSPLANT_TRIES)] - np.rint(target.mean(0)).astype(int)
+    sample = target[:: max(1, len(target) // TRANSPLANT_SAMPLE)]
+    shares = [_usable(sample + shift, normal).mean() for shift in shifts]
+    source = target + shifts[int(np.argmax(shares))]
+    usable = _usable(source, normal)
     noise[tuple(target[usable].T)] = smooth[tuple(source[usable].T)]
     return noise
 
 
-def _robust_sd(values: Volume) -> float:
+def _usable(places: NDArray[np.int_], normal: Mask) -> Mask:
+    usable: Mask = np.all((places >= 0) & (places < normal.shape), axis=1)
+    usable[usable] = normal[tuple(places[usable].T)]
+    return usable
+
+
+def robust_sd(values: Volume) -> float:
+    """Standard deviation from the median absolute deviation."""
     return float(1.4826 * np.median(np.abs(values - np.median(values))))

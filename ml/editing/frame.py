@@ -1,0 +1,123 @@
+"""A lesion's surroundings on a coarser lattice that the lesion's own mask fixes.
+
+Insertion and removal see the same depths for the same mask, wherever their crops begin; all smooth fields
+are computed here and brought back to the scan's voxels once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ml.errors import EditError
+from ml.geometry import Box, Float3, Int3
+from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
+from ml.patches import Mask, Volume
+from ml.shapes import OUTER_FADE_MM, signed_depth_mm
+
+# Voxels are pooled up to this size; a scanner's edges are wider.
+POOLED_MM = 1.7
+MARGIN_MM = REFERENCE_GAP_MM + REFERENCE_WIDTH_MM + 1
+# Voxel steps of a mask are no property of the lesion.
+DEPTH_SIGMA_ZYX = (0.24, 0.8, 0.8)
+
+
+def bounding_box(mask: Mask) -> Box:
+    """The smallest box that holds a mask; raises EditError for an empty one."""
+    box: list[slice] = []
+    for axis in range(3):
+        others = tuple(n for n in range(3) if n != axis)
+        # Each axis looks only at what the ones before left.
+        rest: list[slice] = [slice(None)] * (3 - len(box))
+        part = mask[(*box, *rest)]
+        hit = np.flatnonzero(part.any(axis=others))
+        if not len(hit):
+            raise EditError("The edit would change nothing here.")
+        box.append(slice(int(hit[0]), int(hit[-1]) + 1))
+    return box[0], box[1], box[2]
+
+
+def pool(volume: NDArray[np.generic], factors_zyx: Int3) -> Volume:
+    """Mean over blocks of voxels; blocks at the far border may be smaller."""
+    part = np.asarray(volume, dtype=np.float32)
+    if factors_zyx == (1, 1, 1):
+        return part
+    blocks = torch.nn.functional.avg_pool3d(
+        torch.from_numpy(np.ascontiguousarray(part))[None], factors_zyx, ceil_mode=True, count_include_pad=False
+    )
+    return blocks[0].numpy()
+
+
+def pooling(spacing_zyx_mm: Float3) -> Int3:
+    """How many voxels are pooled along each axis; rows and columns alike."""
+    z, y, x = (max(1, int(POOLED_MM / s)) for s in spacing_zyx_mm)
+    return z, min(y, x), min(y, x)
+
+
+@dataclass(frozen=True)
+class LesionFrame:
+    """Where the coarse lattice lies and the depth of its cells.
+
+    ``box`` are the voxels of the crop that it covers (the lesion and 12 mm around, where the crop has them),
+    ``factors`` voxels per cell, ``spacing_zyx_mm`` of the cells, ``depth`` in mm (cells), ``near`` the cells
+    that an edit can change.
+    """
+
+    box: Box
+    factors: Int3
+    spacing_zyx_mm: Float3
+    depth: Volume
+    near: Box
+
+    @classmethod
+    def of(cls, inside: Mask, spacing_zyx_mm: Float3) -> LesionFrame:
+        """The frame of a lesion's mask (bool, a crop); raises EditError for an empty one."""
+        factors = pooling(spacing_zyx_mm)
+        edges = []
+        for found, factor, spacing, size in zip(
+            bounding_box(inside), factors, spacing_zyx_mm, inside.shape, strict=True
+        ):
+            cells = int(np.ceil(MARGIN_MM / (spacing * factor)))
+            start = found.start - min(cells, found.start // factor) * factor
+            edges.append(slice(start, min(size, found.stop + cells * factor)))
+        box = (edges[0], edges[1], edges[2])
+        z, y, x = (float(s * f) for s, f in zip(spacing_zyx_mm, factors, strict=True))
+        depth = signed_depth_mm(pool(inside[box], factors) >= 0.5, (z, y, x))
+        depth = ndimage.gaussian_filter(depth, DEPTH_SIGMA_ZYX, truncate=3.0)
+        near = bounding_box(depth > OUTER_FADE_MM[0])
+        return cls(box, factors, (z, y, x), depth, near)
+
+    @property
+    def near_box(self) -> Box:
+        """The voxels of the crop that an edit can change."""
+        z, y, x = (
+            slice(b.start + n.start * f, min(b.stop, b.start + n.stop * f))
+            for b, n, f in zip(self.box, self.near, self.factors, strict=True)
+        )
+        return z, y, x
+
+    @property
+    def first_centre_zyx(self) -> NDArray[np.float64]:
+        """The middle of the first cell in the crop's voxels."""
+        return np.array([b.start + (f - 1) / 2 for b, f in zip(self.box, self.factors, strict=True)])
+
+    def pool(self, volume: NDArray[np.generic]) -> Volume:
+        """A crop's values in cells."""
+        return pool(volume[self.box], self.factors)
+
+    def spread(self, cells: Volume) -> Volume:
+        """Values of all cells on the voxels of ``near_box``, linear between the cells' middles."""
+        part = np.ascontiguousarray(cells[self.near], dtype=np.float32)
+        if self.factors == (1, 1, 1):
+            return part
+        size = [n * f for n, f in zip(part.shape, self.factors, strict=True)]
+        fine = torch.nn.functional.interpolate(
+            torch.from_numpy(part)[None, None], size=size, mode="trilinear", align_corners=False
+        )[0, 0].numpy()
+        z, y, x = (s.stop - s.start for s in self.near_box)
+        voxels: Volume = fine[:z, :y, :x]
+        return voxels
