@@ -30,13 +30,17 @@ def collected(cast, stages):
     truth = dict(
         CaseTruth.objects.filter(case__study=study).values_list("case__stimulus__presentations__token", "synthetic")
     )
+    # The order is drawn anew every time; on this case the four raters that count split evenly whatever it is.
+    split = set(study.cases.order_by("code").first().stimulus.presentations.values_list("token", flat=True))
     for number, person in enumerate(people):
         reader = Browser(person, study)
         for position, token in enumerate(reader.tokens()):
-            if number == 1 and position % 3 == 0:
+            if number == 1 and position % 3 == 0 and token not in split:
                 continue
             right = (position + number) % (2 + number) != 0
             answer = "synthetic" if number == 0 or truth[token] == right else "real"
+            if token in split:
+                answer = "synthetic" if number < 2 else "real"
             assert reader.rate(token, answer=answer, confidence=1 + position % 3).status_code == 201
     # the constant rater revises the first answer, and stays constant
     first = Browser(people[0], study)
