@@ -7,10 +7,13 @@ away from their lesions; whether patients can be kept apart depends on how many 
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -65,6 +68,22 @@ class Harvest:
         self.rows[name].append(values)
         self.row_patients[name].append(patient)
 
+    def extend(self, other: Harvest) -> None:
+        """Take over everything of another harvest, in its order."""
+        tables: list[tuple[dict[str, list[Any]], dict[str, list[Any]]]] = [
+            (self.patches, other.patches),
+            (self.patients, other.patients),
+            (self.local, other.local),
+            (self.rows, other.rows),
+            (self.row_patients, other.row_patients),
+        ]
+        for own, more in tables:
+            for name, values in more.items():
+                own[name].extend(values)
+        self.notes += other.notes
+        self.refused += other.refused
+        self.twins += other.twins
+
     def column(self, name: str, key: str) -> tuple[list[float], list[str]]:
         """One value of all rows with the patients."""
         return [row[key] for row in self.rows[name]], self.row_patients[name]
@@ -105,28 +124,45 @@ def lesion_patches(scans: list[CaseFiles]) -> list[Volume]:
     return patches
 
 
-def harvest(scans: list[CaseFiles], generator: Generator, *, seed: int = 0) -> Harvest:
-    """All edits and measurements on some scans."""
-    out = Harvest()
+def harvest(scans: list[CaseFiles], generator: Generator, *, seed: int = 0, jobs: int = 1) -> Harvest:
+    """All edits and measurements on some scans; ``jobs`` processes share them and give the same result as one."""
     apart = len(scans) >= ENOUGH_PATIENTS
-    for number, files in enumerate(scans):
-        case = load_case(files)
-        if case.liver_note:
-            out.notes.append(f"{case.name}: liver {case.liver_note}")
-        free = files.scan.parent / "lesion_free.nii.gz"
-        twin = read_volume(free)[0] if free.is_file() else None
-        out.twins += twin is not None
-        if number % 2 == 0 or not apart:
-            for lesion in large_lesions(case):
-                _real_and_removed(out, case, twin, lesion, generator)
-        if number % 2 or not apart:
-            source = case.hu if twin is None else twin
-            for place in insertion_places(case, twin, seed=seed + number):
-                _inserted(out, case, source, place, generator)
-            _cycle(out, case, source, generator, seed=number)
+    numbers = range(len(scans))
+    if jobs > 1:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
+            parts = list(pool.map(_harvest_one, numbers, scans, *([v] * len(scans) for v in (generator, seed, apart))))
+    else:
+        parts = [_harvest_one(number, scans[number], generator, seed, apart) for number in numbers]
+    out = Harvest()
+    for part in parts:
+        out.extend(part)
     if not apart:
         some = "one patient" if len(scans) == 1 else f"{len(scans)} patients"
         out.notes.append(f"{some}: patches, not patients, are resampled")
+    return out
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _harvest_one(number: int, files: CaseFiles, generator: Generator, seed: int, apart: bool) -> Harvest:  # noqa: FBT001
+    out = Harvest()
+    case = load_case(files)
+    if case.liver_note:
+        out.notes.append(f"{case.name}: liver {case.liver_note}")
+    free = files.scan.parent / "lesion_free.nii.gz"
+    twin = read_volume(free)[0] if free.is_file() else None
+    out.twins += twin is not None
+    if number % 2 == 0 or not apart:
+        for lesion in large_lesions(case):
+            _real_and_removed(out, case, twin, lesion, generator)
+    if number % 2 or not apart:
+        source = case.hu if twin is None else twin
+        for place in insertion_places(case, twin, seed=seed + number):
+            _inserted(out, case, source, place, generator)
+        _cycle(out, case, source, generator, seed=number)
     return out
 
 

@@ -145,7 +145,7 @@ def report(out: Harvest, *, training: list[Volume] | None = None, seed: int = 0)
 
 
 def evaluate_generator(
-    data: Path, generator: Generator, *, seed: int = 0, training: Path | None = None
+    data: Path, generator: Generator, *, seed: int = 0, training: Path | None = None, jobs: int = 1
 ) -> dict[str, Any]:
     """The realism report of a generator on a folder of held-out cases (or on one case folder).
 
@@ -155,7 +155,7 @@ def evaluate_generator(
     trained_on = set(generator.card.get("data", {}).get("case_names", []))
     held_out = [files for files in find_cases(data) if files.name not in trained_on]
     known = None if training is None else lesion_patches(find_cases(training))
-    result = report(harvest(held_out, generator, seed=seed), training=known, seed=seed)
+    result = report(harvest(held_out, generator, seed=seed, jobs=jobs), training=known, seed=seed)
     return result | {"held_out_cases": len(held_out), "generator_sha256": generator.digest}
 
 

@@ -174,7 +174,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--generator", type=Path, action="append", help="measure these instead of training")
     options.add_argument("--steps", type=int, default=1200, help="training steps of every variant")
     options.add_argument("--device", default="cpu")
-    options.add_argument("--jobs", type=int, default=1, help="processes that make phantoms")
+    options.add_argument("--jobs", type=int, default=1, help="processes that make phantoms and edits")
     options.add_argument("--seed", type=int, default=0)
     return options
 
@@ -231,7 +231,7 @@ def measure(
     }
     (options.out / "embedding.json").write_text(json.dumps(embedding, indent=2) + "\n")
     name, generator = next((n, g) for n, g in generators.items() if g.net.volumetric)
-    report = evaluate_generator(data, generator, seed=options.seed, training=training)
+    report = evaluate_generator(data, generator, seed=options.seed, training=training, jobs=options.jobs)
     write_report(report, options.out / f"realism_{name}.json")
     write_figures(report, options.out / f"figures_{name}")
     write_galleries(data, generator, options.out / f"gallery_{name}", seed=options.seed)
