@@ -153,8 +153,10 @@ def axial_diameter_mm(inside: NDArray[np.bool_], grid: Grid) -> float:
     spacing_yx = np.asarray(grid.spacing_zyx_mm[1:])
     longest = 0.0
     for part in inside:
-        rows = np.flatnonzero(part.any(1))
+        rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
         if not len(rows):
+            continue
+        if np.hypot(*(spacing_yx * (np.ptp(rows), np.ptp(columns)))) <= longest:
             continue
         # The farthest two voxels are the first or the last of their rows.
         first, last = part[rows].argmax(1), part.shape[1] - 1 - part[rows, ::-1].argmax(1)

@@ -40,16 +40,26 @@ def signed_depth_mm(mask: Mask, spacing_zyx_mm: Float3) -> Volume:
         )
         fine = soft >= 0.5
     spacing = (spacing_zyx_mm[0] / factor, *spacing_zyx_mm[1:])
-    inside = np.zeros(fine.shape)
+    inside = np.zeros(fine.shape, np.float32)
     if fine.any():
         near = _grown_box(fine)
         # Nothing beyond one voxel around a mask can be the background nearest to a voxel in it.
-        inside[near] = ndimage.distance_transform_edt(fine[near], sampling=spacing)
-    outside = ndimage.distance_transform_edt(~fine, sampling=spacing)
-    half = 0.5 * spacing_zyx_mm[2]
-    depth = np.where(fine, inside - half, half - outside)
-    result: Volume = depth[::factor].astype(np.float32)
-    return result
+        inside[near] = _distance_mm(fine[near], spacing)
+    outside = _distance_mm(~fine, spacing)
+    half = np.float32(0.5 * spacing_zyx_mm[2])
+    depth: Volume = np.where(fine, inside - half, half - outside)
+    return depth[::factor]
+
+
+def _distance_mm(mask: Mask, spacing_zyx_mm: tuple[float, ...]) -> Volume:
+    """Distance of each voxel of a mask to the nearest one outside it (single precision is faster by a half)."""
+    nearest = ndimage.distance_transform_edt(mask, sampling=spacing_zyx_mm, return_distances=False, return_indices=True)
+    total = np.zeros(mask.shape, np.float32)
+    for found, own, step in zip(nearest, np.ogrid[tuple(slice(n) for n in mask.shape)], spacing_zyx_mm, strict=True):
+        offset = (found - own.astype(np.int32)).astype(np.float32) * np.float32(step)
+        total += offset * offset
+    distance: Volume = np.sqrt(total)
+    return distance
 
 
 def _grown_box(mask: Mask) -> tuple[slice, ...]:

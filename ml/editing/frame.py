@@ -41,15 +41,42 @@ def bounding_box(mask: Mask) -> Box:
     return box[0], box[1], box[2]
 
 
+def centroid(mask: Mask) -> NDArray[np.float64]:
+    """Mean index (zyx) of a mask that is not empty."""
+    rows, planes = np.count_nonzero(mask, axis=2), np.count_nonzero(mask, axis=(0, 1))
+    counts = (rows.sum(1), rows.sum(0), planes)
+    return np.array([float(np.arange(len(n)) @ n / n.sum()) for n in counts])
+
+
 def pool(volume: NDArray[np.generic], factors_zyx: Int3) -> Volume:
-    """Mean over blocks of voxels; blocks at the far border may be smaller."""
+    """Mean over blocks of voxels (float32); the far border is repeated where it does not fill a block."""
     part = np.asarray(volume, dtype=np.float32)
+    for axis, factor in enumerate(factors_zyx):
+        if factor == 1:
+            continue
+        rest = -part.shape[axis] % factor
+        if rest:
+            part = np.pad(part, [(0, rest if n == axis else 0) for n in range(3)], mode="edge")
+        before = (slice(None),) * axis
+        total = part[(*before, slice(0, None, factor))] + part[(*before, slice(1, None, factor))]
+        for n in range(2, factor):
+            total += part[(*before, slice(n, None, factor))]
+        part = total * np.float32(1 / factor)
+    return part
+
+
+def grow(cells: Volume, factors_zyx: Int3, shape_zyx: tuple[int, ...]) -> Volume:
+    """Cells on their voxels, linear between the cells' middles and held beyond them; the first ``shape_zyx``."""
+    part = np.ascontiguousarray(cells, dtype=np.float32)
     if factors_zyx == (1, 1, 1):
         return part
-    blocks = torch.nn.functional.avg_pool3d(
-        torch.from_numpy(np.ascontiguousarray(part))[None], factors_zyx, ceil_mode=True, count_include_pad=False
-    )
-    return blocks[0].numpy()
+    size = [n * f for n, f in zip(part.shape, factors_zyx, strict=True)]
+    fine = torch.nn.functional.interpolate(
+        torch.from_numpy(part)[None, None], size=size, mode="trilinear", align_corners=False
+    )[0, 0].numpy()
+    z, y, x = shape_zyx
+    voxels: Volume = fine[:z, :y, :x]
+    return voxels
 
 
 def pooling(spacing_zyx_mm: Float3) -> Int3:
@@ -101,6 +128,12 @@ class LesionFrame:
         return z, y, x
 
     @property
+    def cover(self) -> Volume:
+        """1 within the lesion, smoothly 0 from a millimetre outside (cells)."""
+        t: Volume = np.clip((self.depth + 1) / 3, 0, 1)
+        return t * t * (3 - 2 * t)
+
+    @property
     def first_centre_zyx(self) -> NDArray[np.float64]:
         """The middle of the first cell in the crop's voxels."""
         return np.array([b.start + (f - 1) / 2 for b, f in zip(self.box, self.factors, strict=True)])
@@ -111,13 +144,4 @@ class LesionFrame:
 
     def spread(self, cells: Volume) -> Volume:
         """Values of all cells on the voxels of ``near_box``, linear between the cells' middles."""
-        part = np.ascontiguousarray(cells[self.near], dtype=np.float32)
-        if self.factors == (1, 1, 1):
-            return part
-        size = [n * f for n, f in zip(part.shape, self.factors, strict=True)]
-        fine = torch.nn.functional.interpolate(
-            torch.from_numpy(part)[None, None], size=size, mode="trilinear", align_corners=False
-        )[0, 0].numpy()
-        z, y, x = (s.stop - s.start for s in self.near_box)
-        voxels: Volume = fine[:z, :y, :x]
-        return voxels
+        return grow(cells[self.near], self.factors, tuple(s.stop - s.start for s in self.near_box))

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.bank import canonical_zoom
-from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box
+from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box, centroid, grow, pooling
 from ml.editing.measure import finish, reference_hu
-from ml.editing.neighbourhood import Neighbourhood, look_around, read_neighbourhood, vessel_excess
+from ml.editing.neighbourhood import VESSEL_SHARE, Neighbourhood, look_around, read_neighbourhood, vessel_excess
 from ml.editing.resampling import resample
 from ml.editing.spec import EditResult, LesionSpec
 from ml.errors import EditError, LesionDoesNotFitError, PointOutsideLiverError, SpecError
@@ -120,6 +120,7 @@ def insert(
         placed.inside,
         core=placed.core,
         reference=placed.reference_hu,
+        axial_mm=placed.axial_diameter_mm,
         provenance=provenance,
     )
     report(1.0)
@@ -163,10 +164,11 @@ class Placed:
     core: Mask
     change: Volume
     reference_hu: float
+    axial_diameter_mm: float
 
     def looks_like_a_lesion(self, spec: LesionSpec) -> bool:
         """Whether size and darkness lie where they were asked for: some exemplars decode to slabs at some places."""
-        if axial_diameter_mm(self.inside, self.around.grid) > MAX_AXIAL_RATIO * spec.diameter_mm:
+        if self.axial_diameter_mm > MAX_AXIAL_RATIO * spec.diameter_mm:
             return False
         dark = (self.change < 0.5 * spec.contrast_hu) & ~self.inside
         return bool(dark.sum() <= MAX_HALO * self.inside.sum())
@@ -192,7 +194,8 @@ def place(
     )
     core = core_of(lesion, site.depth, site.inside) if spec.kind == "ring_enhancing" else site.inside
     change = compose(lesion, site, texture=texture, core=core, contrast_hu=spec.contrast_hu)
-    return Placed(site.part, site.inside, core, change, site.reference_hu)
+    axial_mm = axial_diameter_mm(site.inside, site.part.grid)
+    return Placed(site.part, site.inside, core, change, site.reference_hu, axial_mm)
 
 
 @dataclass(frozen=True)
@@ -301,8 +304,12 @@ class Pose:
         """The lesion's mask on the crop, one piece with exactly the asked volume."""
         liver = around.liver[self.near]
         start = np.array([s.start for s in self.near])
-        depth = resample(lesion.depth_mm, self.matrix, self.offset + self.matrix @ start, liver.shape)
-        depth = depth * np.float32(self.scale) - np.float32(self.lowered_mm)
+        # Smooth enough to be computed in cells.
+        factors = pooling(around.spacing_zyx_mm)
+        offset = self.offset + self.matrix @ (start + (np.array(factors) - 1) / 2)
+        size = tuple(-(-n // f) for n, f in zip(liver.shape, factors, strict=True))
+        cells = resample(lesion.depth_mm, self.matrix @ np.diag(factors), offset, size)
+        depth = grow(cells * np.float32(self.scale) - np.float32(self.lowered_mm), factors, liver.shape)
         depth[~liver] = BELOW_ALL_MM
         wanted = np.pi / 6 * spec.diameter_mm**3 / around.grid.voxel_volume_mm3
         inside = depth > _volume_offset(depth, wanted)
@@ -340,13 +347,13 @@ def settle(
         depth[~liver] = BELOW_ALL_MM
         lowered = _volume_offset(depth, volume_mm3 / (spacing * stride).prod())
         _check_fit(lowered, spec, room_mm3=float(liver.sum() * (spacing * stride).prod()))
-        pieces = np.argwhere(depth > lowered)
-        if not len(pieces):
+        pieces = depth > lowered
+        if not pieces.any():
             raise LesionDoesNotFitError("There is no room for this lesion here; choose a place deeper in the liver.")
-        centroid = pieces.mean(0) * stride
-        if np.abs(centroid - centre_zyx).max() < CENTRED_VOXELS:
+        off = centroid(pieces) * stride - centre_zyx
+        if np.abs(off).max() < CENTRED_VOXELS:
             break
-        aim = aim - (centroid - centre_zyx)
+        aim = aim - off
     found = bounding_box(depth > lowered - step_mm)
     z, y, x = (
         slice(max(0, (b.start - 1) * s), min(n, (b.stop + 1) * s))
@@ -428,16 +435,15 @@ def core_of(lesion: DecodedLesion, depth: Volume, inside: Mask) -> Mask:
 def compose(lesion: DecodedLesion, site: Site, *, texture: Volume, core: Mask, contrast_hu: float) -> Volume:
     """The change in HU: profile over depth plus texture, scaled so that the core has the asked contrast.
 
-    Vessels inside vanish. Only the dark part is scaled: a rim keeps the brightness it was learned with.
+    Vessels inside fade. Only the dark part is scaled: a rim keeps the brightness it was learned with.
     ``texture`` lies in the frame's cells. Raises EditError when the lesion would have to be darker than water.
     """
     frame, part = site.frame, site.part
     profile = lesion.profile_hu * outer_fade(PROFILE_DEPTHS_MM)
     dark, bright = np.minimum(profile, 0), np.maximum(profile, 0)
-    cover: Volume = np.clip((frame.depth + 1) / 3, 0, 1)
-    cover = cover * cover * (3 - 2 * cover)
+    cover = frame.cover
     soft = soft_liver(site)
-    excess = vessel_excess(site.hu, site.liver > 0.5, part.level_hu, frame.spacing_zyx_mm)
+    excess = np.float32(VESSEL_SHARE) * vessel_excess(site.hu, site.liver > 0.5, part.level_hu, frame.spacing_zyx_mm)
     index = fine_index(site.depth)
     weight = frame.spread(soft) * part.liver
     fixed = -frame.spread(cover * excess * soft)

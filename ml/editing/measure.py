@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.editing.frame import bounding_box
+from ml.editing.frame import bounding_box, centroid
 from ml.editing.neighbourhood import Neighbourhood
 from ml.editing.spec import EditResult
-from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM, axial_diameter_mm
+from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.patches import Mask, Volume
 
 MIN_REFERENCE_VOXELS = 30
@@ -29,11 +29,13 @@ def finish(
     *,
     core: Mask,
     reference: float,
+    axial_mm: float,
     provenance: dict[str, Any],
 ) -> EditResult:
     """Round, add to the scan, cut to the box of what changed, and measure the lesion in the result.
 
-    ``reference`` is the HU of the liver around, ``core`` the part of the lesion whose contrast counts.
+    ``reference`` is the HU of the liver around, ``core`` the part of the lesion whose contrast counts,
+    ``axial_mm`` the lesion's longest distance in a slice.
     """
     whole = np.rint(change).astype(np.int32)
     edited = np.clip(around.source_hu.astype(np.int32) + whole, -32768, 32767).astype(np.int16)
@@ -46,7 +48,8 @@ def finish(
         edited=edited[box].copy(),
         changed=changed[box].copy(),
         lesion_mask=inside[box].copy(),
-        measured=_measure(around, edited, inside, core, reference) | {"changed_voxels": int(changed.sum())},
+        measured=_measure(around, edited, inside, core, reference)
+        | {"axial_diameter_mm": axial_mm, "changed_voxels": int(changed.sum())},
         provenance=provenance,
     )
 
@@ -57,11 +60,10 @@ def _measure(
     grid = around.grid
     volume_mm3 = float(inside.sum() * grid.voxel_volume_mm3)
     mean_hu = float(edited[inside].mean())
-    centre = grid.to_world(np.argwhere(inside).mean(0))
+    centre = grid.to_world(centroid(inside))
     return {
         "centre_lps_mm": [float(v) for v in centre],
         "diameter_mm": float(np.cbrt(6 * volume_mm3 / np.pi)),
-        "axial_diameter_mm": axial_diameter_mm(inside, grid),
         "volume_ml": volume_mm3 / 1000,
         "mean_hu": mean_hu,
         "contrast_hu": float(edited[core].mean()) - reference,

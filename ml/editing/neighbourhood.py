@@ -17,7 +17,10 @@ from ml.signatures import Codes
 
 SMALLEST_VIEW_MM = 24.0
 VESSEL_SIGMA_MM = 1.3
-VESSEL_RAMP = (1.8, 3.4)
+# Low-passed values this many times the liver's own are surely not vessels, and surely are.
+VESSEL_RAMP = (3.0, 5.0)
+# A lesion takes this part of a vessel's brightness, so that its removal can bring it back from the rest.
+VESSEL_SHARE = 0.5
 MIN_LIVER_VOXELS = 60
 NOISE_PAIR_MM = 4.0
 

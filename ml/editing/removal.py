@@ -10,26 +10,30 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.bank import canonical_zoom
-from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box
+from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box, centroid
 from ml.editing.measure import finish, reference_hu
-from ml.editing.neighbourhood import VESSEL_SIGMA_MM, look_around, read_neighbourhood
+from ml.editing.neighbourhood import VESSEL_SHARE, VESSEL_SIGMA_MM, look_around, read_neighbourhood, vessel_excess
 from ml.editing.profiles import estimate_profile, profile_covariance
 from ml.editing.resampling import resample
 from ml.editing.spec import EditResult
 from ml.errors import EditError, NothingToRemoveError
 from ml.generator import Generator
 from ml.geometry import Box, Grid
+from ml.lesions import axial_diameter_mm
 from ml.patches import Mask, PatchFrame, Volume
 from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_fade
 from ml.signatures import Codes
 
 # Low-passed structure must stand out this many times from the liver's own before it is levelled.
 STRUCTURE_SIGMA_MM = 2.2
-DARK_THRESHOLD, BRIGHT_THRESHOLD = 2.0, 2.0
-# Low-passed values this many times the liver's own are vessels or other structure and tell little of the profile.
-ROUNDS, TRUSTED_SPREADS = 3, 2.5
+DARK_THRESHOLD, BRIGHT_THRESHOLD = 2.0, 3.0
+# Low-passed values this many times the liver's own tell little of the profile; vessels are bright.
+ROUNDS, TRUSTED_DARK, TRUSTED_BRIGHT = 3, 1.5, 1.2
 OUTLIER_HU = 60.0
+ENOUGH_VALUES = 10_000
 MAX_GAIN = 1.2
+# The decoded difference counts when its gain is this many times its uncertainty.
+GAIN_ERRORS = 4.0
 NOISE_CLUSTER_VOXELS = 6
 TRANSPLANT_TRIES, TRANSPLANT_SAMPLE = 40, 400
 
@@ -51,7 +55,7 @@ def remove(
         raise EditError("The lesion mask does not have the scan's size.")
     lesion_mask = np.asarray(lesion_mask, dtype=np.bool_)
     where = _where(lesion_mask)
-    centre = np.argwhere(lesion_mask[where]).mean(0) + [s.start for s in where]
+    centre = centroid(lesion_mask[where]) + [s.start for s in where]
     extent_mm = max((s.stop - s.start) * d for s, d in zip(where, grid.spacing_zyx_mm, strict=True))
     zoom = canonical_zoom(float(np.cbrt(6 * lesion_mask[where].sum() * grid.voxel_volume_mm3 / np.pi)))
     generator = generator.on(device)
@@ -98,7 +102,15 @@ def remove(
         "precision": "bfloat16" if generator.half else "float32",
     }
     own = inside[frame.near_box]
-    result = finish(part, change * part.liver, own, core=own, reference=reference, provenance=provenance)
+    result = finish(
+        part,
+        change * part.liver,
+        own,
+        core=own,
+        reference=reference,
+        axial_mm=axial_diameter_mm(own, part.grid),
+        provenance=provenance,
+    )
     report(1.0)
     return result
 
@@ -147,10 +159,11 @@ def compose(
 ) -> tuple[Volume, Volume, float]:
     """The lesion's profile (HU over PROFILE_DEPTHS_MM), what else is to be added (HU, cells), the decoded gain.
 
-    Three steps, each on what the one before left: the profile over depth (edges, rims and core at the scan's
+    Each step works on what the ones before left: the profile over depth (edges, rims and core at the scan's
     own sharpness), in which vessels do not count; what the decoded difference explains beyond it, with its
     least-squares gain; low-passed structure that stands out from the liver's own, replaced by low-passed
-    noise from elsewhere in the same liver. The scan's own noise stays.
+    noise from elsewhere in the same liver; vessels get back what a lesion takes of them. The scan's own
+    noise stays.
     """
     depth = cells.frame.depth
     deviation = np.clip(cells.hu - reference, -200, 200)
@@ -165,12 +178,15 @@ def compose(
         left = deviation - lookup(profile, depth)
         low = cells.low_pass(np.clip(left, -2 * OUTLIER_HU, 2 * OUTLIER_HU), VESSEL_SIGMA_MM)
         spread = robust_sd(low[normal]) if normal.sum() > 50 else noise_hu / 2
-        weight = near / (1 + (low / (TRUSTED_SPREADS * spread + 1e-6)) ** 4)
+        trusted = np.where(low < 0, TRUSTED_DARK, TRUSTED_BRIGHT) * spread + 1e-6
+        weight = near / (1 + np.square(np.square(low / trusted)))
     own = depth_profile(decoded[near], depth[near]) * outer_fade(PROFILE_DEPTHS_MM)
-    signature = (decoded - lookup(own, depth)) * outer_fade(depth)
+    signature = (decoded - lookup(own, depth)) * np.clip((depth + 1.5) / 3, 0, 1)
     gain = _gain(signature, left, weight)
     smooth = signature * np.float32(gain)
     smooth += level_structure(cells, left + smooth, normal, noise_hu, seed)
+    excess = vessel_excess(left + reference, cells.liver, reference, cells.frame.spacing_zyx_mm)
+    smooth += cells.frame.cover * excess * np.float32(VESSEL_SHARE / (1 - VESSEL_SHARE))
     return profile, smooth, gain
 
 
@@ -184,7 +200,7 @@ def _gain(signature: Volume, deviation: Volume, weight: Volume) -> float:
         return 0.0
     gain = -float((weight * signature * deviation).sum()) / power
     variance = NOISE_CLUSTER_VOXELS * float((weight * deviation**2).sum() / weight.sum()) / power
-    return float(np.clip(gain * max(0.0, 1 - variance / max(gain**2, 1e-9)), 0, MAX_GAIN))
+    return float(np.clip(gain * max(0.0, 1 - GAIN_ERRORS**2 * variance / max(gain**2, 1e-9)), 0, MAX_GAIN))
 
 
 def level_structure(cells: Cells, remaining: Volume, normal: Mask, noise_hu: float, seed: int) -> Volume:
@@ -232,5 +248,6 @@ def _usable(places: NDArray[np.int_], normal: Mask) -> Mask:
 
 
 def robust_sd(values: Volume) -> float:
-    """Standard deviation from the median absolute deviation."""
+    """Standard deviation from the median absolute deviation (of some of the values where they are many)."""
+    values = values[:: 1 + len(values) // ENOUGH_VALUES]
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
