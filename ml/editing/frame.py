@@ -7,6 +7,7 @@ are computed here and brought back to the scan's voxels once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,8 @@ def centroid(mask: Mask) -> NDArray[np.float64]:
 
 def pool(volume: NDArray[np.generic], factors_zyx: Int3) -> Volume:
     """Mean over blocks of voxels (float32); the far border is repeated where it does not fill a block."""
-    part = np.asarray(volume, dtype=np.float32)
+    # Masks are counted in small whole numbers, which is several times faster.
+    part: NDArray[Any] = volume.astype(np.uint16 if volume.dtype == np.bool_ else np.float32)
     for axis, factor in enumerate(factors_zyx):
         if factor == 1:
             continue
@@ -61,8 +63,9 @@ def pool(volume: NDArray[np.generic], factors_zyx: Int3) -> Volume:
         total = part[(*before, slice(0, None, factor))] + part[(*before, slice(1, None, factor))]
         for n in range(2, factor):
             total += part[(*before, slice(n, None, factor))]
-        part = total * np.float32(1 / factor)
-    return part
+        part = total
+    mean: Volume = part * np.float32(1 / np.prod(factors_zyx))
+    return mean
 
 
 def grow(cells: Volume, factors_zyx: Int3, shape_zyx: tuple[int, ...]) -> Volume:

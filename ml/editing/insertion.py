@@ -13,7 +13,7 @@ from ml.bank import canonical_zoom
 from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box, centroid, grow, pooling
 from ml.editing.measure import finish, reference_hu
 from ml.editing.neighbourhood import VESSEL_SHARE, Neighbourhood, look_around, read_neighbourhood, vessel_excess
-from ml.editing.resampling import resample
+from ml.editing.resampling import both, resample
 from ml.editing.spec import EditResult, LesionSpec
 from ml.errors import EditError, LesionDoesNotFitError, PointOutsideLiverError, SpecError
 from ml.generator import Generator
@@ -97,10 +97,12 @@ def insert(
         volume_hu, grid, liver_mask=liver_mask, centre_zyx=centre, generator=generator, zoom=zoom
     )
     report(0.2)
-    code = view.signature(generator, level_hu=level_hu, seed=spec.seed)
     reach = 0.5 * spec.diameter_mm * ROOM + MARGIN_MM + 1
-    around = read_neighbourhood(
-        volume_hu, grid, liver_mask=liver_mask, centre_zyx=centre, half_extent_mm=reach, level_hu=level_hu
+    code, around = both(
+        lambda: view.signature(generator, level_hu=level_hu, seed=spec.seed),
+        lambda: read_neighbourhood(
+            volume_hu, grid, liver_mask=liver_mask, centre_zyx=centre, half_extent_mm=reach, level_hu=level_hu
+        ),
     )
     lesion, placed = decode_and_place(generator, code, around, spec, rng, centre_zyx=around.local_index(centre))
     report(0.8)
@@ -140,11 +142,11 @@ def decode_and_place(
 
     Raises the EditError of the last one when none of several does.
     """
-    here = generator.decode_quietly_hu(code)
+    decoder = PlaceDecoder(generator, code)
     refused: set[int] = set()
     problem = EditError(NOTHING_SUITS)
     while len(refused) < MAX_REFUSED:
-        lesion = decode_lesion(generator, code, here, spec, rng, without=refused)
+        lesion = decode_lesion(decoder, spec, rng, without=refused)
         try:
             placed = place(lesion, around, centre_zyx, spec, rng)
             if placed.looks_like_a_lesion(spec):
@@ -153,6 +155,27 @@ def decode_and_place(
             problem = error
         refused.add(lesion.exemplar)
     raise problem
+
+
+class PlaceDecoder:
+    """Decodes exemplars at a place; what the place's own signature ``code`` (1, d) decodes to is kept."""
+
+    def __init__(self, generator: Generator, code: Codes) -> None:
+        self.net, self.bank = generator.net, generator.bank
+        self.generator, self.code = generator, code
+        self.here: Volume | None = None
+
+    def difference_hu(self, exemplar: int) -> Volume:
+        """G(code + the exemplar's direction) - G(code), in HU and the patch's shape."""
+
+        def there() -> Volume:
+            return self.generator.decode_quietly_hu(self.code + self.bank.directions[exemplar])
+
+        if self.here is not None:
+            return there() - self.here
+        here, lesion = both(lambda: self.generator.decode_quietly_hu(self.code), there)
+        self.here = here
+        return lesion - here
 
 
 @dataclass(frozen=True)
@@ -250,17 +273,17 @@ def rank_exemplars(bank: SignatureBank, spec: LesionSpec, rng: np.random.Generat
 
 
 def decode_lesion(
-    generator: Generator, code: Codes, here: Volume, spec: LesionSpec, rng: np.random.Generator, *, without: set[int]
+    decoder: PlaceDecoder, spec: LesionSpec, rng: np.random.Generator, *, without: set[int]
 ) -> DecodedLesion:
     """Move the place's signature along an exemplar's direction and decode the difference.
 
-    ``here`` is what the place's own signature decodes to (HU), ``without`` names exemplars that did not suit the place.
+    ``without`` names exemplars that did not suit the place.
     """
-    bank, spacing = generator.bank, generator.net.spacing_zyx_mm
+    bank, spacing = decoder.bank, decoder.net.spacing_zyx_mm
     best: tuple[float, int, Volume, DifferenceShape] | None = None
     candidates = [int(e) for e in rank_exemplars(bank, spec, rng) if e not in without]
     for exemplar in candidates[:ATTEMPTS]:
-        difference = generator.decode_quietly_hu(code + bank.directions[exemplar]) - here
+        difference = decoder.difference_hu(exemplar)
         shape = measure_difference(difference, spacing)
         if shape is None:
             continue
@@ -339,25 +362,30 @@ def settle(
     volume_mm3 = np.pi / 6 * spec.diameter_mm**3
     step_mm = max(COARSE_MM, spec.diameter_mm * COARSE_SHARE)
     stride = np.maximum(1, (step_mm / spacing).astype(int))
-    liver = around.liver[tuple(slice(None, None, int(n)) for n in stride)]
+    # Nothing far beyond the asked size can belong to the lesion.
+    reach = 0.5 * spec.diameter_mm * ROOM + step_mm
+    inner = around.grid.box_around(centre_zyx, half_extent_zyx_mm=(reach, reach, reach))
+    start = np.array([s.start for s in inner])
+    liver = around.liver[tuple(slice(b.start, b.stop, int(n)) for b, n in zip(inner, stride, strict=True))]
     aim = centre_zyx.astype(np.float64)
     for _ in range(CENTRING_STEPS):
         offset = np.asarray(lesion.centre_zyx) - matrix @ aim
-        depth = resample(lesion.depth_mm, matrix @ np.diag(stride), offset, liver.shape) * np.float32(scale)
+        first = offset + matrix @ start
+        depth = resample(lesion.depth_mm, matrix @ np.diag(stride), first, liver.shape) * np.float32(scale)
         depth[~liver] = BELOW_ALL_MM
         lowered = _volume_offset(depth, volume_mm3 / (spacing * stride).prod())
         _check_fit(lowered, spec, room_mm3=float(liver.sum() * (spacing * stride).prod()))
         pieces = depth > lowered
         if not pieces.any():
             raise LesionDoesNotFitError("There is no room for this lesion here; choose a place deeper in the liver.")
-        off = centroid(pieces) * stride - centre_zyx
+        off = centroid(pieces) * stride + start - centre_zyx
         if np.abs(off).max() < CENTRED_VOXELS:
             break
         aim = aim - off
     found = bounding_box(depth > lowered - step_mm)
     z, y, x = (
-        slice(max(0, (b.start - 1) * s), min(n, (b.stop + 1) * s))
-        for b, s, n in zip(found, stride.tolist(), around.liver.shape, strict=True)
+        slice(max(0, (b.start - 1) * s + first), min(n, (b.stop + 1) * s + first))
+        for b, s, first, n in zip(found, stride.tolist(), start.tolist(), around.liver.shape, strict=True)
     )
     return Pose(matrix, offset, scale, lowered, (z, y, x))
 
@@ -446,7 +474,8 @@ def compose(lesion: DecodedLesion, site: Site, *, texture: Volume, core: Mask, c
     excess = np.float32(VESSEL_SHARE) * vessel_excess(site.hu, site.liver > 0.5, part.level_hu, frame.spacing_zyx_mm)
     index = fine_index(site.depth)
     weight = frame.spread(soft) * part.liver
-    fixed = -frame.spread(cover * excess * soft)
+    faded = cover * excess * soft
+    fixed = -frame.spread(faded) if faded.any() else np.zeros_like(weight)
     if bright.max() > 0:
         fixed += fine_profile(bright)[index] * weight
     inner = frame.spread(texture * cover * np.clip(-lookup(dark, frame.depth) / 20, 0, 1) * soft)
@@ -461,10 +490,10 @@ def compose(lesion: DecodedLesion, site: Site, *, texture: Volume, core: Mask, c
 def scale_to(
     wanted_hu: float, dark: Volume, share: NDArray[np.float64], inner_hu: float, *, lowest_hu: float
 ) -> tuple[float, Volume]:
-    """The factor by which ``dark`` (HU over fine depths) must be scaled to a mean of ``wanted_hu``, and the result.
+    """The factor for the texture, and ``dark`` (HU over fine depths) scaled so that both have a mean of ``wanted_hu``.
 
     ``share`` is how much of the core lies at each fine depth, ``inner_hu`` the mean of the texture that is
-    scaled along; no value of the result is below ``lowest_hu``.
+    scaled along; no value of the result is below ``lowest_hu``. Raises EditError where that is impossible.
     """
     mean = float(dark @ share) + inner_hu
     if mean > -0.5:
@@ -474,7 +503,7 @@ def scale_to(
         return plain, dark * np.float32(plain)
 
     def reached(factor: float) -> float:
-        return float(np.maximum(dark * factor, lowest_hu) @ share) + factor * inner_hu
+        return float(np.maximum(dark * factor, lowest_hu) @ share) + plain * inner_hu
 
     low, high = 0.0, MAX_STEEPER * plain
     if reached(high) > wanted_hu + 1:
@@ -485,7 +514,7 @@ def scale_to(
     for _ in range(30):
         middle = (low + high) / 2
         low, high = (low, middle) if reached(middle) < wanted_hu else (middle, high)
-    return high, np.maximum(dark * np.float32(high), np.float32(lowest_hu))
+    return plain, np.maximum(dark * np.float32(high), np.float32(lowest_hu))
 
 
 def soft_liver(site: Site) -> Volume:

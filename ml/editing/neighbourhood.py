@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.editing.frame import pool
+from ml.editing.resampling import both
 from ml.errors import EditError, MlError
 from ml.generator import Generator
 from ml.geometry import Box, Float3, Grid
@@ -109,14 +110,17 @@ def look_around(
     net = generator.net
     reach = np.maximum(np.asarray(net.patch_zyx) * np.asarray(net.spacing_zyx_mm) * zoom / 2 + 4, SMALLEST_VIEW_MM)
     box = grid.box_around(centre_zyx, half_extent_zyx_mm=reach)
-    factor = max(1, int(net.spacing_zyx_mm[2] * zoom / grid.spacing_zyx_mm[2] + 0.01))
-    z, y, x = grid.spacing_zyx_mm
-    spacing = (z, y * factor, x * factor)
+    fz, fy, fx = (
+        max(1, int(n * zoom / s + 0.01)) for n, s in zip(net.spacing_zyx_mm, grid.spacing_zyx_mm, strict=True)
+    )
+    factors = (fz, min(fy, fx), min(fy, fx))
+    z, y, x = (s * f for s, f in zip(grid.spacing_zyx_mm, factors, strict=True))
+    spacing = (z, y, x)
     centre = centre_zyx - np.array([s.start for s in box])
-    centre[1:] = (centre[1:] - (factor - 1) / 2) / factor
+    centre = (centre - (np.array(factors) - 1) / 2) / factors
     frame = PatchFrame(net, spacing, (float(centre[0]), float(centre[1]), float(centre[2])), zoom)
-    factors = (1, factor, factor)
-    view = WideView(pool(volume_hu[box], factors), pool(liver_mask[box], factors), spacing, frame)
+    hu, liver = both(lambda: pool(volume_hu[box], factors), lambda: pool(liver_mask[box], factors))
+    view = WideView(hu, liver, spacing, frame)
     return view, view.level_hu(None if excluded is None else pool(excluded[box], factors))
 
 

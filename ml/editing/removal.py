@@ -12,14 +12,22 @@ from scipy import ndimage
 from ml.bank import canonical_zoom
 from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box, centroid
 from ml.editing.measure import finish, reference_hu
-from ml.editing.neighbourhood import VESSEL_SHARE, VESSEL_SIGMA_MM, look_around, read_neighbourhood, vessel_excess
+from ml.editing.neighbourhood import (
+    VESSEL_SHARE,
+    VESSEL_SIGMA_MM,
+    Neighbourhood,
+    look_around,
+    read_neighbourhood,
+    vessel_excess,
+)
 from ml.editing.profiles import estimate_profile, profile_covariance
-from ml.editing.resampling import resample
+from ml.editing.resampling import both, resample
 from ml.editing.spec import EditResult
 from ml.errors import EditError, NothingToRemoveError
 from ml.generator import Generator
 from ml.geometry import Box, Grid
 from ml.lesions import axial_diameter_mm
+from ml.nets.config import NetConfig
 from ml.patches import Mask, PatchFrame, Volume
 from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_fade
 from ml.signatures import Codes
@@ -79,10 +87,12 @@ def remove(
     inside = lesion_mask[around.box]
     around = replace(around, liver=around.liver | inside)
     report(0.2)
-    frame = LesionFrame.of(inside, around.spacing_zyx_mm)
-    cells = Cells(frame, frame.pool(around.source_hu), frame.pool(around.liver) > 0.5, frame.pool(inside) >= 0.5)
-    code = view.signature(generator, level_hu=level_hu, seed=seed)
-    decoded = decode_removal(generator, code, zoom=zoom, centre=around.local_index(centre), frame=frame)
+    difference, cells = both(
+        lambda: decode_removal(generator, view.signature(generator, level_hu=level_hu, seed=seed)),
+        lambda: Cells.of(around, inside),
+    )
+    frame = cells.frame
+    decoded = difference_in(frame, difference, generator.net, zoom=zoom, centre=around.local_index(centre))
     report(0.6)
     reference = reference_hu(cells.hu, cells.liver, frame.depth, level_hu)
     covariance = profile_covariance(generator.bank.profiles_hu)
@@ -128,6 +138,12 @@ class Cells:
     def __init__(self, frame: LesionFrame, hu: Volume, liver: Mask, inside: Mask) -> None:
         self.frame, self.hu, self.liver, self.inside = frame, hu, liver, inside
 
+    @classmethod
+    def of(cls, around: Neighbourhood, inside: Mask) -> Cells:
+        """The cells of a lesion's mask in a crop."""
+        frame = LesionFrame.of(inside, around.spacing_zyx_mm)
+        return cls(frame, frame.pool(around.source_hu), frame.pool(around.liver) > 0.5, frame.pool(inside) >= 0.5)
+
     def low_pass(self, values: Volume, sigma_mm: float) -> Volume:
         """Values in the liver, smoothed in the slice and at most by a cell through it."""
         z, y, x = (sigma_mm / s for s in self.frame.spacing_zyx_mm)
@@ -140,18 +156,23 @@ class Cells:
         return plain
 
 
-def decode_removal(
-    generator: Generator, code: Codes, *, zoom: float, centre: NDArray[np.float64], frame: LesionFrame
-) -> Volume:
-    """G(nearest normal codes) - G(the lesion's code) in the frame's cells, in HU; ``centre`` in the crop's voxels."""
+def decode_removal(generator: Generator, code: Codes) -> Volume:
+    """G(nearest normal codes) - G(the lesion's code), low-passed, in HU and the patch's shape."""
     normal = generator.neighbours.nearest(code[0])[None]
     difference = generator.decode_quietly_hu(normal) - generator.decode_quietly_hu(code)
-    smooth = ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0))
+    smooth: Volume = ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0))
+    return smooth
+
+
+def difference_in(
+    frame: LesionFrame, difference: Volume, net: NetConfig, *, zoom: float, centre: NDArray[np.float64]
+) -> Volume:
+    """A patch's values in the frame's cells; ``centre`` in the crop's voxels."""
     scan = np.asarray(frame.spacing_zyx_mm) / np.asarray(frame.factors)
-    patch = PatchFrame(generator.net, (scan[0], scan[1], scan[2]), (centre[0], centre[1], centre[2]), zoom)
+    patch = PatchFrame(net, (scan[0], scan[1], scan[2]), (centre[0], centre[1], centre[2]), zoom)
     matrix = np.diag(1 / patch.step_zyx)
     offset = patch.middle_zyx + matrix @ (frame.first_centre_zyx - centre)
-    return resample(smooth, matrix @ np.diag(frame.factors), offset, frame.depth.shape)
+    return resample(difference, matrix @ np.diag(frame.factors), offset, frame.depth.shape)
 
 
 def compose(
