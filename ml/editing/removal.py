@@ -205,9 +205,9 @@ def compose(
     signature = (decoded - lookup(own, depth)) * np.clip((depth + 1.5) / 3, 0, 1)
     gain = _gain(signature, left, weight)
     smooth = signature * np.float32(gain)
-    smooth += level_structure(cells, left + smooth, normal, noise_hu, seed)
-    excess = vessel_excess(left + reference, cells.liver, reference, cells.frame.spacing_zyx_mm)
-    smooth += cells.frame.cover * excess * np.float32(VESSEL_SHARE / (1 - VESSEL_SHARE))
+    vessels = cells.frame.cover * vessel_excess(left + reference, cells.liver, reference, cells.frame.spacing_zyx_mm)
+    smooth += level_structure(cells, left + smooth - vessels, normal, noise_hu, seed)
+    smooth += vessels * np.float32(VESSEL_SHARE / (1 - VESSEL_SHARE))
     return profile, smooth, gain
 
 
