@@ -60,7 +60,7 @@ def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
         samples = []
         for number, scan in enumerate(scans):
             context.progress(0.9 * number / len(scans), f"scan {number + 1} of {len(scans)}")
-            samples.append(sample(case_of(scan), generator, lesions=LESIONS_PER_SCAN, seed=atlas.seed))
+            samples.append(sample(case_of(scan), generator, lesions=LESIONS_PER_SCAN, seed=atlas.seed + number))
         context.progress(0.92, "encoding")
         made = assemble(samples, generator)
     except MlError as error:

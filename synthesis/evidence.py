@@ -99,7 +99,7 @@ def facts(card: Any) -> list[tuple[str, str]]:
         ("Data", f"{data.get('cases')} scans with {data.get('lesions')} lesions. {data.get('note') or ''}"),
         ("Patch", f"{net.get('patch_zyx')} samples (z, y, x) of {net.get('spacing_zyx_mm')} mm"),
         ("Signature", f"{net.get('code_size')} numbers"),
-        ("Variance of PC 1-3", ", ".join(f"{share:.0f} %" for share in shares)),
+        ("Variance of PC 1-3 of single codes", ", ".join(f"{share:.0f} %" for share in shares)),
         ("Made with", values.get("command")),
     ]
     return [(label, str(value)[:400]) for label, value in lines if value]

@@ -50,6 +50,15 @@ def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(screen: Page
     before = dots.nth(lesion).get_attribute("cx")
     screen.get_by_label("Across").select_option("2")
     assert dots.nth(lesion).get_attribute("cx") != before
+    # Zooming with the wheel keeps the point under the pointer where it is.
+    box = dots.nth(lesion).bounding_box()
+    assert box is not None
+    screen.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    screen.mouse.wheel(0, -100)
+    after = dots.nth(lesion).bounding_box()
+    assert after is not None
+    assert abs(after["x"] - box["x"]) < 1.5
+    assert abs(after["y"] - box["y"]) < 1.5
     screen.locator(".atlas-plot").focus()
     dots.nth(lesion).dispatch_event("pointerenter")
     screen.keyboard.press("Enter")

@@ -208,16 +208,16 @@ class Atlas {
     this.draw();
   }
 
-  /** Pixels of the screen in units of the sheet. */
-  private scale(): number {
-    return SHEET.width / Math.max(this.plot.getBoundingClientRect().width, 1);
+  /** A place on the screen in units of the sheet; the sheet keeps its proportions, so it may not fill the element. */
+  private onSheet(clientX: number, clientY: number): Point2 {
+    const matrix = this.plot.getScreenCTM();
+    return matrix ? new DOMPoint(clientX, clientY).matrixTransform(matrix.inverse()) : { x: 0, y: 0 };
   }
 
   private listen(): void {
     this.plot.addEventListener("wheel", (event) => {
       event.preventDefault();
-      const at = { x: event.offsetX * this.scale(), y: event.offsetY * this.scale() };
-      this.zoom(at, event.deltaY < 0 ? STEP : 1 / STEP);
+      this.zoom(this.onSheet(event.clientX, event.clientY), event.deltaY < 0 ? STEP : 1 / STEP);
     });
     let moved = 0;
     this.plot.addEventListener("pointerdown", () => {
@@ -226,7 +226,8 @@ class Atlas {
     this.plot.addEventListener("pointermove", (event) => {
       if (event.buttons !== 1) return;
       moved += Math.abs(event.movementX) + Math.abs(event.movementY);
-      this.sight = panBy(this.sight, SHEET, event.movementX * this.scale(), event.movementY * this.scale());
+      const [from, to] = [this.onSheet(0, 0), this.onSheet(event.movementX, event.movementY)];
+      this.sight = panBy(this.sight, SHEET, to.x - from.x, to.y - from.y);
       this.draw();
     });
     this.plot.addEventListener("click", (event) => {
