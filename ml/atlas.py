@@ -55,7 +55,7 @@ def sample(case: Case, generator: Generator, *, lesions: int, seed: int) -> Samp
     """Up to ``lesions`` lesions of a case and as many places of normal liver (two at least)."""
     rng = np.random.default_rng([seed, 64])
     found = sorted((r for r in case.lesions if r.diameter_mm >= SMALLEST_MM), key=lambda r: -r.diameter_mm)[:lesions]
-    normals = normal_centres(case, generator.net, count=max(2, len(found)), rng=rng)
+    normals = normal_centres(case, count=max(2, len(found)), rng=rng)
     centres = [r.centre_zyx for r in found] + normals
     places = [
         AtlasPlace(case.name, _world(case, r.centre_zyx), r.label, r.kind or "lesion", round(r.diameter_mm, 1))

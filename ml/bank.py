@@ -52,10 +52,12 @@ def build_bank(generator: Generator, cases: list[Case], *, seed: int) -> tuple[S
     lesion_codes = generator.encode(patches)
     neighbours = NormalNeighbours(lesion_codes, normal_codes)
     matched = np.stack([neighbours.nearest(code) for code in lesion_codes])
-    difference = generator.decode_difference_hu(matched, lesion_codes, seed=seed, draws=CHECK_DRAWS)
-    shapes = [measure_difference(d, generator.net.spacing_zyx_mm) for d in difference]
-    low, high = DECODED_RANGE_MM
-    good = np.flatnonzero([s is not None and low <= s.diameter_mm <= high for s in shapes])
+    good = np.arange(len(lesion_codes))
+    if generator.net.volumetric:
+        difference = generator.decode_difference_hu(matched, lesion_codes, seed=seed, draws=CHECK_DRAWS)
+        shapes = [measure_difference(d, generator.net.spacing_zyx_mm) for d in difference]
+        low, high = DECODED_RANGE_MM
+        good = np.flatnonzero([s is not None and low <= s.diameter_mm <= high for s in shapes])
     if not len(good):
         raise TrainingError("No exemplar decodes to a lesion; train longer.")
     measured = [exemplar_profile(c, r) for c, r in known]

@@ -31,6 +31,7 @@ FOLDS, BOOTSTRAPS = 5, 500
 NORMALS_PER_LESION = 1
 SMALLEST_MM = 8.0
 PIXEL_COMPONENTS = 48
+CLEARANCE_ZYX_MM = (10.0, 14.0, 14.0)
 RAW_PIXELS, NETWORK = "raw-pixel PCA", "supervised network"
 # The views: the whole patch, and one that a lesion of the smallest size fills a third of.
 VIEW_ZOOMS = {"wide": 1.0, "close": 0.4}
@@ -78,12 +79,13 @@ class Score:
 
 def collect(cases: list[Case], net: NetConfig, *, seed: int) -> dict[str, LabelledPatches]:
     """Every lesion of 8 mm or more and as many normal places of the same patient, in every view."""
-    rng = np.random.default_rng([seed, 95])
+    # Places and filling noise are drawn apart, so that every network sees the same places.
+    places_rng, rng = np.random.default_rng([seed, 95]), np.random.default_rng([seed, 96])
     patches: dict[str, list[Volume]] = {view: [] for view in VIEW_ZOOMS}
     truth, patients, kinds = [], [], []
     for case in cases:
         lesions = [record for record in case.lesions if record.diameter_mm >= SMALLEST_MM]
-        normals = normal_centres(case, net, count=NORMALS_PER_LESION * len(lesions), rng=rng)
+        normals = normal_centres(case, count=NORMALS_PER_LESION * len(lesions), rng=places_rng)
         places = [(r.centre_zyx, 1, r.kind or "lesion") for r in lesions] + [(c, 0, "normal") for c in normals]
         for centre, label, kind in places:
             for view, zoom in VIEW_ZOOMS.items():
@@ -97,16 +99,13 @@ def collect(cases: list[Case], net: NetConfig, *, seed: int) -> dict[str, Labell
     return {view: LabelledPatches(view, np.stack(rows), *labels) for view, rows in patches.items()}
 
 
-def normal_centres(
-    case: Case, net: NetConfig, *, count: int, rng: np.random.Generator
-) -> list[tuple[float, float, float]]:
-    """Random liver voxels whose middle (half of the patch) holds no lesion."""
+def normal_centres(case: Case, *, count: int, rng: np.random.Generator) -> list[tuple[float, float, float]]:
+    """Random liver voxels with no lesion near them (10 mm through the slices, 14 mm within)."""
     voxels = np.flatnonzero(case.weight > 0.9)
-    half = np.asarray(net.patch_zyx) * net.spacing_zyx_mm / 4
     found: list[tuple[float, float, float]] = []
     for voxel in voxels[rng.permutation(len(voxels))[: 40 * count]]:
         z, y, x = (float(v) for v in np.unravel_index(voxel, case.grid.size_zyx))
-        if not case.labels[case.grid.box_around((z, y, x), half_extent_zyx_mm=half)].any():
+        if not case.labels[case.grid.box_around((z, y, x), half_extent_zyx_mm=CLEARANCE_ZYX_MM)].any():
             found.append((z, y, x))
         if len(found) == count:
             break

@@ -69,7 +69,8 @@ class Generator:
         parts = []
         with self._inference():
             for start in range(0, len(patches), BATCH):
-                batch = torch.from_numpy(np.ascontiguousarray(patches[start : start + BATCH]))[:, None]
+                # A copy, because a mirrored axis of one slice counts as contiguous and torch refuses its stride.
+                batch = torch.from_numpy(patches[start : start + BATCH].copy())[:, None]
                 parts.append(self.encoder(batch.to(self.device)).float().cpu().numpy())
         return np.concatenate(parts)
 

@@ -31,6 +31,7 @@ from ml.classify import (
 from ml.figures import write_figures
 from ml.galleries import write_galleries
 from ml.generator import Generator
+from ml.nets.config import NetConfig
 from ml.patches import Case
 from ml.phantom.__main__ import main as make_phantoms
 from ml.realism import evaluate_generator, write_report
@@ -84,12 +85,16 @@ def untrained(generator: Generator, *, seed: int) -> Generator:
 def classification(cases: list[Case], generators: dict[str, Generator], *, seed: int) -> Comparison:
     """Scores of the baselines, of an untrained encoder and of every generator's signatures on the same folds."""
     reference = next(iter(generators.values()))
-    data = collect(cases, reference.net, seed=seed)
+    # Baselines see the recipe's own patches; a generator of another size sees the same places in its own.
+    data = collect(cases, NetConfig(), seed=seed)
+    own = {(n.patch_zyx, n.spacing_zyx_mm): n for n in (g.net for g in generators.values())}
+    seen = {key: collect(cases, net, seed=seed) for key, net in own.items()}
     scores: list[Score] = []
-    for patches in data.values():
+    for view, patches in data.items():
         tables = baseline_tables(patches)
         for name, generator in {UNTRAINED: untrained(reference, seed=seed), **generators}.items():
-            tables[f"signature {name}"] = generator.signatures(patches.patches).astype(np.float64)
+            mine = seen[generator.net.patch_zyx, generator.net.spacing_zyx_mm][view]
+            tables[f"signature {name}"] = generator.signatures(mine.patches).astype(np.float64)
         for name, table in tables.items():
             scores += evaluate(name, table, patches, seed=seed)
         scores.append(evaluate_network(patches, seed=seed))
@@ -226,11 +231,17 @@ def measure(
     differences = comparison.differences(seed=options.seed)
     (options.out / "classification_differences.json").write_text(json.dumps(differences, indent=2) + "\n")
     embedding = {
-        name: atlas_figure(generator, comparison.data["close"], options.out / f"atlas_{name}.svg")
+        name: atlas_figure(
+            generator, collect(cases, generator.net, seed=options.seed)["close"], options.out / f"atlas_{name}.svg"
+        )
         for name, generator in generators.items()
     }
     (options.out / "embedding.json").write_text(json.dumps(embedding, indent=2) + "\n")
-    name, generator = next((n, g) for n, g in generators.items() if g.net.volumetric)
+    editors = [(n, g) for n, g in generators.items() if g.net.volumetric]
+    if not editors:
+        print("No generator is deep enough to edit with; realism is not measured.", flush=True)
+        return
+    name, generator = editors[0]
     report = evaluate_generator(data, generator, seed=options.seed, training=training, jobs=options.jobs)
     write_report(report, options.out / f"realism_{name}.json")
     write_figures(report, options.out / f"figures_{name}")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.editing.spec import LESION_KINDS, EditResult, LesionKind, LesionSpec
+from ml.errors import EditError
 from ml.geometry import Grid
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def insert_lesion(
     Raises:
         PointOutsideLiverError, LesionDoesNotFitError: with a sentence for the screen.
     """
+    check_depth(generator)
     from ml.editing.insertion import insert
     from ml.editing.resampling import one_thread
 
@@ -90,6 +92,7 @@ def remove_lesion(
         NothingToRemoveError: the mask is empty.
         EditError: there is too little liver around the lesion to learn from.
     """
+    check_depth(generator)
     from ml.editing.removal import remove
     from ml.editing.resampling import one_thread
 
@@ -103,4 +106,14 @@ def remove_lesion(
             seed=seed,
             device=device,
             on_progress=on_progress,
+        )
+
+
+def check_depth(generator: Generator) -> None:
+    """Raises EditError for a generator whose patches are too thin to carry a lesion."""
+    if not generator.net.volumetric:
+        slices, spacing = generator.net.patch_zyx[0], generator.net.spacing_zyx_mm[0]
+        raise EditError(
+            f"This generator sees {slices} slices of {spacing:g} mm; a lesion needs more depth. It serves for "
+            "signatures and classification; choose a three-dimensional one to edit with."
         )

@@ -5,8 +5,11 @@ import pytest
 from ml.artefact import load_generator
 from ml.card import DEMO_FOLDER
 from ml.cases import load_cases
+from ml.editing import LesionSpec, insert_lesion
+from ml.errors import EditError
 from ml.phantom.__main__ import main as make_phantoms
-from ml.reproduce import main
+from ml.reproduce import classification, main
+from ml.train import main as train
 from ml.variants import Variant, paper_variants, trained
 
 
@@ -50,6 +53,26 @@ def test_a_variant_is_trained_once_on_its_own_scans_and_then_taken_from_its_fold
     assert again.digest == first.digest
     assert (tmp_path / variant.name / "weights.safetensors").stat().st_mtime_ns == written
     assert load_generator(tmp_path / variant.name, device="cpu").digest == first.digest
+
+
+@pytest.mark.recipe
+def test_a_flat_generator_is_compared_on_the_same_places_and_does_not_edit(folder, tmp_path, monkeypatch, phantom):
+    monkeypatch.setattr("ml.bank.NORMAL_COUNT", 24)
+    data = ["--data", str(folder)]
+    sizes = ["--patch-zyx", "1", "32", "32", "--spacing-zyx-mm", "3", "1.5", "1.5", "--width", "8"]
+    train([*data, "--out", str(tmp_path / "flat"), "--steps", "2", "--batch", "2", "--name", "flat", *sizes])
+    flat = load_generator(tmp_path / "flat", device="cpu")
+    comparison = classification(load_cases(folder), {"flat": flat, "demo": load_generator(device="cpu")}, seed=0)
+    assert comparison.row("signature flat", "close").lesions == comparison.row("signature demo", "close").lesions
+    with pytest.raises(EditError, match="needs more depth"):
+        insert_lesion(
+            phantom.hu,
+            phantom.grid,
+            liver_mask=phantom.liver,
+            centre_lps_mm=(0, 0, 0),
+            spec=LesionSpec("hypodense", 12, -40, 1),
+            generator=flat,
+        )
 
 
 def test_the_paper_s_rows_are_all_there_and_have_names_of_their_own():
