@@ -39,13 +39,18 @@ VIEW_ZOOMS = {"wide": 1.0, "close": 0.4}
 
 @dataclass(frozen=True)
 class LabelledPatches:
-    """Normalised patches (n, Z, Y, X) of one view, truth (1 lesion), patients and kinds ("normal" or a kind)."""
+    """Normalised patches (n, Z, Y, X) of one view, truth (1 lesion), patients and kinds ("normal" or a kind).
+
+    ``patients`` are the groups of folds and bootstraps; where there are too few of them, each patch is its own
+    and ``note`` says so.
+    """
 
     view: str
     patches: Volume
     truth: NDArray[np.int64]
     patients: NDArray[np.str_]
     kinds: NDArray[np.str_]
+    note: str = ""
 
     @cached_property
     def folds(self) -> list[Fold]:
@@ -93,9 +98,15 @@ def collect(cases: list[Case], net: NetConfig, *, seed: int) -> dict[str, Labell
             truth.append(label)
             patients.append(case.name)
             kinds.append(kind)
-    if len(set(patients)) < FOLDS:
-        raise TrainingError(f"Classification needs lesions of {SMALLEST_MM:g} mm in at least {FOLDS} patients.")
-    labels = (np.array(truth), np.array(patients), np.array(kinds))
+    if sum(truth) < FOLDS:
+        raise TrainingError(
+            f"Classification needs at least {FOLDS} lesions of {SMALLEST_MM:g} mm; there are {sum(truth)}."
+        )
+    note, count = "", len(set(patients))
+    if count < FOLDS:
+        note = f"{count} patients only: patches, not patients, are kept apart and resampled"
+        patients = [f"patch {n}" for n in range(len(truth))]
+    labels = (np.array(truth), np.array(patients), np.array(kinds), note)
     return {view: LabelledPatches(view, np.stack(rows), *labels) for view, rows in patches.items()}
 
 

@@ -28,6 +28,7 @@ from ml.classify import (
     evaluate,
     evaluate_network,
 )
+from ml.errors import TrainingError
 from ml.figures import write_figures
 from ml.galleries import write_galleries
 from ml.generator import Generator
@@ -110,6 +111,7 @@ def markdown(comparison: Comparison, *, seed: int) -> str:
     first = comparison.scores[0]
     lines = [
         f"{first.lesions} lesion and {first.normals} normal patches of {first.patients} held-out patients.",
+        next(iter(comparison.data.values())).note,
         "",
         "| view | features | classifier | accuracy | sensitivity | specificity | AUC |",
         "|---|---|---|---|---|---|---|",
@@ -216,14 +218,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"written to {options.out}")
 
 
-def measure(
-    data: Path,
-    training: Path | None,
-    cases: list[Case],
-    generators: dict[str, Generator],
-    options: argparse.Namespace,
-) -> None:
-    """All tables and figures; realism and galleries for the first generator that can edit."""
+def write_classification(cases: list[Case], generators: dict[str, Generator], options: argparse.Namespace) -> None:
+    """The classification table and the embedding; raises TrainingError where there are too few lesions."""
     comparison = classification(cases, generators, seed=options.seed)
     (options.out / "classification.md").write_text(markdown(comparison, seed=options.seed))
     table = [score.to_dict() for score in comparison.scores]
@@ -237,6 +233,21 @@ def measure(
         for name, generator in generators.items()
     }
     (options.out / "embedding.json").write_text(json.dumps(embedding, indent=2) + "\n")
+
+
+def measure(
+    data: Path,
+    training: Path | None,
+    cases: list[Case],
+    generators: dict[str, Generator],
+    options: argparse.Namespace,
+) -> None:
+    """All tables and figures; realism and galleries for the first generator that can edit."""
+    try:
+        write_classification(cases, generators, options)
+    except TrainingError as error:
+        (options.out / "classification.md").write_text(f"Not measured: {error}\n")
+        print(f"classification: not measured: {error}", flush=True)
     editors = [(n, g) for n, g in generators.items() if g.net.volumetric]
     if not editors:
         print("No generator is deep enough to edit with; realism is not measured.", flush=True)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -102,9 +104,16 @@ def test_every_view_shows_the_same_places_and_normals_match_lesions_by_patient(f
         assert (mine == 0).sum() <= (mine == 1).sum()
 
 
-def test_too_few_patients_are_refused(folder):
-    with pytest.raises(TrainingError, match="at least 5 patients"):
-        collect(load_cases(folder)[:3], NetConfig((8, 16, 16), (4.0, 3.0, 3.0), 8, 8), seed=0)
+def test_few_patients_are_said_to_be_few_and_too_few_lesions_are_refused(folder):
+    net = NetConfig((8, 16, 16), (4.0, 3.0, 3.0), 8, 8)
+    cases = load_cases(folder)
+    few = collect(cases[:3], net, seed=0)["close"]
+    assert "3 patients only" in few.note
+    assert len(np.unique(few.patients)) == len(few.truth)
+    assert collect(cases, net, seed=0)["close"].note == ""
+    small = [replace(case, lesions=case.lesions[:1]) for case in cases[:2]]
+    with pytest.raises(TrainingError, match="at least 5 lesions"):
+        collect(small, net, seed=0)
 
 
 def test_scans_that_trained_a_generator_are_not_measured_on(folder, demo_generator):
