@@ -57,6 +57,7 @@ BELOW_ALL_MM, VOLUME_BAND_MM = -1e4, 2.0
 WATER_HU = 0.0
 # To keep its mean when its core is held at water, a lesion's edge may be steeper by up to this factor.
 MAX_STEEPER = 2.5
+GIVING_BACK_STEPS, MAX_GIVEN_BACK = 4, 1.3
 # How far an irregular lesion reaches beyond its sphere.
 ROOM = 1.3
 
@@ -118,7 +119,7 @@ def insert(
     }
     result = finish(
         placed.around,
-        placed.change,
+        placed.as_scanned(spec),
         placed.inside,
         core=placed.core,
         reference=placed.reference_hu,
@@ -188,6 +189,23 @@ class Placed:
     change: Volume
     reference_hu: float
     axial_diameter_mm: float
+
+    def as_scanned(self, spec: LesionSpec) -> Volume:
+        """The change as the scanner would have shown it; what its blur takes of the contrast is given back.
+
+        Never below water: a blurred edge may otherwise swing below the core that it leads to.
+        """
+        passed = self.around.scanner.transmitted(self.change) * self.around.liver
+        wanted = self.reference_hu + spec.contrast_hu - float(self.around.source_hu[self.core].mean())
+        lowest = np.float32(min(WATER_HU - self.reference_hu, 0.0))
+        change, factor = np.maximum(passed, lowest), 1.0
+        for _ in range(GIVING_BACK_STEPS):
+            got = float(change[self.core].mean())
+            if got >= 0:
+                break
+            factor = float(np.clip(factor * wanted / got, 1 / MAX_GIVEN_BACK, MAX_GIVEN_BACK))
+            change = np.maximum(passed * np.float32(factor), lowest)
+        return change
 
     def looks_like_a_lesion(self, spec: LesionSpec) -> bool:
         """Whether size and darkness lie where they were asked for: some exemplars decode to slabs at some places."""

@@ -32,12 +32,14 @@ def finish(
     axial_mm: float,
     provenance: dict[str, Any],
 ) -> EditResult:
-    """Round, add to the scan, cut to the box of what changed, and measure the lesion in the result.
+    """Round a change, add it to the scan, cut to the box of what changed, and measure the lesion in the result.
 
     ``reference`` is the HU of the liver around, ``core`` the part of the lesion whose contrast counts,
     ``axial_mm`` the lesion's longest distance in a slice.
     """
-    whole = np.rint(change).astype(np.int32)
+    # Values that do not change stay below half a unit and so round to what they were.
+    lacking = around.scanner.taken_by_rounding(around.source_hu)
+    whole = np.rint((change + lacking) * around.liver).astype(np.int32)
     edited = np.clip(around.source_hu.astype(np.int32) + whole, -32768, 32767).astype(np.int16)
     changed = edited != around.source_hu
     box = bounding_box(changed | inside)

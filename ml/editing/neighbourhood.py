@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from ml.editing.frame import pool
 from ml.editing.resampling import both
+from ml.editing.scanner import Scanner
 from ml.errors import EditError, MlError
 from ml.generator import Generator
 from ml.geometry import Box, Float3, Grid
@@ -30,6 +31,8 @@ NOISE_PAIR_MM = 4.0
 class Neighbourhood:
     """The voxels that an edit may change: HU, liver, the liver's own level (HU) and noise (HU).
 
+    ``scanner`` knows what the scan's kernel lets through.
+
     ``box`` are the crop's voxels in the scan, ``grid`` its lattice.
     """
 
@@ -39,6 +42,7 @@ class Neighbourhood:
     liver: Mask
     level_hu: float
     noise_hu: float
+    scanner: Scanner
 
     @property
     def spacing_zyx_mm(self) -> Float3:
@@ -60,6 +64,7 @@ class Neighbourhood:
             self.liver[box],
             self.level_hu,
             self.noise_hu,
+            self.scanner,
         )
 
 
@@ -139,7 +144,8 @@ def read_neighbourhood(
     source = np.asarray(volume_hu[box])
     liver = np.asarray(liver_mask[box], dtype=np.bool_)
     noise = _noise_sd(source, liver, level_hu, pixel_mm=grid.spacing_zyx_mm[2])
-    return Neighbourhood(box, grid.crop(box), source, liver, level_hu, noise)
+    scanner = Scanner.of(source, liver, level_hu)
+    return Neighbourhood(box, grid.crop(box), source, liver, level_hu, noise, scanner)
 
 
 def _noise_sd(source: NDArray[np.int16], liver: Mask, level_hu: float, *, pixel_mm: float) -> float:

@@ -26,7 +26,7 @@ from ml.editing.spec import EditResult
 from ml.errors import EditError, NothingToRemoveError
 from ml.generator import Generator
 from ml.geometry import Box, Grid
-from ml.lesions import axial_diameter_mm
+from ml.lesions import REFERENCE_GAP_MM, axial_diameter_mm
 from ml.nets.config import NetConfig
 from ml.patches import Mask, PatchFrame, Volume
 from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_fade
@@ -43,6 +43,7 @@ MAX_GAIN = 1.2
 # The decoded difference counts when its gain is this many times its uncertainty.
 GAIN_ERRORS = 4.0
 NOISE_CLUSTER_VOXELS = 6
+MAX_VESSELS_HU, MIN_AROUND = 8.0, 100
 TRANSPLANT_TRIES, TRANSPLANT_SAMPLE = 40, 400
 
 
@@ -114,7 +115,7 @@ def remove(
     own = inside[frame.near_box]
     result = finish(
         part,
-        change * part.liver,
+        part.scanner.transmitted(change * part.liver),
         own,
         core=own,
         reference=reference,
@@ -208,7 +209,17 @@ def compose(
     vessels = cells.frame.cover * vessel_excess(left + reference, cells.liver, reference, cells.frame.spacing_zyx_mm)
     smooth += level_structure(cells, left + smooth - vessels, normal, noise_hu, seed)
     smooth += vessels * np.float32(VESSEL_SHARE / (1 - VESSEL_SHARE))
+    smooth += cells.frame.cover * np.float32(brightness_of_vessels(cells, deviation))
     return profile, smooth, gain
+
+
+def brightness_of_vessels(cells: Cells, deviation: Volume) -> float:
+    """How much brighter than plain parenchyma (HU) the liver around is on average: its vessels.
+
+    The vessels that a lesion has replaced cannot be known; their mean can, and without it every removal is too dark.
+    """
+    around = cells.liver & (cells.frame.depth < -REFERENCE_GAP_MM) & (deviation > -OUTLIER_HU)
+    return float(np.clip(deviation[around].mean(), 0, MAX_VESSELS_HU)) if around.sum() >= MIN_AROUND else 0.0
 
 
 def _gain(signature: Volume, deviation: Volume, weight: Volume) -> float:

@@ -1,0 +1,120 @@
+"""What a scanner lets through, estimated from a scan's own noise: an edit must not be sharper than that.
+
+Filtered back-projection leaves noise power S(f) proportional to f MTF(f)^2, plus the white noise of rounding to
+whole HU (variance 1/12). Where the scan transmits nothing, two things give an edit away: high spatial frequencies of
+the change itself, and a second rounding of numbers that were rounded already. The first are filtered out; the first
+rounding is taken back where it is all there is (Wiener filter), never by more than half a unit, so that values
+which an edit does not change round to what they were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ml.patches import Mask, Volume
+
+Kernel = NDArray[np.float32]
+
+TILE_PX, TILE_STEP_PX, KERNEL_PX = 16, 6, 9
+MIN_TILES, MAX_TILES, MIN_LIVER_SHARE = 6, 200, 0.97
+CLIP_HU = 80
+ROUNDING_VARIANCE_HU2 = 1 / 12
+BANDS = 8
+# Frequencies transmitted by less than this part of the best one are taken out of a change.
+HARDLY_TRANSMITTED = 0.25
+# Where a scan shows too little plain liver to tell: no scanner transmits much beyond this (cycles per pixel).
+FALLBACK_CUTOFF = 0.36
+HALF_UNIT = 0.49
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """In-plane filters (9, 9): ``transmits`` for changes, ``unrounds`` for the scan (None: cannot be told)."""
+
+    transmits: Kernel
+    unrounds: Kernel | None
+
+    @classmethod
+    def of(cls, source_hu: NDArray[np.int16], liver: Mask, level_hu: float) -> Scanner:
+        """The filters of a crop (z, y, x) with its liver and the liver's level."""
+        tiles = plain_tiles(source_hu, liver, level_hu)
+        if len(tiles) < MIN_TILES:
+            return cls(_kernel((_FREQUENCY < FALLBACK_CUTOFF).astype(np.float64)), None)
+        power = noise_power(tiles)
+        rounding = np.clip(ROUNDING_VARIANCE_HU2 / np.maximum(power, 1e-9), 0, 1)
+        # Low frequencies are anatomy, of which nothing is to be taken.
+        rounding[:2] = 0
+        return cls(_kernel(transmission(power)[_BAND]), _kernel((1 - rounding)[_BAND]))
+
+    def transmitted(self, change: Volume) -> Volume:
+        """A change in HU without what the scanner would not have let through."""
+        return _filter(change, self.transmits)
+
+    def taken_by_rounding(self, source_hu: NDArray[np.int16]) -> Volume:
+        """Estimate of what the whole HU of a scan lack, within half a unit."""
+        if self.unrounds is None:
+            return np.zeros(source_hu.shape, np.float32)
+        values = source_hu.astype(np.float32)
+        lacking: Volume = np.clip(_filter(values, self.unrounds) - values, -HALF_UNIT, HALF_UNIT)
+        return lacking
+
+
+_FREQUENCY = np.hypot(*np.meshgrid(np.fft.fftfreq(TILE_PX), np.fft.fftfreq(TILE_PX), indexing="ij"))
+_BAND = (_FREQUENCY * 2 * BANDS).astype(int)
+_WINDOW = np.outer(np.hanning(TILE_PX), np.hanning(TILE_PX)).astype(np.float32)
+
+
+def noise_power(tiles: Volume) -> NDArray[np.float64]:
+    """Mean noise power (HU squared per pixel) of tiles (n, 16, 16) in rings a sixteenth of a cycle per pixel wide."""
+    flat = (tiles - tiles.mean((1, 2), keepdims=True)) * _WINDOW
+    power = (np.abs(np.fft.fft2(flat)) ** 2).mean(0) / (_WINDOW**2).sum()
+    rings: NDArray[np.float64] = np.bincount(_BAND.ravel(), power.ravel()) / np.bincount(_BAND.ravel())
+    return rings
+
+
+def transmission(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far changes pass, 0 to 1 in the rings of ``noise_power``: 1 up to where the scan hardly transmits."""
+    ring = (np.arange(len(power)) + 0.5) / (2 * BANDS)
+    mtf = np.sqrt(np.maximum(power - ROUNDING_VARIANCE_HU2, 0) / ring)
+    best = int(np.argmax(mtf[1:])) + 1
+    passed = np.clip(mtf / (HARDLY_TRANSMITTED * mtf[best] + 1e-9), 0, 1)
+    passed[: best + 1] = 1
+    falling: NDArray[np.float64] = np.minimum.accumulate(passed)
+    return falling
+
+
+def plain_tiles(source_hu: NDArray[np.int16], liver: Mask, level_hu: float) -> Volume:
+    """Overlapping square tiles (n, 16, 16) of slices that lie in the liver, values clipped about its level."""
+    if min(source_hu.shape[1:]) < TILE_PX:
+        return np.zeros((0, TILE_PX, TILE_PX), np.float32)
+
+    def windows(volume: NDArray[np.generic]) -> NDArray[np.generic]:
+        size = (TILE_PX, TILE_PX)
+        return np.lib.stride_tricks.sliding_window_view(volume, size, (1, 2))[:, ::TILE_STEP_PX, ::TILE_STEP_PX]
+
+    chosen = np.argwhere(windows(liver).mean((3, 4)) >= MIN_LIVER_SHARE)
+    chosen = chosen[:: 1 + len(chosen) // MAX_TILES]
+    tiles = windows(source_hu)[tuple(chosen.T)].astype(np.float32) - np.float32(level_hu)
+    clipped: Volume = np.clip(tiles, -CLIP_HU, CLIP_HU)
+    return clipped
+
+
+def _kernel(response: NDArray[np.float64]) -> Kernel:
+    """A frequency response on the tiles' grid as a tapered kernel whose sum is 1."""
+    full = np.fft.fftshift(np.real(np.fft.ifft2(response)))
+    start = (TILE_PX - KERNEL_PX + 1) // 2
+    taper = np.hanning(KERNEL_PX + 2)[1:-1]
+    kernel = full[start : start + KERNEL_PX, start : start + KERNEL_PX] * np.outer(taper, taper)
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
+
+
+def _filter(volume: Volume, kernel: Kernel) -> Volume:
+    margin = KERNEL_PX // 2
+    padded = np.pad(volume, ((0, 0), (margin, margin), (margin, margin)), mode="edge")
+    weights = torch.from_numpy(kernel)[None, None]
+    filtered: Volume = torch.nn.functional.conv2d(torch.from_numpy(padded)[:, None], weights)[:, 0].numpy()
+    return filtered
