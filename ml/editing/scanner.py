@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy import fft
 
 from ml.patches import Mask, Volume
 
@@ -21,6 +21,8 @@ Kernel = NDArray[np.float32]
 
 TILE_PX, TILE_STEP_PX, KERNEL_PX = 16, 6, 9
 MIN_TILES, MAX_TILES, MIN_LIVER_SHARE = 6, 200, 0.97
+# Tiles are looked for in about this many slices of a crop.
+TILE_SLICES = 12
 CLIP_HU = 80
 ROUNDING_VARIANCE_HU2 = 1 / 12
 BANDS = 8
@@ -92,9 +94,11 @@ def plain_tiles(source_hu: NDArray[np.int16], liver: Mask, level_hu: float) -> V
     if min(source_hu.shape[1:]) < TILE_PX:
         return np.zeros((0, TILE_PX, TILE_PX), np.float32)
 
+    step = 1 + (len(liver) - 1) // TILE_SLICES
+
     def windows(volume: NDArray[np.generic]) -> NDArray[np.generic]:
         size = (TILE_PX, TILE_PX)
-        return np.lib.stride_tricks.sliding_window_view(volume, size, (1, 2))[:, ::TILE_STEP_PX, ::TILE_STEP_PX]
+        return np.lib.stride_tricks.sliding_window_view(volume[::step], size, (1, 2))[:, ::TILE_STEP_PX, ::TILE_STEP_PX]
 
     chosen = np.argwhere(windows(liver).mean((3, 4)) >= MIN_LIVER_SHARE)
     chosen = chosen[:: 1 + len(chosen) // MAX_TILES]
@@ -113,8 +117,13 @@ def _kernel(response: NDArray[np.float64]) -> Kernel:
 
 
 def _filter(volume: Volume, kernel: Kernel) -> Volume:
-    margin = KERNEL_PX // 2
+    """Every slice with the kernel, the border held outside; by Fourier transform, which is faster than 81 sums."""
+    margin, (height, width) = KERNEL_PX // 2, volume.shape[1:]
     padded = np.pad(volume, ((0, 0), (margin, margin), (margin, margin)), mode="edge")
-    weights = torch.from_numpy(kernel)[None, None]
-    filtered: Volume = torch.nn.functional.conv2d(torch.from_numpy(padded)[:, None], weights)[:, 0].numpy()
-    return filtered
+    size = [fft.next_fast_len(n, real=True) for n in padded.shape[1:]]
+    centred = np.zeros(size, np.float32)
+    centred[:KERNEL_PX, :KERNEL_PX] = kernel
+    response = fft.rfft2(np.roll(centred, (-margin, -margin), (0, 1)))
+    filtered = fft.irfft2(fft.rfft2(padded, size) * response, size)
+    inner: Volume = filtered[:, margin : margin + height, margin : margin + width]
+    return inner
