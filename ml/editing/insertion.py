@@ -58,6 +58,7 @@ WATER_HU = 0.0
 # To keep its mean when its core is held at water, a lesion's edge may be steeper by up to this factor.
 MAX_STEEPER = 2.5
 GIVING_BACK_STEPS, MAX_GIVEN_BACK = 4, 1.3
+ISLAND_STEPS, MAX_OFF_VOXELS = 5, 0.9
 # How far an irregular lesion reaches beyond its sphere.
 ROOM = 1.3
 
@@ -225,6 +226,9 @@ def place(
     """Fit a decoded lesion to its place and to what was asked for."""
     pose = settle(lesion, around, centre_zyx, spec, rng)
     inside = pose.fit_volume(lesion, around, spec)
+    if np.abs(centroid(inside) - centre_zyx).max() > MAX_OFF_VOXELS:
+        # It came apart here, and the piece that was kept lies elsewhere.
+        raise EditError(NOTHING_SUITS)
     frame = LesionFrame.of(inside, around.spacing_zyx_mm)
     site = Site.of(around, frame, inside)
     texture = resample(
@@ -354,10 +358,14 @@ class Pose:
         depth[~liver] = BELOW_ALL_MM
         wanted = np.pi / 6 * spec.diameter_mm**3 / around.grid.voxel_volume_mm3
         inside = depth > _volume_offset(depth, wanted)
-        islands = _islands(inside)
-        if islands.any():
+        # Filling up to the asked volume without an island may raise another one.
+        for _ in range(ISLAND_STEPS):
+            islands = _islands(inside)
+            if not islands.any():
+                break
             depth[islands] = BELOW_ALL_MM
             inside = depth > _volume_offset(depth, wanted)
+        inside &= ~_islands(inside)
         whole = np.zeros_like(around.liver)
         whole[self.near] = inside & liver
         return whole

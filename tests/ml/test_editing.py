@@ -454,3 +454,10 @@ def test_provenance_is_json_and_names_the_generator(insert, demo_generator):
     provenance = json.loads(json.dumps(insert(SPECS[0]).provenance))
     assert provenance["generator_sha256"] == demo_generator.digest
     assert provenance["spec"]["seed"] == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_small_lesion_is_one_piece_whatever_its_exemplar(insert, seed):
+    result = insert(LesionSpec("hypodense", 9, -35, seed))
+    assert ndimage.label(result.lesion_mask, structure=np.ones((3, 3, 3)))[1] == 1
+    assert result.measured["diameter_mm"] == pytest.approx(9, rel=0.05)
