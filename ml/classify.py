@@ -41,8 +41,8 @@ VIEW_ZOOMS = {"wide": 1.0, "close": 0.4}
 class LabelledPatches:
     """Normalised patches (n, Z, Y, X) of one view, truth (1 lesion), patients and kinds ("normal" or a kind).
 
-    ``patients`` are the groups of folds and bootstraps; where there are too few of them, each patch is its own
-    and ``note`` says so.
+    ``patients`` are the groups of folds and bootstraps; where there are too few of them, each patch is its own,
+    ``note`` says so and ``people`` counts the real ones.
     """
 
     view: str
@@ -51,6 +51,7 @@ class LabelledPatches:
     patients: NDArray[np.str_]
     kinds: NDArray[np.str_]
     note: str = ""
+    people: int | None = None
 
     @cached_property
     def folds(self) -> list[Fold]:
@@ -104,9 +105,10 @@ def collect(cases: list[Case], net: NetConfig, *, seed: int) -> dict[str, Labell
         )
     note, count = "", len(set(patients))
     if count < FOLDS:
-        note = f"{count} patients only: patches, not patients, are kept apart and resampled"
+        some = "one patient" if count == 1 else f"{count} patients"
+        note = f"{some} only: patches, not patients, are kept apart and resampled"
         patients = [f"patch {n}" for n in range(len(truth))]
-    labels = (np.array(truth), np.array(patients), np.array(kinds), note)
+    labels = (np.array(truth), np.array(patients), np.array(kinds), note, count)
     return {view: LabelledPatches(view, np.stack(rows), *labels) for view, rows in patches.items()}
 
 
@@ -194,7 +196,7 @@ def score(name: str, classifier: str, decisions: Table, data: LabelledPatches, *
         (float(p), float(a), float(b)) for p, a, b in zip(_rates(decisions, data.truth), low, high, strict=True)
     )
     lesions = int(data.truth.sum())
-    counts = (lesions, len(data.truth) - lesions, len(names))
+    counts = (lesions, len(data.truth) - lesions, data.people or len(names))
     return Score(name, classifier, data.view, accuracy, sensitivity, specificity, auc, *counts, decisions)
 
 

@@ -110,7 +110,7 @@ def markdown(comparison: Comparison, *, seed: int) -> str:
 
     first = comparison.scores[0]
     lines = [
-        f"{first.lesions} lesion and {first.normals} normal patches of {first.patients} held-out patients.",
+        f"{first.lesions} lesion and {first.normals} normal patches; held-out patients: {first.patients}.",
         next(iter(comparison.data.values())).note,
         "",
         "| view | features | classifier | accuracy | sensitivity | specificity | AUC |",

@@ -110,6 +110,8 @@ def test_few_patients_are_said_to_be_few_and_too_few_lesions_are_refused(folder)
     few = collect(cases[:3], net, seed=0)["close"]
     assert "3 patients only" in few.note
     assert len(np.unique(few.patients)) == len(few.truth)
+    table = few.patches.reshape(len(few.truth), -1)[:, ::64].astype(float)
+    assert evaluate("pixels", table, few)[0].patients == 3
     assert collect(cases, net, seed=0)["close"].note == ""
     small = [replace(case, lesions=case.lesions[:1]) for case in cases[:2]]
     with pytest.raises(TrainingError, match="at least 5 lesions"):
