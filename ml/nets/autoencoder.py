@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ml.nets.config import NetConfig
+from ml.nets.convolution import Convolution
 
 SLOPE = 0.2
 GROUPS = 8
@@ -61,13 +62,13 @@ class Encoder(nn.Module):
         super().__init__()
         c = config.channels
         kernel, padding = config.kernel_zyx, config.padding_zyx
-        self.first = nn.Conv3d(1, c[0], kernel, padding=padding)
+        self.first = Convolution(1, c[0], kernel, padding=padding)
         self.down = nn.ModuleList(
-            nn.Conv3d(c[i], c[i + 1], kernel, stride=(stride, 2, 2), padding=padding)
+            Convolution(c[i], c[i + 1], kernel, stride=(stride, 2, 2), padding=padding)
             for i, stride in enumerate(config.slice_strides)
         )
         self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, c[i + 1]) for i in range(3))
-        self.mix = nn.Conv3d(c[3], c[3], kernel, padding=padding)
+        self.mix = Convolution(c[3], c[3], kernel, padding=padding)
         self.code = nn.Linear(config.coarse_features, config.code_size)
 
     def forward(self, patches: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ class DecoderBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, config: NetConfig, *, noise_channels: int) -> None:
         super().__init__()
         self.noise_channels = noise_channels
-        self.convolution = nn.Conv3d(inputs + noise_channels, outputs, config.kernel_zyx, padding=config.padding_zyx)
+        self.convolution = Convolution(inputs + noise_channels, outputs, config.kernel_zyx, padding=config.padding_zyx)
         self.norm = nn.GroupNorm(GROUPS, outputs)
         self.film = nn.Linear(config.code_size, 2 * outputs)
 
@@ -113,8 +114,8 @@ class Decoder(nn.Module):
         # The decoder grows back by what the encoder's levels shrank, in reverse.
         self.growth = [(stride, 2, 2) for stride in reversed(config.slice_strides)]
         kernel, padding = config.kernel_zyx, config.padding_zyx
-        self.last = nn.Conv3d(c[0] + self.last_noise, c[0], kernel, padding=padding)
-        self.out = nn.Conv3d(c[0], 1, kernel, padding=padding)
+        self.last = Convolution(c[0] + self.last_noise, c[0], kernel, padding=padding)
+        self.out = Convolution(c[0], 1, kernel, padding=padding)
 
     def forward(self, code: Tensor, noise: NoiseSource | None = None) -> Tensor:
         """One draw of p(x | code, noise)."""

@@ -1,0 +1,24 @@
+import pytest
+import torch
+
+from ml.nets.convolution import Convolution
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [((3, 3, 3), (1, 1, 1)), ((3, 3, 3), (2, 2, 2)), ((1, 3, 3), (1, 2, 2))])
+def test_one_patch_gives_what_it_gives_among_others(kernel, stride):
+    torch.manual_seed(0)
+    layer = Convolution(6, 5, kernel, stride=stride, padding=(kernel[0] // 2, 1, 1)).eval()
+    patches = torch.randn(3, 6, 8, 16, 16)
+    with torch.inference_mode():
+        among, alone = layer(patches)[:1], layer(patches[:1])
+        plain = torch.nn.functional.conv3d(patches, layer.weight, layer.bias, layer.stride, layer.padding)[:1]
+    torch.testing.assert_close(alone, among, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(alone, plain, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_one_patch_can_be_learned_from(training):
+    layer = Convolution(1, 2, 3, padding=1).train(training)
+    layer(torch.randn(1, 1, 4, 8, 8)).square().mean().backward()
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.abs().sum() > 0
