@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import distributed, nn
@@ -46,6 +47,19 @@ class Team:
         total = torch.tensor(value, dtype=torch.float64, device=device)
         distributed.all_reduce(total)
         return float(total) / self.size
+
+    def gather(self, value: dict[str, Any]) -> list[dict[str, Any]]:
+        """What every process of the team has, in the order of their ranks; all must ask together."""
+        if self.size == 1:
+            return [value]
+        values: list[dict[str, Any]] = [{} for _ in range(self.size)]
+        distributed.all_gather_object(values, value)
+        return values
+
+    def leave(self) -> None:
+        """Close the connections; nothing can be averaged afterwards."""
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
 def join(device: str) -> tuple[Team, torch.device]:

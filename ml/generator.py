@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ml.nets.autoencoder import Decoder, DecoderBlock, Encoder, FreshNoise, to_device
+from ml.nets.autoencoder import Decoder, DecoderBlock, Encoder, FreshNoise, half_pays, to_device
 from ml.nets.config import NetConfig
 from ml.patches import HU_SCALE, Volume
 from ml.signatures import Codes, NormalNeighbours, SignatureBank, SignatureSpace
@@ -32,7 +32,7 @@ class Generator:
         self.decoder = to_device(Decoder(net), device)
         self.encoder.eval()
         self.decoder.eval()
-        self.half = device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
+        self.half = half_pays(device)
 
     @property
     def name(self) -> str:
@@ -48,7 +48,7 @@ class Generator:
         """The generator on another device ("auto" leaves it where it is)."""
         wanted = self.device if device == "auto" else torch.device(device)
         if wanted != self.device:
-            self.device = wanted
+            self.device, self.half = wanted, half_pays(wanted)
             self.encoder.to(wanted)
             self.decoder.to(wanted)
             self.__dict__.pop("quiet_decoder", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,8 +69,18 @@ def read_curve(folder: Path, *, until: int) -> list[dict[str, float]]:
 
 
 def write(trainer: Trainer, curve: list[dict[str, float]], folder: Path) -> None:
-    """Lines and pictures into a folder."""
-    (folder / CURVE_NAME).write_text("".join(json.dumps(line) + "\n" for line in curve))
-    (folder / SAMPLES_PICTURE).write_bytes(sample_picture(trainer))
-    if curve:
-        (folder / CURVES_PICTURE).write_bytes(curves_picture(curve))
+    """Lines and pictures into a folder; what cannot be written is said on stderr and does not stop a training."""
+    try:
+        _replace(folder / CURVE_NAME, "".join(json.dumps(line) + "\n" for line in curve).encode())
+        _replace(folder / SAMPLES_PICTURE, sample_picture(trainer))
+        if curve:
+            _replace(folder / CURVES_PICTURE, curves_picture(curve))
+    except Exception as error:  # noqa: BLE001 - hours of training are worth more than a picture
+        print(f"curve and pictures are not up to date: {error!r}", file=sys.stderr, flush=True)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside and move: a kill must not leave half of a line that the resumed run cannot read."""
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(content)
+    partial.replace(path)

@@ -11,6 +11,7 @@ import argparse
 import copy
 import itertools
 import json
+import math
 import shlex
 import sys
 import time
@@ -28,7 +29,7 @@ from ml.artefact import save_generator
 from ml.cases import load_cases
 from ml.distributed import Team, join
 from ml.errors import TrainingError
-from ml.nets.autoencoder import Decoder, DeviceNoise, Encoder, FreshNoise, to_device
+from ml.nets.autoencoder import Decoder, DeviceNoise, Encoder, FreshNoise, half_pays, to_device
 from ml.nets.config import NetConfig
 from ml.nets.critics import CodeCritic, JointCritic
 from ml.patches import Case, PatchSampler, Population
@@ -37,7 +38,6 @@ from ml.pool import PatchPool
 Objective: TypeAlias = Literal["iae", "iae_content", "aae", "ae"]
 LOG_EVERY, CHECKPOINT_EVERY, VALIDATE_EVERY = 25, 200, 200
 VALIDATION_PATCHES = 64
-CRITERION = "content: L1 between low-passed patches of held-out patients and their reconstructions"
 BETAS = (0.5, 0.99)
 CHOICES = {"objective": ("iae", "iae_content", "aae", "ae"), "population": ("all", "normal")}
 GRADIENT_NORM = 5.0
@@ -71,8 +71,9 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 1 or self.pool < 0 or self.patience < 0:
-            raise TrainingError("Steps and batch must be at least 1, pool and patience at least 0.")
+        # A batch of one has no second patch whose code the critic could be shown beside the first.
+        if self.steps < 1 or self.batch < 2 or self.pool < 0 or self.patience < 0:
+            raise TrainingError("Steps must be at least 1, batch at least 2, pool and patience at least 0.")
         if not 0 <= self.validation_share <= 0.5:
             raise TrainingError("At most half of the patients can be held out for validation.")
         if self.patience and not self.validation_share:
@@ -89,11 +90,6 @@ class TrainConfig:
         return self.objective != "ae"
 
 
-def fast_matmul_available() -> bool:
-    """Whether this machine computes bfloat16 natively (then autocast pays)."""
-    return torch.cuda.is_available() or bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
-
-
 class Trainer:
     """Networks, optimisers and the state of the random numbers; one call of ``step`` is one update of each."""
 
@@ -102,7 +98,7 @@ class Trainer:
     ) -> None:
         torch.manual_seed(config.seed)
         self.net, self.config, self.device, self.done = net, config, torch.device(device), 0
-        self.team = team or Team()
+        self.team, self.case_names = team or Team(), [case.name for case in cases]
         self.best = {"step": 0, "content": float("inf")}
         kept, held_out = split_patients(cases, config.validation_share, seed=config.seed)
         seed = config.seed + 1_000_003 * self.team.rank
@@ -122,7 +118,7 @@ class Trainer:
             "code_critic": torch.optim.Adam(self.code_critic.parameters(), rate * 2, BETAS),
         }
         self.rates = {name: o.param_groups[0]["lr"] for name, o in self.optimisers.items()}
-        self.half = fast_matmul_available()
+        self.half = half_pays(self.device)
         # The networks start alike on every process; what is drawn from here on must differ.
         torch.manual_seed(seed)
 
@@ -249,30 +245,40 @@ class Trainer:
             for kept, new in zip(mean.parameters(), current.parameters(), strict=True):
                 kept.lerp_(new, 1 - keep)
 
+    def describe(self) -> dict[str, Any]:
+        """What a run must have in common with its checkpoint; other cases would be held out otherwise."""
+        return {"net": self.net.to_dict(), "train": asdict(self.config), "cases": self.case_names}
+
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on as if never stopped."""
+        """All that is needed to go on as if never stopped; the processes of a team must ask for it together.
+
+        They share everything but their random numbers, which stand side by side in ``random``.
+        """
+        on_device = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
         return {
             "done": self.done,
-            "config": {"net": self.net.to_dict(), "train": asdict(self.config)},
+            "config": self.describe(),
             "modules": {name: module.state_dict() for name, module in self.modules().items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-            "torch_rng": torch.get_rng_state(),
-            "device_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "random": self.team.gather({"host": torch.get_rng_state(), "device": on_device}),
             "drawn": self.sampler.drawn,
             "best": self.best,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from ``state``; raises TrainingError when it belongs to another configuration."""
-        if state["config"] != {"net": self.net.to_dict(), "train": asdict(self.config)}:
+        """Go on from ``state``; raises TrainingError for other settings, cases or numbers of processes."""
+        if state["config"] != self.describe():
             raise TrainingError("The checkpoint belongs to another configuration; choose another folder.")
+        if len(state["random"]) != self.team.size:
+            raise TrainingError(f"The checkpoint was written by {len(state['random'])} processes; start as many.")
         for name, module in self.modules().items():
             module.load_state_dict(state["modules"][name])
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-        torch.set_rng_state(state["torch_rng"].cpu())
-        if self.device.type == "cuda" and state["device_rng"] is not None:
-            torch.cuda.set_rng_state(state["device_rng"].cpu(), self.device)
+        own = state["random"][self.team.rank]
+        torch.set_rng_state(own["host"].cpu())
+        if self.device.type == "cuda" and own["device"] is not None:
+            torch.cuda.set_rng_state(own["device"].cpu(), self.device)
         self.sampler.drawn, self.best = int(state["drawn"]), dict(state["best"])
         self.done = int(state["done"])
 
@@ -289,32 +295,49 @@ def split_patients(cases: list[Case], share: float, *, seed: int) -> tuple[list[
 
 
 def write_checkpoint(trainer: Trainer, path: Path) -> None:
-    """Write beside and move, so that a kill never leaves half a file."""
-    partial = path.with_suffix(".partial")
-    torch.save(trainer.state(), partial)
-    partial.replace(path)
+    """Write beside and move, so that a kill never leaves half a file; one file for all processes of a team.
+
+    With a file each, a kill between two writes would leave processes at different steps.
+    """
+    state = trainer.state()
+    if trainer.team.leads:
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(path)
+
+
+def check_finite(log: dict[str, float], step: int) -> None:
+    """Raise TrainingError where a loss is no number any more, before it gets into a checkpoint."""
+    endless = [name for name, value in log.items() if not math.isfinite(value)]
+    if endless:
+        raise TrainingError(
+            f"The training came apart: {', '.join(endless)} is no number any more at step {step}. "
+            "Try a lower learning rate, another seed or another objective."
+        )
 
 
 def run(trainer: Trainer, folder: Path) -> None:
     """Train to the end, resuming from ``folder``.
 
-    Prints one JSON line for every 25 steps and keeps them in ``curve.jsonl``; every 200 steps it writes a
-    checkpoint, ``curves.png`` and ``samples.png``. With several processes each keeps its own checkpoint (its
-    random numbers are its own) and the first one speaks.
+    Prints one JSON line for every 25 steps; every 200 steps it writes them (``curve.jsonl``), ``curves.png``,
+    ``samples.png`` and a checkpoint. With several processes the first one writes and speaks. Raises TrainingError
+    when the folder holds another run or a loss is no number any more.
     """
     folder.mkdir(parents=True, exist_ok=True)
     team = trainer.team
-    checkpoint = folder / ("checkpoint.pt" if team.size == 1 else f"checkpoint-{team.rank}-of-{team.size}.pt")
+    checkpoint = folder / "checkpoint.pt"
     curve: list[dict[str, float]] = []
     if checkpoint.is_file():
         trainer.restore(torch.load(checkpoint, map_location=trainer.device, weights_only=True))
         curve = progress.read_curve(folder, until=trainer.done)
-        print(f"going on at step {trainer.done}", flush=True)
-    started = time.monotonic()
+        if team.leads:
+            print(f"going on at step {trainer.done}", flush=True)
+    started = time.monotonic() - (curve[-1]["seconds"] if curve else 0)
     while not trainer.finished:
         log = trainer.step()
         if trainer.done % VALIDATE_EVERY == 0 or trainer.done == trainer.config.steps:
             log |= trainer.validate()
+        check_finite(log, trainer.done)
         last = trainer.finished
         if trainer.done % LOG_EVERY == 0 or last:
             line = {"step": trainer.done, "seconds": round(time.monotonic() - started, 1)}
@@ -322,9 +345,10 @@ def run(trainer: Trainer, folder: Path) -> None:
             if team.leads:
                 print(json.dumps(curve[-1]), flush=True)
         if trainer.done % CHECKPOINT_EVERY == 0 or last:
-            write_checkpoint(trainer, checkpoint)
+            # The lines first: what a kill lets them have beyond the checkpoint is cut off when the run goes on.
             if team.leads:
                 progress.write(trainer, curve, folder)
+            write_checkpoint(trainer, checkpoint)
 
 
 def add_fields(parser: argparse.ArgumentParser, defaults: Any) -> None:
@@ -365,6 +389,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     run(trainer, options.out)
     if team.leads:
         save_generator(trainer, cases, options.out, name=options.name, command=command, data_note=options.data_note)
+    team.leave()
 
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ def to_device(module: ModuleT, device: torch.device) -> ModuleT:
     return module.to(device).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 
+def half_pays(device: torch.device) -> bool:
+    """Whether a device computes bfloat16 natively; elsewhere autocast is slower than float32."""
+    return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
+
+
 class NoiseSource(Protocol):
     """Where a decoder takes its noise maps from."""
 

@@ -127,24 +127,78 @@ def test_content_falls_within_a_few_steps(cases):
     assert np.mean(values[-10:]) < 0.85 * np.mean(values[:10])
 
 
-@pytest.mark.recipe
-def test_training_is_reproducible_and_a_killed_run_goes_on_as_if_never_stopped(cases, tmp_path, monkeypatch):
-    monkeypatch.setattr("ml.train.CHECKPOINT_EVERY", 2)
-    straight = train(cases, steps=5, folder=tmp_path / "a")
-    killed = train(cases, steps=5)
-    original, count = killed.step, iter(range(9))
+def kill_at(trainer, step, folder):
+    """Run a trainer into ``folder`` until it dies before a step."""
+    original = trainer.step
 
     def dies():
-        if next(count) == 3:
+        if trainer.done == step:
             raise KeyboardInterrupt
         return original()
 
-    killed.step = dies
+    trainer.step = dies
     with pytest.raises(KeyboardInterrupt):
-        run(killed, tmp_path / "b")
-    resumed = train(cases, steps=5, folder=tmp_path / "b")
-    assert resumed.done == 5
-    assert torch.equal(weights(straight), weights(resumed))
+        run(trainer, folder)
+
+
+def curve_of(folder):
+    lines = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+@pytest.mark.recipe
+@pytest.mark.parametrize("values", [{}, {"pool": 6}, {"pool": 6, "validation_share": 0.5, "patience": 1}])
+def test_training_is_reproducible_and_a_killed_run_goes_on_as_if_never_stopped(cases, tmp_path, monkeypatch, values):
+    for name in ("CHECKPOINT_EVERY", "VALIDATE_EVERY"):
+        monkeypatch.setattr(f"ml.train.{name}", 2)
+    monkeypatch.setattr("ml.train.LOG_EVERY", 1)
+    straight = train(cases, steps=5, folder=tmp_path / "a", **values)
+    kill_at(train(cases, steps=5, **values), 3, tmp_path / "b")
+    resumed = train(cases, steps=5, folder=tmp_path / "b", **values)
+    assert resumed.done == straight.done == 5
+    assert resumed.best == straight.best
+    for name, module in straight.modules().items():
+        for key, value in module.state_dict().items():
+            assert torch.equal(value, resumed.modules()[name].state_dict()[key]), key
+    assert curve_of(tmp_path / "a") == curve_of(tmp_path / "b")
+
+
+@pytest.mark.recipe
+def test_a_run_killed_while_it_waits_for_a_gain_stops_where_it_would_have_stopped(cases, tmp_path, monkeypatch):
+    for name in ("CHECKPOINT_EVERY", "VALIDATE_EVERY"):
+        monkeypatch.setattr(f"ml.train.{name}", 2)
+    values = {"steps": 40, "validation_share": 0.5, "patience": 3, "learning_rate": 0.0}
+    kill_at(train(cases, **values), 5, tmp_path)
+    assert train(cases, folder=tmp_path, **values).done == 8
+    assert train(cases, folder=tmp_path, **values).done == 8
+
+
+@pytest.mark.recipe
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), RuntimeError("no fonts")])
+def test_pictures_that_cannot_be_made_do_not_stop_a_training(cases, tmp_path, monkeypatch, capsys, failure):
+    def fails(*_):
+        raise failure
+
+    monkeypatch.setattr("ml.progress.curves_picture", fails)
+    assert train(cases, steps=2, folder=tmp_path).done == 2
+    assert (tmp_path / "checkpoint.pt").is_file()
+    assert repr(failure) in capsys.readouterr().err
+
+
+@pytest.mark.recipe
+def test_a_training_that_comes_apart_says_so_and_keeps_its_last_good_checkpoint(cases, tmp_path, monkeypatch):
+    monkeypatch.setattr("ml.train.CHECKPOINT_EVERY", 1)
+    trainer = train(cases, steps=9)
+    original = trainer.step
+
+    def breaks():
+        log = original()
+        return log | {"content": float("nan")} if trainer.done == 3 else log
+
+    trainer.step = breaks
+    with pytest.raises(TrainingError, match="content is no number any more at step 3"):
+        run(trainer, tmp_path)
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["done"] == 2
 
 
 @pytest.mark.recipe
@@ -152,6 +206,8 @@ def test_a_checkpoint_of_another_configuration_is_refused(cases, tmp_path):
     train(cases, steps=1, folder=tmp_path)
     with pytest.raises(TrainingError, match="another configuration"):
         train(cases, steps=2, folder=tmp_path)
+    with pytest.raises(TrainingError, match="another configuration"):
+        train(cases[:1], steps=1, folder=tmp_path)
 
 
 @pytest.mark.recipe
@@ -234,7 +290,7 @@ def test_a_run_stops_when_the_held_out_patients_gain_nothing(cases, tmp_path, mo
     config = TrainConfig(steps=40, batch=2, warm_steps=1, validation_share=0.5, patience=2, learning_rate=0.0)
     trainer = Trainer(cases, TINY, config)
     run(trainer, tmp_path)
-    assert trainer.done < 40
+    assert trainer.done == 3
     lines = [json.loads(line) for line in (tmp_path / "curve.jsonl").read_text().splitlines()]
     assert all("validation_content" in line for line in lines)
 
@@ -247,7 +303,12 @@ def test_patches_that_the_networks_cannot_halve_or_turn_are_refused(patch_zyx):
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [({"patience": 3}, "held-out"), ({"steps": 0}, "at least 1"), ({"validation_share": 0.9}, "half")],
+    [
+        ({"patience": 3}, "held-out"),
+        ({"steps": 0}, "at least 1"),
+        ({"batch": 1}, "at least 2"),
+        ({"validation_share": 0.9}, "half"),
+    ],
 )
 def test_impossible_schedules_are_refused(values, message):
     with pytest.raises(TrainingError, match=message):
@@ -266,31 +327,62 @@ def test_pictures_show_the_run_without_moving_it(cases, tmp_path):
 
 
 @pytest.mark.recipe
-def test_two_processes_keep_the_same_weights_from_different_patches(tmp_path):
+def test_two_processes_keep_the_same_weights_from_different_patches_and_stop_and_go_on_together(tmp_path):
     from ml.phantom.__main__ import main as make_phantoms
 
     make_phantoms(["--count", "2", "--seed", "1", "--out", str(tmp_path / "data"), "--slices", "12", "--pixels", "96"])
     script = tmp_path / "team.py"
     script.write_text(
-        "import sys, torch\n"
-        "from ml.distributed import join\n"
-        "from ml.nets.config import NetConfig\n"
-        "from ml.cases import load_cases\n"
-        "from ml.train import TrainConfig, Trainer\n"
-        "from pathlib import Path\n"
-        "torch.set_num_threads(1)\n"
-        "team, device = join('cpu')\n"
-        "net = NetConfig((8, 16, 16), (4.0, 3.0, 3.0), 8, 8)\n"
-        "cases = load_cases(Path(sys.argv[1]))\n"
-        "trainer = Trainer(cases, net, TrainConfig(steps=3, batch=2, warm_steps=1), device='cpu', team=team)\n"
-        "seen = trainer.sampler.patch(0).sum()\n"
-        "for _ in range(3): trainer.step()\n"
-        "total = sum(float(p.detach().double().sum()) for m in trainer.modules().values() for p in m.parameters())\n"
-        "Path(sys.argv[2], f'rank{team.rank}').write_text(f'{team.size} {total!r} {seen!r}')\n"
+        """
+import json, sys, torch
+from pathlib import Path
+from ml import train
+from ml.cases import load_cases
+from ml.distributed import join
+from ml.nets.config import NetConfig
+
+torch.set_num_threads(1)
+train.CHECKPOINT_EVERY = train.VALIDATE_EVERY = 2
+team, device = join("cpu")
+net, cases, out = NetConfig((8, 16, 16), (4.0, 3.0, 3.0), 8, 8), load_cases(Path(sys.argv[1])), Path(sys.argv[2])
+
+def trainer(**values):
+    config = train.TrainConfig(batch=2, warm_steps=1, validation_share=0.5, **values)
+    return train.Trainer(cases, net, config, device="cpu", team=team)
+
+def total(t):
+    return sum(float(p.detach().double().sum()) for m in t.modules().values() for p in m.parameters())
+
+straight = trainer(steps=5)
+seen = float(straight.sampler.patch(0).sum())
+train.run(straight, out / "a")
+killed = trainer(steps=5)
+step = killed.step
+
+def dies():
+    if killed.done == 3:
+        raise InterruptedError
+    return step()
+
+killed.step = dies
+try:
+    train.run(killed, out / "b")
+except InterruptedError:
+    pass
+resumed = trainer(steps=5)
+train.run(resumed, out / "b")
+waiting = trainer(steps=40, patience=2, learning_rate=0.0)
+train.run(waiting, out / "c")
+found = {"size": team.size, "seen": seen, "straight": total(straight), "resumed": total(resumed), "stop": waiting.done}
+(out / f"rank{team.rank}").write_text(json.dumps(found))
+team.leave()
+"""
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     subprocess.run([*command, str(tmp_path / "data"), str(tmp_path)], check=True, timeout=200, cwd=ROOT)
-    first, second = ((tmp_path / f"rank{n}").read_text().split() for n in (0, 1))
-    assert first[0] == "2"
-    assert first[1] == second[1]
-    assert first[2] != second[2]
+    first, second = (json.loads((tmp_path / f"rank{n}").read_text()) for n in (0, 1))
+    assert first["size"] == 2
+    assert first["straight"] == second["straight"] == first["resumed"] == second["resumed"]
+    assert first["stop"] == second["stop"] == 6
+    assert first["seen"] != second["seen"]
+    assert sorted(path.name for path in (tmp_path / "b").glob("checkpoint*")) == ["checkpoint.pt"]
