@@ -1,8 +1,12 @@
 """Training a generator as a job: live curves and pictures, cancelled or killed runs go on from their checkpoint."""
 
 import io
+import logging
+import math
+import pickle
 import shlex
 import tempfile
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,9 +31,13 @@ if TYPE_CHECKING:
     from ml.patches import Case
     from ml.train import Trainer
 
+logger = logging.getLogger(__name__)
+
 TRAIN_KIND = "synthesis.train"
 REPORT_EVERY_STEPS = 10
+REPORT_EVERY_SECONDS = 2.0
 SAVE_EVERY_STEPS = 100
+LONGEST_CURVE = 1000
 
 
 def order_training(
@@ -90,6 +98,7 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
                 (Path(scratch) / name).write_bytes(content)
             generator = generators.register(folder=Path(scratch), name=run.name, registered_by=owner)
         TrainingRun.objects.filter(pk=run.pk).update(generator=generator)
+        transaction.on_commit(lambda: discard_checkpoints(run))
         return {"generator": str(generator.pk), "digest": generator.digest}
 
     return write_result
@@ -130,24 +139,26 @@ def case_of(scan: Scan) -> "Case":
 
 
 def train(run: TrainingRun, trainer: "Trainer", context: JobContext) -> None:
-    """One report every few steps: it renews the lease and is where a cancellation is noticed."""
+    """A report every few steps or seconds: it renews the lease and is where a cancellation is noticed."""
+    from ml.train import check_finite
+
     curve = [point for point in run.curve if point["step"] <= trainer.done]
     total = trainer.config.steps
+    every = REPORT_EVERY_STEPS * math.ceil(total / (REPORT_EVERY_STEPS * LONGEST_CURVE))
+    reported = -math.inf
     while trainer.done < total:
+        if time.monotonic() - reported >= REPORT_EVERY_SECONDS or trainer.done % REPORT_EVERY_STEPS == 0:
+            reported = time.monotonic()
+            context.progress(trainer.done / total, f"step {trainer.done} of {total}")
         losses = trainer.step()
         done = trainer.done
+        check_finite(losses, done)
         if done % SAVE_EVERY_STEPS == 0 or done == total:
             save_checkpoint(run, trainer)
             save_samples(run, trainer)
-        if done % REPORT_EVERY_STEPS == 0 or done == total:
+        if done % every == 0 or done == total:
             curve.append({"step": done, **{name: round(value, 4) for name, value in losses.items()}})
             TrainingRun.objects.filter(pk=run.pk).update(curve=curve)
-            context.progress(done / total, f"step {done} of {total}")
-
-
-def replace_bytes(key: str, content: bytes) -> None:
-    default_storage.delete(key)
-    storage.save_bytes(key, content)
 
 
 def save_checkpoint(run: TrainingRun, trainer: "Trainer") -> None:
@@ -155,9 +166,14 @@ def save_checkpoint(run: TrainingRun, trainer: "Trainer") -> None:
 
     buffer = io.BytesIO()
     torch.save(trainer.state(), buffer)
-    # Written under its step's name first: a kill between the two leaves at least the older one.
+    # Written under its own name first: a kill while writing leaves the older one, which restore falls back to.
     storage.save_bytes(f"{run.folder}/checkpoint-{trainer.done}-{uuid.uuid4().hex[:8]}.pt", buffer.getvalue())
     for name in sorted(checkpoints(run), key=checkpoint_step)[:-1]:
+        default_storage.delete(f"{run.folder}/{name}")
+
+
+def discard_checkpoints(run: TrainingRun) -> None:
+    for name in checkpoints(run):
         default_storage.delete(f"{run.folder}/{name}")
 
 
@@ -174,17 +190,27 @@ def checkpoint_step(name: str) -> int:
 
 
 def restore(run: TrainingRun, trainer: "Trainer") -> None:
+    """Go on from the newest checkpoint that is whole; a worker killed while writing leaves half of one."""
     import torch
 
-    names = sorted(checkpoints(run), key=checkpoint_step)
-    if names:
-        content = storage.load_bytes(f"{run.folder}/{names[-1]}")
-        trainer.restore(torch.load(io.BytesIO(content), map_location=trainer.device, weights_only=True))
+    for name in sorted(checkpoints(run), key=checkpoint_step, reverse=True):
+        key = f"{run.folder}/{name}"
+        try:
+            state = torch.load(io.BytesIO(storage.load_bytes(key)), map_location=trainer.device, weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError):
+            logger.warning("damaged checkpoint removed", extra={"key": key})
+            default_storage.delete(key)
+            continue
+        trainer.restore(state)
+        return
 
 
 def save_samples(run: TrainingRun, trainer: "Trainer") -> None:
     from ml.progress import sample_picture
 
-    key = f"{run.folder}/samples-{trainer.done}.png"
-    replace_bytes(key, sample_picture(trainer))
+    key = f"{run.folder}/samples-{trainer.done}-{uuid.uuid4().hex[:8]}.png"
+    storage.save_bytes(key, sample_picture(trainer))
+    older = TrainingRun.objects.values_list("samples_key", flat=True).get(pk=run.pk)
     TrainingRun.objects.filter(pk=run.pk).update(samples_key=key)
+    if older:
+        default_storage.delete(older)

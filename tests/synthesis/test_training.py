@@ -1,11 +1,16 @@
 """Training as a job: it learns, shows what it does, and goes on after a kill as if nothing had happened."""
 
-import pytest
+from types import SimpleNamespace
 
+import pytest
+from django.core.files.storage import default_storage
+
+from ctplatform.datasets import storage
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import Job, JobStatus
+from ml.errors import TrainingError
 from synthesis import training
 from synthesis.models import TrainingRun
 from tests.factories import make_scan, make_user
@@ -93,6 +98,79 @@ def test_a_cancelled_training_keeps_its_curve(scan, monkeypatch):
     run.refresh_from_db()
     assert run.job.status == JobStatus.CANCELLED
     assert [point["step"] for point in run.curve] == [2, 4]
+
+
+def test_half_a_checkpoint_is_passed_over_and_one_picture_is_kept(scan):
+    run = order(scan)
+    trainer = make_trainer(run, scan)
+    for _ in range(2):
+        trainer.step()
+        training.save_checkpoint(run, trainer)
+        training.save_samples(run, trainer)
+    (whole,) = training.checkpoints(run)
+    content = storage.load_bytes(f"{run.folder}/{whole}")
+    storage.save_bytes(f"{run.folder}/checkpoint-9-killed.pt", content[: len(content) // 2])
+    storage.save_bytes(f"{run.folder}/checkpoint-10-killed.pt", b"")
+    again = make_trainer(run, scan)
+    training.restore(run, again)
+    assert again.done == 2
+    assert training.checkpoints(run) == [whole]
+    run.refresh_from_db()
+    pictures = [name for name in default_storage.listdir(run.folder)[1] if name.startswith("samples-2")]
+    assert [f"{run.folder}/{name}" for name in pictures] == [run.samples_key]
+    assert not [name for name in default_storage.listdir(run.folder)[1] if name.startswith("samples-1")]
+    training.discard_checkpoints(run)
+    assert training.checkpoints(run) == []
+
+
+def make_trainer(run, scan):
+    from ml.nets.config import NetConfig
+    from ml.train import TrainConfig, Trainer
+
+    config = TrainConfig(**run.config)
+    return Trainer([training.case_of(scan)], NetConfig(noise=config.adversarial), config, device="cpu")
+
+
+def test_a_long_training_keeps_a_curve_that_a_page_can_draw(scan, monkeypatch):
+    monkeypatch.setattr(training, "REPORT_EVERY_STEPS", 1)
+    monkeypatch.setattr(training, "LONGEST_CURVE", 3)
+    monkeypatch.setattr(training, "save_checkpoint", lambda *_: None)
+    monkeypatch.setattr(training, "save_samples", lambda *_: None)
+
+    run, context = order(scan), Context()
+    training.train(run, Steps(), context)
+    run.refresh_from_db()
+    assert [point["step"] for point in run.curve] == [4, 8, 10]
+    assert context.said == [f"step {step} of 10" for step in range(10)]
+
+
+def test_a_training_that_came_apart_says_so_and_keeps_its_last_checkpoint(scan, monkeypatch):
+    monkeypatch.setattr(training, "SAVE_EVERY_STEPS", 1)
+    monkeypatch.setattr(training, "save_checkpoint", lambda run, trainer: saved.append(trainer.done))
+    monkeypatch.setattr(training, "save_samples", lambda *_: None)
+    saved: list[int] = []
+    with pytest.raises(TrainingError, match="content is no number any more at step 3"):
+        training.train(order(scan), Steps(broken_at=3), Context())
+    assert saved == [1, 2]
+
+
+class Steps:
+    """As much of a trainer as the loop needs."""
+
+    def __init__(self, broken_at=0):
+        self.config, self.done, self.broken_at = SimpleNamespace(steps=10), 0, broken_at
+
+    def step(self):
+        self.done += 1
+        return {"content": float("nan") if self.done == self.broken_at else 1.0}
+
+
+class Context:
+    def __init__(self):
+        self.said = []
+
+    def progress(self, fraction, message=""):
+        self.said.append(message)
 
 
 def test_the_page_shows_curves_to_its_owner_only(scan, client, monkeypatch):
