@@ -129,6 +129,15 @@ def test_rejecting_needs_a_reason_and_stays_counted(source):
     assert SynthesisJob.objects.filter(review=Review.REJECTED, review_reason="Seam").count() == 1
 
 
+def test_a_reason_is_measured_as_the_browser_measured_it(source):
+    synthesis = finish(order(source))
+    lines = "\r\n".join(["x" * 99] * 3)
+    services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason=lines + "\r\n")
+    assert synthesis.review_reason == lines.replace("\r", "")
+    with pytest.raises(DomainError, match="has 301 characters"):
+        services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason="x" * 301)
+
+
 def test_nothing_is_reviewed_before_there_is_a_result(source):
     with pytest.raises(ConflictError, match="no result"):
         services.review(synthesis=order(source), reviewer=source.dataset.owner, accept=True)
