@@ -5,4 +5,4 @@ class SynthesisConfig(AppConfig):
     name = "synthesis"
 
     def ready(self) -> None:
-        from synthesis import jobs  # noqa: F401 - registers the kinds of work
+        from synthesis import clearing, jobs  # noqa: F401 - listens to deletions; registers the kinds of work

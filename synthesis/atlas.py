@@ -4,6 +4,7 @@ import io
 import uuid
 from typing import Any
 
+import numpy as np
 from django.db import transaction
 
 from ctplatform.accounts.models import User
@@ -11,7 +12,7 @@ from ctplatform.datasets import storage
 from ctplatform.datasets.models import Dataset, MaskKind, Origin, Scan
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
-from ctplatform.jobs.models import Queue
+from ctplatform.jobs.models import JobStatus, Queue
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.errors import MlError
 from synthesis import generators
@@ -24,11 +25,17 @@ MAX_SCANS = 150
 
 
 def order_atlas(*, ordered_by: User, generator: Generator, dataset: Dataset, seed: int = 0) -> SignatureAtlas:
-    """Ask for an atlas of the dataset's own scans; those edited here are left out."""
+    """Ask for an atlas of the dataset's own scans; those edited here are left out. One that is under way is shared."""
     if ordered_by.is_rater or not Dataset.objects.visible_to(ordered_by).filter(pk=dataset.pk).exists():
         raise DomainError("This dataset is not shared with you.")
+    generators.check_usable(generator)
     if not source_scans(dataset).exists():
         raise DomainError("No scan of this dataset has a liver mask. Import or estimate one first.")
+    waiting = SignatureAtlas.objects.filter(
+        generator=generator, dataset=dataset, seed=seed, job__status__in=[JobStatus.QUEUED, JobStatus.RUNNING]
+    ).first()
+    if waiting is not None:
+        return waiting
     atlas_id = uuid.uuid4()
     with transaction.atomic():
         job = jobs.enqueue(
@@ -47,13 +54,27 @@ def source_scans(dataset: Dataset) -> Any:
     return scans.distinct().order_by("name", "pk")
 
 
+def drawn(samples: list[Any], generator: Any) -> Any:
+    from ml.atlas import assemble
+
+    try:
+        with np.errstate(all="ignore"):
+            made = assemble(samples, generator)
+    except np.linalg.LinAlgError:
+        made = None
+    if made is None or not all(np.isfinite(part).all() for part in (made.coordinates, made.explained_variance_ratio)):
+        raise DomainError("This generator's signatures are not numbers or are all the same, so they can't be drawn.")
+    return made
+
+
 def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
     from PIL import Image
 
-    from ml.atlas import TILE_COLUMNS, TILE_PX, assemble, sample
+    from ml.atlas import TILE_COLUMNS, TILE_PX, sample
 
     atlas = SignatureAtlas.objects.select_related("generator", "dataset").get(pk=payload["atlas"])
-    scans = list(source_scans(atlas.dataset)[:MAX_SCANS])
+    all_scans = source_scans(atlas.dataset)
+    scans = list(all_scans[:MAX_SCANS])
     try:
         generator = generators.load(atlas.generator)
         context.report_device(str(generator.device))
@@ -62,7 +83,7 @@ def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
             context.progress(0.9 * number / len(scans), f"scan {number + 1} of {len(scans)}")
             samples.append(sample(case_of(scan), generator, lesions=LESIONS_PER_SCAN, seed=atlas.seed + number))
         context.progress(0.92, "encoding")
-        made = assemble(samples, generator)
+        made = drawn(samples, generator)
     except MlError as error:
         raise DomainError(str(error)) from error
     owners = [scan for scan, part in zip(scans, samples, strict=True) for _ in part.places]
@@ -80,6 +101,8 @@ def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
     ]
     content = {
         "explained_variance_ratio": [round(float(share), 4) for share in made.explained_variance_ratio],
+        "scans": len(scans),
+        "scans_left_out": all_scans.count() - len(scans),
         "tile_px": TILE_PX,
         "tile_columns": TILE_COLUMNS,
         "points": points,

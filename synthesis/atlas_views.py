@@ -14,6 +14,7 @@ from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin, current_user
 from synthesis.atlas import order_atlas
 from synthesis.models import Generator, SignatureAtlas
+from synthesis.waiting import WaitingPageMixin
 
 
 class OrderAtlasView(StaffPageMixin, View):
@@ -31,7 +32,7 @@ class OrderAtlasView(StaffPageMixin, View):
             return redirect(generator)
 
 
-class AtlasView(StaffPageMixin, DetailView[SignatureAtlas]):
+class AtlasView(WaitingPageMixin, StaffPageMixin, DetailView[SignatureAtlas]):
     template_name = "synthesis/atlas.html"
     context_object_name = "atlas"
 

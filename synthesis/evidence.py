@@ -1,6 +1,6 @@
-"""What was measured of a generator: the optional reports beside its weights, checked and ready to be shown.
+"""What comes beside a generator's weights: its card and what was measured of it, checked and ready to be shown.
 
-`python -m ml.reproduce` writes them. They come with an upload, so nothing in them is taken on trust.
+`python -m ml.train` and `python -m ml.reproduce` write them. They come with an upload: nothing is taken on trust.
 """
 
 import json
@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ctplatform.errors import DomainError
+from ml.card import CARD_NAME
 
 REALISM_NAME, CLASSIFICATION_NAME = "realism.json", "classification.json"
 REPORT_FILES = (REALISM_NAME, CLASSIFICATION_NAME)
+RECEIVED = "received"  # beside the reports: who brought each of them, and when
+WRITERS = {CARD_NAME: "ml.train", REALISM_NAME: "ml.reproduce", CLASSIFICATION_NAME: "ml.reproduce"}
 MAX_REPORT_BYTES = 4 * 1024**2
+MAX_NESTING = 20
+LARGEST_INTEGER = 2**53
 MAX_ROWS = 400
 HEADLINE_CLASSIFIER = "LinearSVM"
 AUC_TARGET = 0.60
@@ -62,7 +67,6 @@ class ClassifierRow:
     accuracy: Interval
     sensitivity: Interval
     specificity: Interval
-    auc: Interval | None
     counts: str
 
 
@@ -72,17 +76,52 @@ def read_reports(folder: Path) -> dict[str, Any]:
 
 
 def parse(name: str, content: bytes) -> Any:
-    """One report's JSON, refused when it is too large or is not what `ml.reproduce` writes."""
+    """One file's JSON, refused when it is too large or is not what its writer writes."""
     if len(content) > MAX_REPORT_BYTES:
         raise DomainError(f"{name} has {len(content)} bytes; at most {MAX_REPORT_BYTES} are taken.")
     try:
         values = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise DomainError(f"{name} is not readable JSON. Upload the file that python -m ml.reproduce wrote.") from error
-    wanted = dict if name == REALISM_NAME else list
+        raise DomainError(
+            f"{name} is not readable JSON. Upload the file that python -m {WRITERS[name]} wrote."
+        ) from error
+    wanted = list if name == CLASSIFICATION_NAME else dict
     if not isinstance(values, wanted):
-        raise DomainError(f"{name} does not hold what python -m ml.reproduce writes.")
-    return values
+        raise DomainError(f"{name} does not hold what python -m {WRITERS[name]} writes.")
+    return storable(name, values)
+
+
+def storable(name: str, value: Any, nesting: int = MAX_NESTING) -> Any:
+    """The same values as every database and every reader of JSON takes them; what is not a number becomes null."""
+    if nesting < 0:
+        raise DomainError(f"{name} is nested deeper than python -m {WRITERS[name]} writes.")
+    if isinstance(value, str):
+        return value.replace("\0", "").encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {storable(name, key): storable(name, part, nesting - 1) for key, part in value.items()}
+    if isinstance(value, list):
+        return [storable(name, part, nesting - 1) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        return None
+    return value
+
+
+def check_measured(reports: dict[str, Any], digest: object) -> None:
+    """A realism report names the weights it was measured on; those of other weights say nothing of these."""
+    measured = _mapping(reports.get(REALISM_NAME)).get("generator_sha256")
+    if measured is not None and measured != digest:
+        raise DomainError(f"{REALISM_NAME} was measured on other weights than those of this card.")
+
+
+def received(reports: Any) -> dict[str, str]:
+    """Who brought which report, for the page; by the names realism and classification."""
+    known = _mapping(_mapping(reports).get(RECEIVED))
+    entries = {name.removesuffix(".json"): _mapping(known.get(name)) for name in REPORT_FILES}
+    return {
+        name: _said("{by}, {at}", {**entry, "at": str(entry.get("at", ""))[:10]}) for name, entry in entries.items()
+    }
 
 
 def facts(card: Any) -> list[tuple[str, str]]:
@@ -95,10 +134,10 @@ def facts(card: Any) -> list[tuple[str, str]]:
         ("Limits", values.get("limits")),
         ("Objective", train.get("objective")),
         ("Patches", {"all": "all liver", "normal": "normal-appearing liver only"}.get(str(train.get("population")))),
-        ("Training", f"{values.get('steps_done')} steps of {train.get('batch')} patches, seed {train.get('seed')}"),
-        ("Data", f"{data.get('cases')} scans with {data.get('lesions')} lesions. {data.get('note') or ''}"),
-        ("Patch", f"{net.get('patch_zyx')} samples (z, y, x) of {net.get('spacing_zyx_mm')} mm"),
-        ("Signature", f"{net.get('code_size')} numbers"),
+        ("Training", _said("{steps_done} steps of {batch} patches, seed {seed}", values | train)),
+        ("Data", _said("{cases} scans with {lesions} lesions. {note}", data | {"note": data.get("note") or ""})),
+        ("Patch", _said("{patch_zyx} samples (z, y, x) of {spacing_zyx_mm} mm", net)),
+        ("Signature", _said("{code_size} numbers", net)),
         ("Variance of PC 1-3 of single codes", ", ".join(f"{share:.0f} %" for share in shares)),
         ("Made with", values.get("command")),
     ]
@@ -150,7 +189,7 @@ def _gate_line(entry: dict[str, Any]) -> GateLine:
         )
     unit = str(entry.get("unit", ""))[:12]
     asked = "" if target is None else f"{words.get(str(entry.get('comparison')), '')} {target:.3g} {unit}".strip()
-    verdict = {True: PASSED, False: MISSED}.get(passed, NOT_MEASURED) if isinstance(passed, bool) else NOT_MEASURED
+    verdict = (PASSED if passed else MISSED) if isinstance(passed, bool) else NOT_MEASURED
     return GateLine(
         name=str(entry.get("name", ""))[:160],
         value=shown,
@@ -170,7 +209,6 @@ def classifier_rows(classification: Any) -> list[ClassifierRow]:
         accuracy, sensitivity, specificity = rates
         if accuracy is None or sensitivity is None or specificity is None:
             continue
-        counts = [found.get(name) for name in ("lesions", "normals", "patients")]
         rows.append(
             ClassifierRow(
                 features=str(found.get("features", ""))[:80],
@@ -179,11 +217,18 @@ def classifier_rows(classification: Any) -> list[ClassifierRow]:
                 accuracy=accuracy,
                 sensitivity=sensitivity,
                 specificity=specificity,
-                auc=_interval(found.get("auc")),
-                counts="{} + {} patches of {} patients".format(*counts) if all(counts) else "",
+                counts=_said("{lesions} + {normals} patches of {patients} patients", found),
             )
         )
     return sorted(rows, key=lambda row: -row.accuracy.value)
+
+
+def _said(sentence: str, values: dict[str, Any]) -> str:
+    """The sentence with its values in place; nothing at all when one is missing."""
+    try:
+        return sentence.format_map({name: str(value)[:200] for name, value in values.items() if value is not None})
+    except KeyError:
+        return ""
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -195,13 +240,16 @@ def _sequence(value: Any) -> Sequence[Any]:
 
 
 def _number(value: Any) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > LARGEST_INTEGER:
+        return None
+    return float(value) if math.isfinite(value) else None
 
 
 def _interval(value: Any) -> Interval | None:
-    numbers = [_number(part) for part in _sequence(value)]
-    if len(numbers) != 3 or any(number is None for number in numbers):
+    """A share (an accuracy, an area) with its interval; nothing else lies between 0 and 1."""
+    parts = _sequence(value)
+    numbers = [number for number in map(_number, parts) if number is not None and 0 <= number <= 1]
+    if len(parts) != 3 or len(numbers) != 3:
         return None
-    point, low, high = (number for number in numbers if number is not None)
+    point, low, high = numbers
     return Interval(value=point, low=low, high=high)

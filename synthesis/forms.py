@@ -33,10 +33,17 @@ def contrast_field(label: str, initial: float) -> forms.FloatField:
     return forms.FloatField(label=label, min_value=MIN_CONTRAST_HU, max_value=MAX_CONTRAST_HU, initial=initial)
 
 
-def seed_field() -> forms.IntegerField:
-    return forms.IntegerField(
-        min_value=0, max_value=MAX_SEED, initial=1, help_text="The same seed gives the same voxels"
-    )
+def seed_field(help_text: str = "The same seed gives the same voxels") -> forms.IntegerField:
+    return forms.IntegerField(min_value=0, max_value=MAX_SEED, initial=1, help_text=help_text)
+
+
+class ScansField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Scans to tick; names are unique within a dataset only."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj} · {obj.dataset}"
 
 
 class GeneratorForm(forms.Form):
@@ -58,30 +65,28 @@ class RegistrationForm(forms.Form):
 
 
 OBJECTIVES = [
-    ("iae_content", "Implicit autoencoder with content term (recommended)"),
-    ("iae", "Implicit autoencoder, adversarial terms only"),
+    ("iae_content", "Implicit autoencoder, with content"),
+    ("iae", "Implicit autoencoder, critics only"),
     ("aae", "Adversarial autoencoder"),
     ("ae", "Plain autoencoder"),
 ]
 
 
 POPULATIONS = [
-    ("all", "All liver, half of the patches near lesions (recommended)"),
+    ("all", "All liver, half of it near lesions"),
     ("normal", "Normal-appearing liver only"),
 ]
 
 
 class TrainingForm(forms.Form):
     name = forms.CharField(max_length=120)
-    scans = forms.ModelMultipleChoiceField(
-        queryset=Scan.objects.none(), widget=forms.CheckboxSelectMultiple, label="Scans"
-    )
-    objective = forms.ChoiceField(choices=OBJECTIVES)
-    population = forms.ChoiceField(label="Patches", choices=POPULATIONS)
+    scans = ScansField(queryset=Scan.objects.none(), label="Scans")
+    objective = forms.ChoiceField(choices=OBJECTIVES, help_text="The first is recommended")
+    population = forms.ChoiceField(label="Patches", choices=POPULATIONS, help_text="The first is recommended")
     steps = forms.IntegerField(
         min_value=10, max_value=1_000_000, initial=3000, help_text="About 0.3 to 1 second each on a CPU core"
     )
-    seed = seed_field()
+    seed = seed_field("The same seed gives the same weights on the same machine")
 
     def __init__(self, *args: Any, scans: QuerySet[Scan], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -130,9 +135,7 @@ class RemovalForm(GeneratorForm):
 
 
 class BatchForm(GeneratorForm):
-    scans = forms.ModelMultipleChoiceField(
-        queryset=Scan.objects.none(), widget=forms.CheckboxSelectMultiple, label="Scans"
-    )
+    scans = ScansField(queryset=Scan.objects.none(), label="Scans")
     per_scan = forms.IntegerField(label="Lesions per scan", min_value=1, max_value=10, initial=1)
     kinds = forms.MultipleChoiceField(
         label="Types", choices=LESION_KIND_CHOICES, initial=["hypodense"], widget=forms.CheckboxSelectMultiple

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.utils import timezone
 
 from ctplatform.accounts.models import User
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 REGISTER_KIND = "synthesis.register"
 ARTEFACT_FILES = (CARD_NAME, WEIGHTS_NAME)
-MAX_CARD_BYTES = 4 * 1024**2
 MAX_WEIGHTS_BYTES = 1024**3
 
 
@@ -44,12 +44,14 @@ def register(*, folder: Path, name: str, registered_by: User) -> Generator:
     except ArtefactError as error:
         raise DomainError(f"This generator can't be registered: {error}") from error
     reports = evidence.read_reports(folder)
+    evidence.check_measured(reports, loaded.digest)
+    if reports:
+        reports[evidence.RECEIVED] = {
+            name: {"by": str(registered_by), "at": timezone.now().isoformat()} for name in reports
+        }
     existing = Generator.objects.filter(digest=loaded.digest).first()
     if existing is not None:
-        # The same weights measured again or more fully.
-        existing.reports = existing.reports | reports
-        existing.save(update_fields=["reports"])
-        return existing
+        return add_reports(existing, reports) if reports else existing
     prefix = f"generators/{loaded.digest}"
     for file_name in ARTEFACT_FILES:
         key = f"{prefix}/{file_name}"
@@ -58,11 +60,21 @@ def register(*, folder: Path, name: str, registered_by: User) -> Generator:
     return Generator.objects.create(
         name=name,
         digest=loaded.digest,
-        card=loaded.card,
+        card=evidence.storable(CARD_NAME, loaded.card),
         reports=reports,
         storage_prefix=prefix,
         registered_by=registered_by,
     )
+
+
+def add_reports(generator: Generator, reports: dict[str, Any]) -> Generator:
+    """The same weights measured again or more fully: the newer report of a name replaces the older."""
+    with transaction.atomic():
+        held = Generator.objects.select_for_update().get(pk=generator.pk)
+        received = held.reports.get(evidence.RECEIVED, {}) | reports.get(evidence.RECEIVED, {})
+        held.reports = held.reports | reports | {evidence.RECEIVED: received}
+        held.save(update_fields=["reports"])
+    return held
 
 
 def order_registration(
@@ -77,16 +89,14 @@ def order_registration(
     """Take an uploaded artefact; a worker loads it before it is registered, because that needs the networks."""
     if ordered_by.is_rater:
         raise DomainError("Raters do not register generators.")
-    for part, limit in ((card, MAX_CARD_BYTES), (weights, MAX_WEIGHTS_BYTES)):
-        if (part.size or 0) > limit:
-            raise DomainError(f"{part.name} has {part.size} bytes; at most {limit} are taken.")
-    parts = dict(zip(ARTEFACT_FILES, (card, weights), strict=True))
-    for file_name, report in zip(evidence.REPORT_FILES, (realism, classification), strict=True):
-        if report is not None:
-            # Refused here, where the person still has the form before them.
-            evidence.parse(file_name, report.read(evidence.MAX_REPORT_BYTES + 1))
-            report.seek(0)
-            parts[file_name] = report
+    if (weights.size or 0) > MAX_WEIGHTS_BYTES:
+        raise DomainError(f"{weights.name} has {weights.size} bytes; at most {MAX_WEIGHTS_BYTES} are taken.")
+    files = (CARD_NAME, card), *zip(evidence.REPORT_FILES, (realism, classification), strict=True)
+    described = {file_name: part for file_name, part in files if part is not None}
+    # Refused here, where the person still has the form before them.
+    values = {file_name: _read(file_name, part) for file_name, part in described.items()}
+    evidence.check_measured(values, values[CARD_NAME].get("weights_sha256"))
+    parts = {WEIGHTS_NAME: weights, **described}
     staged = f"uploads/generators/{uuid.uuid4()}"
     for file_name, part in parts.items():
         default_storage.save(f"{staged}/{file_name}", part)
@@ -100,6 +110,12 @@ def order_registration(
     )
 
 
+def _read(file_name: str, part: UploadedFile[Any]) -> Any:
+    values = evidence.parse(file_name, part.read(evidence.MAX_REPORT_BYTES + 1))
+    part.seek(0)
+    return values
+
+
 def run_registration(payload: dict[str, Any], context: JobContext) -> WriteResult:
     owner = Job.objects.select_related("owner").get(pk=context.job_id).owner
 
@@ -107,6 +123,7 @@ def run_registration(payload: dict[str, Any], context: JobContext) -> WriteResul
         with fetched(payload["staged"]) as folder:
             generator = register(folder=folder, name=payload["name"], registered_by=owner)
         discard_staged(payload, "")
+        Job.objects.filter(pk=context.job_id).update(result_url=generator.get_absolute_url())
         return {"generator": str(generator.pk), "digest": generator.digest}
 
     return write_result
@@ -150,7 +167,7 @@ def _load(digest: str, storage_prefix: str) -> LoadedGenerator:
 
 
 def retire(*, generator: Generator, user: User, reason: str) -> None:
-    """No new orders; what was made with it stays."""
+    """No new orders; what was made with it stays, and what was ordered before is still made."""
     check_may_decide(user)
     if not reason.strip():
         raise DomainError("Say why the generator is retired; whoever finds its edits later will ask.")
@@ -165,6 +182,11 @@ def reinstate(*, generator: Generator, user: User) -> None:
     decided = {"retired_at": None, "retired_by": None, "retirement_reason": ""}
     if not Generator.objects.filter(pk=generator.pk, retired_at__isnull=False).update(**decided):
         raise ConflictError("This generator is in use already.")
+
+
+def check_usable(generator: Generator) -> None:
+    if generator.retired_at is not None:
+        raise ConflictError(f"The generator {generator} is retired. Choose another one.")
 
 
 def check_may_decide(user: User) -> None:

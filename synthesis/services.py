@@ -15,12 +15,14 @@ from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue
 from ml.editing.spec import LesionSpec
 from ml.errors import SpecError
+from synthesis.generators import check_usable
 from synthesis.models import Generator, Operation, Review, SynthesisJob
 from synthesis.placement import PlacementRules
 
 EDIT_KIND = "synthesis.edit"
 BATCH_KIND = "synthesis.batch"
 MAX_BATCH = 500
+MAX_REASON = 300
 
 
 def order_insertion(
@@ -130,14 +132,18 @@ def review(*, synthesis: SynthesisJob, reviewer: User, accept: bool, reason: str
     """Accept or reject a result. Both stay counted; a rejection needs its reason."""
     if synthesis.result_scan is None:
         raise ConflictError("There is no result to review yet.")
-    if not accept and not reason.strip():
+    # Browsers count a line's end once and send two characters.
+    reason = reason.replace("\r\n", "\n").strip()
+    if len(reason) > MAX_REASON:
+        raise DomainError(f"The reason has {len(reason)} characters; at most {MAX_REASON} are kept. Shorten it.")
+    if not accept and not reason:
         raise DomainError("Say in a few words why the result is rejected: the reason is part of the study's record.")
     with transaction.atomic():
         scan = Scan.objects.select_for_update().get(pk=synthesis.result_scan.pk)
         scan.import_report["synthesis"]["accepted"] = accept
         scan.save(update_fields=["import_report"])
         synthesis.review = Review.ACCEPTED if accept else Review.REJECTED
-        synthesis.review_reason = reason.strip()
+        synthesis.review_reason = reason
         synthesis.reviewed_by = reviewer
         synthesis.reviewed_at = timezone.now()
         synthesis.save(update_fields=["review", "review_reason", "reviewed_by", "reviewed_at"])
@@ -145,8 +151,7 @@ def review(*, synthesis: SynthesisJob, reviewer: User, accept: bool, reason: str
 
 
 def _check_source(scan: Scan, generator: Generator) -> None:
-    if generator.retired_at is not None:
-        raise ConflictError(f"The generator {generator} is retired. Choose another one.")
+    check_usable(generator)
     if not scan.masks.filter(kind=MaskKind.LIVER).exists():
         raise DomainError(
             f"{scan.name} has no liver mask, so the edit could not respect the liver's border. "

@@ -21,6 +21,7 @@ from synthesis.forms import BatchForm, InsertionForm, RegistrationForm, RemovalF
 from synthesis.generators import order_registration, reinstate, retire
 from synthesis.models import Generator, SignatureAtlas, SynthesisJob, SynthesisJobQuerySet, TrainingRun
 from synthesis.training import order_training
+from synthesis.waiting import WaitingPageMixin
 
 PER_PAGE = 30
 PANEL_ORDERS = 8
@@ -142,7 +143,7 @@ class BatchView(SourceScansMixin, StaffPageMixin, FormView[BatchForm]):
         return redirect("jobs:job", pk=job.pk)
 
 
-class ReviewView(StaffPageMixin, DetailView[SynthesisJob]):
+class ReviewView(WaitingPageMixin, StaffPageMixin, DetailView[SynthesisJob]):
     """Before, after and difference, side by side, and the decision."""
 
     template_name = "synthesis/review.html"
@@ -179,6 +180,7 @@ class DecideView(StaffPageMixin, View):
 
 class GeneratorListView(StaffPageMixin, ListView[Generator]):
     template_name = "synthesis/generators.html"
+    paginate_by = PER_PAGE
     queryset = Generator.objects.select_related("registered_by")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -213,7 +215,7 @@ class OrderTrainingView(SourceScansMixin, StaffPageMixin, FormView[TrainingForm]
         return redirect(run)
 
 
-class TrainingView(StaffPageMixin, DetailView[TrainingRun]):
+class TrainingView(WaitingPageMixin, StaffPageMixin, DetailView[TrainingRun]):
     template_name = "synthesis/training.html"
     context_object_name = "run"
 
@@ -229,7 +231,11 @@ class TrainingSamplesView(TrainingView):
         run = self.get_object()
         if not run.samples_key:
             raise Http404
-        return HttpResponse(load_bytes(run.samples_key), content_type="image/png")
+        try:
+            return HttpResponse(load_bytes(run.samples_key), content_type="image/png")
+        except FileNotFoundError:
+            # The training has just put a newer picture in its place.
+            raise Http404 from None
 
 
 class GeneratorView(StaffPageMixin, DetailView[Generator]):
@@ -248,6 +254,7 @@ class GeneratorView(StaffPageMixin, DetailView[Generator]):
             datasets=Dataset.objects.visible_to(user),
             atlases=SignatureAtlas.objects.visible_to(user).filter(generator=self.object).select_related("job"),
             areas=areas_figure(areas).svg(name="areas") if areas else "",
+            received=evidence.received(reports),
             classifiers=rows,
             classifiers_figure=classifiers_figure(headline).svg(name="classifiers") if headline else "",
             **kwargs,

@@ -90,7 +90,26 @@ def test_a_cancelled_atlas_leaves_nothing_and_can_be_tried_again(phantom_scan, g
     jobs.cancel(job=ordered.job)
     client.force_login(owner)
     assert "Try again" in client.get(ordered.get_absolute_url()).content.decode()
-    assert client.get(ordered.get_absolute_url() + "points.json").status_code == 404
+    for tail in ("points.json", "pictures.png"):
+        assert client.get(ordered.get_absolute_url() + tail).status_code == 404
+    client.post(f"/jobs/{ordered.job_id}/retry/", {"next": ordered.get_absolute_url()})
+    ordered.job.refresh_from_db()
+    assert ordered.job.status == JobStatus.QUEUED
+
+
+@pytest.mark.recipe
+@pytest.mark.parametrize("code", [0.0, np.nan])
+def test_signatures_that_are_no_numbers_or_all_the_same_are_said_to_be_so(phantom_scan, generator, monkeypatch, code):
+    loaded = generators.load(generator)
+    monkeypatch.setattr(generators, "load", lambda _: loaded)
+    monkeypatch.setattr(loaded, "signatures", lambda patches: np.full((len(patches), 64), code))
+    ordered = atlas.order_atlas(
+        ordered_by=phantom_scan.dataset.owner, generator=generator, dataset=phantom_scan.dataset
+    )
+    execute(str(ordered.job_id))
+    ordered.refresh_from_db()
+    assert ordered.job.status == JobStatus.FAILED
+    assert "can't be drawn" in ordered.job.error
 
 
 def test_the_sheet_holds_every_picture_in_its_place():

@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from ctplatform.accounts.models import Role
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.execution import execute
+from ctplatform.jobs.models import Job
 from ml.card import DEMO_FOLDER
 from synthesis import evidence, generators
 from synthesis.models import Generator
@@ -93,9 +94,48 @@ def test_nonsense_shows_nothing_and_breaks_nothing(hostile):
     assert isinstance(evidence.facts(hostile), list)
 
 
+def test_what_no_database_and_no_page_can_hold_is_taken_out():
+    content = b'{"gate": [NaN, -Infinity, 1e999, %d, 0.5], "a\\u0000b": "\\ud800x"}' % 10**400
+    values = evidence.parse("realism.json", content)
+    assert values == {"gate": [None, None, None, None, 0.5], "ab": "?x"}
+    json.dumps(values, allow_nan=False).encode()
+
+
+@pytest.mark.django_db
+def test_a_report_with_endless_numbers_is_kept_and_shown_as_not_measured(client):
+    user = make_user()
+    report = evidence.parse("realism.json", b'{"gate": [{"name": "rim", "value": NaN, "passed": null}]}')
+    generator = Generator.objects.create(
+        name="G", digest="d" * 64, storage_prefix="x", registered_by=user, reports={"realism.json": report}
+    )
+    client.force_login(user)
+    page = client.get(generator.get_absolute_url()).content.decode()
+    assert "not measured" in page
+    assert client.get(f"/api/synthesis/generators/{generator.pk}/").status_code == 200
+
+
+def test_numbers_that_are_no_shares_are_not_drawn():
+    absurd = [[-1e300, -1e300, 1], [0.5, 0.4, 7], [10**400, 0, 1], [True, 0, 1], [0.5, 0.4, 0.6, 0.7]]
+    for rate in absurd:
+        assert evidence.classifier_rows([CLASSIFICATION[0] | {"accuracy": rate}]) == []
+        auc = dict(zip(("auc", "low", "high"), rate[:3], strict=True))
+        assert len(rate) > 3 or evidence.areas({"two_sample": {"insertion": {"features": auc}}}) == []
+    assert evidence.gate_lines({"gate": [{"value": 10**400}]})[0].value is None
+
+
+def test_a_card_that_says_little_makes_no_empty_sentences():
+    assert evidence.facts({"train": {"objective": "ae"}}) == [("Objective", "ae")]
+    lines = dict(evidence.facts(json.loads((DEMO_FOLDER / "card.json").read_text())))
+    assert lines["Training"] == "1800 steps of 16 patches, seed 0"
+    assert lines["Signature"] == "64 numbers"
+    assert lines["Data"].startswith("56 scans with 319 lesions. 56 phantom")
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
+        ("card.json", b"[]"),
+        ("realism.json", b'{"a": ' + b"[" * 30 + b"]" * 30 + b"}"),
         ("realism.json", b"{"),
         ("realism.json", b"[]"),
         ("classification.json", b"{}"),
@@ -133,16 +173,39 @@ def test_reports_come_with_an_upload_and_are_drawn_on_the_page(client):
         },
     )
     assert answer.status_code == 302
-    from ctplatform.jobs.models import Job
-
-    execute(str(Job.objects.get().pk))
+    job = Job.objects.get()
+    execute(str(job.pk))
+    job.refresh_from_db()
     generator = Generator.objects.get()
+    assert job.result_url == generator.get_absolute_url()
     page = client.get(generator.get_absolute_url()).content.decode()
     assert "Two-sample tests" in page
     assert "not reached" in page
     assert "0.570 (0.490 to 0.650)" in page
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert" in page
+    assert f"(report of {user}, 20" in page
+
+
+@pytest.mark.django_db
+@pytest.mark.recipe
+def test_reports_of_weights_that_are_known_are_added_with_the_name_of_who_brought_them(tmp_path):
+    first, second = make_user(), make_user()
+    for name in ("card.json", "weights.safetensors"):
+        (tmp_path / name).write_bytes((DEMO_FOLDER / name).read_bytes())
+    (tmp_path / "classification.json").write_text(json.dumps(CLASSIFICATION))
+    made = generators.register(folder=tmp_path, name="First", registered_by=first)
+    (tmp_path / "classification.json").unlink()
+    (tmp_path / "realism.json").write_text(json.dumps(REALISM | {"generator_sha256": made.digest}))
+    assert generators.register(folder=tmp_path, name="Second", registered_by=second) == made
+    made.refresh_from_db()
+    assert made.name == "First"
+    brought = evidence.received(made.reports)
+    assert brought["classification"].startswith(f"{first}, 20")
+    assert brought["realism"].startswith(f"{second}, 20")
+    (tmp_path / "realism.json").write_text(json.dumps(REALISM | {"generator_sha256": "0" * 64}))
+    with pytest.raises(DomainError, match="measured on other weights"):
+        generators.register(folder=tmp_path, name="Third", registered_by=second)
 
 
 @pytest.mark.django_db
@@ -150,8 +213,36 @@ def test_a_damaged_report_is_refused_at_the_form_and_nothing_is_ordered(client):
     client.force_login(make_user(role=Role.COORDINATOR))
     answer = client.post("/synthesis/generators/register/", {"name": "x", **files(), "realism": upload("r.json", b"{")})
     assert answer.status_code == 200
-    assert "realism.json is not readable JSON" in answer.content.decode()
-    assert not Generator.objects.exists()
+    page = answer.content.decode()
+    assert "realism.json is not readable JSON" in page
+    assert 'value="x"' in page
+    assert not Job.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"card": "realism.json"}, None),
+        ({"card": "classification.json"}, "card.json does not hold what python -m ml.train writes"),
+        ({"card": "weights.safetensors"}, "card.json is not readable JSON"),
+        ({"realism": REALISM | {"generator_sha256": "0" * 64}}, "measured on other weights"),
+        ({"classification": {}}, "classification.json does not hold"),
+    ],
+)
+def test_wrong_files_are_refused_at_the_form(client, changed, message):
+    client.force_login(make_user(role=Role.COORDINATOR))
+    uploaded = {
+        field: upload("f", (DEMO_FOLDER / file).read_bytes() if isinstance(file, str) else file)
+        for field, file in changed.items()
+    }
+    answer = client.post("/synthesis/generators/register/", {"name": "x", **files(), **uploaded})
+    if message is None:
+        # Any mapping passes here; the worker sees that it is no card.
+        assert answer.status_code == 302
+        return
+    assert message in answer.content.decode()
+    assert not Job.objects.exists()
 
 
 @pytest.mark.django_db

@@ -16,6 +16,9 @@ def sweep(*, before: datetime) -> int:
         "scans": lambda key: Scan.objects.filter(pk=key).exists(),
         "masks": lambda key: Mask.objects.filter(pk=key).exists(),
         "uploads/scans": lambda key: Job.objects.filter(payload__upload=str(key), finished_at=None).exists(),
+        "uploads/generators": lambda key: Job.objects.filter(
+            payload__staged=f"uploads/generators/{key}", finished_at=None
+        ).exists(),
     }
     removed = 0
     for parent, is_owned in owned.items():

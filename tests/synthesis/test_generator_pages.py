@@ -1,0 +1,182 @@
+"""Generators, their atlases and their training, page by page: who may see what, who may do what, and what is said."""
+
+import uuid
+
+import pytest
+from django.core.files.storage import default_storage
+
+from ctplatform.accounts.models import Role
+from ctplatform.datasets.models import MaskKind
+from ctplatform.datasets.services import delete_scan
+from ctplatform.datasets.storage import save_bytes
+from ctplatform.errors import ConflictError
+from ctplatform.jobs import services as jobs
+from ctplatform.jobs.models import Job, JobStatus
+from synthesis import generators
+from synthesis.atlas import order_atlas
+from synthesis.models import Generator, SignatureAtlas, TrainingRun
+from tests.factories import make_dataset, make_scan, make_user
+from tests.phantoms import liver_box, small_grid
+
+pytestmark = pytest.mark.django_db
+
+
+def make_generator(user=None, **fields):
+    digest = uuid.uuid4().hex * 2
+    user = user or make_user()
+    return Generator.objects.create(name="G", digest=digest, storage_prefix="x", registered_by=user, **fields)
+
+
+def make_source(dataset):
+    grid = small_grid()
+    return make_scan(dataset, grid=grid, masks={MaskKind.LIVER: liver_box(grid)})
+
+
+def finish(atlas, scan):
+    """As if the worker had drawn it."""
+    Job.objects.filter(pk=atlas.job_id).update(status=JobStatus.SUCCEEDED)
+    atlas.sheet_key = f"atlas/{atlas.pk}.png"
+    save_bytes(atlas.sheet_key, b"png")
+    point = {"scan": str(scan.pk), "name": "s", "at": [1, 2, 3], "lesion": 0, "kind": "normal", "diameter_mm": None}
+    atlas.content = {"scans": 1, "scans_left_out": 7, "points": [point | {"components": [0, 1, 2]}]}
+    atlas.save()
+    return atlas
+
+
+@pytest.fixture
+def cast():
+    owner, member = make_user(role=Role.COORDINATOR), make_user()
+    return {
+        "dataset": make_dataset(owner, members=[member]),
+        "owner": owner,
+        "member": member,
+        "stranger": make_user(role=Role.COORDINATOR),
+        "rater": make_user(role=Role.RATER),
+    }
+
+
+@pytest.fixture
+def atlas(cast):
+    make_source(cast["dataset"])
+    return order_atlas(ordered_by=cast["owner"], generator=make_generator(), dataset=cast["dataset"])
+
+
+@pytest.mark.parametrize(("who", "status"), [("owner", 200), ("stranger", 200), ("rater", 404), (None, 302)])
+def test_generator_pages_are_for_staff(client, cast, who, status):
+    if who:
+        client.force_login(cast[who])
+    generator = make_generator()
+    pages = ["/synthesis/generators/", "/synthesis/generators/register/", "/synthesis/training/new/"]
+    for path in [*pages, generator.get_absolute_url()]:
+        assert client.get(path).status_code == status, path
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("owner", 200), ("member", 200), ("stranger", 404), ("rater", 404), (None, 302)]
+)
+def test_an_atlas_and_its_pictures_are_for_those_who_see_the_dataset(client, cast, atlas, who, status):
+    finish(atlas, cast["dataset"].scans.get())
+    if who:
+        client.force_login(cast[who])
+    for tail in ("", "points.json", "pictures.png"):
+        assert client.get(atlas.get_absolute_url() + tail).status_code == status, tail
+
+
+@pytest.mark.parametrize("who", ["rater", None])
+def test_raters_and_strangers_to_the_platform_order_and_decide_nothing(client, cast, who):
+    if who:
+        client.force_login(cast[who])
+    make_source(cast["dataset"])
+    generator = make_generator()
+    for tail in ("retire/", "reinstate/", "atlas/"):
+        data = {"reason": "x", "dataset": str(cast["dataset"].pk)}
+        assert client.post(generator.get_absolute_url() + tail, data).status_code == (404 if who else 302)
+    for path in ("/synthesis/training/new/", "/synthesis/generators/register/"):
+        assert client.post(path, {}).status_code == (404 if who else 302)
+    assert Generator.objects.usable().count() == 1
+    assert not Job.objects.exists()
+
+
+def test_a_researcher_can_not_retire_a_generator(client):
+    client.force_login(make_user(role=Role.RESEARCHER))
+    generator = make_generator()
+    assert "Retire" not in client.get(generator.get_absolute_url()).content.decode()
+    client.post(f"{generator.get_absolute_url()}retire/", {"reason": "no"})
+    assert Generator.objects.usable().exists()
+
+
+def test_a_retired_generator_draws_no_new_atlas_and_keeps_the_old(client, cast, atlas):
+    generators.retire(generator=atlas.generator, user=cast["owner"], reason="Rims are too weak")
+    atlas.generator.refresh_from_db()
+    with pytest.raises(ConflictError, match="retired"):
+        order_atlas(ordered_by=cast["owner"], generator=atlas.generator, dataset=cast["dataset"])
+    client.force_login(cast["owner"])
+    page = client.get(atlas.generator.get_absolute_url()).content.decode()
+    assert "Make an atlas" not in page
+    assert atlas.get_absolute_url() in page
+
+
+def test_an_atlas_under_way_is_shared_instead_of_being_drawn_twice(cast, atlas):
+    def again():
+        return order_atlas(ordered_by=cast["member"], generator=atlas.generator, dataset=cast["dataset"])
+
+    assert again() == atlas
+    jobs.cancel(job=atlas.job)
+    assert again() != atlas
+
+
+def test_only_those_who_may_steer_the_job_are_offered_to(client, cast, atlas):
+    for who, offered in (("owner", True), ("member", False)):
+        client.force_login(cast[who])
+        assert ("jobs/" in client.get(atlas.get_absolute_url()).content.decode().split("page-head")[1]) == offered
+    Job.objects.update(status=JobStatus.RUNNING, cancel_requested=True)
+    client.force_login(cast["owner"])
+    assert "Stops at its next report" in client.get(atlas.get_absolute_url()).content.decode()
+
+
+def test_the_waiting_page_loads_itself_anew_when_the_job_has_ended(client, cast, atlas):
+    client.force_login(cast["owner"])
+    polled = {"headers": {"HX-Request": "true"}}
+    assert "HX-Refresh" not in client.get(atlas.get_absolute_url(), **polled)
+    finish(atlas, cast["dataset"].scans.get())
+    assert client.get(atlas.get_absolute_url(), **polled)["HX-Refresh"] == "true"
+    assert "HX-Refresh" not in client.get(atlas.get_absolute_url())
+
+
+def test_the_atlas_says_how_many_scans_it_holds_and_leaves_out(client, cast, atlas):
+    finish(atlas, cast["dataset"].scans.get())
+    client.force_login(cast["owner"])
+    page = client.get(atlas.get_absolute_url()).content.decode()
+    assert "1 liver patch of 1 scan (7 more of this dataset left out" in page
+
+
+def test_an_atlas_goes_with_its_scans(cast, atlas, django_capture_on_commit_callbacks):
+    scan, other = cast["dataset"].scans.get(), make_source(cast["dataset"])
+    finish(atlas, scan)
+    with django_capture_on_commit_callbacks(execute=True):
+        delete_scan(scan=other, user=cast["owner"])
+    assert SignatureAtlas.objects.exists()
+    with django_capture_on_commit_callbacks(execute=True):
+        delete_scan(scan=scan, user=cast["owner"])
+    assert not SignatureAtlas.objects.exists()
+    assert not default_storage.exists(atlas.sheet_key)
+
+
+def test_the_list_of_generators_pages(client, cast):
+    for _ in range(31):
+        make_generator()
+    client.force_login(cast["owner"])
+    assert "Page 1 of 2" in client.get("/synthesis/generators/").content.decode()
+
+
+def test_scans_to_train_on_say_their_dataset_and_what_was_typed_stays(client, cast):
+    make_source(cast["dataset"])
+    client.force_login(cast["owner"])
+    scan = cast["dataset"].scans.get()
+    typed = {"name": "Mine", "scans": [str(scan.pk)], "objective": "ae", "population": "normal", "steps": 5, "seed": 9}
+    page = client.post("/synthesis/training/new/", typed).content.decode()
+    assert f"{scan.name} · {cast['dataset'].name}" in page
+    assert "greater than or equal to 10" in page
+    for kept in ('value="Mine"', 'value="ae" selected', 'value="normal" selected', 'value="9"', "checked"):
+        assert kept in page
+    assert not TrainingRun.objects.exists()
