@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { neighbour, panBy, sightOf, toData, toSheet, zoomAbout } from "./scatter";
+import { isOnSheet, neighbour, panBy, sightOf, toData, toSheet, zoomAbout } from "./scatter";
 
 const sheet = { width: 800, height: 400 };
 const points = [
@@ -13,12 +13,10 @@ describe("a scatter plot", () => {
   it("has every point in sight at first", () => {
     const sight = sightOf(points);
     for (const point of points) {
-      const { x, y } = toSheet(sight, sheet, point);
-      expect(x).toBeGreaterThan(0);
-      expect(x).toBeLessThan(sheet.width);
-      expect(y).toBeGreaterThan(0);
-      expect(y).toBeLessThan(sheet.height);
+      expect(isOnSheet(sheet, toSheet(sight, sheet, point))).toBe(true);
     }
+    const farther = zoomAbout(sight, sheet, { x: 0, y: 0 }, 8);
+    expect(points.every((point) => isOnSheet(sheet, toSheet(farther, sheet, point)))).toBe(false);
   });
 
   it("goes to the sheet and back, with y up in the data", () => {

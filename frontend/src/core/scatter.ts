@@ -48,6 +48,10 @@ export function toData(sight: Sight, sheet: Sheet, point: Point2): Point2 {
   };
 }
 
+export function isOnSheet(sheet: Sheet, { x, y }: Point2): boolean {
+  return x >= 0 && x <= sheet.width && y >= 0 && y <= sheet.height;
+}
+
 /** Closer (factor above 1) or further, with the data under `at` (on the sheet) staying where it is. */
 export function zoomAbout(sight: Sight, sheet: Sheet, at: Point2, factor: number): Sight {
   const fixed = toData(sight, sheet, at);

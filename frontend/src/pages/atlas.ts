@@ -1,7 +1,7 @@
 /** The signature atlas: a scatter of patches, the picture of the chosen one, and the way to its scan. */
 import { getJson } from "../api/http";
 import type { Point2, Sight } from "../core/scatter";
-import { neighbour, panBy, sightOf, toSheet, zoomAbout } from "../core/scatter";
+import { isOnSheet, neighbour, panBy, sightOf, toSheet, zoomAbout } from "../core/scatter";
 import { button, dataset, element, required } from "./shared/dom";
 
 interface AtlasPoint {
@@ -22,6 +22,7 @@ interface AtlasContent {
 }
 
 const SHEET = { width: 760, height: 520 };
+const MIDDLE = { x: SHEET.width / 2, y: SHEET.height / 2 };
 const PICTURE_PX = 240;
 const RADIUS = 5;
 const CLICK_PX = 4;
@@ -39,8 +40,8 @@ const KIND_COLOURS: Record<string, string> = {
 const ARROWS: Record<string, [number, number]> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
-  ArrowUp: [0, 1],
-  ArrowDown: [0, -1],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
 };
 
 class Atlas {
@@ -108,10 +109,10 @@ class Atlas {
       this.axisChoice("Up ", "y"),
       colours,
       button("Closer", { class: "button" }, () => {
-        this.zoom({ x: SHEET.width / 2, y: SHEET.height / 2 }, STEP);
+        this.zoom(this.heldPlace(), STEP);
       }),
       button("Further", { class: "button" }, () => {
-        this.zoom({ x: SHEET.width / 2, y: SHEET.height / 2 }, 1 / STEP);
+        this.zoom(this.heldPlace(), 1 / STEP);
       }),
       button("All", { class: "button" }, () => {
         this.sight = sightOf(this.places());
@@ -150,9 +151,12 @@ class Atlas {
     return KIND_COLOURS[point.kind] ?? LESION_COLOUR;
   }
 
+  private onSheetNow(): Point2[] {
+    return this.places().map((place) => toSheet(this.sight, SHEET, place));
+  }
+
   private draw(): void {
-    this.places().forEach((place, index) => {
-      const { x, y } = toSheet(this.sight, SHEET, place);
+    this.onSheetNow().forEach(({ x, y }, index) => {
       const [dot, point] = [this.dots[index], this.content.points[index]];
       if (!dot || !point) return;
       dot.setAttribute("cx", x.toFixed(1));
@@ -193,6 +197,19 @@ class Atlas {
     this.said.textContent = `${point.name}: ${what}`;
     this.picture.setAttribute("aria-label", `Patch of ${point.name}: ${what}`);
     this.link.href = this.address(point);
+  }
+
+  /** What stays in its place when a button zooms: the chosen point while it is in sight. */
+  private heldPlace(): Point2 {
+    const place = this.onSheetNow()[this.chosen];
+    return place && isOnSheet(SHEET, place) ? place : MIDDLE;
+  }
+
+  private bringIntoSight(): void {
+    const place = this.onSheetNow()[this.chosen];
+    if (!place || isOnSheet(SHEET, place)) return;
+    this.sight = panBy(this.sight, SHEET, MIDDLE.x - place.x, MIDDLE.y - place.y);
+    this.draw();
   }
 
   private address(point: AtlasPoint): string {
@@ -241,7 +258,8 @@ class Atlas {
       if (event.key === "Enter") this.open();
       if (!arrow) return;
       event.preventDefault();
-      this.choose(neighbour(this.places(), this.chosen, ...arrow) ?? this.chosen);
+      this.choose(neighbour(this.onSheetNow(), this.chosen, ...arrow) ?? this.chosen);
+      this.bringIntoSight();
     });
   }
 }
