@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml.editing.spec import LESION_KINDS
-from ml.errors import TrainingError
+from ml.errors import NoExemplarError, TrainingError
 from ml.generator import Generator
 from ml.patches import HU_SCALE, Case, LesionRecord, PatchFrame, PatchSampler, Volume, extract
 from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, measure_difference, outer_fade, signed_depth_mm
@@ -39,7 +39,7 @@ def guess_kind(patch: Volume) -> str:
 def build_bank(generator: Generator, cases: list[Case], *, seed: int) -> tuple[SignatureBank, SignatureSpace]:
     """Encode every lesion at its canonical zoom and random normal liver; keep exemplars that decode well.
 
-    Raises TrainingError when no lesion is left.
+    Raises TrainingError when the cases hold no lesion of 6 mm, NoExemplarError when none decodes to one.
     """
     rng = np.random.default_rng([seed, 871])
     known = [(c, r) for c in cases for r in c.lesions if r.diameter_mm >= SMALLEST_EXEMPLAR_MM]
@@ -59,7 +59,7 @@ def build_bank(generator: Generator, cases: list[Case], *, seed: int) -> tuple[S
         low, high = DECODED_RANGE_MM
         good = np.flatnonzero([s is not None and low <= s.diameter_mm <= high for s in shapes])
     if not len(good):
-        raise TrainingError("No exemplar decodes to a lesion; train longer.")
+        raise NoExemplarError("No exemplar decodes to a lesion; train longer.")
     measured = [exemplar_profile(c, r) for c, r in known]
     profiles = np.stack([profile for profile, _ in measured])
     contrasts = np.array([contrast for _, contrast in measured], np.float32)

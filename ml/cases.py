@@ -9,27 +9,32 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.errors import TrainingError
+from ml.errors import TrainingError, VolumeError
 from ml.geometry import Box, Grid
+from ml.lesions import label_lesions
 from ml.liver import ESTIMATE_NOTE, estimate_liver
 from ml.patches import Case, build_case
-from ml.volume_io import read_mask, read_volume
+from ml.volume_io import read_mask, read_volume, same_grid
 
 LESION_LABEL, MAX_LESIONS = 2, 255
 # Whole scans of a public dataset do not fit into memory; patches read no further than this from the liver.
 MARGIN_MM = 40.0
-LITS_SCAN = re.compile(r"volume-(\w+)\.nii(\.gz)?")
+LITS_FILE = re.compile(r"(volume|segmentation)-(\w+)\.nii(\.gz)?")
 
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """A scan's files. ``labels`` is in LiTS style; else ``liver`` and numbered ``lesions``, each where it exists."""
+    """A scan's files. ``labels`` is in LiTS style; else ``liver`` and numbered ``lesions``, each where it exists.
+
+    ``description`` names the lesions' kinds, ``twin`` is the same scan without its lesions (phantoms have both).
+    """
 
     name: str
     scan: Path
@@ -37,17 +42,24 @@ class CaseFiles:
     liver: Path | None = None
     lesions: Path | None = None
     description: Path | None = None
+    twin: Path | None = None
 
 
 def find_cases(folder: Path) -> list[CaseFiles]:
-    """The scans of a dataset folder in the order of their names; raises TrainingError when there are none."""
+    """The scans of a dataset folder in the order of their names.
+
+    Raises TrainingError when there are none, or when two have one name: names tell patients apart.
+    """
     if not folder.is_dir():
         raise TrainingError(f"{folder.name} is not a folder.")
     layouts: tuple[Callable[[Path], list[CaseFiles]], ...] = (_case_folders, _lits, _decathlon)
     for layout in layouts:
-        found = layout(folder)
+        found = sorted(layout(folder), key=lambda files: files.name)
+        for first, second in pairwise(found):
+            if first.name == second.name:
+                raise TrainingError(f"{folder.name} holds {first.name} twice: {first.scan} and {second.scan}.")
         if found:
-            return sorted(found, key=lambda files: files.name)
+            return found
     raise TrainingError(
         f"{folder.name} holds no case folders with a ct.nii.gz, no LiTS files (volume-1.nii, segmentation-1.nii) "
         "and no Decathlon folders (imagesTr, labelsTr)."
@@ -67,17 +79,21 @@ def case_files(folder: Path) -> CaseFiles:
     """The files of one case folder."""
     names = {"labels": "labels", "liver": "liver", "lesions": "lesions"}
     masks = {key: _existing(folder / f"{name}.nii.gz") for key, name in names.items()}
-    return CaseFiles(folder.name, folder / "ct.nii.gz", **masks, description=_existing(folder / "phantom.json"))
+    return CaseFiles(
+        folder.name,
+        folder / "ct.nii.gz",
+        **masks,
+        description=_existing(folder / "phantom.json"),
+        twin=_existing(folder / "lesion_free.nii.gz"),
+    )
 
 
 def _lits(folder: Path) -> list[CaseFiles]:
-    found = []
-    for scan in folder.rglob("volume-*.nii*"):
-        match = LITS_SCAN.fullmatch(scan.name)
-        if match:
-            labels = scan.with_name(scan.name.replace("volume-", "segmentation-", 1))
-            found.append(CaseFiles(f"volume-{match[1]}", scan, labels=_existing(labels)))
-    return found
+    """Scans and their labels wherever they lie below the folder: some copies keep them in folders of their own."""
+    files = [(match, path) for path in sorted(folder.rglob("*-*.nii*")) if (match := LITS_FILE.fullmatch(path.name))]
+    labels = {match[2]: path for match, path in files if match[1] == "segmentation"}
+    scans = [(match[2], path) for match, path in files if match[1] == "volume"]
+    return [CaseFiles(f"volume-{number}", path, labels=labels.get(number)) for number, path in scans]
 
 
 def _decathlon(folder: Path) -> list[CaseFiles]:
@@ -97,22 +113,39 @@ def load_cases(folder: Path) -> list[Case]:
 def load_case(files: CaseFiles | Path) -> Case:
     """One case (or case folder), cut to the liver and its surroundings where it is larger than them.
 
-    Case folders with a lesion-free twin stay whole, so that the twin's voxels are the case's voxels.
+    Case folders with a lesion-free twin stay whole, so that the twin's voxels are the case's voxels. Raises
+    VolumeError or TrainingError, with the case's name, for files that do not fit together or show no liver.
     """
     if isinstance(files, Path):
         files = case_files(files)
-    hu, grid = read_volume(files.scan)
-    liver, labels, note = _masks(files, hu, grid)
-    if not (files.scan.parent / "lesion_free.nii.gz").is_file():
-        box = _liver_box(liver, grid)
-        hu, liver, labels, grid = hu[box].copy(), liver[box].copy(), labels[box].copy(), grid.crop(box)
-    return build_case(files.name, hu, grid, liver=liver, labels=labels, kinds=_kinds(files), liver_note=note)
+    try:
+        hu, grid = read_volume(files.scan)
+        liver, labels, note = _masks(files, hu, grid)
+        if files.twin is None:
+            box = _liver_box(liver, grid)
+            hu, liver, labels, grid = hu[box].copy(), liver[box].copy(), labels[box].copy(), grid.crop(box)
+        return build_case(files.name, hu, grid, liver=liver, labels=labels, kinds=_kinds(files), liver_note=note)
+    except (TrainingError, VolumeError) as error:
+        raise type(error)(f"{files.name}: {error}") from error
+
+
+def load_twin(files: CaseFiles, grid: Grid) -> NDArray[np.int16] | None:
+    """The scan without its lesions in HU, shape ``grid.size_zyx``; None where a case has none.
+
+    Raises VolumeError when it is not on the case's grid.
+    """
+    if files.twin is None:
+        return None
+    hu, own = read_volume(files.twin)
+    if not same_grid(own, grid):
+        raise VolumeError(f"{files.name}: the lesion-free twin does not lie on the same grid as its scan.")
+    return hu
 
 
 def _masks(files: CaseFiles, hu: NDArray[np.int16], grid: Grid) -> tuple[NDArray[np.bool_], NDArray[np.uint8], str]:
     if files.labels is not None:
         tissue, _ = read_mask(files.labels, expected=grid)
-        labels = _number(tissue == LESION_LABEL, files.name)
+        labels = _number(tissue == LESION_LABEL)
         liver = tissue > 0
         # Some public label files hold lesions only.
         if (tissue == 1).any():
@@ -126,11 +159,12 @@ def _masks(files: CaseFiles, hu: NDArray[np.int16], grid: Grid) -> tuple[NDArray
     return estimate_liver(hu, grid).mask | (labels > 0), labels, ESTIMATE_NOTE
 
 
-def _number(lesions: NDArray[np.bool_], name: str) -> NDArray[np.uint8]:
-    numbered, count = ndimage.label(lesions)
-    if count > MAX_LESIONS:
-        raise TrainingError(f"{name} has more than {MAX_LESIONS} lesions.")
-    return np.asarray(numbered, dtype=np.uint8)
+def _number(lesions: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """As in the table of lesions: the largest first, voxels that meet at a corner belong together."""
+    numbered = label_lesions(lesions)
+    if numbered.max(initial=0) > MAX_LESIONS:
+        raise TrainingError(f"There are more than {MAX_LESIONS} lesions; a label file of another kind?")
+    return numbered.astype(np.uint8)
 
 
 def _liver_box(liver: NDArray[np.bool_], grid: Grid) -> Box:
@@ -147,5 +181,8 @@ def _liver_box(liver: NDArray[np.bool_], grid: Grid) -> Box:
 def _kinds(files: CaseFiles) -> dict[int, str]:
     if files.description is None:
         return {}
-    described = json.loads(files.description.read_text())
-    return {lesion["label"]: lesion["kind"] for lesion in described["lesions"]}
+    try:
+        described = json.loads(files.description.read_text())
+        return {lesion["label"]: lesion["kind"] for lesion in described["lesions"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{files.description.name} does not describe lesions as ml.phantom does.") from error

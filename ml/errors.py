@@ -44,5 +44,9 @@ class TrainingError(MlError):
     """Training cannot start or go on with what it was given."""
 
 
+class NoExemplarError(TrainingError):
+    """A trained generator decodes none of its lesions to a lesion, so it cannot edit."""
+
+
 class EditCancelledError(MlError):
     """The caller's progress callback asked to stop."""

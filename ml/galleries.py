@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.cases import CaseFiles, find_cases, load_case
+from ml.cases import CaseFiles, load_case, load_twin
 from ml.editing import remove_lesion
 from ml.errors import EditError
 from ml.generator import Generator
-from ml.harvest import SMALLEST_MM, Place, Scan, insertion_places, try_insert
 from ml.patches import Case
-from ml.volume_io import read_volume
+from ml.places import SMALLEST_MM, Place, Scan, insertion_places, try_insert
 
 WINDOW_HU = (-15.0, 185.0)
 DIFFERENCE_HU = 60.0
@@ -22,11 +21,12 @@ HALF_MM = 32.0
 PLANES = ("axial", "coronal", "sagittal")
 
 
-def write_galleries(data: Path, generator: Generator, folder: Path, *, count: int = 6, seed: int = 0) -> list[Path]:
+def write_galleries(
+    scans: list[CaseFiles], generator: Generator, folder: Path, *, count: int = 6, seed: int = 0
+) -> list[Path]:
     """Write ``insertion_N.png`` and ``removal_N.png`` for up to ``count`` examples each; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[Path]] = {"insertion": [], "removal": []}
-    scans = find_cases(data)
     for number in np.random.default_rng([seed, 91]).permutation(len(scans)):
         if min(len(paths) for paths in found.values()) >= count:
             break
@@ -46,8 +46,7 @@ Example = tuple[str, Case, Scan, Scan, NDArray[np.float64], str]
 
 def _examples(files: CaseFiles, generator: Generator, *, most: dict[str, int], seed: int) -> list[Example]:
     case = load_case(files)
-    free = files.scan.parent / "lesion_free.nii.gz"
-    twin = read_volume(free)[0] if free.is_file() else None
+    twin = load_twin(files, case.grid)
     places = insertion_places(case, twin, seed=seed)[: most["insertion"]]
     inserted = [_insertion(case, case.hu if twin is None else twin, place, generator) for place in places]
     large = [record for record in case.lesions if record.diameter_mm >= SMALLEST_MM]

@@ -44,6 +44,11 @@ class Generator:
         """SHA-256 of its weights."""
         return str(self.card.get("weights_sha256", ""))
 
+    @property
+    def case_names(self) -> frozenset[str]:
+        """The cases that it was made from: nothing may be measured on them."""
+        return frozenset(self.card.get("data", {}).get("case_names", []))
+
     def on(self, device: str) -> Generator:
         """The generator on another device ("auto" leaves it where it is)."""
         wanted = self.device if device == "auto" else torch.device(device)

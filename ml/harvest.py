@@ -17,28 +17,24 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.cases import CaseFiles, load_case
-from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
-from ml.editing.spec import MAX_CONTRAST_HU, MAX_DIAMETER_MM, MIN_CONTRAST_HU
+from ml.cases import CaseFiles, load_case, load_twin
+from ml.editing import EditResult, LesionSpec, remove_lesion
 from ml.errors import EditError
 from ml.gate import ENOUGH_PATIENTS
 from ml.generator import Generator
-from ml.lesions import Lesion, lesion_table
+from ml.lesions import Lesion
 from ml.local_measures import Local, depth_profile, differing_outside, measure, neighbourhood, zone_sigma
 from ml.nets.config import NetConfig
 from ml.patches import HU_SCALE, Case, PatchFrame, Volume
+from ml.places import SMALLEST_MM, Place, Scan, insertion_places, large_lesions, same_place, try_insert
 from ml.two_sample import TwoSampleData
-from ml.volume_io import read_volume
 
 # The judges look at native in-plane resolution, not through the generator's own view.
 JUDGE = NetConfig(patch_zyx=(16, 40, 40), spacing_zyx_mm=(3.0, 1.25, 1.25))
-SMALLEST_MM = 6.0
+LEAST_NOISE_HU = 12**-0.5
 CYCLE_SPEC = ("hypodense", 16.0, -40.0)
-AWAY_MM = 15.0
 NAMES = ("real", "inserted", "free", "removed")
 ROWS = ("asked", "removal", "cycle", "cycle_back", "rim", "real_rim", "outside", "removal_profile")
-
-Scan = NDArray[np.int16]
 
 
 def _lists(names: tuple[str, ...]) -> dict[str, list[Any]]:
@@ -94,15 +90,6 @@ class Harvest:
         return TwoSampleData.of(*sets, np.array(self.patients[first]), np.array(self.patients[second]))
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where and what to insert: ``centre`` in voxels; ``mask`` (full size) the lesion it follows, if any."""
-
-    centre: NDArray[np.float64]
-    spec: LesionSpec
-    mask: NDArray[np.bool_] | None = None
-
-
 def judge_patch(hu: Scan, case: Case, centre_zyx: NDArray[np.float64]) -> Volume:
     """What the judges see: (HU - liver) / 80 about a lesion, without any masking."""
     z, y, x = (float(v) for v in centre_zyx)
@@ -152,8 +139,7 @@ def _harvest_one(number: int, files: CaseFiles, generator: Generator, seed: int,
     case = load_case(files)
     if case.liver_note:
         out.notes.append(f"{case.name}: liver {case.liver_note}")
-    free = files.scan.parent / "lesion_free.nii.gz"
-    twin = read_volume(free)[0] if free.is_file() else None
+    twin = load_twin(files, case.grid)
     out.twins += twin is not None
     if number % 2 == 0 or not apart:
         for lesion in large_lesions(case):
@@ -168,17 +154,13 @@ def _harvest_one(number: int, files: CaseFiles, generator: Generator, seed: int,
 
 def _real_and_removed(out: Harvest, case: Case, twin: Scan | None, lesion: Lesion, generator: Generator) -> None:
     centre = case.grid.to_voxel(lesion.centroid_lps_mm)
-    z, y, x = (round(float(v)) for v in centre)
-    label = case.labels[z, y, x]
-    if label == 0:
-        return
-    mask = case.labels == label
+    mask = case.labels == lesion.number
     around = neighbourhood(mask, case.liver, case.grid)
     out.add("real", judge_patch(case.hu, case, centre), case.name)
     out.local["real"].append(measure(case.hu, around, case.name))
     try:
         result = remove_lesion(
-            case.hu, case.grid, liver_mask=case.liver, lesion_mask=mask, generator=generator, seed=int(label)
+            case.hu, case.grid, liver_mask=case.liver, lesion_mask=mask, generator=generator, seed=lesion.number
         )
     except EditError:
         out.refused += 1
@@ -187,10 +169,10 @@ def _real_and_removed(out: Harvest, case: Case, twin: Scan | None, lesion: Lesio
     _outside(out, case, case.hu, edited, result)
     out.add("removed", judge_patch(edited, case, centre), case.name)
     out.local["removed"].append(measure(edited, around, case.name))
-    _insert_back(out, case, edited, _same_place(case, lesion), generator)
+    _insert_back(out, case, edited, same_place(case, lesion), generator)
     if twin is None:
         return
-    noise = float(result.measured["noise_hu"])
+    noise = noise_of(result)
     out.row(
         "removal",
         case.name,
@@ -206,46 +188,6 @@ def _real_and_removed(out: Harvest, case: Case, twin: Scan | None, lesion: Lesio
     left = edited[around.box].astype(np.float32) - twin[around.box]
     profile = depth_profile(left, around) / noise
     out.row("removal_profile", case.name, {f"{n:02d}": float(v) for n, v in enumerate(profile)})
-
-
-def large_lesions(case: Case) -> list[Lesion]:
-    """The lesions of 6 mm or more, the largest first."""
-    table = lesion_table(case.hu, case.grid, lesion_mask=case.labels, liver_mask=case.liver)
-    return [lesion for lesion in table if lesion.diameter_mm >= SMALLEST_MM]
-
-
-def insertion_places(case: Case, twin: Scan | None, *, seed: int) -> list[Place]:
-    """The real lesions' own places in a twin; without one, places in the scan's lesion-free liver."""
-    places = [_same_place(case, lesion) for lesion in large_lesions(case)]
-    return places if twin is not None else _other_places(case, places, seed=seed)
-
-
-def _same_place(case: Case, lesion: Lesion) -> Place:
-    """Insert what a real lesion is, where it is."""
-    centre = case.grid.to_voxel(lesion.centroid_lps_mm)
-    record = min(case.lesions, key=lambda r: float(np.linalg.norm(np.subtract(r.centre_zyx, centre))))
-    kind = record.kind or "hypodense"
-    contrast = lesion.contrast_to_liver_hu or -40.0
-    if kind == "ring_enhancing":
-        contrast += core_mean_hu(case, record.label) - lesion.mean_hu
-    contrast = float(np.clip(contrast, MIN_CONTRAST_HU, MAX_CONTRAST_HU))
-    spec = LesionSpec(kind, min(lesion.diameter_mm, MAX_DIAMETER_MM), contrast, record.label)  # type: ignore[arg-type]
-    return Place(centre, spec, case.labels == record.label)
-
-
-def _other_places(case: Case, places: list[Place], *, seed: int) -> list[Place]:
-    """The same lesions elsewhere: lesion-free liver of the scan, away from every lesion and the surface."""
-    away = ndimage.distance_transform_edt(case.labels == 0, sampling=case.grid.spacing_zyx_mm)
-    deep = ndimage.distance_transform_edt(case.liver, sampling=case.grid.spacing_zyx_mm)
-    rng = np.random.default_rng([seed, 61])
-    found = []
-    for place in places:
-        radius = place.spec.diameter_mm / 2
-        voxels = np.flatnonzero((away > radius + AWAY_MM) & (deep > min(radius, 12)))
-        if len(voxels):
-            centre = np.array(np.unravel_index(int(rng.choice(voxels)), case.hu.shape), np.float64)
-            found.append(Place(centre, place.spec))
-    return found
 
 
 def _inserted(out: Harvest, case: Case, source: Scan, place: Place, generator: Generator) -> None:
@@ -281,17 +223,6 @@ def _inserted(out: Harvest, case: Case, source: Scan, place: Place, generator: G
     out.row("rim", case.name, {"sigma_ratio": zone_sigma(edited[around.box], around, "rim") / max(before, 1e-6)})
 
 
-def try_insert(case: Case, source: Scan, place: Place, generator: Generator) -> EditResult | None:
-    """The edit, or None where the editor refuses."""
-    where = case.grid.to_world(place.centre).tolist()
-    try:
-        return insert_lesion(
-            source, case.grid, liver_mask=case.liver, centre_lps_mm=where, spec=place.spec, generator=generator
-        )
-    except EditError:
-        return None
-
-
 def _insert_back(out: Harvest, case: Case, removed: Scan, place: Place, generator: Generator) -> None:
     """insert(remove(y)): the same size and contrast again, and how far the scan is from y."""
     result = try_insert(case, removed, place, generator)
@@ -301,23 +232,15 @@ def _insert_back(out: Harvest, case: Case, removed: Scan, place: Place, generato
     again = result.apply(removed)
     _outside(out, case, removed, again, result)
     error = (again.astype(np.float32) - case.hu)[(again != case.hu) | (removed != case.hu)]
-    noise = float(result.measured["noise_hu"])
     out.row(
         "cycle_back",
         case.name,
         {
-            "changed_rmse_sigma": float(np.sqrt((error**2).mean())) / noise if error.size else 0.0,
+            "changed_rmse_sigma": float(np.sqrt((error**2).mean())) / noise_of(result) if error.size else 0.0,
             "mean_error_hu": float(error.mean()) if error.size else 0.0,
             "contrast_error_hu": result.measured["contrast_hu"] - place.spec.contrast_hu,
         },
     )
-
-
-def core_mean_hu(case: Case, label: int) -> float:
-    """Mean HU of the inner half (by depth) of a lesion: what a ring's contrast is asked by."""
-    inside = case.labels == label
-    depth = ndimage.distance_transform_edt(inside, sampling=case.grid.spacing_zyx_mm)
-    return float(case.hu[depth > 0.5 * depth.max()].mean())
 
 
 def _cycle(out: Harvest, case: Case, source: Scan, generator: Generator, *, seed: int) -> None:
@@ -350,7 +273,7 @@ def _cycle(out: Harvest, case: Case, source: Scan, generator: Generator, *, seed
     _outside(out, case, source, edited, inserted)
     _outside(out, case, edited, restored, removed)
     error = restored.astype(np.float32) - source
-    noise = float(inserted.measured["noise_hu"])
+    noise = noise_of(inserted)
     changed, box = error[(restored != source) | (edited != source)], error[inserted.box]
     out.row(
         "cycle",
@@ -360,6 +283,11 @@ def _cycle(out: Harvest, case: Case, source: Scan, generator: Generator, *, seed
             "box_rmse_sigma": float(np.sqrt((box**2).mean())) / noise,
         },
     )
+
+
+def noise_of(result: EditResult) -> float:
+    """The scan's noise in HU as an edit measured it; not below that of rounding to whole HU."""
+    return max(float(result.measured["noise_hu"]), LEAST_NOISE_HU)
 
 
 def _outside(out: Harvest, case: Case, source: Scan, edited: Scan, result: EditResult) -> None:

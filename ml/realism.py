@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.cases import find_cases
+from ml.errors import TrainingError
 from ml.gate import ENOUGH_PATIENTS, estimate, groups_of
 from ml.generator import Generator
 from ml.harvest import Harvest, harvest, lesion_patches
@@ -61,22 +62,24 @@ def split_by_patient(patches: list[Volume], patients: list[str], seed: int) -> T
     return TwoSampleData.of(stack[~second], stack[second], people[~second], people[second])
 
 
-def summarise(rows: list[dict[str, float]], patients: list[str] | None = None) -> dict[str, dict[str, Any]]:
+def summarise(rows: list[dict[str, float]], patients: list[str]) -> dict[str, dict[str, Any]]:
     """Mean with its interval, median and 95th percentile of the absolute values of every measurement."""
     if not rows:
         return {}
-    people = patients or [str(n) for n in range(len(rows))]
     table = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    return {key: _summary(values, patients) for key, values in table.items()}
+
+
+def _summary(values: NDArray[np.float64], patients: list[str]) -> dict[str, Any]:
+    known = values[np.isfinite(values)]
+    interval = estimate(list(values), patients)
     return {
-        key: {
-            "mean": float(np.nanmean(v)) if np.isfinite(v).any() else None,
-            "low": estimate(list(v), people).low,
-            "high": estimate(list(v), people).high,
-            "median": float(np.nanmedian(v)) if np.isfinite(v).any() else None,
-            "p95_absolute": float(np.nanpercentile(np.abs(v), 95)) if np.isfinite(v).any() else None,
-            "n": int(np.isfinite(v).sum()),
-        }
-        for key, v in table.items()
+        "mean": float(known.mean()) if len(known) else None,
+        "low": interval.low,
+        "high": interval.high,
+        "median": float(np.median(known)) if len(known) else None,
+        "p95_absolute": float(np.percentile(np.abs(known), 95)) if len(known) else None,
+        "n": len(known),
     }
 
 
@@ -149,12 +152,20 @@ def evaluate_generator(
 ) -> dict[str, Any]:
     """The realism report of a generator on a folder of held-out cases (or on one case folder).
 
-    Cases are phantoms with a lesion-free twin or real scans without one; ``training`` holds the cases that
-    the generator learnt from, for the test of memorisation.
+    Cases are phantoms with a lesion-free twin or real scans without one. For the test of memorisation the cases
+    that the generator learnt from are in ``training``, or, all of them, in ``data`` itself. Raises TrainingError
+    when ``data`` holds no others.
     """
-    trained_on = set(generator.card.get("data", {}).get("case_names", []))
-    held_out = [files for files in find_cases(data) if files.name not in trained_on]
-    known = None if training is None else lesion_patches(find_cases(training))
+    scans = find_cases(data)
+    held_out = [files for files in scans if files.name not in generator.case_names]
+    if not held_out:
+        raise TrainingError(f"The generator learnt from every scan of {data.name}; it is measured on others.")
+    learnt_from = [files for files in scans if files.name in generator.case_names]
+    if training is not None:
+        learnt_from = find_cases(training)
+    elif len(learnt_from) < len(generator.case_names):
+        learnt_from = []
+    known = lesion_patches(learnt_from) if learnt_from else None
     result = report(harvest(held_out, generator, seed=seed, jobs=jobs), training=known, seed=seed)
     return result | {"held_out_cases": len(held_out), "generator_sha256": generator.digest}
 

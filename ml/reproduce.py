@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 
 from ml.artefact import load_generator
-from ml.cases import load_cases
+from ml.cases import find_cases, load_cases
 from ml.classify import (
     LabelledPatches,
     Score,
@@ -28,7 +29,7 @@ from ml.classify import (
     evaluate,
     evaluate_network,
 )
-from ml.errors import TrainingError
+from ml.errors import NoExemplarError, TrainingError
 from ml.figures import write_figures
 from ml.galleries import write_galleries
 from ml.generator import Generator
@@ -168,7 +169,7 @@ def phantoms(folder: Path, count: int, seed: int, jobs: int) -> Path:
 
 def held_out_cases(cases: list[Case], generators: dict[str, Generator]) -> list[Case]:
     """Cases that trained none of the generators."""
-    seen = {name for g in generators.values() for name in g.card.get("data", {}).get("case_names", [])}
+    seen = {name for generator in generators.values() for name in generator.case_names}
     return [case for case in cases if case.name not in seen]
 
 
@@ -187,14 +188,29 @@ def parser() -> argparse.ArgumentParser:
 
 
 def train_variants(cases: list[Case], options: argparse.Namespace) -> dict[str, Generator]:
-    """The paper's generators, from the output folder or trained into it."""
+    """The paper's generators, from the output folder or trained into it; one that decodes no lesion is left out."""
     folder = options.out / "generators"
     found = {}
     for variant in paper_variants(len(cases)):
         print(f"{variant.label}: {folder / variant.name}", flush=True)
-        found[variant.name] = trained(
-            variant, cases, folder, steps=options.steps, seed=options.seed, device=options.device
-        )
+        try:
+            found[variant.name] = trained(
+                variant, cases, folder, steps=options.steps, seed=options.seed, device=options.device
+            )
+        except NoExemplarError as error:
+            print(f"{variant.label}: left out: {error}", flush=True)
+    if not found:
+        raise TrainingError("No generator decodes a lesion; train longer.")
+    return found
+
+
+def given_generators(folders: list[Path], device: str) -> dict[str, Generator]:
+    """Generators by a name that serves for files; those of one name are told apart by their numbers."""
+    found: dict[str, Generator] = {}
+    for number, folder in enumerate(folders, start=1):
+        generator = load_generator(folder, device=device)
+        name = re.sub(r"[^\w.-]+", "_", generator.name)
+        found[f"{name}_{number}" if name in found else name] = generator
     return found
 
 
@@ -209,7 +225,7 @@ def main(arguments: list[str] | None = None) -> None:
         training = phantoms(made / "training", *TRAINING_PHANTOMS, options.jobs)
     cases = load_cases(data)
     if options.generator:
-        generators = {generator.name: generator for generator in map(load_generator, options.generator)}
+        generators = given_generators(options.generator, options.device)
     elif training is not None:
         generators = train_variants(load_cases(training), options)
     else:
@@ -256,7 +272,8 @@ def measure(
     report = evaluate_generator(data, generator, seed=options.seed, training=training, jobs=options.jobs)
     write_report(report, options.out / f"realism_{name}.json")
     write_figures(report, options.out / f"figures_{name}")
-    write_galleries(data, generator, options.out / f"gallery_{name}", seed=options.seed)
+    scans = [files for files in find_cases(data) if files.name not in generator.case_names]
+    write_galleries(scans, generator, options.out / f"gallery_{name}", seed=options.seed)
 
 
 if __name__ == "__main__":

@@ -284,12 +284,15 @@ class Trainer:
 
 
 def split_patients(cases: list[Case], share: float, *, seed: int) -> tuple[list[Case], list[Case]]:
-    """Cases to train on and cases held out; at least one of each when ``share`` is not zero."""
+    """Cases to train on and cases held out; at least one of each when ``share`` is not zero.
+
+    Raises TrainingError when there are too few.
+    """
     if not share:
         return cases, []
     count = max(1, round(share * len(cases)))
     if count >= len(cases):
-        raise TrainingError("There are too few patients to hold some out for validation.")
+        raise TrainingError("There are too few patients to hold some out.")
     held_out = set(np.random.default_rng([seed, 57]).permutation(len(cases))[:count].tolist())
     return [c for n, c in enumerate(cases) if n not in held_out], [c for n, c in enumerate(cases) if n in held_out]
 

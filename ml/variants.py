@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ml.artefact import Generator, load_generator, save_generator
 from ml.card import CARD_NAME
+from ml.errors import TrainingError
 from ml.nets.config import NetConfig
 from ml.patches import Case, Population
 from ml.train import Objective, TrainConfig, Trainer, run
@@ -49,15 +50,19 @@ def paper_variants(training_scans: int) -> list[Variant]:
 
 
 def trained(variant: Variant, cases: list[Case], folder: Path, *, steps: int, seed: int, device: str) -> Generator:
-    """The variant's generator from ``folder``, trained first (or on) where it is not finished there."""
-    own = folder / variant.name
+    """The variant's generator from ``folder``, trained first (or on) where it is not finished there.
+
+    Raises TrainingError when the folder holds a generator of other settings or cases, NoExemplarError when the
+    trained one cannot edit.
+    """
+    own, used = folder / variant.name, cases[: variant.scans]
+    config = TrainConfig(objective=variant.objective, population=variant.population, steps=steps, pool=POOL, seed=seed)
     if not (own / CARD_NAME).is_file():
-        config = TrainConfig(
-            objective=variant.objective, population=variant.population, steps=steps, pool=POOL, seed=seed
-        )
-        used = cases[: variant.scans]
         trainer = Trainer(used, NetConfig(noise=config.adversarial), config, device=device)
         run(trainer, own)
         command = shlex.join(["python", "-m", "ml.reproduce", *sys.argv[1:]])
         save_generator(trainer, used, own, name=variant.name, command=command, data_note=f"{len(used)} scans")
-    return load_generator(own, device="auto" if device == "cuda" else device)
+    generator = load_generator(own, device=device)
+    if generator.card["train"] != asdict(config) or generator.case_names != {case.name for case in used}:
+        raise TrainingError(f"{own} holds a generator of other settings or scans; choose another output folder.")
+    return generator

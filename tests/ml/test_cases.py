@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ml.cases import find_cases, load_case, load_cases
-from ml.errors import TrainingError
+from ml.cases import case_files, find_cases, load_case, load_cases, load_twin
+from ml.errors import TrainingError, VolumeError
 from ml.phantom import PhantomConfig, make_phantom
 from ml.phantom.__main__ import write_phantom
 from ml.volume_io import write_volume
@@ -91,3 +91,73 @@ def test_an_empty_folder_says_what_is_accepted(tmp_path):
         find_cases(tmp_path)
     with pytest.raises(TrainingError, match="not a folder"):
         find_cases(tmp_path / "nowhere")
+
+
+def test_labels_in_a_folder_of_their_own_are_found(small, tmp_path):
+    lits(tmp_path / "all", small, 4)
+    for part in ("volume", "segmentation"):
+        (tmp_path / "set" / f"{part}s").mkdir(parents=True)
+        (tmp_path / "all" / f"{part}-4.nii").rename(tmp_path / "set" / f"{part}s" / f"{part}-4.nii")
+    (case,) = load_cases(tmp_path / "set")
+    assert case.lesions
+
+
+def test_one_patient_under_two_files_is_refused(small, tmp_path):
+    lits(tmp_path / "batch 1", small, 4)
+    lits(tmp_path / "batch 2", small, 4)
+    with pytest.raises(TrainingError, match="volume-4 twice"):
+        find_cases(tmp_path)
+
+
+def test_files_that_only_look_like_scans_are_passed_over(small, tmp_path):
+    lits(tmp_path, small, 4)
+    for name in ("._volume-4.nii", "volume-4.nii.bak", "volume-.nii", "volume-5;rm.nii", "notes-1.txt"):
+        (tmp_path / name).write_bytes(b"no scan")
+    assert [f.name for f in find_cases(tmp_path)] == ["volume-4"]
+
+
+def test_what_is_wrong_with_a_case_is_said_with_its_name(small, tmp_path):
+    pair(tmp_path, small, 1)
+    labels = tmp_path / "scan1" / "labels.nii.gz"
+    size = small.grid.size_zyx
+    moved = type(small.grid)(size, small.grid.spacing_zyx_mm, (9.0, 9.0, 9.0))
+    write_volume(labels, tissue(small), moved)
+    with pytest.raises(VolumeError, match="scan1: The mask does not lie on the same grid"):
+        load_cases(tmp_path)
+    speckle = np.zeros(size, np.uint8)
+    speckle[::2, ::4, ::4] = 2
+    write_volume(labels, speckle, small.grid)
+    with pytest.raises(TrainingError, match="scan1: There are more than 255 lesions"):
+        load_cases(tmp_path)
+    labels.write_bytes(b"no labels")
+    with pytest.raises(VolumeError, match=r"scan1: labels\.nii\.gz is not a volume"):
+        load_cases(tmp_path)
+
+
+def test_a_liver_without_lesions_is_a_case_and_parts_that_meet_at_a_corner_are_one_lesion(small, tmp_path):
+    pair(tmp_path, small, 1)
+    labels = tmp_path / "scan1" / "labels.nii.gz"
+    write_volume(labels, small.liver.astype(np.uint8), small.grid)
+    (case,) = load_cases(tmp_path)
+    assert case.lesions == []
+    touching = small.liver.astype(np.uint8)
+    touching[5, 40:44, 40:44] = touching[6, 44:48, 44:48] = 2
+    write_volume(labels, touching, small.grid)
+    (case,) = load_cases(tmp_path)
+    assert len(case.lesions) == 1
+
+
+def test_a_twin_of_another_scan_is_refused(small, tmp_path):
+    write_phantom(small, tmp_path / "a")
+    files = case_files(tmp_path / "a")
+    assert np.array_equal(load_twin(files, small.grid), small.lesion_free_hu)
+    write_volume(files.twin, small.lesion_free_hu[1:], small.grid.crop((slice(1, 12), slice(0, 96), slice(0, 96))))
+    with pytest.raises(VolumeError, match="a: the lesion-free twin"):
+        load_twin(files, small.grid)
+
+
+def test_a_damaged_description_is_refused(small, tmp_path):
+    write_phantom(small, tmp_path / "a")
+    (tmp_path / "a" / "phantom.json").write_text("{}")
+    with pytest.raises(TrainingError, match=r"a: phantom\.json"):
+        load_case(tmp_path / "a")

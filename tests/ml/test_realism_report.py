@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml.cases import find_cases
 from ml.figures import write_figures
 from ml.galleries import plane_of, write_galleries
 from ml.realism import evaluate_generator, write_report
@@ -87,7 +88,7 @@ def test_figures_are_drawn_with_and_without_twins(reports, tmp_path):
 
 
 def test_galleries_show_insertions_and_removals(scans, demo_generator, tmp_path):
-    paths = write_galleries(scans / "without", demo_generator, tmp_path, count=1)
+    paths = write_galleries(find_cases(scans / "without"), demo_generator, tmp_path, count=1)
     assert [p.name for p in paths] == ["insertion_1.png", "removal_1.png"]
     for path in paths:
         with Image.open(path) as picture:

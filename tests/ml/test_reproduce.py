@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -6,9 +7,10 @@ from ml.artefact import load_generator
 from ml.card import DEMO_FOLDER
 from ml.cases import load_cases
 from ml.editing import LesionSpec, insert_lesion
-from ml.errors import EditError
+from ml.errors import EditError, TrainingError
 from ml.phantom.__main__ import main as make_phantoms
-from ml.reproduce import classification, main
+from ml.realism import NO_TRAINING, evaluate_generator
+from ml.reproduce import classification, given_generators, main
 from ml.train import main as train
 from ml.variants import Variant, paper_variants, trained
 
@@ -52,7 +54,50 @@ def test_a_variant_is_trained_once_on_its_own_scans_and_then_taken_from_its_fold
     again = trained(variant, cases, tmp_path, steps=1, seed=0, device="cpu")
     assert again.digest == first.digest
     assert (tmp_path / variant.name / "weights.safetensors").stat().st_mtime_ns == written
-    assert load_generator(tmp_path / variant.name, device="cpu").digest == first.digest
+    with pytest.raises(TrainingError, match="other settings or scans"):
+        trained(variant, cases, tmp_path, steps=2, seed=0, device="cpu")
+    with pytest.raises(TrainingError, match="other settings or scans"):
+        trained(variant, cases[1:], tmp_path, steps=1, seed=0, device="cpu")
+
+
+@pytest.mark.recipe
+def test_half_of_the_patients_train_and_only_the_others_are_measured_and_shown(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("ml.reproduce.paper_variants", lambda _: [Variant("ae")])
+    monkeypatch.setattr("ml.variants.POOL", 4)
+    monkeypatch.setattr("ml.bank.NORMAL_COUNT", 24)
+    monkeypatch.setattr("ml.reproduce.write_classification", lambda *_: None)
+    command = ["--data", str(folder), "--steps", "1", "--out", str(tmp_path)]
+    monkeypatch.setattr("ml.bank.DECODED_RANGE_MM", (1e6, 1e7))
+    with pytest.raises(TrainingError, match="decodes a lesion"):
+        main(command)
+    monkeypatch.setattr("ml.bank.DECODED_RANGE_MM", (0.0, 1e3))
+    monkeypatch.setattr("ml.shapes.WEAKEST_CORE_HU", -1e-6)
+    shown = []
+    monkeypatch.setattr("ml.reproduce.write_galleries", lambda scans, *_, **__: shown.extend(f.name for f in scans))
+    main(command)
+    card = json.loads((tmp_path / "generators" / "ae_all" / "card.json").read_text())
+    report = json.loads((tmp_path / "realism_ae_all.json").read_text())
+    assert report["held_out_cases"] == len(shown) == 2
+    assert not set(shown) & set(card["data"]["case_names"])
+    assert report["memorisation"].get("note") != NO_TRAINING
+
+
+def test_a_generator_is_not_measured_on_what_it_learnt_from(folder, demo_generator):
+    names = [path.name for path in folder.glob("phantom_*")]
+    knows_all = type(demo_generator)(
+        demo_generator.net, card={"data": {"case_names": names}}, device=demo_generator.device
+    )
+    with pytest.raises(TrainingError, match="learnt from every scan"):
+        evaluate_generator(folder, knows_all)
+
+
+def test_given_generators_of_one_name_are_all_kept_under_names_for_files(tmp_path):
+    for folder in ("first", "second", "third"):
+        shutil.copytree(DEMO_FOLDER, tmp_path / folder)
+    card = tmp_path / "third" / "card.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"name": "../my generator/2"}))
+    found = given_generators([tmp_path / name for name in ("first", "second", "third")], "cpu")
+    assert list(found) == ["demo", "demo_2", ".._my_generator_2"]
 
 
 @pytest.mark.recipe
