@@ -177,6 +177,12 @@ def gate_lines(realism: Any) -> list[GateLine]:
     ]
 
 
+def gate_summary(realism: Any) -> str:
+    """The gate in a few words, for lists; what was not measured does not count as reached."""
+    verdicts = [line.verdict for line in gate_lines(realism)]
+    return f"{verdicts.count(PASSED)} of {len(verdicts)} targets reached" if verdicts else NOT_MEASURED
+
+
 def _gate_line(entry: dict[str, Any]) -> GateLine:
     words = {"<=": "at most", ">=": "at least", "absolute <=": "within ±", "==": "exactly"}
     target, passed, n = _number(entry.get("target")), entry.get("passed"), entry.get("n")

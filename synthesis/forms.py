@@ -46,12 +46,17 @@ class ScansField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
         return f"{obj} · {obj.dataset}"
 
 
+class GeneratorField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    def label_from_instance(self, obj: Any) -> str:
+        return str(obj) if obj.is_measured else f"{obj} · realism not measured"
+
+
 class GeneratorForm(forms.Form):
-    generator = forms.ModelChoiceField(queryset=Generator.objects.usable(), empty_label=None)
+    generator = GeneratorField(queryset=Generator.objects.none(), empty_label=None)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["generator"].queryset = Generator.objects.usable()  # type: ignore[attr-defined]
+        self.fields["generator"].queryset = Generator.objects.usable().measured_first()  # type: ignore[attr-defined]
 
 
 class RegistrationForm(forms.Form):

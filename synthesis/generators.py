@@ -51,7 +51,7 @@ def register(*, folder: Path, name: str, registered_by: User) -> Generator:
         }
     existing = Generator.objects.filter(digest=loaded.digest).first()
     if existing is not None:
-        return add_reports(existing, reports) if reports else existing
+        return add_reports(existing, reports, brought_by=registered_by) if reports else existing
     prefix = f"generators/{loaded.digest}"
     for file_name in ARTEFACT_FILES:
         key = f"{prefix}/{file_name}"
@@ -67,10 +67,16 @@ def register(*, folder: Path, name: str, registered_by: User) -> Generator:
     )
 
 
-def add_reports(generator: Generator, reports: dict[str, Any]) -> Generator:
-    """The same weights measured again or more fully: the newer report of a name replaces the older."""
+def add_reports(generator: Generator, reports: dict[str, Any], *, brought_by: User) -> Generator:
+    """The same weights measured again or more fully; others choose by a report, so not everybody replaces it."""
     with transaction.atomic():
         held = Generator.objects.select_for_update().get(pk=generator.pk)
+        replaced = [name for name in evidence.REPORT_FILES if name in reports and name in held.reports]
+        if replaced and not (brought_by.may_coordinate or held.registered_by_id == brought_by.pk):
+            raise DomainError(
+                f"{held} has a {' and a '.join(replaced)} already. {held.registered_by}, who registered it, "
+                "and coordinators may replace them."
+            )
         received = held.reports.get(evidence.RECEIVED, {}) | reports.get(evidence.RECEIVED, {})
         held.reports = held.reports | reports | {evidence.RECEIVED: received}
         held.save(update_fields=["reports"])

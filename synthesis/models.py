@@ -8,11 +8,17 @@ from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset, Lesion, Scan
 from ctplatform.jobs.models import Job, JobStatus
 from ml.editing.spec import LESION_KINDS
+from synthesis.evidence import REALISM_NAME
 
 
 class GeneratorQuerySet(models.QuerySet["Generator"]):
     def usable(self) -> Self:
         return self.filter(retired_at=None)
+
+    def measured_first(self) -> Self:
+        """Those with a realism report before those without: a fresh experiment is nobody's first choice."""
+        measured = models.Case(models.When(reports__has_key=REALISM_NAME, then=1), default=0)
+        return self.alias(measured=measured).order_by("-measured", "-registered_at")
 
 
 class Generator(models.Model):
@@ -42,6 +48,10 @@ class Generator(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("synthesis:generator", args=[self.pk])
+
+    @property
+    def is_measured(self) -> bool:
+        return REALISM_NAME in self.reports
 
     @property
     def short_digest(self) -> str:

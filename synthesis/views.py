@@ -3,9 +3,10 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.files.storage import default_storage
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.generic import DetailView, FormView, ListView, TemplateView, View
 
@@ -185,7 +186,10 @@ class GeneratorListView(StaffPageMixin, ListView[Generator]):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         runs = TrainingRun.objects.visible_to(current_user(self.request)).select_related("job")[:10]
-        return super().get_context_data(runs=runs, **kwargs)
+        context = super().get_context_data(runs=runs, **kwargs)
+        for generator in context["object_list"]:
+            generator.gate = evidence.gate_summary(generator.reports.get(evidence.REALISM_NAME))
+        return context
 
 
 class RegisterGeneratorView(StaffPageMixin, FormView[RegistrationForm]):
@@ -251,6 +255,7 @@ class GeneratorView(StaffPageMixin, DetailView[Generator]):
             card=json.dumps(self.object.card, indent=2),
             facts=evidence.facts(self.object.card),
             gate=evidence.gate_lines(reports.get(evidence.REALISM_NAME)),
+            gate_summary=evidence.gate_summary(reports.get(evidence.REALISM_NAME)),
             datasets=Dataset.objects.visible_to(user),
             atlases=SignatureAtlas.objects.visible_to(user).filter(generator=self.object).select_related("job"),
             areas=areas_figure(areas).svg(name="areas") if areas else "",
@@ -259,6 +264,17 @@ class GeneratorView(StaffPageMixin, DetailView[Generator]):
             classifiers_figure=classifiers_figure(headline).svg(name="classifiers") if headline else "",
             **kwargs,
         )
+
+
+class ArtefactFileView(StaffPageMixin, View):
+    """The files as they were registered, for measuring elsewhere."""
+
+    name = ""
+
+    def get(self, request: HttpRequest, pk: UUID) -> FileResponse:
+        generator = get_object_or_404(Generator, pk=pk)
+        file = default_storage.open(f"{generator.storage_prefix}/{self.name}", "rb")
+        return FileResponse(file, as_attachment=True, filename=self.name)
 
 
 class RetireGeneratorView(StaffPageMixin, View):

@@ -203,6 +203,15 @@ def test_reports_of_weights_that_are_known_are_added_with_the_name_of_who_brough
     brought = evidence.received(made.reports)
     assert brought["classification"].startswith(f"{first}, 20")
     assert brought["realism"].startswith(f"{second}, 20")
+    (tmp_path / "realism.json").write_text(json.dumps({"gate": []}))
+    with pytest.raises(DomainError, match=r"has a realism\.json already"):
+        generators.register(folder=tmp_path, name="Third", registered_by=second)
+    made.refresh_from_db()
+    assert evidence.gate_lines(made.reports["realism.json"])
+    for allowed in (first, make_user(role=Role.COORDINATOR)):
+        generators.register(folder=tmp_path, name="Third", registered_by=allowed)
+        made.refresh_from_db()
+        assert evidence.received(made.reports)["realism"].startswith(str(allowed))
     (tmp_path / "realism.json").write_text(json.dumps(REALISM | {"generator_sha256": "0" * 64}))
     with pytest.raises(DomainError, match="measured on other weights"):
         generators.register(folder=tmp_path, name="Third", registered_by=second)

@@ -6,7 +6,7 @@ import pytest
 from django.core.files.storage import default_storage
 
 from ctplatform.accounts.models import Role
-from ctplatform.datasets.models import MaskKind
+from ctplatform.datasets.models import MaskKind, Scan
 from ctplatform.datasets.services import delete_scan
 from ctplatform.datasets.storage import save_bytes
 from ctplatform.errors import ConflictError
@@ -14,6 +14,7 @@ from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, JobStatus
 from synthesis import generators
 from synthesis.atlas import order_atlas
+from synthesis.forms import BatchForm
 from synthesis.models import Generator, SignatureAtlas, TrainingRun
 from tests.factories import make_dataset, make_scan, make_user
 from tests.phantoms import liver_box, small_grid
@@ -80,6 +81,22 @@ def test_an_atlas_and_its_pictures_are_for_those_who_see_the_dataset(client, cas
         client.force_login(cast[who])
     for tail in ("", "points.json", "pictures.png"):
         assert client.get(atlas.get_absolute_url() + tail).status_code == status, tail
+
+
+@pytest.mark.parametrize(("who", "status"), [("stranger", 200), ("rater", 404), (None, 302)])
+def test_the_files_of_a_generator_can_be_taken_home_by_staff(client, cast, who, status):
+    generator = make_generator()
+    Generator.objects.update(storage_prefix=f"generators/{generator.digest}")
+    for name in ("card.json", "weights.safetensors"):
+        save_bytes(f"generators/{generator.digest}/{name}", name.encode())
+    if who:
+        client.force_login(cast[who])
+    for name in ("card.json", "weights.safetensors"):
+        answer = client.get(generator.get_absolute_url() + name)
+        assert answer.status_code == status
+        if status == 200:
+            assert b"".join(answer.streaming_content) == name.encode()
+            assert f'filename="{name}"' in answer["Content-Disposition"]
 
 
 @pytest.mark.parametrize("who", ["rater", None])
@@ -180,3 +197,15 @@ def test_scans_to_train_on_say_their_dataset_and_what_was_typed_stays(client, ca
     for kept in ('value="Mine"', 'value="ae" selected', 'value="normal" selected', 'value="9"', "checked"):
         assert kept in page
     assert not TrainingRun.objects.exists()
+
+
+def test_a_fresh_experiment_is_not_what_the_next_edit_is_made_with(client, cast):
+    measured = make_generator(reports={"realism.json": {"gate": [{"passed": True}, {"passed": False}, {}]}})
+    fresh = make_generator()
+    choices = [label for _, label in BatchForm(scans=Scan.objects.none()).fields["generator"].choices]
+    assert choices == [str(measured), f"{fresh} · realism not measured"]
+    client.force_login(cast["owner"])
+    listed = client.get("/synthesis/generators/").content.decode()
+    assert "1 of 3 targets reached" in listed
+    assert "<td>not measured</td>" in listed
+    assert "1 of 3 targets reached" in client.get(measured.get_absolute_url()).content.decode()
