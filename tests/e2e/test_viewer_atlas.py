@@ -16,7 +16,9 @@ from tests.factories import make_dataset, make_scan, make_user
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(screen: Page, live_server) -> None:
+def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(
+    screen: Page, live_server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     phantom = make_phantom(4101, PhantomConfig(size_zyx=(16, 128, 128), slice_mm=4.0))
     scan = make_scan(
         make_dataset(make_user()),
@@ -27,17 +29,21 @@ def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(screen: Page
     )
     owner = scan.dataset.owner
     generator = generators.register(folder=DEMO_FOLDER, name="Demo", registered_by=owner)
+    monkeypatch.setattr("ctplatform.jobs.services.send", lambda job: None)
     atlas = order_atlas(ordered_by=owner, generator=generator, dataset=scan.dataset)
-    execute(str(atlas.job_id))
-    atlas.refresh_from_db()
-    points = atlas.content["points"]
     enter(screen, live_server, owner)
     screen.goto(live_server.url + generator.get_absolute_url())
     expect(screen.get_by_role("heading", name="Realism gate")).to_be_visible()
     assert violations(screen) == []
+    # Who waits on the page sees the atlas when it is drawn, without loading the page again.
     screen.goto(live_server.url + atlas.get_absolute_url())
+    expect(screen.get_by_role("button", name="Cancel")).to_be_visible()
+    assert violations(screen) == []
+    execute(str(atlas.job_id))
+    atlas.refresh_from_db()
+    points = atlas.content["points"]
     dots = screen.locator(".atlas-plot circle")
-    expect(dots).to_have_count(len(points))
+    expect(dots).to_have_count(len(points), timeout=15_000)
     assert violations(screen) == []
     lesion = next(index for index, point in enumerate(points) if point["lesion"])
     normal = next(index for index, point in enumerate(points) if not point["lesion"])
@@ -59,7 +65,21 @@ def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(screen: Page
     assert after is not None
     assert abs(after["x"] - box["x"]) < 1.5
     assert abs(after["y"] - box["y"]) < 1.5
-    screen.locator(".atlas-plot").focus()
+    # However close, the arrows lead to patches that are in sight.
+    for _ in range(10):
+        screen.get_by_role("button", name="Closer").click()
+    plot = screen.locator(".atlas-plot")
+    plot.focus()
+    frame = plot.bounding_box()
+    assert frame is not None
+    for key in ("ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"):
+        screen.keyboard.press(key)
+        held = screen.locator("circle.chosen").bounding_box()
+        assert held is not None
+        assert frame["x"] <= held["x"] + held["width"] / 2 <= frame["x"] + frame["width"]
+        assert frame["y"] <= held["y"] + held["height"] / 2 <= frame["y"] + frame["height"]
+    screen.get_by_role("button", name="All").click()
+    plot.focus()
     dots.nth(lesion).dispatch_event("pointerenter")
     screen.keyboard.press("Enter")
     screen.wait_for_url(f"**/datasets/scans/{scan.pk}/?at=*")
