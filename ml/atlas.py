@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from ml.classify import VIEW_ZOOMS, normal_centres
 from ml.errors import TrainingError
 from ml.generator import Generator
+from ml.nets.config import NetConfig
 from ml.patches import Case, PatchFrame, Volume, extract
 from ml.signatures import Codes, SignatureSpace
 
 COMPONENTS = 6
 TILE_PX, TILE_COLUMNS = 40, 32
+# Pictures are 56 mm wide, whatever patches a generator looks at.
+PICTURE = NetConfig(patch_zyx=(1, TILE_PX, TILE_PX), spacing_zyx_mm=(2.5, 1.4, 1.4))
 # A liver window: level and width relative to the patient's own parenchyma (HU).
 WINDOW_CENTRE_HU, WINDOW_WIDTH_HU = -5.0, 180.0
 SMALLEST_MM = 4.0
@@ -63,7 +66,7 @@ def sample(case: Case, generator: Generator, *, lesions: int, seed: int) -> Samp
     ] + [AtlasPlace(case.name, _world(case, c), 0, "normal", None) for c in normals]
     spacing = case.grid.spacing_zyx_mm
     close = [PatchFrame(generator.net, spacing, c, VIEW_ZOOMS["close"]) for c in centres]
-    wide = [PatchFrame(generator.net, spacing, c, VIEW_ZOOMS["wide"]) for c in centres]
+    wide = [PatchFrame(PICTURE, spacing, c) for c in centres]
     size = generator.net.patch_zyx
     patches = np.stack([extract(case, f, rng) for f in close]) if close else np.zeros((0, *size), np.float32)
     pictures = np.stack([_picture(case, f) for f in wide]) if wide else np.zeros((0, TILE_PX, TILE_PX), np.uint8)
@@ -97,13 +100,9 @@ def _world(case: Case, centre_zyx: tuple[float, float, float]) -> tuple[float, f
 
 
 def _picture(case: Case, frame: PatchFrame) -> NDArray[np.uint8]:
-    """The middle slice with everything around the liver, in a liver window."""
+    """One slice (40, 40) with everything around the liver, in a liver window."""
     box = frame.source_box(case.grid.size_zyx)
-    slices = frame.sample(case.hu[box], box, smooth=False, outside=None)
-    middle = slices[len(slices) // 2]
+    middle = frame.sample(case.hu[box], box, smooth=False, outside=None)[0]
     low = case.level_hu + WINDOW_CENTRE_HU - WINDOW_WIDTH_HU / 2
-    grey = np.clip((middle - low) / WINDOW_WIDTH_HU * 255, 0, 255)
-    shown = np.zeros((TILE_PX, TILE_PX), np.uint8)
-    height, width = (min(TILE_PX, n) for n in grey.shape)
-    shown[:height, :width] = grey[:height, :width]
-    return shown
+    grey: NDArray[np.uint8] = np.clip((middle - low) / WINDOW_WIDTH_HU * 255, 0, 255).astype(np.uint8)
+    return grey

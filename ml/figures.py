@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-TARGET_AUC = 0.60
+from ml.realism_gate import AUC_TARGET
+
 LABELS = {
     "insertion": "insertion",
     "removal": "removal",
@@ -55,7 +56,7 @@ def areas(axes: Any, report: dict[str, Any]) -> None:
     axis.set_yticks(range(len(rows)), [name for name, _ in rows])
     axis.invert_yaxis()
     axis.axvline(0.5, color="grey", label="chance")
-    axis.axvline(TARGET_AUC, color="tab:red", linestyle="--", label=f"target {TARGET_AUC:.2f}")
+    axis.axvline(AUC_TARGET, color="tab:red", linestyle="--", label=f"target {AUC_TARGET:.2f}")
     axis.set_xlabel("area under the curve (95 % interval over patients)")
     axis.legend(fontsize=8)
 

@@ -20,7 +20,7 @@ from scipy import ndimage
 from ml.cases import CaseFiles, load_case, load_twin
 from ml.editing import EditResult, LesionSpec, remove_lesion
 from ml.errors import EditError
-from ml.gate import ENOUGH_PATIENTS
+from ml.gate import ENOUGH_PATIENTS, LESIONS_NOTE
 from ml.generator import Generator
 from ml.lesions import Lesion
 from ml.local_measures import Local, depth_profile, differing_outside, measure, neighbourhood, zone_sigma
@@ -126,7 +126,7 @@ def harvest(scans: list[CaseFiles], generator: Generator, *, seed: int = 0, jobs
         out.extend(part)
     if not apart:
         some = "one patient" if len(scans) == 1 else f"{len(scans)} patients"
-        out.notes.append(f"{some}: patches, not patients, are resampled")
+        out.notes.append(f"{some}: {LESIONS_NOTE}")
     return out
 
 

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from ml.cases import find_cases
 from ml.errors import TrainingError
-from ml.gate import ENOUGH_PATIENTS, estimate, groups_of
+from ml.gate import ENOUGH_PATIENTS, LESIONS_NOTE, estimate, groups_of
 from ml.generator import Generator
 from ml.harvest import Harvest, harvest, lesion_patches
 from ml.memorisation import memorisation
@@ -84,8 +84,9 @@ def _summary(values: NDArray[np.float64], patients: list[str]) -> dict[str, Any]
 
 
 def regrouped(data: TwoSampleData) -> TwoSampleData:
-    """Patches as their own groups where there are too few patients for folds."""
-    if len(np.unique(data.patients)) >= ENOUGH_PATIENTS:
+    """Patches as their own groups where there are too few patients, in all or of one class, for folds."""
+    by_class = [len(np.unique(data.patients[data.truth == label])) for label in (0, 1)]
+    if len(np.unique(data.patients)) >= ENOUGH_PATIENTS and min(by_class) >= FOLDS:
         return data
     return TwoSampleData(data.patches, data.truth, np.array([f"patch {n}" for n in range(len(data.truth))]))
 
@@ -94,9 +95,10 @@ def two_sample(data: TwoSampleData, *, seed: int = 0) -> dict[str, Any]:
     """The feature, network and kernel tests of one pair; the best plane is the network's result."""
     if min(data.counts) < FOLDS:
         return {"note": TOO_FEW, "n": list(data.counts)}
-    data = regrouped(data)
+    people, data = data, regrouped(data)
     planes = network_tests(data, seed=seed)
-    return {
+    found: dict[str, Any] = {} if data is people else {"note": LESIONS_NOTE}
+    return found | {
         "features": feature_test(data, seed=seed).to_dict(),
         "network": max(planes, key=lambda r: r.auc).to_dict(),
         "network_planes": [result.to_dict() for result in planes],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.gate import NO_TWIN, NOTHING, Comparison, Estimate, estimate, line
+from ml.gate import NO_TWIN, NOTHING, Comparison, Estimate, estimate, line, mean
 from ml.harvest import Harvest
 from ml.local_measures import ZONES
 
@@ -35,7 +35,8 @@ def _tests(result: dict[str, Any]) -> list[dict[str, Any]]:
         for kind in ("features", "network"):
             found = tests.get(kind)
             value = Estimate(found["auc"], found["low"], found["high"], sum(found["n"])) if found else NOTHING
-            lines.append(line(f"{pair}: AUC, {kind}", value, AUC_TARGET, "<=", note=note or found["classifier"]))
+            said = "; ".join(filter(None, [found["classifier"] if found else "", note]))
+            lines.append(line(f"{pair}: AUC, {kind}", value, AUC_TARGET, "<=", note=said))
         for key, name in (("p", "MMD"), ("kid_p", "KID")):
             n = sum(tests["features"]["n"]) if "features" in tests else 0
             value = Estimate(tests["kernel"][key], None, None, n) if n else NOTHING
@@ -89,7 +90,7 @@ def _edits(out: Harvest, seed: int) -> list[dict[str, Any]]:
             "absolute <=",
             "HU",
         ),
-        ("removal", "after_hu", "removal: error inside against the twin", _mean, 11.0, "<=", "HU"),
+        ("removal", "after_hu", "removal: error inside against the twin", mean, 11.0, "<=", "HU"),
         ("outside", "differing_voxels", "differing voxels outside the box", _sum, 0.0, "==", "voxels"),
     ]
     lines = []
@@ -99,10 +100,6 @@ def _edits(out: Harvest, seed: int) -> list[dict[str, Any]]:
         note = "" if found.value is not None else NO_TWIN if rows == "removal" and not out.twins else NOT_MEASURED
         lines.append(line(name, found, target, comparison, unit=unit, note=note))
     return lines
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(values.mean())
 
 
 def _median(values: NDArray[np.float64]) -> float:

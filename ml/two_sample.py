@@ -23,7 +23,6 @@ from ml.radiomics import features
 
 FOLDS = 5
 BOOTSTRAPS, PERMUTATIONS = 400, 500
-CNN_EPOCHS = 14
 PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}
 
 
@@ -116,36 +115,10 @@ def network_tests(data: TwoSampleData, *, seed: int = 0) -> list[TwoSampleResult
 
 def plane_test(data: TwoSampleData, plane: str, *, seed: int = 0) -> TwoSampleResult:
     """A small convolutional network on the three middle slices of one plane."""
-    import torch
-    from torch import nn
+    from ml.supervised import held_out_scores
 
-    scores = np.zeros(len(data.truth))
     turned = np.moveaxis(data.patches, 1 + PLANES[plane], 1)
-    middle = turned.shape[1] // 2
-    pixels = torch.from_numpy(turned[:, middle - 1 : middle + 2].copy())
-    truth = torch.from_numpy(data.truth).float()
-    for train, test in data.folds(seed):
-        torch.manual_seed(seed)
-        order = np.random.default_rng([seed, 9])
-        layers: list[nn.Module] = []
-        for inputs, outputs, stride in ((3, 16, 1), (16, 24, 2), (24, 32, 2), (32, 48, 2)):
-            layers += [nn.Conv2d(inputs, outputs, 3, stride, 1), nn.GroupNorm(8, outputs), nn.ReLU()]
-        network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3), nn.Linear(48, 1))
-        optimiser = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=1e-2)
-        for _ in range(CNN_EPOCHS):
-            for rows in np.array_split(order.permutation(train), max(1, len(train) // 32)):
-                batch = pixels[rows]
-                if order.random() < 0.5:
-                    batch = batch.flip(-1)
-                if order.random() < 0.5:
-                    batch = batch.flip(-2)
-                loss = nn.functional.binary_cross_entropy_with_logits(network(batch)[:, 0], truth[rows])
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-        network.eval()
-        with torch.inference_mode():
-            scores[test] = network(pixels[test])[:, 0].numpy()
+    scores = held_out_scores(turned, data.truth, data.folds(seed), seed=seed)
     return interval(data, scores, f"network, {plane}", seed)
 
 

@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 
 from ml.radiomics import feature_names, features
-from ml.realism import noise_power_difference, planted, split_by_patient
+from ml.realism import noise_power_difference, planted, split_by_patient, two_sample
 from ml.signatures import NormalNeighbours, SignatureSpace
 from ml.two_sample import TwoSampleData, feature_test, kernel_test, network_test, network_tests
 
@@ -51,6 +51,16 @@ def test_every_plane_has_its_network_and_the_best_one_counts(same):
 def test_folds_never_share_a_patient(same):
     for train, test in same.folds(0):
         assert not set(same.patients[train]) & set(same.patients[test])
+
+
+def test_a_class_of_one_patient_is_tested_by_patches_and_said_to_be():
+    """A fold that held the only real patient once left nothing real to learn from."""
+    rng = np.random.default_rng(4)
+    first, second = liver_like(rng, 6)[0], liver_like(rng, 24)[0]
+    people = np.array([f"b{n // 2}" for n in range(24)])
+    found = two_sample(TwoSampleData.of(first, second, np.array(["a"] * 6), people))
+    assert found["note"] == "patches, not patients, are resampled"
+    assert 0 <= found["features"]["low"] <= found["features"]["high"] <= 1
 
 
 def test_a_set_is_split_by_patients():
