@@ -1,0 +1,124 @@
+"""A placed lesion in HU: its learned profile over depth and its texture, scaled to the asked contrast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ml.editing.exemplars import DecodedLesion
+from ml.editing.frame import LesionFrame
+from ml.editing.measure import reference_hu
+from ml.editing.neighbourhood import VESSEL_SHARE, Neighbourhood, vessel_excess
+from ml.errors import EditError
+from ml.patches import Mask, Volume
+from ml.shapes import PROFILE_DEPTHS_MM, fine_index, fine_profile, lookup, outer_fade
+
+MIN_CORE_VOXELS = 8
+# Nothing that lesions are made of is darker than water, except fat.
+WATER_HU = 0.0
+# To keep its mean when its core is held at water, a lesion's edge may be steeper by up to this factor.
+MAX_STEEPER = 2.5
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a lesion comes: its frame, scan and liver share (0 to 1) in the frame's cells, and what it changes.
+
+    ``part`` are the voxels that the edit can change, ``depth`` (mm) and ``inside`` lie on them;
+    ``reference_hu`` is the liver around the lesion.
+    """
+
+    frame: LesionFrame
+    hu: Volume
+    liver: Volume
+    part: Neighbourhood
+    depth: Volume
+    inside: Mask
+    reference_hu: float
+
+    @classmethod
+    def of(cls, around: Neighbourhood, frame: LesionFrame, inside: Mask) -> Site:
+        """The site of a lesion's mask in a crop."""
+        hu, liver = frame.pool(around.source_hu), frame.pool(around.liver)
+        reference = reference_hu(hu, liver > 0.5, frame.depth, around.level_hu)
+        near = frame.near_box
+        return cls(frame, hu, liver, around.part(near), frame.spread(frame.depth), inside[near], reference)
+
+
+def core_of(lesion: DecodedLesion, depth: Volume, inside: Mask) -> Mask:
+    """What lies inside the rim: where the learned profile is darker than half of its darkest value.
+
+    Averaged with its rim, a ring would reach the asked contrast only with a core darker than water.
+    """
+    core: Mask = inside & (lookup(lesion.profile_hu, depth) < 0.5 * float(lesion.profile_hu.min()))
+    return core if core.sum() >= MIN_CORE_VOXELS else inside
+
+
+def compose(lesion: DecodedLesion, site: Site, *, texture: Volume, core: Mask, contrast_hu: float) -> Volume:
+    """The change in HU: profile over depth plus texture, scaled so that the core has the asked contrast.
+
+    Vessels inside fade. Only the dark part is scaled: a rim keeps the brightness it was learned with.
+    ``texture`` lies in the frame's cells. Raises EditError when the lesion would have to be darker than water.
+    """
+    frame, part = site.frame, site.part
+    profile = lesion.profile_hu * outer_fade(PROFILE_DEPTHS_MM)
+    dark, bright = np.minimum(profile, 0), np.maximum(profile, 0)
+    cover = frame.cover
+    soft = soft_liver(site)
+    excess = np.float32(VESSEL_SHARE) * vessel_excess(site.hu, site.liver > 0.5, part.level_hu, frame.spacing_zyx_mm)
+    index = fine_index(site.depth)
+    weight = frame.spread(soft) * part.liver
+    faded = cover * excess * soft
+    fixed = -frame.spread(faded) if faded.any() else np.zeros_like(weight)
+    if bright.max() > 0:
+        fixed += fine_profile(bright)[index] * weight
+    inner = frame.spread(texture * cover * np.clip(-lookup(dark, frame.depth) / 20, 0, 1) * soft)
+    missing = site.reference_hu + contrast_hu - float((part.source_hu[core] + fixed[core]).mean())
+    table = fine_profile(dark)
+    share = np.bincount(index[core], weight[core], minlength=len(table)) / core.sum()
+    strength, table = scale_to(missing, table, share, float(inner[core].mean()), lowest_hu=WATER_HU - site.reference_hu)
+    change: Volume = (fixed + table[index] * weight + inner * np.float32(strength)) * part.liver
+    return change
+
+
+def scale_to(
+    wanted_hu: float, dark: Volume, share: NDArray[np.float64], inner_hu: float, *, lowest_hu: float
+) -> tuple[float, Volume]:
+    """The factor for the texture, and ``dark`` (HU over fine depths) scaled so that both have a mean of ``wanted_hu``.
+
+    ``share`` is how much of the core lies at each fine depth, ``inner_hu`` the mean of the texture that is
+    scaled along; no value of the result is below ``lowest_hu``. Raises EditError where that is impossible.
+    """
+    mean = float(dark @ share) + inner_hu
+    if mean > -0.5:
+        raise EditError("The generator's lesion is too faint here; try another seed.")
+    plain = wanted_hu / mean
+    if plain * float(dark.min()) >= lowest_hu:
+        return plain, dark * np.float32(plain)
+
+    def reached(factor: float) -> float:
+        return float(np.maximum(dark * factor, lowest_hu) @ share) + plain * inner_hu
+
+    low, high = 0.0, MAX_STEEPER * plain
+    if reached(high) > wanted_hu + 1:
+        raise EditError(
+            f"To have this contrast the lesion would have to be darker than water here; "
+            f"{np.ceil(reached(high)):.0f} HU is the strongest for this place and size."
+        )
+    for _ in range(30):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) < wanted_hu else (middle, high)
+    return plain, np.maximum(dark * np.float32(high), np.float32(lowest_hu))
+
+
+def soft_liver(site: Site) -> Volume:
+    """1 in the liver, 0 outside, half at the capsule, over about the width of the scan's own edges (cells)."""
+    sigma = (0.3, *(0.9 / s for s in site.frame.spacing_zyx_mm[1:]))
+    if site.liver.min() >= 1:
+        return site.liver
+    soft = ndimage.gaussian_filter(site.liver, sigma, truncate=2.5)
+    weight: Volume = np.clip(2 * soft - 0.5, 0, 1)
+    return weight

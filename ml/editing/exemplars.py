@@ -1,0 +1,124 @@
+"""The generator's lesion for a place: an exemplar is chosen, decoded there, and measured in its own frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ml.editing.resampling import both
+from ml.editing.spec import LesionSpec
+from ml.errors import EditError, SpecError
+from ml.generator import Generator
+from ml.patches import Volume
+from ml.shapes import DifferenceShape, depth_profile, lookup, measure_difference, signed_depth_mm
+from ml.signatures import Codes, SignatureBank
+
+CANDIDATES, ATTEMPTS = 6, 4
+DENTS = {"hypodense": 0.10, "cystic": 0.03, "ring_enhancing": 0.08}
+MAX_TEXTURE_HU = 12.0
+# The inscribed sphere against the sphere of equal volume; a rounder lesion is looked for below this.
+ROUND_ENOUGH = 0.62
+NOTHING_SUITS = "The generator found no lesion that suits this place; try another seed or place."
+
+
+@dataclass(frozen=True)
+class DecodedLesion:
+    """The generator's lesion in its own frame: depth (mm, about ``diameter_mm`` across) and inner texture (HU)."""
+
+    depth_mm: Volume
+    texture_hu: Volume
+    centre_zyx: tuple[float, float, float]
+    diameter_mm: float
+    spacing_zyx_mm: tuple[float, float, float]
+    profile_hu: Volume
+    exemplar: int
+
+
+class PlaceDecoder:
+    """Decodes exemplars at a place; what the place's own signature ``code`` (1, d) decodes to is kept."""
+
+    def __init__(self, generator: Generator, code: Codes) -> None:
+        self.net, self.bank = generator.net, generator.bank
+        self.generator, self.code = generator, code
+        self.here: Volume | None = None
+
+    def difference_hu(self, exemplar: int) -> Volume:
+        """G(code + the exemplar's direction) - G(code), in HU and the patch's shape."""
+
+        def there() -> Volume:
+            return self.generator.decode_quietly_hu(self.code + self.bank.directions[exemplar])
+
+        if self.here is not None:
+            return there() - self.here
+        here, lesion = both(lambda: self.generator.decode_quietly_hu(self.code), there)
+        self.here = here
+        return lesion - here
+
+
+def rank_exemplars(bank: SignatureBank, spec: LesionSpec, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Exemplars of the asked kind, a random one of the best matching first."""
+    known = bank.of_kind(spec.kind)
+    if not len(known):
+        raise SpecError(f"This generator has not learned {spec.kind.replace('_', '-')} lesions.")
+    size = np.abs(np.log(bank.diameters_mm[known] / spec.diameter_mm)) / 0.25
+    contrast = np.abs(bank.contrasts_hu[known] - spec.contrast_hu) / 15
+    best = known[np.argsort(size + contrast, kind="stable")]
+    shuffled = best[:CANDIDATES][rng.permutation(min(CANDIDATES, len(best)))]
+    return np.concatenate([shuffled, best[CANDIDATES:]])
+
+
+def decode_lesion(
+    decoder: PlaceDecoder, spec: LesionSpec, rng: np.random.Generator, *, without: set[int]
+) -> DecodedLesion:
+    """Move the place's signature along an exemplar's direction and decode the difference.
+
+    ``without`` names exemplars that did not suit the place.
+    """
+    bank, spacing = decoder.bank, decoder.net.spacing_zyx_mm
+    best: tuple[float, int, Volume, DifferenceShape] | None = None
+    candidates = [int(e) for e in rank_exemplars(bank, spec, rng) if e not in without]
+    for exemplar in candidates[:ATTEMPTS]:
+        difference = decoder.difference_hu(exemplar)
+        shape = measure_difference(difference, spacing)
+        if shape is None:
+            continue
+        if best is None or shape.roundness > best[0]:
+            best = (shape.roundness, exemplar, difference, shape)
+        if shape.roundness >= ROUND_ENOUGH:
+            break
+    if best is None:
+        raise EditError(NOTHING_SUITS)
+    _, chosen, difference, shape = best
+    depth = ndimage.gaussian_filter(signed_depth_mm(shape.mask, spacing), (0.5, 0.8, 0.8))
+    smooth = ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0))
+    texture = smooth - lookup(depth_profile(smooth.ravel(), depth.ravel()), depth)
+    depth += dents(rng, depth.shape, shape.diameter_mm / 2, spacing, DENTS[spec.kind])
+    return DecodedLesion(
+        depth_mm=depth,
+        texture_hu=np.clip(texture, -MAX_TEXTURE_HU, MAX_TEXTURE_HU),
+        centre_zyx=shape.centre_zyx,
+        diameter_mm=shape.diameter_mm * float(np.cbrt(shape.flatness)),
+        spacing_zyx_mm=(spacing[0] * shape.flatness, spacing[1], spacing[2]),
+        profile_hu=bank.profiles_hu[chosen],
+        exemplar=chosen,
+    )
+
+
+def dents(
+    rng: np.random.Generator,
+    shape_zyx: tuple[int, ...],
+    radius_mm: float,
+    spacing_zyx_mm: tuple[float, float, float],
+    strength: float,
+) -> Volume:
+    """Smooth bumps and dents of the surface in mm, ``strength`` relative to the radius."""
+    rough = rng.standard_normal(shape_zyx).astype(np.float32)
+    total = np.zeros(shape_zyx, np.float32)
+    for part, weight in ((0.45, 1.0), (0.2, 0.5)):
+        sigma = [part * radius_mm / s for s in spacing_zyx_mm]
+        bumps = ndimage.gaussian_filter(rough, sigma, mode="wrap", truncate=2.0)
+        total += weight * np.clip(bumps / bumps.std(), -2, 2)
+    return total * np.float32(strength * radius_mm)
