@@ -46,7 +46,10 @@ def insert_lesion(
         The edit; what was asked for is measured again in ``measured``.
 
     Raises:
-        PointOutsideLiverError, LesionDoesNotFitError: with a sentence for the screen.
+        PointOutsideLiverError: the centre is not in the liver.
+        LesionDoesNotFitError: the liver around it is too small.
+        SpecError: the generator has not learned this kind.
+        EditError: no lesion of this contrast can be made here, or there is too little liver to learn from.
     """
     check_depth(generator)
     from ml.editing.insertion import insert
@@ -87,6 +90,9 @@ def remove_lesion(
         seed: varies the noise that is transplanted where a fill is needed.
         device: "auto", "cpu" or "cuda".
         on_progress: called with fractions up to 1.0; may raise to cancel.
+
+    Returns:
+        The edit; ``measured`` holds what is left of the lesion.
 
     Raises:
         NothingToRemoveError: the mask is empty.

@@ -59,7 +59,7 @@ class PlaceDecoder:
 
 
 def rank_exemplars(bank: SignatureBank, spec: LesionSpec, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Exemplars of the asked kind, a random one of the best matching first."""
+    """Exemplars of the asked kind, a random one of the best matching first; raises SpecError when there is none."""
     known = bank.of_kind(spec.kind)
     if not len(known):
         raise SpecError(f"This generator has not learned {spec.kind.replace('_', '-')} lesions.")
@@ -75,7 +75,7 @@ def decode_lesion(
 ) -> DecodedLesion:
     """Move the place's signature along an exemplar's direction and decode the difference.
 
-    ``without`` names exemplars that did not suit the place.
+    ``without`` names exemplars that did not suit the place. Raises EditError when no other decodes to a lesion.
     """
     bank, spacing = decoder.bank, decoder.net.spacing_zyx_mm
     best: tuple[float, int, Volume, DifferenceShape] | None = None

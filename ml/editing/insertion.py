@@ -159,7 +159,10 @@ def place(
     spec: LesionSpec,
     rng: np.random.Generator,
 ) -> Placed:
-    """Fit a decoded lesion to its place and to what was asked for."""
+    """Fit a decoded lesion to its place (``centre_zyx`` in the crop's voxels) and to what was asked for.
+
+    Raises LesionDoesNotFitError, or EditError where it comes apart, is too faint or would be darker than water.
+    """
     pose = settle(lesion, around, centre_zyx, spec, rng)
     inside = pose.fit_volume(lesion, around, spec)
     if np.abs(centroid(inside) - centre_zyx).max() > MAX_OFF_VOXELS:

@@ -109,7 +109,10 @@ def look_around(
     zoom: float,
     excluded: Mask | None = None,
 ) -> tuple[WideView, float]:
-    """The encoder's view of a place and the liver's level there, without the ``excluded`` voxels."""
+    """The encoder's view of a place and the liver's level (HU) there, without the ``excluded`` voxels.
+
+    Raises EditError when sizes differ or there is too little liver.
+    """
     if volume_hu.shape != grid.size_zyx or liver_mask.shape != grid.size_zyx:
         raise EditError("The scan, its grid and its liver mask do not have the same size.")
     net = generator.net

@@ -21,6 +21,7 @@ from ml.patches import Mask, Volume
 STRETCH, TILT_DEG = 0.10, 20.0
 # The shape may be grown by this part of its radius to reach the asked volume at the liver's border.
 MAX_GROWTH = 0.35
+NO_ROOM = "There is no room for this lesion here; choose a place deeper in the liver."
 # The lesion must leave liver around it to be told from.
 MAX_SHARE_OF_LIVER = 0.85
 CENTRING_STEPS, CENTRED_VOXELS = 4, 0.25
@@ -94,6 +95,9 @@ def settle(
     inner = around.grid.box_around(centre_zyx, half_extent_zyx_mm=(reach, reach, reach))
     start = np.array([s.start for s in inner])
     liver = around.liver[tuple(slice(b.start, b.stop, int(n)) for b, n in zip(inner, stride, strict=True))]
+    if not liver.any():
+        # A speck of liver may lie between the points of the lattice.
+        raise LesionDoesNotFitError(NO_ROOM)
     aim = centre_zyx.astype(np.float64)
     for _ in range(CENTRING_STEPS):
         offset = np.asarray(lesion.centre_zyx) - matrix @ aim
@@ -104,7 +108,7 @@ def settle(
         _check_fit(lowered, spec, room_mm3=float(liver.sum() * (spacing * stride).prod()))
         pieces = depth > lowered
         if not pieces.any():
-            raise LesionDoesNotFitError("There is no room for this lesion here; choose a place deeper in the liver.")
+            raise LesionDoesNotFitError(NO_ROOM)
         off = centroid(pieces) * stride + start - centre_zyx
         if np.abs(off).max() < CENTRED_VOXELS:
             break

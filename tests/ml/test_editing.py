@@ -10,7 +10,7 @@ from scipy import ndimage
 from ml.editing import LESION_KINDS, EditResult, LesionSpec, insert_lesion, remove_lesion
 from ml.editing.frame import LesionFrame, grow, pool
 from ml.editing.profiles import estimate_profile, profile_covariance
-from ml.errors import EditError, NothingToRemoveError, PointOutsideLiverError, SpecError
+from ml.errors import EditError, LesionDoesNotFitError, NothingToRemoveError, PointOutsideLiverError, SpecError
 from ml.geometry import Grid
 from ml.lesions import lesion_table
 from ml.shapes import PROFILE_DEPTHS_MM, lookup
@@ -187,6 +187,24 @@ def test_a_lesion_that_does_not_fit_is_refused(insert, phantom):
     sliver[block] = True
     with pytest.raises(EditError, match=r"(fit|little liver)"):
         insert(LesionSpec("hypodense", 50, -40, 1), centre=middle, liver_mask=sliver)
+
+
+@pytest.mark.parametrize("diameter_mm", [5, 6, 8, 10])
+def test_a_speck_of_liver_has_no_room(demo_generator, diameter_mm):
+    """A single voxel of a ragged mask may lie between the points of the lattice that places are looked for on."""
+    grid, rng = Grid((40, 120, 120), (1.0, 0.8, 0.8)), np.random.default_rng(0)
+    source = (105 + 10 * rng.standard_normal(grid.size_zyx)).astype(np.int16)
+    liver, speck = np.zeros(grid.size_zyx, bool), (20, 60, 75)
+    liver[:, :, :55] = liver[speck] = True
+    with pytest.raises(LesionDoesNotFitError):
+        insert_lesion(
+            source,
+            grid,
+            liver_mask=liver,
+            centre_lps_mm=grid.to_world(speck),
+            spec=LesionSpec("hypodense", diameter_mm, -40, 1),
+            generator=demo_generator,
+        )
 
 
 @pytest.mark.parametrize(
