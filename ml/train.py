@@ -370,7 +370,7 @@ def add_fields(parser: argparse.ArgumentParser, defaults: Any) -> None:
 def main(arguments: Iterable[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m ml.train", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of case folders")
+    parser.add_argument("--data", type=Path, required=True, help="scans in any layout of ml.cases")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, weights and card")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
