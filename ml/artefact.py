@@ -37,6 +37,9 @@ def load_generator(folder: Path | str = cards.DEMO_FOLDER, *, device: str = "aut
     try:
         tensors = load_file(card.weights_path)
         net = NetConfig.from_dict(card.values["net"])
+        # Before memory is taken for networks of whatever size a card claims.
+        if tuple(tensors["encoder.code.weight"].shape) != (net.code_size, net.coarse_features):
+            raise ArtefactError("The generator's networks are not of the size that its card says.")
         generator = Generator(net, card=card.values, device=resolve_device(device))
         generator.encoder.load_state_dict(_part(tensors, "encoder."))
         generator.decoder.load_state_dict(_part(tensors, "decoder."))

@@ -56,7 +56,7 @@ def read_card(folder: Path | str) -> GeneratorCard:
         values = json.loads((folder / CARD_NAME).read_text())
     except FileNotFoundError as error:
         raise ArtefactError("The generator has no card.json.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtefactError("The generator's card.json is damaged.") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ArtefactError("This is not a generator's card.")

@@ -28,6 +28,8 @@ from ml.supervised import Fold, held_out_scores
 
 Table = NDArray[np.float64]
 FOLDS, BOOTSTRAPS = 5, 500
+# Enough for nine neighbours in every fold.
+FEWEST_OF_A_CLASS = 6
 NORMALS_PER_LESION = 1
 SMALLEST_MM = 8.0
 PIXEL_COMPONENTS = 48
@@ -55,8 +57,14 @@ class LabelledPatches:
 
     @cached_property
     def folds(self) -> list[Fold]:
-        """The same folds for every row of the table; they keep patients together."""
-        return list(GroupKFold(FOLDS).split(self.truth, self.truth, self.patients))
+        """The same folds for every row of the table; they keep patients together.
+
+        Raises TrainingError where a fold would leave lesions only, or normal liver only, to learn from.
+        """
+        folds = list(GroupKFold(FOLDS).split(self.truth, self.truth, self.patients))
+        if any(len(np.unique(self.truth[train])) < 2 for train, _ in folds):
+            raise TrainingError("Nearly all patches of one class are of one patient; no fold can be learned from.")
+        return folds
 
 
 @dataclass(frozen=True)
@@ -99,9 +107,11 @@ def collect(cases: list[Case], net: NetConfig, *, seed: int) -> dict[str, Labell
             truth.append(label)
             patients.append(case.name)
             kinds.append(kind)
-    if sum(truth) < FOLDS:
+    diseased, normal = sum(truth), len(truth) - sum(truth)
+    if min(diseased, normal) < FEWEST_OF_A_CLASS:
         raise TrainingError(
-            f"Classification needs at least {FOLDS} lesions of {SMALLEST_MM:g} mm; there are {sum(truth)}."
+            f"Classification needs at least {FEWEST_OF_A_CLASS} lesions of {SMALLEST_MM:g} mm and as many places of "
+            f"normal liver away from them; there are {diseased} and {normal}."
         )
     note, count = "", len(set(patients))
     if count < FOLDS:

@@ -8,6 +8,7 @@ from ml.artefact import load_generator
 from ml.card import CARD_NAME, DEMO_FOLDER, WEIGHTS_NAME, read_card
 from ml.editing.spec import LESION_KINDS
 from ml.errors import ArtefactError
+from ml.nets.config import NetConfig
 
 
 @pytest.fixture
@@ -37,18 +38,9 @@ def test_tampered_weights_are_refused(copy):
     [
         ({"format": "other"}, "not a generator"),
         ({"format_version": 99}, "not supported"),
-        (
-            {
-                "net": {
-                    "patch_zyx": [16, 40, 40],
-                    "spacing_zyx_mm": [2.5, 1.4, 1.4],
-                    "width": 8,
-                    "code_size": 64,
-                    "noise": True,
-                }
-            },
-            "do not fit",
-        ),
+        ({"net": NetConfig(width=8).to_dict()}, "not of the size"),
+        ({"net": NetConfig(code_size=10**12).to_dict()}, "not of the size"),
+        ({"net": NetConfig(noise=False).to_dict()}, "do not fit"),
         ({"net": {}}, "do not fit"),
     ],
 )
@@ -62,12 +54,14 @@ def test_incompatible_cards_are_refused(copy, change, message):
 def test_missing_and_damaged_files_are_refused(copy, tmp_path):
     with pytest.raises(ArtefactError, match=r"no card\.json"):
         read_card(tmp_path)
-    (copy / WEIGHTS_NAME).unlink()
+    (copy / WEIGHTS_NAME).rename(copy / "away")
     with pytest.raises(ArtefactError, match="missing"):
         read_card(copy)
-    (copy / CARD_NAME).write_text("{")
-    with pytest.raises(ArtefactError, match="damaged"):
-        read_card(copy)
+    (copy / "away").rename(copy / WEIGHTS_NAME)
+    for damaged in ("{", "[" * 100_000):
+        (copy / CARD_NAME).write_text(damaged)
+        with pytest.raises(ArtefactError, match="damaged"):
+            read_card(copy)
 
 
 def test_unknown_devices_are_refused():

@@ -6,10 +6,12 @@ from scipy import ndimage
 
 from ml.cases import load_cases
 from ml.classify import (
+    FEWEST_OF_A_CLASS,
     VIEW_ZOOMS,
     LabelledPatches,
     accuracy_difference,
     baseline_tables,
+    classifiers,
     collect,
     evaluate,
     evaluate_network,
@@ -114,8 +116,26 @@ def test_few_patients_are_said_to_be_few_and_too_few_lesions_are_refused(folder)
     assert evaluate("pixels", table, few)[0].patients == 3
     assert collect(cases, net, seed=0)["close"].note == ""
     small = [replace(case, lesions=case.lesions[:1]) for case in cases[:2]]
-    with pytest.raises(TrainingError, match="at least 5 lesions"):
+    with pytest.raises(TrainingError, match="at least 6 lesions"):
         collect(small, net, seed=0)
+
+
+def test_the_fewest_patches_that_are_allowed_serve_every_classifier():
+    rng = np.random.default_rng(3)
+    truth = np.r_[np.ones(FEWEST_OF_A_CLASS, int), np.zeros(FEWEST_OF_A_CLASS, int)]
+    alone = np.array([f"patch {n}" for n in range(len(truth))])
+    few = LabelledPatches("close", np.zeros((len(truth), 1, 8, 8), np.float32), truth, alone, alone, "one patient", 1)
+    scores = evaluate("numbers", rng.standard_normal((len(truth), 3)) + 4 * truth[:, None], few)
+    assert {s.classifier for s in scores} == set(classifiers(0))
+    assert scores[0].accuracy[0] > 0.8
+
+
+def test_normal_liver_of_one_patient_alone_is_refused():
+    truth = np.r_[np.ones(20, int), np.zeros(10, int)]
+    people = np.array([f"p{n % 5}" for n in range(20)] + ["p0"] * 10)
+    data = LabelledPatches("close", np.zeros((30, 1, 8, 8), np.float32), truth, people, people)
+    with pytest.raises(TrainingError, match="of one patient"):
+        evaluate("numbers", np.zeros((30, 2)), data)
 
 
 def test_scans_that_trained_a_generator_are_not_measured_on(folder, demo_generator):
