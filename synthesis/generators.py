@@ -71,14 +71,17 @@ def add_reports(generator: Generator, reports: dict[str, Any], *, brought_by: Us
     """The same weights measured again or more fully; others choose by a report, so not everybody replaces it."""
     with transaction.atomic():
         held = Generator.objects.select_for_update().get(pk=generator.pk)
-        replaced = [name for name in evidence.REPORT_FILES if name in reports and name in held.reports]
+        named = [name for name in evidence.REPORT_FILES if name in reports]
+        other = {name: reports[name] for name in named if reports[name] != held.reports.get(name)}
+        replaced = [name for name in other if name in held.reports]
         if replaced and not (brought_by.may_coordinate or held.registered_by_id == brought_by.pk):
             raise DomainError(
                 f"{held} has a {' and a '.join(replaced)} already. {held.registered_by}, who registered it, "
                 "and coordinators may replace them."
             )
-        received = held.reports.get(evidence.RECEIVED, {}) | reports.get(evidence.RECEIVED, {})
-        held.reports = held.reports | reports | {evidence.RECEIVED: received}
+        brought = {name: note for name, note in reports.get(evidence.RECEIVED, {}).items() if name in other}
+        received = held.reports.get(evidence.RECEIVED, {}) | brought
+        held.reports = held.reports | other | {evidence.RECEIVED: received}
         held.save(update_fields=["reports"])
     return held
 

@@ -208,10 +208,15 @@ def test_reports_of_weights_that_are_known_are_added_with_the_name_of_who_brough
         generators.register(folder=tmp_path, name="Third", registered_by=second)
     made.refresh_from_db()
     assert evidence.gate_lines(made.reports["realism.json"])
-    for allowed in (first, make_user(role=Role.COORDINATOR)):
+    for number, allowed in enumerate((first, make_user(role=Role.COORDINATOR))):
+        (tmp_path / "realism.json").write_text(json.dumps({"gate": [], "held_out_cases": number}))
         generators.register(folder=tmp_path, name="Third", registered_by=allowed)
         made.refresh_from_db()
         assert evidence.received(made.reports)["realism"].startswith(str(allowed))
+    # What is there already replaces nothing, whoever brings it.
+    generators.register(folder=tmp_path, name="Third", registered_by=second)
+    made.refresh_from_db()
+    assert evidence.received(made.reports)["realism"].startswith(str(allowed))
     (tmp_path / "realism.json").write_text(json.dumps(REALISM | {"generator_sha256": "0" * 64}))
     with pytest.raises(DomainError, match="measured on other weights"):
         generators.register(folder=tmp_path, name="Third", registered_by=second)

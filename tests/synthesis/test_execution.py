@@ -177,6 +177,7 @@ def test_the_same_generator_is_registered_once(generator):
     again = generators.register(folder=DEMO, name="Again", registered_by=make_user())
     assert again == generator
     assert Generator.objects.count() == 1
+    assert again.reports == generator.reports
 
 
 def test_an_uploaded_generator_is_checked_by_a_worker(client, django_capture_on_commit_callbacks):
