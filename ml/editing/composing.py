@@ -1,4 +1,4 @@
-"""A placed lesion in HU: its learned profile over depth and its texture, scaled to the asked contrast."""
+"""A placed lesion in HU: its learned profile over depth, scaled to the asked contrast."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def core_of(lesion: DecodedLesion, depth: Volume, inside: Mask) -> Mask:
     return core if core.sum() >= MIN_CORE_VOXELS else inside
 
 
-def compose(lesion: DecodedLesion, site: Site, *, texture: Volume, core: Mask, contrast_hu: float) -> Volume:
-    """The change in HU: profile over depth plus texture, scaled so that the core has the asked contrast.
+def compose(lesion: DecodedLesion, site: Site, *, core: Mask, contrast_hu: float) -> Volume:
+    """The change in HU: the profile over depth, scaled so that the core has the asked contrast.
 
-    Vessels inside fade. Only the dark part is scaled: a rim keeps the brightness it was learned with.
-    ``texture`` lies in the frame's cells. Raises EditError when the lesion would have to be darker than water.
+    Vessels inside fade; otherwise the liver's own structure is the lesion's. Only the dark part is scaled: a rim
+    keeps the brightness it was learned with. Raises EditError when the lesion would have to be darker than water.
     """
     frame, part = site.frame, site.part
     profile = lesion.profile_hu * outer_fade(PROFILE_DEPTHS_MM)
@@ -75,32 +75,29 @@ def compose(lesion: DecodedLesion, site: Site, *, texture: Volume, core: Mask, c
     fixed = -frame.spread(faded) if faded.any() else np.zeros_like(weight)
     if bright.max() > 0:
         fixed += fine_profile(bright)[index] * weight
-    inner = frame.spread(texture * cover * np.clip(-lookup(dark, frame.depth) / 20, 0, 1) * soft)
     missing = site.reference_hu + contrast_hu - float((part.source_hu[core] + fixed[core]).mean())
     table = fine_profile(dark)
     share = np.bincount(index[core], weight[core], minlength=len(table)) / core.sum()
-    strength, table = scale_to(missing, table, share, float(inner[core].mean()), lowest_hu=WATER_HU - site.reference_hu)
-    change: Volume = (fixed + table[index] * weight + inner * np.float32(strength)) * part.liver
+    table = scale_to(missing, table, share, lowest_hu=WATER_HU - site.reference_hu)
+    change: Volume = (fixed + table[index] * weight) * part.liver
     return change
 
 
-def scale_to(
-    wanted_hu: float, dark: Volume, share: NDArray[np.float64], inner_hu: float, *, lowest_hu: float
-) -> tuple[float, Volume]:
-    """The factor for the texture, and ``dark`` (HU over fine depths) scaled so that both have a mean of ``wanted_hu``.
+def scale_to(wanted_hu: float, dark: Volume, share: NDArray[np.float64], *, lowest_hu: float) -> Volume:
+    """``dark`` (HU over fine depths) scaled so that its mean over the core is ``wanted_hu``.
 
-    ``share`` is how much of the core lies at each fine depth, ``inner_hu`` the mean of the texture that is
-    scaled along; no value of the result is below ``lowest_hu``. Raises EditError where that is impossible.
+    ``share`` is how much of the core lies at each fine depth; no value of the result is below ``lowest_hu``.
+    Raises EditError where that is impossible.
     """
-    mean = float(dark @ share) + inner_hu
+    mean = float(dark @ share)
     if mean > -0.5:
         raise EditError("The generator's lesion is too faint here; try another seed.")
     plain = wanted_hu / mean
     if plain * float(dark.min()) >= lowest_hu:
-        return plain, dark * np.float32(plain)
+        return dark * np.float32(plain)
 
     def reached(factor: float) -> float:
-        return float(np.maximum(dark * factor, lowest_hu) @ share) + plain * inner_hu
+        return float(np.maximum(dark * factor, lowest_hu) @ share)
 
     low, high = 0.0, MAX_STEEPER * plain
     if reached(high) > wanted_hu + 1:
@@ -111,7 +108,8 @@ def scale_to(
     for _ in range(30):
         middle = (low + high) / 2
         low, high = (low, middle) if reached(middle) < wanted_hu else (middle, high)
-    return plain, np.maximum(dark * np.float32(high), np.float32(lowest_hu))
+    held: Volume = np.maximum(dark * np.float32(high), np.float32(lowest_hu))
+    return held
 
 
 def soft_liver(site: Site) -> Volume:

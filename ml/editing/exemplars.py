@@ -13,12 +13,11 @@ from ml.editing.spec import LesionSpec
 from ml.errors import EditError, SpecError
 from ml.generator import Generator
 from ml.patches import Volume
-from ml.shapes import DifferenceShape, depth_profile, lookup, measure_difference, signed_depth_mm
+from ml.shapes import DifferenceShape, measure_difference, signed_depth_mm
 from ml.signatures import Codes, SignatureBank
 
 CANDIDATES, ATTEMPTS = 6, 4
 DENTS = {"hypodense": 0.10, "cystic": 0.03, "ring_enhancing": 0.08}
-MAX_TEXTURE_HU = 12.0
 # The inscribed sphere against the sphere of equal volume; a rounder lesion is looked for below this.
 ROUND_ENOUGH = 0.62
 NOTHING_SUITS = "The generator found no lesion that suits this place; try another seed or place."
@@ -26,10 +25,9 @@ NOTHING_SUITS = "The generator found no lesion that suits this place; try anothe
 
 @dataclass(frozen=True)
 class DecodedLesion:
-    """The generator's lesion in its own frame: depth (mm, about ``diameter_mm`` across) and inner texture (HU)."""
+    """The generator's lesion in its own frame: depth (mm, about ``diameter_mm`` across)."""
 
     depth_mm: Volume
-    texture_hu: Volume
     centre_zyx: tuple[float, float, float]
     diameter_mm: float
     spacing_zyx_mm: tuple[float, float, float]
@@ -78,27 +76,23 @@ def decode_lesion(
     ``without`` names exemplars that did not suit the place. Raises EditError when no other decodes to a lesion.
     """
     bank, spacing = decoder.bank, decoder.net.spacing_zyx_mm
-    best: tuple[float, int, Volume, DifferenceShape] | None = None
+    best: tuple[float, int, DifferenceShape] | None = None
     candidates = [int(e) for e in rank_exemplars(bank, spec, rng) if e not in without]
     for exemplar in candidates[:ATTEMPTS]:
-        difference = decoder.difference_hu(exemplar)
-        shape = measure_difference(difference, spacing)
+        shape = measure_difference(decoder.difference_hu(exemplar), spacing)
         if shape is None:
             continue
         if best is None or shape.roundness > best[0]:
-            best = (shape.roundness, exemplar, difference, shape)
+            best = (shape.roundness, exemplar, shape)
         if shape.roundness >= ROUND_ENOUGH:
             break
     if best is None:
         raise EditError(NOTHING_SUITS)
-    _, chosen, difference, shape = best
+    _, chosen, shape = best
     depth = ndimage.gaussian_filter(signed_depth_mm(shape.mask, spacing), (0.5, 0.8, 0.8))
-    smooth = ndimage.gaussian_filter(difference, (0.5, 1.0, 1.0))
-    texture = smooth - lookup(depth_profile(smooth.ravel(), depth.ravel()), depth)
     depth += dents(rng, depth.shape, shape.diameter_mm / 2, spacing, DENTS[spec.kind])
     return DecodedLesion(
         depth_mm=depth,
-        texture_hu=np.clip(texture, -MAX_TEXTURE_HU, MAX_TEXTURE_HU),
         centre_zyx=shape.centre_zyx,
         diameter_mm=shape.diameter_mm * float(np.cbrt(shape.flatness)),
         spacing_zyx_mm=(spacing[0] * shape.flatness, spacing[1], spacing[2]),

@@ -15,7 +15,7 @@ from ml.editing.frame import MARGIN_MM, LesionFrame, centroid
 from ml.editing.measure import finish
 from ml.editing.neighbourhood import Neighbourhood, look_around, read_neighbourhood
 from ml.editing.pose import ROOM, settle
-from ml.editing.resampling import both, resample
+from ml.editing.resampling import both
 from ml.editing.spec import EditResult, LesionSpec
 from ml.errors import EditError, PointOutsideLiverError
 from ml.generator import Generator
@@ -170,14 +170,8 @@ def place(
         raise EditError(NOTHING_SUITS)
     frame = LesionFrame.of(inside, around.spacing_zyx_mm)
     site = Site.of(around, frame, inside)
-    texture = resample(
-        lesion.texture_hu,
-        pose.matrix @ np.diag(frame.factors),
-        pose.offset + pose.matrix @ frame.first_centre_zyx,
-        frame.depth.shape,
-    )
     core = core_of(lesion, site.depth, site.inside) if spec.kind == "ring_enhancing" else site.inside
-    change = compose(lesion, site, texture=texture, core=core, contrast_hu=spec.contrast_hu)
+    change = compose(lesion, site, core=core, contrast_hu=spec.contrast_hu)
     axial_mm = axial_diameter_mm(site.inside, site.part.grid)
     return Placed(site.part, site.inside, core, change, site.reference_hu, axial_mm)
 
