@@ -49,6 +49,15 @@ class Generator:
         """The cases that it was made from: nothing may be measured on them."""
         return frozenset(self.card.get("data", {}).get("case_names", []))
 
+    def provenance(self) -> dict[str, str]:
+        """Which weights compute, where and how exactly: what every edit keeps of its generator."""
+        return {
+            "generator": self.name,
+            "generator_sha256": self.digest,
+            "device": str(self.device),
+            "precision": "bfloat16" if self.half else "float32",
+        }
+
     def on(self, device: str) -> Generator:
         """The generator on another device ("auto" leaves it where it is)."""
         wanted = self.device if device == "auto" else torch.device(device)

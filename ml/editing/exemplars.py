@@ -76,19 +76,19 @@ def decode_lesion(
     ``without`` names exemplars that did not suit the place. Raises EditError when no other decodes to a lesion.
     """
     bank, spacing = decoder.bank, decoder.net.spacing_zyx_mm
-    best: tuple[float, int, DifferenceShape] | None = None
+    best: tuple[int, DifferenceShape] | None = None
     candidates = [int(e) for e in rank_exemplars(bank, spec, rng) if e not in without]
     for exemplar in candidates[:ATTEMPTS]:
         shape = measure_difference(decoder.difference_hu(exemplar), spacing)
         if shape is None:
             continue
-        if best is None or shape.roundness > best[0]:
-            best = (shape.roundness, exemplar, shape)
+        if best is None or shape.roundness > best[1].roundness:
+            best = (exemplar, shape)
         if shape.roundness >= ROUND_ENOUGH:
             break
     if best is None:
         raise EditError(NOTHING_SUITS)
-    _, chosen, shape = best
+    chosen, shape = best
     depth = ndimage.gaussian_filter(signed_depth_mm(shape.mask, spacing), (0.5, 0.8, 0.8))
     depth += dents(rng, depth.shape, shape.diameter_mm / 2, spacing, DENTS[spec.kind])
     return DecodedLesion(

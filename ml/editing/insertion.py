@@ -70,11 +70,7 @@ def insert(
         "spec": spec.to_dict(),
         "asked_centre_lps_mm": [float(v) for v in centre_lps_mm],
         "exemplar": lesion.exemplar,
-        "generator": generator.name,
-        "generator_sha256": generator.digest,
-        "device": str(generator.device),
-        "precision": "bfloat16" if generator.half else "float32",
-    }
+    } | generator.provenance()
     result = finish(
         placed.around,
         placed.as_scanned(spec),

@@ -107,11 +107,7 @@ def remove(
         "operation": "remove",
         "seed": seed,
         "signature_gain": gain,
-        "generator": generator.name,
-        "generator_sha256": generator.digest,
-        "device": str(generator.device),
-        "precision": "bfloat16" if generator.half else "float32",
-    }
+    } | generator.provenance()
     own = inside[frame.near_box]
     result = finish(
         part,
