@@ -33,6 +33,9 @@ services: setup build ## the service deployment's processes on this machine (Pos
 administrator: setup ## make the first account of a new installation (NAME=you; SERVICES=1 for make services)
 	@$(if $(SERVICES),docker/native-services.sh --run,) $(MANAGE) create_administrator $(NAME)
 
+# Two test processes on two cores: threads of their own would only wait for one another.
+test: export OMP_NUM_THREADS = 1
+test: export OPENBLAS_NUM_THREADS = 1
 test: setup-dev build chromium check ## the whole test suite, browser tests included
 	@(cd frontend && npm test --silent)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not processes and not browser"

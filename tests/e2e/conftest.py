@@ -1,11 +1,14 @@
 """Browser tests: one headless Chromium without a graphics card, a console that must stay clean."""
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.signals import request_finished, request_started
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 from tests.e2e.harness import DIST, FixtureServer
@@ -47,6 +50,48 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
     return {**browser_context_args, "viewport": {"width": 1280, "height": 800}}
+
+
+class OpenRequests:
+    """Counts what the live server is still at."""
+
+    def __init__(self) -> None:
+        self.count, self.last_change, self.lock = 0, time.monotonic(), threading.Lock()
+
+    def _change(self, by: int) -> None:
+        with self.lock:
+            self.count, self.last_change = self.count + by, time.monotonic()
+
+    def begin(self, **_: Any) -> None:
+        self._change(1)
+
+    def end(self, **_: Any) -> None:
+        self._change(-1)
+
+    def wait(self, *, quiet_s: float = 0.1, limit_s: float = 20) -> None:
+        deadline = time.monotonic() + limit_s
+        while self.count > 0 or time.monotonic() - self.last_change < quiet_s:
+            if time.monotonic() > deadline:
+                pytest.fail(f"{self.count} requests were never answered")
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def open_requests() -> Iterator[OpenRequests]:
+    requests = OpenRequests()
+    request_started.connect(requests.begin)
+    request_finished.connect(requests.end)
+    yield requests
+    request_started.disconnect(requests.begin)
+    request_finished.disconnect(requests.end)
+
+
+@pytest.fixture
+def context(context: BrowserContext, open_requests: OpenRequests) -> Iterator[BrowserContext]:
+    """Leaves no request behind: the database of a test is emptied under those that pages still ask."""
+    yield context
+    context.close()
+    open_requests.wait()
 
 
 class Console:

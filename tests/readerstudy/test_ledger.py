@@ -1,10 +1,5 @@
 """Invariant 2: the ledger loses nothing, doubles nothing, and cannot be changed without being noticed."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -16,8 +11,6 @@ from readerstudy.ledger.verify import verify
 from readerstudy.models import AuditEntry, Presentation, RatingEvent, Stimulus, Study
 from tests.readerstudy.races import race
 from tests.readerstudy.worlds import Browser, Cast
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -129,30 +122,7 @@ def test_exchanged_or_missing_pixels_are_found(rated):
 
 @pytest.mark.django_db(transaction=True)
 def test_ratings_that_arrive_at_once_are_taken_once_each_and_in_one_chain():
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        pytest.skip("an in-memory SQLite database is one connection; the next test races on a file")
     race()
-
-
-@pytest.mark.processes
-def test_ratings_that_arrive_at_once_on_a_sqlite_file(tmp_path):
-    """The same race in a process of its own, on the database that the embedded default uses."""
-    environment = {
-        **os.environ,
-        "DJANGO_DATABASE_URL": f"sqlite:///{tmp_path / 'race.sqlite3'}",
-        "CT_VAR_DIR": str(tmp_path),
-        "DJANGO_SETTINGS_MODULE": "ctplatform.settings.testing",
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
-    }
-    code = (
-        "import django; django.setup()\n"
-        "from django.core.management import call_command; call_command('migrate', verbosity=0)\n"
-        "from tests.readerstudy.races import race; race()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_orders_are_rederived_from_protocol_and_seed(rated):

@@ -85,17 +85,13 @@ def heartbeat(context: LeasedContext) -> Iterator[None]:
                 logger.exception("could not renew the lease", extra={"job": context.job_id})
         connection.close()
 
-    # An in-memory SQLite database lives in one connection, which a second thread must not use.
-    shared = connection.vendor == "sqlite" and connection.is_in_memory_db()  # type: ignore[attr-defined]
     thread = threading.Thread(target=beat, name="lease", daemon=True)
-    if not shared:
-        thread.start()
+    thread.start()
     try:
         yield
     finally:
         stop.set()
-        if thread.is_alive():
-            thread.join(timeout=10)
+        thread.join(timeout=10)
 
 
 def execute(job_id: str) -> None:

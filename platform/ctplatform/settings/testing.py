@@ -13,8 +13,12 @@ if "CT_VAR_DIR" not in os.environ:
     atexit.register(shutil.rmtree, _temporary, ignore_errors=True)
 
 from ctplatform.settings.base import *  # noqa: F403
-from ctplatform.settings.base import DJANGO_VITE, FRONTEND_DIST, VAR
+from ctplatform.settings.base import DATABASES, DJANGO_VITE, FRONTEND_DIST, VAR
 
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, as in the product: an in-memory database is one connection, which threads would have to share.
+    DATABASES["default"]["TEST"] = {"NAME": VAR / "test.sqlite3"}
+    DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
 SECRET_KEY = "only-for-tests"  # noqa: S105
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
