@@ -238,7 +238,8 @@ def write_classification(cases: list[Case], generators: dict[str, Generator], op
     """The classification table and the embedding; raises TrainingError where there are too few lesions."""
     comparison = classification(cases, generators, seed=options.seed)
     (options.out / "classification.md").write_text(markdown(comparison, seed=options.seed))
-    table = [score.to_dict() for score in comparison.scores]
+    weights = {f"signature {name}": {"generator_sha256": g.digest} for name, g in generators.items()}
+    table = [score.to_dict() | weights.get(score.features, {}) for score in comparison.scores]
     (options.out / "classification.json").write_text(json.dumps(table, indent=2) + "\n")
     differences = comparison.differences(seed=options.seed)
     (options.out / "classification_differences.json").write_text(json.dumps(differences, indent=2) + "\n")

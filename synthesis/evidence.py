@@ -109,10 +109,16 @@ def storable(name: str, value: Any, nesting: int = MAX_NESTING) -> Any:
 
 
 def check_measured(reports: dict[str, Any], digest: object) -> None:
-    """A realism report names the weights it was measured on; those of other weights say nothing of these."""
-    measured = _mapping(reports.get(REALISM_NAME)).get("generator_sha256")
-    if measured is not None and measured != digest:
-        raise DomainError(f"{REALISM_NAME} was measured on other weights than those of this card.")
+    """Reports name the weights they were measured on; those of other weights say nothing of these."""
+    rows = reports.get(CLASSIFICATION_NAME) or []
+    measured = {
+        REALISM_NAME: [_mapping(reports.get(REALISM_NAME)).get("generator_sha256")],
+        CLASSIFICATION_NAME: [_mapping(row).get("generator_sha256") for row in rows],
+    }
+    for name, digests in measured.items():
+        known = [value for value in digests if value is not None]
+        if known and digest not in known:
+            raise DomainError(f"{name} was measured on other weights than those of this card.")
 
 
 def received(reports: Any) -> dict[str, str]:

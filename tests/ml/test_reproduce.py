@@ -31,6 +31,10 @@ def test_given_generators_are_measured_and_everything_is_written(folder, tmp_pat
     assert {"signature untrained encoder"} <= features
     assert {row["view"] for row in rows} == {"wide", "close"}
     assert len({(row["lesions"], row["normals"]) for row in rows}) == 1
+    digest = json.loads((DEMO_FOLDER / "card.json").read_text())["weights_sha256"]
+    assert {(r["features"], r["generator_sha256"]) for r in rows if "generator_sha256" in r} == {
+        ("signature demo", digest)
+    }
     realism = json.loads((tmp_path / "realism_demo.json").read_text())
     assert realism["held_out_cases"] == 5
     assert (tmp_path / "atlas_demo.svg").is_file()

@@ -240,7 +240,11 @@ def test_a_damaged_report_is_refused_at_the_form_and_nothing_is_ordered(client):
         ({"card": "realism.json"}, None),
         ({"card": "classification.json"}, "card.json does not hold what python -m ml.train writes"),
         ({"card": "weights.safetensors"}, "card.json is not readable JSON"),
-        ({"realism": REALISM | {"generator_sha256": "0" * 64}}, "measured on other weights"),
+        ({"realism": REALISM | {"generator_sha256": "0" * 64}}, "realism.json was measured on other weights"),
+        (
+            {"classification": [*CLASSIFICATION, {"features": "signature x", "generator_sha256": "0" * 64}]},
+            "classification.json was measured on other weights",
+        ),
         ({"classification": {}}, "classification.json does not hold"),
     ],
 )
