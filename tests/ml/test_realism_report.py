@@ -7,6 +7,7 @@ from PIL import Image
 from ml.cases import find_cases
 from ml.figures import write_figures
 from ml.galleries import plane_of, write_galleries
+from ml.harvest import harvest
 from ml.realism import evaluate_generator, write_report
 from ml.volume_io import write_volume
 
@@ -101,3 +102,12 @@ def test_a_plane_keeps_physical_proportions():
         picture, (left, right, bottom, top) = plane_of(volume, (4.0, 0.8, 0.7), np.array([20.0, 100.0, 150.0]), plane)
         assert abs(top - bottom) / picture.shape[0] == pytest.approx((4.0, 0.8, 0.7)[axes[0]])
         assert (right - left) / picture.shape[1] == pytest.approx((4.0, 0.8, 0.7)[axes[1]])
+
+
+def test_processes_that_share_the_scans_give_the_result_of_one(scans, demo_generator):
+    files = find_cases(scans / "with") + find_cases(scans / "without")
+    alone, shared = (harvest(files, demo_generator, jobs=jobs) for jobs in (1, 2))
+    assert alone.patients == shared.patients
+    assert alone.rows == shared.rows
+    for name, patches in alone.patches.items():
+        assert np.array_equal(np.array(patches), np.array(shared.patches[name]), equal_nan=True)
