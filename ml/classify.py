@@ -12,7 +12,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.decomposition import PCA
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -24,6 +23,7 @@ from ml.errors import TrainingError
 from ml.nets.config import NetConfig
 from ml.patches import Case, PatchFrame, Volume, extract
 from ml.radiomics import features
+from ml.ranking import area_under_curve
 from ml.supervised import Fold, held_out_scores
 
 Table = NDArray[np.float64]
@@ -236,7 +236,7 @@ def _rates(decisions: Table, truth: NDArray[np.int64]) -> tuple[float, float, fl
     right = (decisions > 0) == (truth == 1)
     if truth.min() == truth.max():
         return float(right.mean()), float("nan"), float("nan"), float("nan")
-    auc = float(roc_auc_score(truth, decisions))
+    auc = area_under_curve(truth, decisions)
     return float(right.mean()), float(right[truth == 1].mean()), float(right[truth == 0].mean()), auc
 
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ml.radiomics import features
+from ml.ranking import area_under_curve
 
 FOLDS = 5
 BOOTSTRAPS, PERMUTATIONS = 400, 500
@@ -81,9 +81,9 @@ def interval(data: TwoSampleData, scores: NDArray[np.float64], name: str, seed: 
     for _ in range(BOOTSTRAPS):
         rows = np.concatenate([members[p] for p in rng.choice(names, len(names))])
         if 0 < data.truth[rows].mean() < 1:
-            draws.append(roc_auc_score(data.truth[rows], scores[rows]))
+            draws.append(area_under_curve(data.truth[rows], scores[rows]))
     low, high = np.percentile(draws, [2.5, 97.5])
-    return TwoSampleResult(float(roc_auc_score(data.truth, scores)), float(low), float(high), name, data.counts)
+    return TwoSampleResult(area_under_curve(data.truth, scores), float(low), float(high), name, data.counts)
 
 
 def feature_test(data: TwoSampleData, *, seed: int = 0) -> TwoSampleResult:
