@@ -34,21 +34,31 @@ def signed_depth_mm(mask: Mask, spacing_zyx_mm: Float3) -> Volume:
     factor = max(1, round(spacing_zyx_mm[0] / spacing_zyx_mm[2]))
     fine = mask
     if factor > 1:
-        size = ((mask.shape[0] - 1) * factor + 1, *mask.shape[1:])
-        soft = ndimage.affine_transform(
-            mask.astype(np.float32), (1 / factor, 1, 1), output_shape=size, order=1, mode="nearest"
-        )
-        fine = soft >= 0.5
+        fine = _between_slices(mask, factor)
     spacing = (spacing_zyx_mm[0] / factor, *spacing_zyx_mm[1:])
-    inside = np.zeros(fine.shape, np.float32)
-    if fine.any():
-        near = _grown_box(fine)
-        # Nothing beyond one voxel around a mask can be the background nearest to a voxel in it.
-        inside[near] = _distance_mm(fine[near], spacing)
-    outside = _distance_mm(~fine, spacing)
+    inside, outside = _depth_inside(fine, spacing), _distance_mm(~fine, spacing)
     half = np.float32(0.5 * spacing_zyx_mm[2])
     depth: Volume = np.where(fine, inside - half, half - outside)
     return depth[::factor]
+
+
+def _between_slices(mask: Mask, factor: int) -> Mask:
+    """``factor`` slices for each step of a mask, where linear interpolation between two slices reaches a half."""
+    fine = np.repeat(mask, factor, axis=0)[: (len(mask) - 1) * factor + 1]
+    for step in range(1, factor):
+        if 2 * step >= factor:
+            fine[step::factor] = mask[1:] if 2 * step > factor else mask[:-1] | mask[1:]
+    return fine
+
+
+def _depth_inside(mask: Mask, spacing_zyx_mm: tuple[float, ...]) -> Volume:
+    """``_distance_mm`` of a mask that fills a part of its volume, 0 elsewhere."""
+    depth = np.zeros(mask.shape, np.float32)
+    if mask.any():
+        # Nothing beyond one voxel around a mask can be the background nearest to a voxel in it.
+        near = _grown_box(mask)
+        depth[near] = _distance_mm(mask[near], spacing_zyx_mm)
+    return depth
 
 
 def _distance_mm(mask: Mask, spacing_zyx_mm: tuple[float, ...]) -> Volume:
@@ -158,7 +168,7 @@ def measure_difference(difference_hu: Volume, spacing_zyx_mm: ArrayLike) -> Diff
     mask = np.asarray(ndimage.binary_fill_holes(parts == number), dtype=np.bool_)
     z, y, x = (float(v) for v in np.argwhere(mask).mean(0))
     diameter_mm = float(np.cbrt(6 * mask.sum() * spacing.prod() / np.pi))
-    deepest = float(ndimage.distance_transform_edt(mask, sampling=spacing).max()) - 0.5 * spacing[2]
+    deepest = float(_depth_inside(mask, tuple(spacing)).max()) - 0.5 * spacing[2]
     spread = (np.argwhere(mask) * spacing).std(0) + 1e-6
     flatness = float(np.clip(np.hypot(spread[1], spread[2]) / np.sqrt(2) / spread[0], 1 / MAX_FLATNESS, MAX_FLATNESS))
     return DifferenceShape(mask, (z, y, x), diameter_mm, core, 2 * deepest / diameter_mm, flatness)

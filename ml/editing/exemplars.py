@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.editing.resampling import both
 from ml.editing.spec import LesionSpec
 from ml.errors import EditError, SpecError
 from ml.generator import Generator
+from ml.parallel import both
 from ml.patches import Volume
 from ml.shapes import DifferenceShape, measure_difference, signed_depth_mm
 from ml.signatures import Codes, SignatureBank

@@ -29,17 +29,14 @@ DEPTH_SIGMA_ZYX = (0.24, 0.8, 0.8)
 
 def bounding_box(mask: Mask) -> Box:
     """The smallest box that holds a mask; raises EditError for an empty one."""
-    box: list[slice] = []
-    for axis in range(3):
-        others = tuple(n for n in range(3) if n != axis)
-        # Each axis looks only at what the ones before left.
-        rest: list[slice] = [slice(None)] * (3 - len(box))
-        part = mask[(*box, *rest)]
-        hit = np.flatnonzero(part.any(axis=others))
-        if not len(hit):
-            raise EditError("The edit would change nothing here.")
-        box.append(slice(int(hit[0]), int(hit[-1]) + 1))
-    return box[0], box[1], box[2]
+    slices = np.flatnonzero(mask.any(axis=(1, 2)))
+    if not len(slices):
+        raise EditError("The edit would change nothing here.")
+    # One look at the slices that are left serves rows and columns.
+    shadow = np.logical_or.reduce(mask[slices[0] : slices[-1] + 1], axis=0)
+    rows, columns = np.flatnonzero(shadow.any(axis=1)), np.flatnonzero(shadow.any(axis=0))
+    z, y, x = (slice(int(hit[0]), int(hit[-1]) + 1) for hit in (slices, rows, columns))
+    return z, y, x
 
 
 def centroid(mask: Mask) -> NDArray[np.float64]:

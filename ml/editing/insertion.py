@@ -15,12 +15,12 @@ from ml.editing.frame import MARGIN_MM, LesionFrame, centroid
 from ml.editing.measure import finish
 from ml.editing.neighbourhood import Neighbourhood, look_around, read_neighbourhood
 from ml.editing.pose import ROOM, settle
-from ml.editing.resampling import both
 from ml.editing.spec import EditResult, LesionSpec
 from ml.errors import EditError, PointOutsideLiverError
 from ml.generator import Generator
 from ml.geometry import Grid
 from ml.lesions import axial_diameter_mm
+from ml.parallel import both
 from ml.patches import Mask, Volume
 from ml.signatures import Codes
 
@@ -73,7 +73,7 @@ def insert(
     } | generator.provenance()
     result = finish(
         placed.around,
-        placed.as_scanned(spec),
+        lambda: placed.as_scanned(spec),
         placed.inside,
         core=placed.core,
         reference=placed.reference_hu,

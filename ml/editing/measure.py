@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ml.editing.frame import bounding_box, centroid
 from ml.editing.neighbourhood import Neighbourhood
 from ml.editing.spec import EditResult
 from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
+from ml.parallel import both
 from ml.patches import Mask, Volume
 
 MIN_REFERENCE_VOXELS = 30
@@ -24,7 +26,7 @@ def reference_hu(hu: Volume, liver: Mask, depth: Volume, fallback: float) -> flo
 
 def finish(
     around: Neighbourhood,
-    change: Volume,
+    as_scanned: Callable[[], Volume],
     inside: Mask,
     *,
     core: Mask,
@@ -34,11 +36,11 @@ def finish(
 ) -> EditResult:
     """Round a change, add it to the scan, cut to the box of what changed, and measure the lesion in the result.
 
-    ``reference`` is the HU of the liver around, ``core`` the part of the lesion whose contrast counts,
-    ``axial_mm`` the lesion's longest distance in a slice.
+    ``as_scanned`` computes the change (HU, crop), ``reference`` is the HU of the liver around, ``core`` the part
+    of the lesion whose contrast counts, ``axial_mm`` the lesion's longest distance in a slice.
     """
     # Values that do not change stay below half a unit and so round to what they were.
-    lacking = around.scanner.taken_by_rounding(around.source_hu)
+    change, lacking = both(as_scanned, lambda: around.scanner.taken_by_rounding(around.source_hu))
     whole = np.rint((change + lacking) * around.liver).astype(np.int32)
     edited = np.clip(around.source_hu.astype(np.int32) + whole, -32768, 32767).astype(np.int16)
     changed = edited != around.source_hu

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.editing.frame import pool
-from ml.editing.resampling import both
 from ml.editing.scanner import Scanner
 from ml.errors import EditError, MlError
 from ml.generator import Generator
 from ml.geometry import Box, Float3, Grid
+from ml.parallel import both
 from ml.patches import Mask, PatchFrame, Volume, liver_level, liver_weight, normalise
 from ml.signatures import Codes
 

@@ -67,7 +67,8 @@ class Pose:
                 break
             depth[islands] = BELOW_ALL_MM
             inside = depth > _volume_offset(depth, wanted)
-        inside &= ~_islands(inside)
+        else:
+            inside &= ~_islands(inside)
         whole = np.zeros_like(around.liver)
         whole[self.near] = inside & liver
         return whole

@@ -21,13 +21,14 @@ from ml.editing.neighbourhood import (
     vessel_excess,
 )
 from ml.editing.profiles import estimate_profile, profile_covariance
-from ml.editing.resampling import both, resample
+from ml.editing.resampling import resample
 from ml.editing.spec import EditResult
 from ml.errors import EditError, NothingToRemoveError
 from ml.generator import Generator
 from ml.geometry import Box, Grid
 from ml.lesions import REFERENCE_GAP_MM, axial_diameter_mm
 from ml.nets.config import NetConfig
+from ml.parallel import both
 from ml.patches import Mask, PatchFrame, Volume
 from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_fade
 from ml.signatures import Codes
@@ -77,20 +78,23 @@ def remove(
         zoom=zoom,
         excluded=lesion_mask,
     )
-    around = read_neighbourhood(
-        volume_hu,
-        grid,
-        liver_mask=liver_mask,
-        centre_zyx=centre,
-        half_extent_mm=0.5 * extent_mm + MARGIN_MM + 2,
-        level_hu=level_hu,
-    )
-    inside = lesion_mask[around.box]
-    around = replace(around, liver=around.liver | inside)
     report(0.2)
-    difference, cells = both(
-        lambda: decode_removal(generator, view.signature(generator, level_hu=level_hu, seed=seed)),
-        lambda: Cells.of(around, inside),
+
+    def surroundings() -> tuple[Neighbourhood, Mask, Cells]:
+        read = read_neighbourhood(
+            volume_hu,
+            grid,
+            liver_mask=liver_mask,
+            centre_zyx=centre,
+            half_extent_mm=0.5 * extent_mm + MARGIN_MM + 2,
+            level_hu=level_hu,
+        )
+        inside = lesion_mask[read.box]
+        around = replace(read, liver=read.liver | inside)
+        return around, inside, Cells.of(around, inside)
+
+    difference, (around, inside, cells) = both(
+        lambda: decode_removal(generator, view.signature(generator, level_hu=level_hu, seed=seed)), surroundings
     )
     frame = cells.frame
     decoded = difference_in(frame, difference, generator.net, zoom=zoom, centre=around.local_index(centre))
@@ -111,7 +115,7 @@ def remove(
     own = inside[frame.near_box]
     result = finish(
         part,
-        part.scanner.transmitted(change * part.liver),
+        lambda: part.scanner.transmitted(change * part.liver),
         own,
         core=own,
         reference=reference,

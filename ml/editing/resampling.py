@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ml.patches import Volume
-
-FirstT = TypeVar("FirstT")
-SecondT = TypeVar("SecondT")
 
 
 @contextmanager
@@ -26,13 +21,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def both(first: Callable[[], FirstT], second: Callable[[], SecondT]) -> tuple[FirstT, SecondT]:
-    """Two independent computations side by side; each stays on one thread, so that results do not depend on it."""
-    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as helper:
-        other = helper.submit(second)
-        return first(), other.result()
 
 
 def resample(
