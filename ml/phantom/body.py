@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.geometry import Float3
 from ml.phantom.canvas import Canvas, Shape, Volume
 
 
@@ -33,10 +34,14 @@ PHASES: dict[str, PhaseHu] = {
 
 @dataclass(frozen=True)
 class Wall:
-    """Depths (mm) of the body surface, the muscle wall and the abdominal cavity on the whole canvas."""
+    """Depths (mm) of the body surface, the muscle wall and the abdominal cavity on the whole canvas.
+
+    ``back_mm`` is how far the muscles of the back stand out behind the ellipse of the half axes.
+    """
 
     half_width_mm: float
     half_depth_mm: float
+    back_mm: float
     front_fat_mm: float
     skin_depth: Volume
     muscle_depth: Volume
@@ -55,24 +60,38 @@ def paint_wall(canvas: Canvas) -> Wall:
     radius = (np.abs(x / a) ** 2.3 + np.abs(y / b) ** 2.3) ** (1 / 2.3)
     flat_back = 6 * np.clip((y - 0.86 * b) / 30, 0, 1)
     skin = (1 - radius) * np.hypot(a * np.cos(angle), b * sine) - flat_back
-    canvas.paint(skin, rng.uniform(40, 60))
-    canvas.paint(skin - 2, -105 + 4 * canvas.field(8))
+    with canvas.apart():
+        back_mm = float(canvas.rng.uniform(12, 17))
+        behind = back_mm * np.clip(sine, 0, 1) ** 1.5
+        surface = skin + behind + _outline(canvas, angle)
+    canvas.paint(surface, rng.uniform(40, 60))
+    canvas.paint(surface - 2, -105 + 4 * canvas.field(8))
     fat = side + (front - side) * np.clip(-sine, 0, 1) ** 2 + (back - side) * np.clip(sine, 0, 1) ** 2
     muscle = skin - 2 - fat
     texture = canvas.field(4)
-    canvas.paint(muscle, 62 + 5 * texture)
+    canvas.paint(np.minimum(muscle + 0.85 * behind, surface - 5), 62 + 5 * texture)
     thickness = 11 + 3 * np.sin(3 * angle + rng.uniform(0, 6)) + 5 * np.clip(sine, 0, 1)
     canvas.paint(0.7 - np.abs(muscle - 0.55 * thickness), -60.0, edge_mm=2)
     cavity = muscle - thickness
     canvas.paint(cavity, -102 + 6 * texture + 5 * canvas.field(12))
-    return Wall(a, b, front, skin, muscle, thickness, cavity, angle)
+    return Wall(a, b, back_mm, front, surface, muscle, thickness, cavity, angle)
+
+
+def _outline(canvas: Canvas, angle: Volume) -> Volume:
+    """How far (mm) the skin of nobody is an ellipse: lopsided, with a furrow along the spine."""
+    waves = np.zeros_like(angle)
+    for number in (1, 2, 3, 5):
+        waves += canvas.rng.normal(0, 2.4 / number) * np.sin(number * angle + canvas.rng.uniform(0, 2 * np.pi))
+    furrow = 3.5 * np.exp(-((canvas.wall_x / 12) ** 2)) * (canvas.wall_y > 0)
+    outline: Volume = (np.clip(waves, -3, 5) - furrow).astype(np.float32)
+    return outline
 
 
 def paint_table(canvas: Canvas, wall: Wall) -> None:
     """The curved carbon table under the back with its mattress."""
     x, y = canvas.x_mm, canvas.y_mm
     sag = (x / 150) ** 2 * 14
-    top = wall.half_depth_mm * 0.93 + canvas.rng.uniform(4, 9)
+    top = wall.half_depth_mm * 0.93 + wall.back_mm + canvas.rng.uniform(4, 9)
     outside = np.clip(-wall.skin_depth, 0, 1)
     reach = (104 - np.abs(x)) * np.ones_like(canvas.hu)
     for offset, thickness, hu in ((0.0, 5.0, -905.0), (6.0, 1.6, -240.0), (14.0, 1.4, -330.0)):
@@ -89,28 +108,30 @@ def paint_bowel(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
         canvas.paint(
             shape.shifted(2.5 * canvas.field(7, box=shape.box)), phase.pancreas + 9 * canvas.field(5, box=shape.box)
         )
+    rng = canvas.rng
     for _ in range(16):
-        _mesenteric_vessel(canvas, wall, phase)
+        centre = (rng.uniform(-35, 75), rng.uniform(-50, 25), rng.uniform(-80, 5))
+        paint_mesenteric_vessel(canvas, wall, phase, centre)
     for _ in range(12):
-        _loop(canvas, wall, phase)
+        paint_loop(canvas, wall, phase, (rng.uniform(-40, 85), rng.uniform(-65, 25), rng.uniform(-75, -8)))
     _colon(canvas, wall, phase)
     _stomach(canvas, wall, phase)
 
 
-def _mesenteric_vessel(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
+def paint_mesenteric_vessel(canvas: Canvas, wall: Wall, phase: PhaseHu, centre_xyz_mm: Float3) -> None:
+    """A piece of a vessel that runs up and down in the fat."""
     rng = canvas.rng
-    centre = (rng.uniform(-35, 75), rng.uniform(-50, 25), rng.uniform(-80, 5))
-    shape = canvas.ellipsoid(centre, (rng.uniform(1.4, 2.8), rng.uniform(1.4, 2.8), rng.uniform(8, 30)))
+    shape = canvas.ellipsoid(centre_xyz_mm, (rng.uniform(1.4, 2.8), rng.uniform(1.4, 2.8), rng.uniform(8, 30)))
     if shape is not None:
         canvas.paint(shape.within(wall.cavity_depth - 4), phase.vena_cava + 5)
 
 
-def _loop(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
+def paint_loop(canvas: Canvas, wall: Wall, phase: PhaseHu, centre_xyz_mm: Float3) -> None:
+    """A loop of small bowel: collapsed or filled with fluid, fat or contrast, sometimes with gas."""
     rng = canvas.rng
-    centre = (rng.uniform(-40, 85), rng.uniform(-65, 25), rng.uniform(-75, -8))
     radius = rng.uniform(9, 17)
     radii = (radius, radius * rng.uniform(0.7, 1.6), radius * rng.uniform(0.9, 2))
-    shape = canvas.ellipsoid(centre, radii, turn_deg=rng.uniform(0, 180))
+    shape = canvas.ellipsoid(centre_xyz_mm, radii, turn_deg=rng.uniform(0, 180))
     if shape is None:
         return
     shape = shape.within(wall.cavity_depth - 3)
@@ -119,7 +140,7 @@ def _loop(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
     canvas.paint(shape, phase.bowel_wall + 6 * texture)
     canvas.paint(shape.shifted(-2.5), rng.choice([12.0, 25.0, -40.0, 95.0]) + 10 * texture, edge_mm=2.5)
     if rng.random() < 0.4:
-        _gas(canvas, shape, level_y_mm=centre[1] - 2)
+        _gas(canvas, shape, level_y_mm=centre_xyz_mm[1] - 2)
 
 
 def _gas(canvas: Canvas, shape: Shape, *, level_y_mm: float) -> None:
@@ -167,7 +188,7 @@ def paint_spleen(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
     shape = canvas.ellipsoid(centre, (rng.uniform(26, 32), rng.uniform(42, 50), 52), turn_deg=18)
     if shape is None:
         return
-    hollow = canvas.full(canvas.ellipsoid((62, 14, 6), (34, 34, 70)))
+    hollow = canvas.full(canvas.ellipsoid((60, 8, 6), (32, 28, 70)))
     shape = shape.within(wall.cavity_depth - 2.5).within(-hollow)
     canvas.paint(shape, rng.uniform(*phase.spleen) + 4 * canvas.field(4, box=shape.box))
 
@@ -217,6 +238,10 @@ def paint_lungs(canvas: Canvas, wall: Wall) -> Volume:
     lungs = np.where(canvas.z_mm > -30, depth, -50).astype(np.float32)
     if lungs.max() > 0:
         canvas.paint(lungs, -860 + 25 * canvas.field(6))
+        with canvas.apart():
+            # In front the lungs end higher; fat lies between the diaphragm and the ribs there.
+            front = np.minimum(lungs, -8 - canvas.organ_y - 0.25 * np.abs(canvas.organ_x)).astype(np.float32)
+            canvas.paint(front, -100 + 6 * canvas.field(8), edge_mm=3)
     return lungs
 
 
@@ -237,7 +262,9 @@ def paint_bones(canvas: Canvas, wall: Wall) -> None:
         canvas.paint(body.shifted(-2.2), (175 + 38 * spongiosa[body.box]) * (1 - disc) + 80 * disc, edge_mm=2)
     canal = (0.0, 84.0, 0.0)
     canvas.paint(canvas.ellipsoid(canal, (14.5, 13, 1e4)), 380 * arch + 55 * (1 - arch))
-    canvas.paint(canvas.ellipsoid((0, 100, 0), (4, 11, 1e4)), 330 * arch + 50 * (1 - arch))
+    spinous = canvas.ellipsoid((0, 100, 0), (4, 11, 1e4))
+    if spinous is not None:
+        canvas.paint(spinous.within(wall.skin_depth - 9), 330 * arch + 50 * (1 - arch))
     for side in (-1, 1):
         process = canvas.ellipsoid((side * 24, 86, 0), (14, 4, 1e4), turn_deg=side * 14)
         canvas.paint(process, 300 * arch**2 + 58 * (1 - arch**2))

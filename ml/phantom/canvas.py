@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -74,6 +76,16 @@ class Canvas:
         warp_x, warp_y = (WARP_MM * self.field(WARP_CORRELATION_MM) for _ in range(2))
         self.organ_x, self.organ_y = (self.x_mm + warp_x) / habitus, (self.y_mm + warp_y) / habitus
         self.wall_x, self.wall_y = (self.x_mm + 0.35 * warp_x) / habitus, (self.y_mm + 0.35 * warp_y) / habitus
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Draw from a generator of its own: what is painted meanwhile moves nothing that is painted after it."""
+        common = self.rng
+        self.rng = common.spawn(1)[0]
+        try:
+            yield
+        finally:
+            self.rng = common
 
     def field(self, correlation_mm: float, *, box: Box | None = None) -> Volume:
         """A smooth random field on the canvas or on a box of it."""

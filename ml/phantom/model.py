@@ -12,6 +12,7 @@ from ml.geometry import Grid
 from ml.phantom import body
 from ml.phantom.acquisition import Kernel, Scanner, acquire_pair
 from ml.phantom.canvas import Canvas, Volume
+from ml.phantom.left_abdomen import paint_left_abdomen
 from ml.phantom.lesions import LesionPainter, PhantomLesion
 from ml.phantom.liver import paint_gallbladder, paint_liver, paint_vessels
 
@@ -103,6 +104,7 @@ def _paint_abdomen(canvas: Canvas, phase: body.PhaseHu) -> tuple[Any, NDArray[np
     wall = body.paint_wall(canvas)
     body.paint_table(canvas, wall)
     body.paint_bowel(canvas, wall, phase)
+    paint_left_abdomen(canvas, wall, phase)
     body.paint_spleen(canvas, wall, phase)
     liver = paint_liver(canvas, wall, phase)
     paint_gallbladder(canvas, liver)

@@ -1,0 +1,48 @@
+"""What fills the abdomen beside and below the liver, drawn apart: none of it moves the liver or its lesions."""
+
+from __future__ import annotations
+
+from ml.phantom.body import PhaseHu, Wall, paint_loop, paint_mesenteric_vessel
+from ml.phantom.canvas import Canvas
+
+JEJUNUM_LOOPS, MESENTERIC_VESSELS = 9, 26
+
+
+def paint_left_abdomen(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
+    """Jejunum under the stomach, its vessels in the fat, the stomach's fundus, the tail of the pancreas."""
+    with canvas.apart():
+        rng = canvas.rng
+        for _ in range(MESENTERIC_VESSELS):
+            centre = (rng.uniform(0, 80), rng.uniform(-55, 35), rng.uniform(-80, 25))
+            paint_mesenteric_vessel(canvas, wall, phase, centre)
+        for _ in range(JEJUNUM_LOOPS):
+            paint_loop(canvas, wall, phase, (rng.uniform(30, 88), rng.uniform(-45, 18), rng.uniform(-75, 0)))
+        _fundus(canvas, wall, phase)
+        _pancreas_tail(canvas, wall, phase)
+
+
+def _fundus(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
+    """The upper stomach in front of the spleen, with rugae and what was drunk before the scan."""
+    rng = canvas.rng
+    centre = (rng.uniform(58, 68), rng.uniform(-12, -2), rng.uniform(22, 32))
+    shape = canvas.ellipsoid(centre, (rng.uniform(30, 38), rng.uniform(26, 34), rng.uniform(34, 44)))
+    if shape is None:
+        return
+    shape = shape.within(wall.cavity_depth - 4).shifted(2 * canvas.field(14, box=shape.box))
+    rugae = abs(canvas.field(5, box=shape.box))
+    content = 20 + 10 * canvas.field(7, box=shape.box)
+    canvas.paint(shape, phase.bowel_wall + 7)
+    canvas.paint(shape.shifted(-3 - 2 * rugae), content)
+
+
+def _pancreas_tail(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
+    """Body and tail of the pancreas towards the spleen, with the splenic vein behind them."""
+    rng = canvas.rng
+    lift = rng.uniform(-4, 6)
+    tail = canvas.ellipsoid((48, 18, lift), (30, 8.5, 13), turn_deg=18)
+    if tail is not None:
+        lobules = canvas.field(5, box=tail.box)
+        canvas.paint(tail.within(wall.cavity_depth - 4).shifted(2.2 * lobules), phase.pancreas + 7 * lobules)
+    vein = canvas.ellipsoid((44, 27, lift), (34, 3.2, 3.6), turn_deg=18)
+    if vein is not None:
+        canvas.paint(vein.within(wall.cavity_depth - 4), phase.vena_cava + 4)
