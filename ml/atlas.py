@@ -74,11 +74,16 @@ def sample(case: Case, generator: Generator, *, lesions: int, seed: int) -> Samp
 
 
 def assemble(samples: list[Sampled], generator: Generator) -> Atlas:
-    """Signatures of all samples in their principal components; raises TrainingError when there are too few."""
+    """Signatures of all samples in their principal components.
+
+    Raises TrainingError when there are too few of them or they are no numbers or all the same.
+    """
     places = [place for part in samples for place in part.places]
     if len(places) <= COMPONENTS:
         raise TrainingError("There are too few liver patches for an atlas; choose scans with a liver mask.")
     codes = generator.signatures(np.concatenate([part.patches for part in samples]))
+    if not np.isfinite(codes).all() or not np.ptp(codes, axis=0).any():
+        raise TrainingError("This generator's signatures are not numbers or are all the same, so they can't be drawn.")
     space = SignatureSpace.fit(codes, COMPONENTS)
     sheet = contact_sheet(np.concatenate([part.pictures for part in samples]))
     return Atlas(places, space.coordinates(codes), space.explained_variance_ratio, sheet)

@@ -13,6 +13,13 @@ from ml.errors import ArtefactError
 FORMAT = "turing-ward-generator"
 FORMAT_VERSION = 1
 CARD_NAME, WEIGHTS_NAME = "card.json", "weights.safetensors"
+# What people call the objectives of ``ml.train``, the recommended one first.
+OBJECTIVE_WORDS = {
+    "iae_content": "IAE with content term",
+    "iae": "IAE, critics only",
+    "aae": "AAE (adversarial autoencoder)",
+    "ae": "AE (plain autoencoder)",
+}
 DEMO_FOLDER = Path(__file__).parent / "weights" / "demo"
 
 

@@ -48,7 +48,8 @@ class CaseFiles:
 def find_cases(folder: Path) -> list[CaseFiles]:
     """The scans of a dataset folder in the order of their names.
 
-    Raises TrainingError when there are none, or when two have one name: names tell patients apart.
+    Raises TrainingError when there are none, when two have one name (names tell patients apart), or when some of
+    a public dataset's scans have labels and others none: lesions that nobody drew would count as normal liver.
     """
     if not folder.is_dir():
         raise TrainingError(f"{folder.name} is not a folder.")
@@ -58,12 +59,24 @@ def find_cases(folder: Path) -> list[CaseFiles]:
         for first, second in pairwise(found):
             if first.name == second.name:
                 raise TrainingError(f"{folder.name} holds {first.name} twice: {first.scan} and {second.scan}.")
+        if layout is not _case_folders:
+            _check_labelled_alike(found, folder)
         if found:
             return found
     raise TrainingError(
         f"{folder.name} holds no case folders with a ct.nii.gz, no LiTS files (volume-1.nii, segmentation-1.nii) "
         "and no Decathlon folders (imagesTr, labelsTr)."
     )
+
+
+def _check_labelled_alike(found: list[CaseFiles], folder: Path) -> None:
+    bare = [files.name for files in found if files.labels is None]
+    if 0 < len(bare) < len(found):
+        names = ", ".join(bare[:5]) + (" and others" if len(bare) > 5 else "")
+        raise TrainingError(
+            f"{folder.name}: {names} of {len(found)} scans have no labels. Put them beside the scans, or take the "
+            "scans away; lesions that nobody drew would count as normal liver."
+        )
 
 
 def _existing(path: Path) -> Path | None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ml.artefact import Generator, load_generator, save_generator
-from ml.card import CARD_NAME
+from ml.card import CARD_NAME, OBJECTIVE_WORDS
 from ml.errors import TrainingError
 from ml.nets.config import NetConfig
 from ml.patches import Case, Population
@@ -36,10 +36,9 @@ class Variant:
     @property
     def label(self) -> str:
         """What the row is called where people read it."""
-        words = {"iae": "IAE", "iae_content": "IAE with content term", "aae": "AAE", "ae": "AE"}
         patches = "all patches" if self.population == "all" else "normal patches only"
         scans = "" if self.scans is None else f", {self.scans} scans"
-        return f"{words[self.objective]}, {patches}{scans}"
+        return f"{OBJECTIVE_WORDS[self.objective]}, {patches}{scans}"
 
 
 def paper_variants(training_scans: int) -> list[Variant]:

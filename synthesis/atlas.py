@@ -4,7 +4,6 @@ import io
 import uuid
 from typing import Any
 
-import numpy as np
 from django.db import transaction
 
 from ctplatform.accounts.models import User
@@ -54,23 +53,10 @@ def source_scans(dataset: Dataset) -> Any:
     return scans.distinct().order_by("name", "pk")
 
 
-def drawn(samples: list[Any], generator: Any) -> Any:
-    from ml.atlas import assemble
-
-    try:
-        with np.errstate(all="ignore"):
-            made = assemble(samples, generator)
-    except np.linalg.LinAlgError:
-        made = None
-    if made is None or not all(np.isfinite(part).all() for part in (made.coordinates, made.explained_variance_ratio)):
-        raise DomainError("This generator's signatures are not numbers or are all the same, so they can't be drawn.")
-    return made
-
-
 def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
     from PIL import Image
 
-    from ml.atlas import TILE_COLUMNS, TILE_PX, sample
+    from ml.atlas import TILE_COLUMNS, TILE_PX, assemble, sample
 
     atlas = SignatureAtlas.objects.select_related("generator", "dataset").get(pk=payload["atlas"])
     all_scans = source_scans(atlas.dataset)
@@ -83,7 +69,7 @@ def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
             context.progress(0.9 * number / len(scans), f"scan {number + 1} of {len(scans)}")
             samples.append(sample(case_of(scan), generator, lesions=LESIONS_PER_SCAN, seed=atlas.seed + number))
         context.progress(0.92, "encoding")
-        made = drawn(samples, generator)
+        made = assemble(samples, generator)
     except MlError as error:
         raise DomainError(str(error)) from error
     owners = [scan for scan, part in zip(scans, samples, strict=True) for _ in part.places]

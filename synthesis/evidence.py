@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ctplatform.errors import DomainError
-from ml.card import CARD_NAME
+from ml.card import CARD_NAME, OBJECTIVE_WORDS
 
 REALISM_NAME, CLASSIFICATION_NAME = "realism.json", "classification.json"
 REPORT_FILES = (REALISM_NAME, CLASSIFICATION_NAME)
@@ -138,7 +138,7 @@ def facts(card: Any) -> list[tuple[str, str]]:
     lines = [
         ("Intended use", values.get("intended_use")),
         ("Limits", values.get("limits")),
-        ("Objective", train.get("objective")),
+        ("Objective", OBJECTIVE_WORDS.get(str(train.get("objective")))),
         ("Patches", {"all": "all liver", "normal": "normal-appearing liver only"}.get(str(train.get("population")))),
         ("Training", _said("{steps_done} steps of {batch} patches, seed {seed}", values | train)),
         ("Data", _said("{cases} scans with {lesions} lesions. {note}", data | {"note": data.get("note") or ""})),

@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 
 from ctplatform.datasets.models import Lesion, Scan
 from ctplatform.errors import DomainError
+from ml.card import OBJECTIVE_WORDS
 from ml.editing.spec import (
     MAX_CONTRAST_HU,
     MAX_DIAMETER_MM,
@@ -69,14 +70,6 @@ class RegistrationForm(forms.Form):
     classification = forms.FileField(label="classification.json", required=False, help_text="Likewise")
 
 
-OBJECTIVES = [
-    ("iae_content", "Implicit autoencoder, with content"),
-    ("iae", "Implicit autoencoder, critics only"),
-    ("aae", "Adversarial autoencoder"),
-    ("ae", "Plain autoencoder"),
-]
-
-
 POPULATIONS = [
     ("all", "All liver, half of it near lesions"),
     ("normal", "Normal-appearing liver only"),
@@ -86,7 +79,7 @@ POPULATIONS = [
 class TrainingForm(forms.Form):
     name = forms.CharField(max_length=120)
     scans = ScansField(queryset=Scan.objects.none(), label="Scans")
-    objective = forms.ChoiceField(choices=OBJECTIVES, help_text="The first is recommended")
+    objective = forms.ChoiceField(choices=list(OBJECTIVE_WORDS.items()), help_text="The first is recommended")
     population = forms.ChoiceField(label="Patches", choices=POPULATIONS, help_text="The first is recommended")
     steps = forms.IntegerField(
         min_value=10, max_value=1_000_000, initial=3000, help_text="About 0.3 to 1 second each on a CPU core"

@@ -195,7 +195,7 @@ def reinstate(*, generator: Generator, user: User) -> None:
 
 def check_usable(generator: Generator) -> None:
     if generator.retired_at is not None:
-        raise ConflictError(f"The generator {generator} is retired. Choose another one.")
+        raise ConflictError(f"The generator {generator} is retired. Order again with another one.")
 
 
 def check_may_decide(user: User) -> None:

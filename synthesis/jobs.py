@@ -5,7 +5,8 @@ from typing import Any
 from ctplatform.jobs import registry
 from ctplatform.jobs.registry import JobContext, WriteResult
 from synthesis.atlas import ATLAS_KIND, run_atlas
-from synthesis.generators import REGISTER_KIND, discard_staged, run_registration
+from synthesis.generators import REGISTER_KIND, check_usable, discard_staged, run_registration
+from synthesis.models import Generator, SignatureAtlas, SynthesisJob
 from synthesis.services import BATCH_KIND, EDIT_KIND
 from synthesis.training import TRAIN_KIND, run_training
 
@@ -23,7 +24,20 @@ def run_batch(payload: dict[str, Any], context: JobContext) -> WriteResult:
 
 
 registry.register(REGISTER_KIND, run_registration, on_abandoned=discard_staged)
-registry.register(EDIT_KIND, run_edit)
-registry.register(BATCH_KIND, run_batch)
+
+
+def check_generator(payload: dict[str, Any]) -> None:
+    """What is tried again is ordered anew: a generator that was retired meanwhile makes nothing more."""
+    if "generator" in payload:
+        generator = Generator.objects.get(pk=payload["generator"])
+    elif "atlas" in payload:
+        generator = SignatureAtlas.objects.select_related("generator").get(pk=payload["atlas"]).generator
+    else:
+        generator = SynthesisJob.objects.select_related("generator").get(pk=payload["synthesis"]).generator
+    check_usable(generator)
+
+
+registry.register(EDIT_KIND, run_edit, check_retry=check_generator)
+registry.register(BATCH_KIND, run_batch, check_retry=check_generator)
 registry.register(TRAIN_KIND, run_training)
-registry.register(ATLAS_KIND, run_atlas)
+registry.register(ATLAS_KIND, run_atlas, check_retry=check_generator)

@@ -31,6 +31,7 @@ def kind():
         "test.work",
         run,
         on_abandoned=lambda payload, reason: behaviour["abandoned"].append(reason),
+        check_retry=lambda payload: behaviour.get("check_retry", lambda: None)(),
     )
     return behaviour
 
@@ -162,6 +163,24 @@ def test_an_unexpected_error_is_told_without_its_details(kind, caplog):
     assert "hunter2" not in job.error
     assert str(job.pk) in job.error
     assert "hunter2" in caplog.text
+
+
+def test_work_that_its_app_refuses_to_try_again_stays_ended(kind, client):
+    def refuse():
+        raise ConflictError("What it was ordered with is gone. Order again.")
+
+    kind["check_retry"] = refuse
+    job = make_job(owner=make_user(), status=JobStatus.FAILED, error="Broken")
+    with pytest.raises(ConflictError):
+        services.retry(job=job)
+    client.force_login(job.owner)
+    page = client.post(f"/jobs/{job.pk}/retry/", {"next": "/jobs/"}, follow=True).content.decode()
+    assert "Order again." in page
+    answer = client.post(f"/api/jobs/{job.pk}/retry/")
+    assert answer.status_code == 409
+    assert "Order again." in answer.content.decode()
+    job.refresh_from_db()
+    assert (job.status, job.error) == (JobStatus.FAILED, "Broken")
 
 
 def test_retry_gives_a_failed_job_a_fresh_start(kind, django_capture_on_commit_callbacks):

@@ -109,6 +109,20 @@ def test_one_patient_under_two_files_is_refused(small, tmp_path):
         find_cases(tmp_path)
 
 
+@pytest.mark.parametrize("layout", [lits, decathlon])
+def test_a_scan_without_labels_among_labelled_ones_is_refused(layout, small, tmp_path):
+    layout(tmp_path, small, 4)
+    layout(tmp_path, small, 5)
+    missing = next(p for p in tmp_path.rglob("*5.nii*") if "segmentation" in p.name or "labelsTr" in str(p))
+    missing.unlink()
+    with pytest.raises(TrainingError, match=r"_?5 of 2 scans have no labels"):
+        find_cases(tmp_path)
+    # Where nothing is labelled there is nothing to mistake it for: livers are estimated and said to be so.
+    for other in [p for p in tmp_path.rglob("*4.nii*") if "segmentation" in p.name or "labelsTr" in str(p)]:
+        other.unlink()
+    assert len(find_cases(tmp_path)) == 2
+
+
 def test_files_that_only_look_like_scans_are_passed_over(small, tmp_path):
     lits(tmp_path, small, 4)
     for name in ("._volume-4.nii", "volume-4.nii.bak", "volume-.nii", "volume-5;rm.nii", "notes-1.txt"):

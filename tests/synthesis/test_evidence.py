@@ -124,7 +124,7 @@ def test_numbers_that_are_no_shares_are_not_drawn():
 
 
 def test_a_card_that_says_little_makes_no_empty_sentences():
-    assert evidence.facts({"train": {"objective": "ae"}}) == [("Objective", "ae")]
+    assert evidence.facts({"train": {"objective": "ae"}}) == [("Objective", "AE (plain autoencoder)")]
     lines = dict(evidence.facts(json.loads((DEMO_FOLDER / "card.json").read_text())))
     assert lines["Training"] == "1800 steps of 16 patches, seed 0"
     assert lines["Signature"] == "64 numbers"

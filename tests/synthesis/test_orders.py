@@ -9,9 +9,11 @@ import pytest
 from ctplatform.accounts.models import Role
 from ctplatform.datasets.models import MaskKind, Origin
 from ctplatform.errors import ConflictError, DomainError
+from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import JobStatus
 from ml.editing.spec import LesionSpec
 from synthesis import services
+from synthesis.atlas import order_atlas
 from synthesis.generators import retire
 from synthesis.models import Generator, Operation, Review, SynthesisJob
 from synthesis.placement import PlacementRules
@@ -100,6 +102,28 @@ def test_a_retired_generator_takes_no_orders(source):
         order(source, generator=generator)
     with pytest.raises(ConflictError, match="already retired"):
         retire(generator=generator, user=make_user(role=Role.COORDINATOR), reason="A better one is here")
+
+
+def test_nothing_is_tried_again_with_a_generator_that_was_retired_meanwhile(source, client):
+    generator, owner = make_generator(), source.dataset.owner
+    edit = order(source, generator=generator).job
+    batch = services.order_batch(ordered_by=owner, scans=[source], generator=generator, order=batch_order())
+    atlas = order_atlas(ordered_by=owner, generator=generator, dataset=source.dataset).job
+    for job in (edit, batch, atlas):
+        jobs.cancel(job=job)
+    retire(generator=generator, user=make_user(role=Role.COORDINATOR), reason="Rims too weak")
+    client.force_login(owner)
+    for job in (edit, batch, atlas):
+        with pytest.raises(ConflictError, match="retired"):
+            jobs.retry(job=job)
+        page = client.post(f"/jobs/{job.pk}/retry/", {"next": "/jobs/"}, follow=True).content.decode()
+        assert "Order again with another one." in page
+        job.refresh_from_db()
+        assert job.status == JobStatus.CANCELLED
+    Generator.objects.filter(pk=generator.pk).update(retired_at=None)
+    for job in (edit, batch, atlas):
+        jobs.retry(job=job)
+        assert job.status == JobStatus.QUEUED
 
 
 def test_a_removal_knows_its_lesion(source):

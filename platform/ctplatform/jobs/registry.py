@@ -29,13 +29,21 @@ class JobKind:
     run: RunJob
     # told about a job that ended without a result (failed or cancelled), in the same transaction
     on_abandoned: Callable[[dict[str, Any], str], None] | None = None
+    # raises a DomainError where ended work must not be tried again
+    check_retry: Callable[[dict[str, Any]], None] | None = None
 
 
 _kinds: dict[str, JobKind] = {}
 
 
-def register(name: str, run: RunJob, *, on_abandoned: Callable[[dict[str, Any], str], None] | None = None) -> None:
-    _kinds[name] = JobKind(name=name, run=run, on_abandoned=on_abandoned)
+def register(
+    name: str,
+    run: RunJob,
+    *,
+    on_abandoned: Callable[[dict[str, Any], str], None] | None = None,
+    check_retry: Callable[[dict[str, Any]], None] | None = None,
+) -> None:
+    _kinds[name] = JobKind(name=name, run=run, on_abandoned=on_abandoned, check_retry=check_retry)
 
 
 def kind(name: str) -> JobKind:
@@ -43,6 +51,13 @@ def kind(name: str) -> JobKind:
         return _kinds[name]
     except KeyError:
         raise LookupError(f"no code is registered for jobs of kind {name!r}") from None
+
+
+def check_retry(name: str, payload: dict[str, Any]) -> None:
+    """Raise a DomainError where the app refuses to try its work again as it was ordered."""
+    check = kind(name).check_retry
+    if check is not None:
+        check(payload)
 
 
 def abandon(name: str, payload: dict[str, Any], reason: str) -> None:

@@ -44,6 +44,7 @@ def cancel(*, job: Job) -> Job:
 def retry(*, job: Job) -> Job:
     ended = Job.objects.filter(pk=job.pk, status__in=[JobStatus.FAILED, JobStatus.CANCELLED])
     with transaction.atomic():
+        registry.check_retry(job.kind, job.payload)
         if not ended.update(
             status=JobStatus.QUEUED,
             progress=0,
