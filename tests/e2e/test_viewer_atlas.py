@@ -42,7 +42,7 @@ def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(
     execute(str(atlas.job_id))
     atlas.refresh_from_db()
     points = atlas.content["points"]
-    dots = screen.locator(".atlas-plot circle")
+    dots = screen.locator(".atlas-plot .dot")
     expect(dots).to_have_count(len(points), timeout=15_000)
     assert violations(screen) == []
     lesion = next(index for index, point in enumerate(points) if point["lesion"])
@@ -53,9 +53,13 @@ def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(
         drawn[index] = screen.locator(".atlas-picture").evaluate("canvas => canvas.toDataURL()")
     assert drawn[normal] != drawn[lesion]
     expect(screen.locator(".atlas-side")).to_contain_text(f"lesion {points[lesion]['lesion']}")
-    before = dots.nth(lesion).get_attribute("cx")
+    # Lesions and normal liver differ in shape, not in colour alone, in the plot as in its legend.
+    shapes = [dots.nth(index).get_attribute("d") for index in (normal, lesion)]
+    assert shapes[0] != shapes[1]
+    assert set(shapes) <= {mark.get_attribute("d") for mark in screen.locator(".atlas-mark path").all()}
+    before = dots.nth(lesion).get_attribute("transform")
     screen.get_by_label("Across").select_option("2")
-    assert dots.nth(lesion).get_attribute("cx") != before
+    assert dots.nth(lesion).get_attribute("transform") != before
     # Zooming with the wheel keeps the point under the pointer where it is.
     box = dots.nth(lesion).bounding_box()
     assert box is not None
@@ -74,7 +78,7 @@ def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(
     assert frame is not None
     for key in ("ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"):
         screen.keyboard.press(key)
-        held = screen.locator("circle.chosen").bounding_box()
+        held = screen.locator(".dot.chosen").bounding_box()
         assert held is not None
         assert frame["x"] <= held["x"] + held["width"] / 2 <= frame["x"] + frame["width"]
         assert frame["y"] <= held["y"] + held["height"] / 2 <= frame["y"] + frame["height"]

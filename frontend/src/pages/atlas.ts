@@ -24,18 +24,24 @@ interface AtlasContent {
 const SHEET = { width: 760, height: 520 };
 const MIDDLE = { x: SHEET.width / 2, y: SHEET.height / 2 };
 const PICTURE_PX = 240;
-const RADIUS = 5;
 const CLICK_PX = 4;
 const STEP = 1.25;
 const NO_SCAN = "00000000-0000-0000-0000-000000000000";
 const SVG = "http://www.w3.org/2000/svg";
-const LESION_COLOUR = "#b3541e";
-const KIND_COLOURS: Record<string, string> = {
-  normal: "#0b5c8a",
-  hypodense: "#b3541e",
-  cystic: "#1d6b3a",
-  ring_enhancing: "#8a3a73",
-  lesion: "#7a4f00",
+interface Mark {
+  readonly colour: string;
+  /** Outline about the point, in units of the sheet; shapes tell apart what colours may not. */
+  readonly shape: string;
+}
+
+const NORMAL: Mark = { colour: "#0b5c8a", shape: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z" };
+const LESION: Mark = { colour: "#b3541e", shape: "M0 -6.5L6 4.5H-6Z" };
+const MARKS: Record<string, Mark> = {
+  normal: NORMAL,
+  hypodense: LESION,
+  cystic: { colour: "#1d6b3a", shape: "M-5 -5H5V5H-5Z" },
+  ring_enhancing: { colour: "#8a3a73", shape: "M0 -7L7 0L0 7L-7 0Z" },
+  lesion: { colour: "#7a4f00", shape: "M-2 -6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z" },
 };
 const ARROWS: Record<string, [number, number]> = {
   ArrowLeft: [-1, 0],
@@ -44,13 +50,24 @@ const ARROWS: Record<string, [number, number]> = {
   ArrowDown: [0, 1],
 };
 
+function inLegend({ colour, shape }: Mark): SVGSVGElement {
+  const [frame, path] = [document.createElementNS(SVG, "svg"), document.createElementNS(SVG, "path")];
+  frame.setAttribute("class", "atlas-mark");
+  frame.setAttribute("viewBox", "-8 -8 16 16");
+  frame.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", shape);
+  path.setAttribute("fill", colour);
+  frame.append(path);
+  return frame;
+}
+
 class Atlas {
   private axes = { x: 0, y: 1 };
   private byKind = true;
   private chosen = 0;
   private sight: Sight;
   private readonly plot = document.createElementNS(SVG, "svg");
-  private readonly dots: SVGCircleElement[];
+  private readonly dots: SVGPathElement[];
   private readonly legend = element("p", { class: "atlas-legend" });
   private readonly picture = element("canvas", {
     class: "atlas-picture",
@@ -135,9 +152,9 @@ class Atlas {
     return element("label", {}, label, select);
   }
 
-  private dot(index: number): SVGCircleElement {
-    const made = document.createElementNS(SVG, "circle");
-    made.setAttribute("r", String(RADIUS));
+  private dot(index: number): SVGPathElement {
+    const made = document.createElementNS(SVG, "path");
+    made.setAttribute("class", "dot");
     made.dataset.index = String(index);
     made.addEventListener("pointerenter", () => {
       this.choose(index);
@@ -145,10 +162,9 @@ class Atlas {
     return made;
   }
 
-  private colour(point: AtlasPoint): string {
-    const normal = KIND_COLOURS.normal ?? "";
-    if (!this.byKind) return point.lesion ? LESION_COLOUR : normal;
-    return KIND_COLOURS[point.kind] ?? LESION_COLOUR;
+  private markOf(name: string): Mark {
+    if (this.byKind) return MARKS[name] ?? LESION;
+    return name === "normal" ? NORMAL : LESION;
   }
 
   private onSheetNow(): Point2[] {
@@ -159,22 +175,17 @@ class Atlas {
     this.onSheetNow().forEach(({ x, y }, index) => {
       const [dot, point] = [this.dots[index], this.content.points[index]];
       if (!dot || !point) return;
-      dot.setAttribute("cx", x.toFixed(1));
-      dot.setAttribute("cy", y.toFixed(1));
-      dot.setAttribute("fill", this.colour(point));
+      const mark = this.markOf(point.lesion ? point.kind : "normal");
+      dot.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
+      dot.setAttribute("d", mark.shape);
+      dot.setAttribute("fill", mark.colour);
     });
     const names = this.byKind
       ? [...new Set(this.content.points.map(({ kind }) => kind))].sort()
       : ["normal", "lesion"];
     this.legend.replaceChildren(
       ...names.map((name) => {
-        const mark = element("span", { class: "atlas-mark" });
-        mark.style.background = this.byKind
-          ? (KIND_COLOURS[name] ?? LESION_COLOUR)
-          : name === "lesion"
-            ? LESION_COLOUR
-            : (KIND_COLOURS.normal ?? "");
-        return element("span", {}, mark, name.replace("_", " "));
+        return element("span", {}, inLegend(this.markOf(name)), name.replace("_", " "));
       }),
     );
   }
@@ -248,7 +259,7 @@ class Atlas {
       this.draw();
     });
     this.plot.addEventListener("click", (event) => {
-      const index = event.target instanceof SVGCircleElement ? Number(event.target.dataset.index) : NaN;
+      const index = event.target instanceof SVGPathElement ? Number(event.target.dataset.index) : NaN;
       if (Number.isNaN(index) || moved > CLICK_PX) return;
       this.choose(index);
       this.open();
