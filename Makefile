@@ -96,7 +96,7 @@ frontend/node_modules/.installed: frontend/package.json frontend/package-lock.js
 frontend/dist/.vite/manifest.json: frontend/node_modules/.installed $(FRONTEND_SOURCES)
 	@cd frontend && npm run --silent build
 
-bench: setup-dev ## the benchmarks, one command per question (see bench/README.md)
+bench: setup-dev ## the benchmarks, one command per question
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 clean: ## remove what was built and installed; data in var/ stay
