@@ -240,13 +240,27 @@ def _rates(decisions: Table, truth: NDArray[np.int64]) -> tuple[float, float, fl
     return float(right.mean()), float(right[truth == 1].mean()), float(right[truth == 0].mean()), auc
 
 
-def accuracy_difference(first: Score, second: Score, data: LabelledPatches, *, seed: int = 0) -> dict[str, float]:
-    """Accuracy of ``first`` minus ``second`` on the same patches, with a 95 per cent patient bootstrap interval."""
+@dataclass(frozen=True)
+class Difference:
+    """``first`` minus ``second`` on the same patches, each with a 95 per cent interval from a patient bootstrap."""
+
+    accuracy: tuple[float, float, float]
+    auc: tuple[float, float, float]
+
+
+def difference(first: Score, second: Score, data: LabelledPatches, *, seed: int = 0) -> Difference:
+    """Paired difference of accuracy and of AUC: both rows are drawn with the same patients."""
     rng = np.random.default_rng([seed, 93])
-    truth = data.truth == 1
-    gain = ((first.decisions > 0) == truth).astype(float) - ((second.decisions > 0) == truth)
-    names, inverse = np.unique(data.patients, return_inverse=True)
-    sums, counts = np.bincount(inverse, gain), np.bincount(inverse)
-    drawn = rng.integers(len(names), size=(BOOTSTRAPS, len(names)))
-    low, high = np.percentile(sums[drawn].sum(1) / counts[drawn].sum(1), [2.5, 97.5])
-    return {"difference": float(gain.mean()), "low": float(low), "high": float(high)}
+    names = np.unique(data.patients)
+    members = {p: np.flatnonzero(data.patients == p) for p in names}
+
+    def gain(rows: NDArray[np.int64]) -> tuple[float, float]:
+        one, other = (_rates(score.decisions[rows], data.truth[rows]) for score in (first, second))
+        return one[0] - other[0], one[3] - other[3]
+
+    drawn = [np.concatenate([members[p] for p in rng.choice(names, len(names))]) for _ in range(BOOTSTRAPS)]
+    low, high = np.nanpercentile([gain(rows) for rows in drawn], [2.5, 97.5], axis=0)
+    accuracy, auc = (
+        (float(g), float(a), float(b)) for g, a, b in zip(gain(np.arange(len(data.truth))), low, high, strict=True)
+    )
+    return Difference(accuracy, auc)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from ml.cases import find_cases, load_cases
 from ml.classify import (
     LabelledPatches,
     Score,
-    accuracy_difference,
     baseline_tables,
     collect,
+    difference,
     evaluate,
     evaluate_network,
 )
@@ -49,33 +49,29 @@ HEADLINE = "LinearSVM"
 
 @dataclass(frozen=True)
 class Comparison:
-    """All rows of the classification table and the patches they were measured on, by view."""
+    """All rows of the classification table and the patches they were measured on, by view.
 
+    ``own`` are the features that the others are compared with: the first generator's signature.
+    """
+
+    own: str
     scores: list[Score]
     data: dict[str, LabelledPatches]
 
-    def row(self, features: str, view: str, classifier: str = HEADLINE) -> Score | None:
-        """One row, or None when it is not in the table."""
-        wanted = (features, view, classifier)
-        return next((s for s in self.scores if (s.features, s.view, s.classifier) == wanted), None)
+    def rows(self, view: str) -> dict[str, Score]:
+        """LinearSVM on all features of a view, by their names."""
+        return {s.features: s for s in self.scores if s.view == view and s.classifier == HEADLINE}
 
     def differences(self, *, seed: int) -> list[dict[str, Any]]:
-        """LinearSVM on every signature minus LinearSVM on every baseline of the same view."""
+        """LinearSVM on the first generator's signature minus LinearSVM on all other features of the same view."""
         found = []
-        for score in self.scores:
-            if not score.features.startswith("signature ") or score.classifier != HEADLINE:
-                continue
-            for name in (*baseline_names(), f"signature {UNTRAINED}"):
-                other = self.row(name, score.view)
-                if other is not None and other is not score:
-                    gain = accuracy_difference(score, other, self.data[score.view], seed=seed)
-                    found.append({"features": score.features, "against": name, "view": score.view, **gain})
+        for view, data in self.data.items():
+            rows = self.rows(view)
+            own = rows.pop(self.own)
+            for name, other in rows.items():
+                gain = asdict(difference(own, other, data, seed=seed))
+                found.append({"features": self.own, "against": name, "view": view, **gain})
         return found
-
-
-def baseline_names() -> tuple[str, ...]:
-    """Feature tables that need no network."""
-    return "mean HU", "raw-pixel PCA", "radiomics"
 
 
 def untrained(generator: Generator, *, seed: int) -> Generator:
@@ -100,7 +96,7 @@ def classification(cases: list[Case], generators: dict[str, Generator], *, seed:
         for name, table in tables.items():
             scores += evaluate(name, table, patches, seed=seed)
         scores.append(evaluate_network(patches, seed=seed))
-    return Comparison(scores, data)
+    return Comparison(f"signature {next(iter(generators))}", scores, data)
 
 
 def markdown(comparison: Comparison, *, seed: int) -> str:
@@ -108,6 +104,9 @@ def markdown(comparison: Comparison, *, seed: int) -> str:
 
     def cell(value: tuple[float, float, float]) -> str:
         return f"{value[0]:.3f} ({value[1]:.3f}-{value[2]:.3f})"
+
+    def change(value: tuple[float, float, float]) -> str:
+        return f"{value[0]:+.3f} ({value[1]:+.3f} to {value[2]:+.3f})"
 
     first = comparison.scores[0]
     lines = [
@@ -122,11 +121,10 @@ def markdown(comparison: Comparison, *, seed: int) -> str:
         f"{cell(s.specificity)} | {cell(s.auc)} |"
         for s in comparison.scores
     ]
-    lines += ["", f"Accuracy of {HEADLINE} on signatures minus {HEADLINE} on a baseline, same patches:", ""]
-    lines += ["| view | signature | against | difference |", "|---|---|---|---|"]
+    lines += ["", f"{HEADLINE} on the first signature minus {HEADLINE} on other features, same patches:", ""]
+    lines += ["| view | signature | against | accuracy | AUC |", "|---|---|---|---|---|"]
     lines += [
-        f"| {d['view']} | {d['features']} | {d['against']} | "
-        f"{d['difference']:+.3f} ({d['low']:+.3f} to {d['high']:+.3f}) |"
+        f"| {d['view']} | {d['features']} | {d['against']} | {change(d['accuracy'])} | {change(d['auc'])} |"
         for d in comparison.differences(seed=seed)
     ]
     return "\n".join(lines) + "\n"

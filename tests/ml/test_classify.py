@@ -8,11 +8,12 @@ from ml.cases import load_cases
 from ml.classify import (
     FEWEST_OF_A_CLASS,
     VIEW_ZOOMS,
+    Difference,
     LabelledPatches,
-    accuracy_difference,
     baseline_tables,
     classifiers,
     collect,
+    difference,
     evaluate,
     evaluate_network,
 )
@@ -78,11 +79,13 @@ def test_a_difference_is_zero_against_itself_and_has_the_sign_of_the_better_one(
     good = next(s for s in evaluate("radiomics", tables["radiomics"], separable) if s.classifier == "LinearSVM")
     noise = np.random.default_rng(3).standard_normal((100, 4))
     bad = next(s for s in evaluate("noise", noise, separable) if s.classifier == "LinearSVM")
-    assert accuracy_difference(good, good, separable) == {"difference": 0.0, "low": 0.0, "high": 0.0}
-    gain = accuracy_difference(good, bad, separable)
-    assert gain["low"] > 0.15
-    assert gain["difference"] == pytest.approx(good.accuracy[0] - bad.accuracy[0])
-    assert accuracy_difference(bad, good, separable)["difference"] == pytest.approx(-gain["difference"])
+    assert difference(good, good, separable) == Difference((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    gain, loss = difference(good, bad, separable), difference(bad, good, separable)
+    assert gain.accuracy[1] > 0.15
+    assert gain.auc[1] > 0.15
+    assert gain.accuracy[0] == pytest.approx(good.accuracy[0] - bad.accuracy[0])
+    assert gain.auc[0] == pytest.approx(good.auc[0] - bad.auc[0])
+    assert (loss.accuracy[0], loss.auc[0]) == pytest.approx((-gain.accuracy[0], -gain.auc[0]))
 
 
 @pytest.fixture(scope="module")

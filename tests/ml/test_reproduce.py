@@ -112,7 +112,11 @@ def test_a_flat_generator_is_compared_on_the_same_places_and_does_not_edit(folde
     train([*data, "--out", str(tmp_path / "flat"), "--steps", "2", "--batch", "2", "--name", "flat", *sizes])
     flat = load_generator(tmp_path / "flat", device="cpu")
     comparison = classification(load_cases(folder), {"flat": flat, "demo": load_generator(device="cpu")}, seed=0)
-    assert comparison.row("signature flat", "close").lesions == comparison.row("signature demo", "close").lesions
+    rows = comparison.rows("close")
+    assert rows["signature flat"].lesions == rows["signature demo"].lesions
+    # The first generator is compared with everything else, in both views.
+    against = {(d["view"], d["against"]) for d in comparison.differences(seed=0)}
+    assert against == {(view, name) for view in ("close", "wide") for name in rows if name != "signature flat"}
     with pytest.raises(EditError, match="needs more depth"):
         insert_lesion(
             phantom.hu,
