@@ -22,6 +22,7 @@ PICTURE = NetConfig(patch_zyx=(1, TILE_PX, TILE_PX), spacing_zyx_mm=(2.5, 1.4, 1
 # A liver window: level and width relative to the patient's own parenchyma (HU).
 WINDOW_CENTRE_HU, WINDOW_WIDTH_HU = -5.0, 180.0
 SMALLEST_MM = 4.0
+LARGEST_SPREAD = 1e30
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def assemble(samples: list[Sampled], generator: Generator) -> Atlas:
     if len(places) <= COMPONENTS:
         raise TrainingError("There are too few liver patches for an atlas; choose scans with a liver mask.")
     codes = generator.signatures(np.concatenate([part.patches for part in samples]))
-    if not np.isfinite(codes).all() or not np.ptp(codes, axis=0).any():
+    # Numbers near the end of what float32 holds have no components either.
+    if not np.isfinite(codes).all() or not 0 < np.ptp(codes.astype(np.float64), axis=0).max() < LARGEST_SPREAD:
         raise TrainingError("This generator's signatures are not numbers or are all the same, so they can't be drawn.")
     space = SignatureSpace.fit(codes, COMPONENTS)
     sheet = contact_sheet(np.concatenate([part.pictures for part in samples]))

@@ -48,8 +48,8 @@ class CaseFiles:
 def find_cases(folder: Path) -> list[CaseFiles]:
     """The scans of a dataset folder in the order of their names.
 
-    Raises TrainingError when there are none, when two have one name (names tell patients apart), or when some of
-    a public dataset's scans have labels and others none: lesions that nobody drew would count as normal liver.
+    Raises TrainingError when there are none, when two have one name (names tell patients apart), or when some
+    scans have labels and others none: lesions that nobody drew would count as normal liver.
     """
     if not folder.is_dir():
         raise TrainingError(f"{folder.name} is not a folder.")
@@ -59,8 +59,7 @@ def find_cases(folder: Path) -> list[CaseFiles]:
         for first, second in pairwise(found):
             if first.name == second.name:
                 raise TrainingError(f"{folder.name} holds {first.name} twice: {first.scan} and {second.scan}.")
-        if layout is not _case_folders:
-            _check_labelled_alike(found, folder)
+        _check_labelled_alike(found, folder)
         if found:
             return found
     raise TrainingError(
@@ -70,12 +69,12 @@ def find_cases(folder: Path) -> list[CaseFiles]:
 
 
 def _check_labelled_alike(found: list[CaseFiles], folder: Path) -> None:
-    bare = [files.name for files in found if files.labels is None]
+    bare = [files.name for files in found if not any((files.labels, files.liver, files.lesions))]
     if 0 < len(bare) < len(found):
         names = ", ".join(bare[:5]) + (" and others" if len(bare) > 5 else "")
         raise TrainingError(
-            f"{folder.name}: {names} of {len(found)} scans have no labels. Put them beside the scans, or take the "
-            "scans away; lesions that nobody drew would count as normal liver."
+            f"{folder.name}: {len(bare)} of {len(found)} scans have no labels ({names}). Put the labels beside them, "
+            "or take these scans away; lesions that nobody drew would count as normal liver."
         )
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from ml.atlas import TILE_PX, contact_sheet, sample
+from ml.atlas import COMPONENTS, TILE_PX, AtlasPlace, Sampled, assemble, contact_sheet, sample
+from ml.errors import TrainingError
 from ml.generator import Generator
 from ml.geometry import Grid
 from ml.nets.config import NetConfig
@@ -35,3 +36,38 @@ def test_a_sheet_holds_the_pictures_row_by_row():
     sheet = contact_sheet(pictures)
     assert sheet.shape == (2 * TILE_PX, 32 * TILE_PX)
     assert (sheet[0, TILE_PX], sheet[TILE_PX, TILE_PX], sheet[TILE_PX, 2 * TILE_PX]) == (2, 34, 0)
+
+
+class Encoder:
+    """Stands in for a generator whose signatures are known."""
+
+    def __init__(self, codes):
+        self.codes = codes
+
+    def signatures(self, patches):
+        return np.resize(self.codes, (len(patches), 8)).astype(np.float32)
+
+
+def sampled(count):
+    place = AtlasPlace("c", (0.0, 0.0, 0.0), 0, "normal", None)
+    return Sampled(
+        [place] * count, np.zeros((count, 2, 4, 4), np.float32), np.zeros((count, TILE_PX, TILE_PX), np.uint8)
+    )
+
+
+@pytest.mark.parametrize("codes", [0.0, 3.5, np.nan, np.inf, [0, 1, np.inf], np.linspace(-3e38, 3e38, 99)])
+def test_signatures_without_components_are_refused_in_words(codes):
+    with pytest.raises(TrainingError, match="not numbers or are all the same"):
+        assemble([sampled(6), sampled(6)], Encoder(codes))
+
+
+def test_signatures_that_differ_at_all_are_drawn():
+    atlas = assemble([sampled(6), sampled(6)], Encoder([1, 1, 1, 1, 1, 1, 1, 1.01] * 11 + [2] * 8))
+    assert atlas.coordinates.shape == (12, COMPONENTS)
+    assert np.isfinite(atlas.coordinates).all()
+    assert atlas.explained_variance_ratio[0] == pytest.approx(1, abs=1e-4)
+
+
+def test_too_few_patches_are_refused():
+    with pytest.raises(TrainingError, match="too few"):
+        assemble([sampled(COMPONENTS)], Encoder(np.arange(99)))

@@ -109,18 +109,25 @@ def test_one_patient_under_two_files_is_refused(small, tmp_path):
         find_cases(tmp_path)
 
 
-@pytest.mark.parametrize("layout", [lits, decathlon])
+@pytest.mark.parametrize("layout", [lits, decathlon, pair])
 def test_a_scan_without_labels_among_labelled_ones_is_refused(layout, small, tmp_path):
     layout(tmp_path, small, 4)
     layout(tmp_path, small, 5)
-    missing = next(p for p in tmp_path.rglob("*5.nii*") if "segmentation" in p.name or "labelsTr" in str(p))
-    missing.unlink()
-    with pytest.raises(TrainingError, match=r"_?5 of 2 scans have no labels"):
+    files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.nii*"))
+    first, second = (tmp_path / path for path in files if "segmentation" in path.name or "labels" in str(path))
+    second.unlink()
+    with pytest.raises(TrainingError, match=r"1 of 2 scans have no labels \(\w+\W?5\)"):
         find_cases(tmp_path)
     # Where nothing is labelled there is nothing to mistake it for: livers are estimated and said to be so.
-    for other in [p for p in tmp_path.rglob("*4.nii*") if "segmentation" in p.name or "labelsTr" in str(p)]:
-        other.unlink()
+    first.unlink()
     assert len(find_cases(tmp_path)) == 2
+
+
+def test_a_scan_whose_liver_alone_is_drawn_counts_as_free_of_lesions(small, tmp_path):
+    write_phantom(small, tmp_path / "a")
+    write_phantom(small, tmp_path / "b")
+    (tmp_path / "b" / "lesions.nii.gz").unlink()
+    assert [len(case.lesions) > 0 for case in load_cases(tmp_path)] == [True, False]
 
 
 def test_files_that_only_look_like_scans_are_passed_over(small, tmp_path):
