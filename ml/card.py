@@ -13,13 +13,11 @@ from ml.errors import ArtefactError
 FORMAT = "turing-ward-generator"
 FORMAT_VERSION = 1
 CARD_NAME, WEIGHTS_NAME = "card.json", "weights.safetensors"
-# What people call the objectives of ``ml.train``, the recommended one first.
-OBJECTIVE_WORDS = {
-    "iae_content": "IAE with content term",
-    "iae": "IAE, critics only",
-    "aae": "AAE (adversarial autoencoder)",
-    "ae": "AE (plain autoencoder)",
-}
+# What people call the objectives and populations of ``ml.train``, the recommended ones first.
+OBJECTIVE_WORDS = {"iae_content": "IAE with content term", "iae": "pure IAE", "aae": "AAE", "ae": "AE"}
+POPULATION_WORDS = {"all": "all patches", "normal": "normal patches only"}
+# In a card's data: how many names of cases were left out for a reader who may not see them.
+NAMES_LEFT_OUT = "case_names_left_out"
 DEMO_FOLDER = Path(__file__).parent / "weights" / "demo"
 
 

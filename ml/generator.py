@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ml.card import NAMES_LEFT_OUT
+from ml.errors import ArtefactError
 from ml.nets.autoencoder import Decoder, DecoderBlock, Encoder, FreshNoise, half_pays, to_device
 from ml.nets.config import NetConfig
 from ml.patches import HU_SCALE, Volume
@@ -46,8 +48,17 @@ class Generator:
 
     @property
     def case_names(self) -> frozenset[str]:
-        """The cases that it was made from: nothing may be measured on them."""
-        return frozenset(self.card.get("data", {}).get("case_names", []))
+        """The cases that it was made from: nothing may be measured on them.
+
+        Raises ArtefactError when the card was given away without some of their names.
+        """
+        data = self.card.get("data", {})
+        if data.get(NAMES_LEFT_OUT):
+            raise ArtefactError(
+                f"The card of {self.name} leaves out names of scans that it was trained on, so none are known to be "
+                "held out. Measure with the card of somebody who may see them."
+            )
+        return frozenset(data.get("case_names", []))
 
     def provenance(self) -> dict[str, str]:
         """Which weights compute, where and how exactly: what every edit keeps of its generator."""

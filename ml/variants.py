@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ml.artefact import Generator, load_generator, save_generator
-from ml.card import CARD_NAME, OBJECTIVE_WORDS
+from ml.card import CARD_NAME, OBJECTIVE_WORDS, POPULATION_WORDS
 from ml.errors import TrainingError
 from ml.nets.config import NetConfig
 from ml.patches import Case, Population
@@ -36,9 +36,8 @@ class Variant:
     @property
     def label(self) -> str:
         """What the row is called where people read it."""
-        patches = "all patches" if self.population == "all" else "normal patches only"
         scans = "" if self.scans is None else f", {self.scans} scans"
-        return f"{OBJECTIVE_WORDS[self.objective]}, {patches}{scans}"
+        return f"{OBJECTIVE_WORDS[self.objective]}, {POPULATION_WORDS[self.population]}{scans}"
 
 
 def paper_variants(training_scans: int) -> list[Variant]:

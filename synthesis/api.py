@@ -19,10 +19,15 @@ from synthesis.models import LESION_KIND_CHOICES, Generator, SynthesisJob
 
 
 class GeneratorSerializer(serializers.ModelSerializer[Generator]):
+    card = serializers.SerializerMethodField(help_text="Without the names of scans that the asking person may not see")
+
     class Meta:
         model = Generator
         fields = ["id", "name", "digest", "card", "registered_at", "retired_at"]
         read_only_fields = fields
+
+    def get_card(self, generator: Generator) -> dict[str, Any]:
+        return generator.card_for(current_user(self.context["request"]))
 
 
 class SynthesisJobSerializer(serializers.ModelSerializer[SynthesisJob]):

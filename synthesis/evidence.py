@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ctplatform.errors import DomainError
-from ml.card import CARD_NAME, OBJECTIVE_WORDS
+from ml.card import CARD_NAME, NAMES_LEFT_OUT, OBJECTIVE_WORDS, POPULATION_WORDS
 
 REALISM_NAME, CLASSIFICATION_NAME = "realism.json", "classification.json"
 REPORT_FILES = (REALISM_NAME, CLASSIFICATION_NAME)
@@ -138,8 +138,8 @@ def facts(card: Any) -> list[tuple[str, str]]:
     lines = [
         ("Intended use", values.get("intended_use")),
         ("Limits", values.get("limits")),
-        ("Objective", OBJECTIVE_WORDS.get(str(train.get("objective")))),
-        ("Patches", {"all": "all liver", "normal": "normal-appearing liver only"}.get(str(train.get("population")))),
+        ("Objective", _in_words(train.get("objective"), OBJECTIVE_WORDS)),
+        ("Patches", _in_words(train.get("population"), POPULATION_WORDS)),
         ("Training", _said("{steps_done} steps of {batch} patches, seed {seed}", values | train)),
         ("Data", _said("{cases} scans with {lesions} lesions. {note}", data | {"note": data.get("note") or ""})),
         ("Patch", _said("{patch_zyx} samples (z, y, x) of {spacing_zyx_mm} mm", net)),
@@ -148,6 +148,25 @@ def facts(card: Any) -> list[tuple[str, str]]:
         ("Made with", values.get("command")),
     ]
     return [(label, str(value)[:400]) for label, value in lines if value]
+
+
+def with_names_of(card: Any, seen: set[str]) -> dict[str, Any]:
+    """The card for somebody who may know only these names of its scans; the others are counted."""
+    values = _mapping(card)
+    data = _mapping(values.get("data"))
+    if "case_names" not in data:
+        return values
+    names = _sequence(data["case_names"])
+    kept = [name for name in names if isinstance(name, str) and name in seen]
+    left_out = names_left_out(card) + len(names) - len(kept)
+    counted = {NAMES_LEFT_OUT: left_out} if left_out else {}
+    return {**values, "data": {**data, "case_names": kept, **counted}}
+
+
+def names_left_out(card: Any) -> int:
+    """How many names of scans a card was given away without."""
+    count = _mapping(_mapping(card).get("data")).get(NAMES_LEFT_OUT)
+    return count if isinstance(count, int) else 0
 
 
 def areas(realism: Any) -> list[AreaRow]:
@@ -233,6 +252,11 @@ def classifier_rows(classification: Any) -> list[ClassifierRow]:
             )
         )
     return sorted(rows, key=lambda row: -row.accuracy.value)
+
+
+def _in_words(name: Any, words: dict[str, str]) -> Any:
+    """What people call it; a card of another version may know names that this one does not."""
+    return words.get(name, name) if isinstance(name, str) else None
 
 
 def _said(sentence: str, values: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 
 from ctplatform.datasets.models import Lesion, Scan
 from ctplatform.errors import DomainError
-from ml.card import OBJECTIVE_WORDS
+from ml.card import OBJECTIVE_WORDS, POPULATION_WORDS
 from ml.editing.spec import (
     MAX_CONTRAST_HU,
     MAX_DIAMETER_MM,
@@ -70,17 +70,18 @@ class RegistrationForm(forms.Form):
     classification = forms.FileField(label="classification.json", required=False, help_text="Likewise")
 
 
-POPULATIONS = [
-    ("all", "All liver, half of it near lesions"),
-    ("normal", "Normal-appearing liver only"),
-]
-
-
 class TrainingForm(forms.Form):
     name = forms.CharField(max_length=120)
     scans = ScansField(queryset=Scan.objects.none(), label="Scans")
-    objective = forms.ChoiceField(choices=list(OBJECTIVE_WORDS.items()), help_text="The first is recommended")
-    population = forms.ChoiceField(label="Patches", choices=POPULATIONS, help_text="The first is recommended")
+    objective = forms.ChoiceField(
+        choices=list(OBJECTIVE_WORDS.items()),
+        help_text="Implicit (IAE), adversarial (AAE) or plain (AE) autoencoder; the first is recommended",
+    )
+    population = forms.ChoiceField(
+        label="Patches",
+        choices=list(POPULATION_WORDS.items()),
+        help_text="Half of all patches lie near lesions; all are recommended",
+    )
     steps = forms.IntegerField(
         min_value=10, max_value=1_000_000, initial=3000, help_text="About 0.3 to 1 second each on a CPU core"
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ctplatform.errors import ConflictError
 from ctplatform.jobs import registry
 from ctplatform.jobs.registry import JobContext, WriteResult
 from synthesis.atlas import ATLAS_KIND, run_atlas
@@ -23,20 +24,21 @@ def run_batch(payload: dict[str, Any], context: JobContext) -> WriteResult:
     return run(payload, context)
 
 
-registry.register(REGISTER_KIND, run_registration, on_abandoned=discard_staged)
-
-
 def check_generator(payload: dict[str, Any]) -> None:
     """What is tried again is ordered anew: a generator that was retired meanwhile makes nothing more."""
     if "generator" in payload:
         generator = Generator.objects.get(pk=payload["generator"])
     elif "atlas" in payload:
-        generator = SignatureAtlas.objects.select_related("generator").get(pk=payload["atlas"]).generator
+        atlas = SignatureAtlas.objects.select_related("generator").filter(pk=payload["atlas"]).first()
+        if atlas is None:
+            raise ConflictError("The dataset of this atlas was deleted, and the atlas with it. Order one of another.")
+        generator = atlas.generator
     else:
         generator = SynthesisJob.objects.select_related("generator").get(pk=payload["synthesis"]).generator
     check_usable(generator)
 
 
+registry.register(REGISTER_KIND, run_registration, on_abandoned=discard_staged)
 registry.register(EDIT_KIND, run_edit, check_retry=check_generator)
 registry.register(BATCH_KIND, run_batch, check_retry=check_generator)
 registry.register(TRAIN_KIND, run_training)

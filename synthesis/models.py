@@ -8,7 +8,7 @@ from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset, Lesion, Scan
 from ctplatform.jobs.models import Job, JobStatus
 from ml.editing.spec import LESION_KINDS
-from synthesis.evidence import REALISM_NAME
+from synthesis.evidence import REALISM_NAME, with_names_of
 
 
 class GeneratorQuerySet(models.QuerySet["Generator"]):
@@ -48,6 +48,17 @@ class Generator(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("synthesis:generator", args=[self.pk])
+
+    def card_for(self, user: User) -> dict[str, Any]:
+        """The card with the names of those scans that the person may see.
+
+        Where an uploaded generator's scans lie is not known here: who brought it and administrators see their names.
+        """
+        brought = self.registered_by_id == user.pk and not self.training_runs.exists()
+        if user.is_administrator or brought:
+            return dict(self.card)
+        seen = Scan.objects.visible_to(user).filter(training_runs__generator=self)
+        return with_names_of(self.card, set(seen.values_list("subject", flat=True)))
 
     @property
     def is_measured(self) -> bool:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from ml.card import CARD_NAME, WEIGHTS_NAME
+from ml.card import WEIGHTS_NAME
 from synthesis import atlas_views, views
 
 app_name = "synthesis"
@@ -17,12 +17,13 @@ urlpatterns = [
     path("training/<uuid:pk>/", views.TrainingView.as_view(), name="training"),
     path("training/<uuid:pk>/samples.png", views.TrainingSamplesView.as_view(), name="training-samples"),
     path("generators/<uuid:pk>/", views.GeneratorView.as_view(), name="generator"),
-    path("generators/<uuid:pk>/card.json", views.ArtefactFileView.as_view(name=CARD_NAME), name="card"),
+    path("generators/<uuid:pk>/card.json", views.CardFileView.as_view(), name="card"),
     path("generators/<uuid:pk>/weights.safetensors", views.ArtefactFileView.as_view(name=WEIGHTS_NAME), name="weights"),
     path("generators/<uuid:pk>/retire/", views.RetireGeneratorView.as_view(), name="retire"),
     path("generators/<uuid:pk>/reinstate/", views.ReinstateGeneratorView.as_view(), name="reinstate"),
     path("generators/<uuid:pk>/atlas/", atlas_views.OrderAtlasView.as_view(), name="order-atlas"),
     path("atlas/<uuid:pk>/", atlas_views.AtlasView.as_view(), name="atlas"),
+    path("atlas/<uuid:pk>/patches/", atlas_views.AtlasPatchesView.as_view(), name="atlas-patches"),
     path("atlas/<uuid:pk>/points.json", atlas_views.AtlasPointsView.as_view(), name="atlas-points"),
     path("atlas/<uuid:pk>/pictures.png", atlas_views.AtlasPicturesView.as_view(), name="atlas-pictures"),
     path("<uuid:pk>/", views.ReviewView.as_view(), name="review"),

@@ -1,3 +1,4 @@
+import io
 import json
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from ctplatform.datasets.models import Dataset, MaskKind, Origin, Scan
 from ctplatform.datasets.storage import load_bytes
 from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin, current_user
+from ml.card import CARD_NAME
 from synthesis import evidence, services
 from synthesis.curves import loss_curves
 from synthesis.figures import areas_figure, classifiers_figure
@@ -248,12 +250,14 @@ class GeneratorView(StaffPageMixin, DetailView[Generator]):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user, reports = current_user(self.request), self.object.reports
+        card = self.object.card_for(user)
         areas = evidence.areas(reports.get(evidence.REALISM_NAME))
         rows = evidence.classifier_rows(reports.get(evidence.CLASSIFICATION_NAME))
         headline = [row for row in rows if row.classifier in (evidence.HEADLINE_CLASSIFIER, "network")]
         return super().get_context_data(
-            card=json.dumps(self.object.card, indent=2),
-            facts=evidence.facts(self.object.card),
+            card=json.dumps(card, indent=2),
+            facts=evidence.facts(card),
+            names_left_out=evidence.names_left_out(card),
             gate=evidence.gate_lines(reports.get(evidence.REALISM_NAME)),
             gate_summary=evidence.gate_summary(reports.get(evidence.REALISM_NAME)),
             datasets=Dataset.objects.visible_to(user),
@@ -272,9 +276,23 @@ class ArtefactFileView(StaffPageMixin, View):
     name = ""
 
     def get(self, request: HttpRequest, pk: UUID) -> FileResponse:
-        generator = get_object_or_404(Generator, pk=pk)
+        return self.file_of(get_object_or_404(Generator, pk=pk))
+
+    def file_of(self, generator: Generator) -> FileResponse:
         file = default_storage.open(f"{generator.storage_prefix}/{self.name}", "rb")
         return FileResponse(file, as_attachment=True, filename=self.name)
+
+
+class CardFileView(ArtefactFileView):
+    """To those who may not see all names of the card, a card without them."""
+
+    name = CARD_NAME
+
+    def file_of(self, generator: Generator) -> FileResponse:
+        card = generator.card_for(current_user(self.request))
+        if card == generator.card:
+            return super().file_of(generator)
+        return FileResponse(io.BytesIO(json.dumps(card, indent=2).encode()), as_attachment=True, filename=self.name)
 
 
 class RetireGeneratorView(StaffPageMixin, View):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ml.artefact import load_generator
-from ml.card import CARD_NAME, DEMO_FOLDER, WEIGHTS_NAME, read_card
+from ml.card import CARD_NAME, DEMO_FOLDER, NAMES_LEFT_OUT, WEIGHTS_NAME, read_card
 from ml.editing.spec import LESION_KINDS
 from ml.errors import ArtefactError
 from ml.nets.config import NetConfig
@@ -84,3 +84,13 @@ def test_the_decoder_is_stochastic_and_seeded(demo_generator):
     first, again, other = (demo_generator.decode(codes, seed=s) for s in (1, 1, 2))
     assert np.array_equal(first, again)
     assert np.abs(first - other).std() > 0.01
+
+
+def test_a_card_without_all_names_says_nothing_of_what_is_held_out(copy):
+    card = json.loads((copy / CARD_NAME).read_text())
+    names = card["data"]["case_names"]
+    assert load_generator(copy).case_names == set(names)
+    card["data"] |= {"case_names": names[:5], NAMES_LEFT_OUT: len(names) - 5}
+    (copy / CARD_NAME).write_text(json.dumps(card))
+    with pytest.raises(ArtefactError, match="leaves out names"):
+        load_generator(copy).case_names  # noqa: B018

@@ -124,11 +124,28 @@ def test_numbers_that_are_no_shares_are_not_drawn():
 
 
 def test_a_card_that_says_little_makes_no_empty_sentences():
-    assert evidence.facts({"train": {"objective": "ae"}}) == [("Objective", "AE (plain autoencoder)")]
+    assert evidence.facts({"train": {"objective": "ae"}}) == [("Objective", "AE")]
+    assert evidence.facts({"train": {"objective": "of tomorrow", "population": []}}) == [("Objective", "of tomorrow")]
     lines = dict(evidence.facts(json.loads((DEMO_FOLDER / "card.json").read_text())))
     assert lines["Training"] == "1800 steps of 16 patches, seed 0"
+    assert (lines["Objective"], lines["Patches"]) == ("IAE with content term", "all patches")
     assert lines["Signature"] == "64 numbers"
     assert lines["Data"].startswith("56 scans with 319 lesions. 56 phantom")
+
+
+@pytest.mark.parametrize("names", ["Anna", {"a": "Anna"}, ["Anna", ["Berta"], 3], None])
+def test_a_card_of_any_shape_is_shown_without_the_names_that_are_not_seen(names):
+    card = {"name": "G", "data": {"cases": 3, "case_names": names}}
+    shown = evidence.with_names_of(card, {"Clara"})
+    assert "Anna" not in str(shown)
+    assert evidence.names_left_out(shown) == (3 if isinstance(names, list) else 0)
+    assert (shown["name"], shown["data"]["cases"]) == ("G", 3)
+
+
+def test_names_left_out_twice_are_counted_together():
+    once = evidence.with_names_of({"data": {"case_names": ["a", "b", "c"]}}, {"a", "b"})
+    assert evidence.with_names_of(once, {"a"})["data"] == {"case_names": ["a"], "case_names_left_out": 2}
+    assert evidence.with_names_of({"name": "says nothing of data"}, set()) == {"name": "says nothing of data"}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Generators, their atlases and their training, page by page: who may see what, who may do what, and what is said."""
 
+import json
+import re
 import uuid
 
 import pytest
@@ -16,6 +18,7 @@ from synthesis import generators
 from synthesis.atlas import order_atlas
 from synthesis.forms import BatchForm
 from synthesis.models import Generator, SignatureAtlas, TrainingRun
+from synthesis.training import TRAIN_KIND
 from tests.factories import make_dataset, make_scan, make_user
 from tests.phantoms import liver_box, small_grid
 
@@ -79,7 +82,7 @@ def test_an_atlas_and_its_pictures_are_for_those_who_see_the_dataset(client, cas
     finish(atlas, cast["dataset"].scans.get())
     if who:
         client.force_login(cast[who])
-    for tail in ("", "points.json", "pictures.png"):
+    for tail in ("", "patches/", "points.json", "pictures.png"):
         assert client.get(atlas.get_absolute_url() + tail).status_code == status, tail
 
 
@@ -165,6 +168,90 @@ def test_the_atlas_says_how_many_scans_it_holds_and_leaves_out(client, cast, atl
     client.force_login(cast["owner"])
     page = client.get(atlas.get_absolute_url()).content.decode()
     assert "1 liver patch of 1 scan (7 more of this dataset left out" in page
+
+
+def test_patches_come_in_pages_and_are_sorted_by_any_column(client, cast, atlas):
+    scan = cast["dataset"].scans.get()
+    finish(atlas, scan)
+    (point,) = atlas.content["points"]
+    kinds = {5: ("cystic", 7.25), 9: ("lesion", 30.0)}
+    atlas.content["points"] = [
+        point
+        | {"name": f"s{number:03}", "components": [(7 * number) % 120, -number, 0]}
+        | ({"lesion": number, "kind": kinds[number][0], "diameter_mm": kinds[number][1]} if number in kinds else {})
+        for number in range(120)
+    ]
+    atlas.save()
+    client.force_login(cast["owner"])
+    url = f"{atlas.get_absolute_url()}patches/"
+
+    def names(**query):
+        return re.findall(r"<td>(s\d+)</td>", client.get(url, query).content.decode())
+
+    assert f'href="{url}"' in client.get(atlas.get_absolute_url()).content.decode()
+    assert names() == [f"s{number:03}" for number in range(50)]
+    assert names(page=3) == [f"s{number:03}" for number in range(100, 120)]
+    assert names(ordering="-name")[0] == "s119"
+    assert names(ordering="pc2")[:2] == ["s119", "s118"]
+    assert [(7 * int(name[1:])) % 120 for name in names(ordering="pc1", page=2)] == list(range(50, 100))
+    assert names(ordering="-diameter")[:2] == ["s009", "s005"]
+    assert names(ordering="kind")[:2] == ["s005", "s009"]
+    assert names(ordering="nonsense") == names()
+    page = client.get(url, {"ordering": "-diameter"}).content.decode()
+    assert 'aria-sort="descending"' in page
+    for said in ("Cystic lesion 5", "Lesion 9", "Normal liver", "7.3", "Page 1 of 3", "ordering=-diameter&amp;page=2"):
+        assert said in page, said
+    assert f"{scan.get_absolute_url()}?at=1.00,2.00,3.00" in page
+
+
+def test_there_is_no_table_of_an_atlas_that_is_not_drawn(client, cast, atlas):
+    client.force_login(cast["owner"])
+    assert client.get(f"{atlas.get_absolute_url()}patches/").status_code == 404
+
+
+def test_names_of_scans_are_for_those_who_see_the_scans(client, cast):
+    """Members of one of the two datasets that a generator was trained on see the names of that one."""
+    other = make_dataset(make_user())
+    scans = [make_scan(cast["dataset"], subject="subject-north"), make_scan(other, subject="subject-south")]
+    make_scan(make_dataset(cast["stranger"]), subject="subject-north")  # of another patient, by chance
+    card = {"data": {"cases": 2, "lesions": 3, "case_names": [scan.subject for scan in scans]}}
+    generator = make_generator(cast["owner"], card=card)
+    Generator.objects.update(storage_prefix=f"generators/{generator.digest}")
+    save_bytes(f"generators/{generator.digest}/card.json", json.dumps(card).encode())
+    job = Job.objects.create(kind=TRAIN_KIND, title="t", owner=cast["owner"])
+    run = TrainingRun.objects.create(job=job, name="t", config={}, generator=generator)
+    run.scans.set(scans)
+    administrator = make_user(role=Role.ADMINISTRATOR)
+    expected = {
+        cast["member"]: (True, False),
+        cast["owner"]: (True, False),
+        other.owner: (False, True),
+        cast["stranger"]: (False, False),
+        administrator: (True, True),
+    }
+    places = [generator.get_absolute_url(), f"{generator.get_absolute_url()}card.json"]
+    places += [f"/api/synthesis/generators/{generator.pk}/", "/api/synthesis/generators/"]
+    for user, seen in expected.items():
+        client.force_login(user)
+        for place in places:
+            answer = client.get(place)
+            text = (b"".join(answer.streaming_content) if answer.streaming else answer.content).decode()
+            assert tuple(scan.subject in text for scan in scans) == seen, (user, place)
+            if place != places[0]:
+                assert ("case_names_left_out" in text) == (seen != (True, True))
+        page = client.get(places[0]).content.decode()
+        assert "2 scans with 3 lesions" in page
+        assert ("leaves out the name" in page) == (seen != (True, True))
+    delete_scan(scan=scans[1], user=other.owner)
+    client.force_login(other.owner)
+    assert "subject-south" not in client.get(places[0]).content.decode()
+
+
+def test_names_of_scans_that_lie_elsewhere_are_for_who_brought_the_generator(client, cast):
+    generator = make_generator(cast["member"], card={"data": {"case_names": ["subject-west"]}})
+    for who, seen in (("member", True), ("owner", False)):
+        client.force_login(cast[who])
+        assert ("subject-west" in client.get(generator.get_absolute_url()).content.decode()) == seen
 
 
 def test_an_atlas_goes_with_its_scans(cast, atlas, django_capture_on_commit_callbacks):

@@ -8,6 +8,7 @@ import pytest
 
 from ctplatform.accounts.models import Role
 from ctplatform.datasets.models import MaskKind, Origin
+from ctplatform.datasets.services import delete_dataset, delete_scan
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import JobStatus
@@ -118,12 +119,26 @@ def test_nothing_is_tried_again_with_a_generator_that_was_retired_meanwhile(sour
             jobs.retry(job=job)
         page = client.post(f"/jobs/{job.pk}/retry/", {"next": "/jobs/"}, follow=True).content.decode()
         assert "Order again with another one." in page
+        answer = client.post(f"/api/jobs/{job.pk}/retry/")
+        assert answer.status_code == 409
+        assert "Order again with another one." in answer.content.decode()
         job.refresh_from_db()
         assert job.status == JobStatus.CANCELLED
     Generator.objects.filter(pk=generator.pk).update(retired_at=None)
     for job in (edit, batch, atlas):
         jobs.retry(job=job)
         assert job.status == JobStatus.QUEUED
+
+
+def test_an_atlas_whose_dataset_was_deleted_is_not_tried_again(source, client):
+    owner, dataset = source.dataset.owner, source.dataset
+    job = order_atlas(ordered_by=owner, generator=make_generator(), dataset=dataset).job
+    jobs.cancel(job=job)
+    delete_scan(scan=source, user=owner)
+    delete_dataset(dataset=dataset, user=owner)
+    client.force_login(owner)
+    page = client.post(f"/jobs/{job.pk}/retry/", {"next": "/jobs/"}, follow=True).content.decode()
+    assert "The dataset of this atlas was deleted" in page
 
 
 def test_a_removal_knows_its_lesion(source):

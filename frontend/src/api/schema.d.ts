@@ -613,7 +613,10 @@ export interface components {
             readonly id: string;
             readonly name: string;
             readonly digest: string;
-            readonly card: unknown;
+            /** @description Without the names of scans that the asking person may not see */
+            readonly card: {
+                [key: string]: unknown;
+            };
             /** Format: date-time */
             readonly registered_at: string;
             /** Format: date-time */
