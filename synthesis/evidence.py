@@ -134,6 +134,8 @@ def facts(card: Any) -> list[tuple[str, str]]:
     """The card's lines that a person reads before using the generator."""
     values = _mapping(card)
     data, train, net = (_mapping(values.get(key)) for key in ("data", "train", "net"))
+    hidden = names_left_out(card)
+    sizes = {"patch": _product(net.get("patch_zyx")), "spacing": _product(net.get("spacing_zyx_mm"))}
     shares = [100 * share for share in map(_number, _sequence(values.get("explained_variance_ratio"))[:3]) if share]
     lines = [
         ("Intended use", values.get("intended_use")),
@@ -142,7 +144,8 @@ def facts(card: Any) -> list[tuple[str, str]]:
         ("Patches", _in_words(train.get("population"), POPULATION_WORDS)),
         ("Training", _said("{steps_done} steps of {batch} patches, seed {seed}", values | train)),
         ("Data", _said("{cases} scans with {lesions} lesions. {note}", data | {"note": data.get("note") or ""})),
-        ("Patch", _said("{patch_zyx} samples (z, y, x) of {spacing_zyx_mm} mm", net)),
+        ("Names of its scans", hidden and f"{hidden} left out; they are in the card for people who may see the scans"),
+        ("Patch", _said("{patch} samples (z, y, x) of {spacing} mm", sizes)),
         ("Signature", _said("{code_size} numbers", net)),
         ("Variance of PC 1-3 of single codes", ", ".join(f"{share:.0f} %" for share in shares)),
         ("Made with", values.get("command")),
@@ -257,6 +260,10 @@ def classifier_rows(classification: Any) -> list[ClassifierRow]:
 def _in_words(name: Any, words: dict[str, str]) -> Any:
     """What people call it; a card of another version may know names that this one does not."""
     return words.get(name, name) if isinstance(name, str) else None
+
+
+def _product(sizes: Any) -> str | None:
+    return " × ".join(str(size)[:12] for size in _sequence(sizes)[:3]) or None
 
 
 def _said(sentence: str, values: dict[str, Any]) -> str:

@@ -80,7 +80,7 @@ class TrainingForm(forms.Form):
     population = forms.ChoiceField(
         label="Patches",
         choices=list(POPULATION_WORDS.items()),
-        help_text="Half of all patches lie near lesions; all are recommended",
+        help_text="Of all patches half lie near lesions; the first is recommended",
     )
     steps = forms.IntegerField(
         min_value=10, max_value=1_000_000, initial=3000, help_text="About 0.3 to 1 second each on a CPU core"

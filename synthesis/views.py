@@ -257,7 +257,6 @@ class GeneratorView(StaffPageMixin, DetailView[Generator]):
         return super().get_context_data(
             card=json.dumps(card, indent=2),
             facts=evidence.facts(card),
-            names_left_out=evidence.names_left_out(card),
             gate=evidence.gate_lines(reports.get(evidence.REALISM_NAME)),
             gate_summary=evidence.gate_summary(reports.get(evidence.REALISM_NAME)),
             datasets=Dataset.objects.visible_to(user),

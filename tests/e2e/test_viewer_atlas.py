@@ -57,6 +57,7 @@ def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(
     shapes = [dots.nth(index).get_attribute("d") for index in (normal, lesion)]
     assert shapes[0] != shapes[1]
     assert set(shapes) <= {mark.get_attribute("d") for mark in screen.locator(".atlas-mark path").all()}
+    expect(screen.locator(".atlas-legend")).to_contain_text("normal liver")
     before = dots.nth(lesion).get_attribute("transform")
     screen.get_by_label("Across").select_option("2")
     assert dots.nth(lesion).get_attribute("transform") != before
@@ -90,3 +91,13 @@ def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(
     screen.wait_for_selector('[data-plane="axial"] .view[data-state="shown"]')
     slice_number = round(phantom.grid.to_voxel(points[lesion]["at"])[0])
     expect(screen.locator('[data-plane="axial"] .pane-caption')).to_contain_text(f"{16 - slice_number} / 16")
+    screen.go_back()
+    screen.get_by_role("link", name="All patches as a table").click()
+    rows = screen.locator("tbody tr")
+    expect(rows).to_have_count(len(points))
+    assert violations(screen) == []
+    for order in ("ascending", "descending"):
+        screen.get_by_role("link", name="Diameter, mm").click()
+        expect(screen.locator(f'th[aria-sort="{order}"]')).to_have_text("Diameter, mm")
+    largest = max((point for point in points if point["lesion"]), key=lambda point: point["diameter_mm"])
+    expect(rows.first).to_contain_text(f"Lesion {largest['lesion']}")

@@ -129,6 +129,7 @@ def test_a_card_that_says_little_makes_no_empty_sentences():
     lines = dict(evidence.facts(json.loads((DEMO_FOLDER / "card.json").read_text())))
     assert lines["Training"] == "1800 steps of 16 patches, seed 0"
     assert (lines["Objective"], lines["Patches"]) == ("IAE with content term", "all patches")
+    assert lines["Patch"] == "16 × 40 × 40 samples (z, y, x) of 2.5 × 1.4 × 1.4 mm"
     assert lines["Signature"] == "64 numbers"
     assert lines["Data"].startswith("56 scans with 319 lesions. 56 phantom")
 

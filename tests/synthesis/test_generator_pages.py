@@ -241,7 +241,7 @@ def test_names_of_scans_are_for_those_who_see_the_scans(client, cast):
                 assert ("case_names_left_out" in text) == (seen != (True, True))
         page = client.get(places[0]).content.decode()
         assert "2 scans with 3 lesions" in page
-        assert ("leaves out the name" in page) == (seen != (True, True))
+        assert ("left out; they are in the card for people who" in page) == (seen != (True, True))
     delete_scan(scan=scans[1], user=other.owner)
     client.force_login(other.owner)
     assert "subject-south" not in client.get(places[0]).content.decode()

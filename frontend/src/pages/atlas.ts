@@ -29,20 +29,21 @@ const STEP = 1.25;
 const NO_SCAN = "00000000-0000-0000-0000-000000000000";
 const SVG = "http://www.w3.org/2000/svg";
 interface Mark {
+  readonly words: string;
   readonly colour: string;
   /** Outline about the point, in units of the sheet; shapes tell apart what colours may not. */
   readonly shape: string;
 }
 
-const NORMAL: Mark = { colour: "#0b5c8a", shape: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z" };
-const LESION: Mark = { colour: "#b3541e", shape: "M0 -6.5L6 4.5H-6Z" };
-const MARKS: Record<string, Mark> = {
-  normal: NORMAL,
-  hypodense: LESION,
-  cystic: { colour: "#1d6b3a", shape: "M-5 -5H5V5H-5Z" },
-  ring_enhancing: { colour: "#8a3a73", shape: "M0 -7L7 0L0 7L-7 0Z" },
-  lesion: { colour: "#7a4f00", shape: "M-2 -6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z" },
+const NORMAL: Mark = { words: "normal liver", colour: "#0b5c8a", shape: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z" };
+const LESION: Mark = { words: "lesion", colour: "#b3541e", shape: "M0 -6.5L6 4.5H-6Z" };
+const LESION_MARKS: Record<string, Mark> = {
+  hypodense: { ...LESION, words: "hypodense" },
+  cystic: { words: "cystic", colour: "#1d6b3a", shape: "M-5 -5H5V5H-5Z" },
+  ring_enhancing: { words: "ring-enhancing", colour: "#8a3a73", shape: "M0 -7L7 0L0 7L-7 0Z" },
+  lesion: { words: "type unknown", colour: "#7a4f00", shape: "M-2 -6H2V-2H6V2H2V6H-2V2H-6V-2H-2Z" },
 };
+const IN_LEGEND = [NORMAL, ...Object.values(LESION_MARKS), LESION];
 const ARROWS: Record<string, [number, number]> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -111,20 +112,20 @@ class Atlas {
   }
 
   private bar(): HTMLElement {
-    const colours = element("label", {}, "Colours ");
+    const marks = element("label", {}, "Marks ");
     const select = element("select", {}, element("option", { value: "kind" }, "by type"));
     select.append(element("option", { value: "lesion" }, "lesion or normal"));
     select.addEventListener("change", () => {
       this.byKind = select.value === "kind";
       this.draw();
     });
-    colours.append(select);
+    marks.append(select);
     return element(
       "div",
       { class: "toolbar" },
       this.axisChoice("Across ", "x"),
       this.axisChoice("Up ", "y"),
-      colours,
+      marks,
       button("Closer", { class: "button" }, () => {
         this.zoom(this.heldPlace(), STEP);
       }),
@@ -162,9 +163,9 @@ class Atlas {
     return made;
   }
 
-  private markOf(name: string): Mark {
-    if (this.byKind) return MARKS[name] ?? LESION;
-    return name === "normal" ? NORMAL : LESION;
+  private markOf(point: AtlasPoint): Mark {
+    if (!point.lesion) return NORMAL;
+    return this.byKind ? (LESION_MARKS[point.kind] ?? LESION) : LESION;
   }
 
   private onSheetNow(): Point2[] {
@@ -175,19 +176,14 @@ class Atlas {
     this.onSheetNow().forEach(({ x, y }, index) => {
       const [dot, point] = [this.dots[index], this.content.points[index]];
       if (!dot || !point) return;
-      const mark = this.markOf(point.lesion ? point.kind : "normal");
+      const mark = this.markOf(point);
       dot.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
       dot.setAttribute("d", mark.shape);
       dot.setAttribute("fill", mark.colour);
     });
-    const names = this.byKind
-      ? [...new Set(this.content.points.map(({ kind }) => kind))].sort()
-      : ["normal", "lesion"];
-    this.legend.replaceChildren(
-      ...names.map((name) => {
-        return element("span", {}, inLegend(this.markOf(name)), name.replace("_", " "));
-      }),
-    );
+    const drawn = new Set(this.content.points.map((point) => this.markOf(point)));
+    const marks = IN_LEGEND.filter((mark) => drawn.has(mark));
+    this.legend.replaceChildren(...marks.map((mark) => element("span", {}, inLegend(mark), mark.words)));
   }
 
   private choose(index: number): void {
@@ -204,7 +200,7 @@ class Atlas {
       context.drawImage(this.pictures, left, top, size, size, 0, 0, PICTURE_PX, PICTURE_PX);
     }
     const size_mm = point.diameter_mm === null ? "" : `, ${point.diameter_mm.toFixed(0)} mm`;
-    const what = point.lesion ? `lesion ${point.lesion}, ${point.kind.replace("_", " ")}${size_mm}` : "normal liver";
+    const what = point.lesion ? `lesion ${point.lesion}, ${LESION_MARKS[point.kind]?.words ?? point.kind}${size_mm}` : "normal liver";
     this.said.textContent = `${point.name}: ${what}`;
     this.picture.setAttribute("aria-label", `Patch of ${point.name}: ${what}`);
     this.link.href = this.address(point);

@@ -45,6 +45,7 @@ class Choice {
       const row = this.rowOf(box);
       row.hidden = !row.textContent.toLowerCase().includes(wanted);
     }
+    this.say();
   }
 
   private tick(checked: boolean): void {
@@ -54,7 +55,9 @@ class Choice {
 
   private say(): void {
     const ticked = this.boxes.filter(({ checked }) => checked).length;
-    this.count.textContent = `${ticked} of ${this.boxes.length} ticked`;
+    const shown = this.boxes.filter((box) => !this.rowOf(box).hidden).length;
+    const found = shown === this.boxes.length ? "" : `, ${shown || "none"} shown`;
+    this.count.textContent = `${ticked} of ${this.boxes.length} ticked${found}`;
   }
 }
 
