@@ -1,7 +1,7 @@
 from django.urls import path
 
 from ml.card import WEIGHTS_NAME
-from synthesis import atlas_views, views
+from synthesis import atlas_views, generator_views, views
 
 app_name = "synthesis"
 urlpatterns = [
@@ -11,16 +11,20 @@ urlpatterns = [
     path("panel/<uuid:scan_id>/remove/", views.OrderRemovalView.as_view(), name="remove"),
     path("panel/<uuid:scan_id>/orders/", views.PanelOrdersView.as_view(), name="panel-orders"),
     path("batch/", views.BatchView.as_view(), name="batch"),
-    path("generators/", views.GeneratorListView.as_view(), name="generators"),
-    path("generators/register/", views.RegisterGeneratorView.as_view(), name="register"),
+    path("generators/", generator_views.GeneratorListView.as_view(), name="generators"),
+    path("generators/register/", generator_views.RegisterGeneratorView.as_view(), name="register"),
     path("training/new/", views.OrderTrainingView.as_view(), name="train"),
     path("training/<uuid:pk>/", views.TrainingView.as_view(), name="training"),
     path("training/<uuid:pk>/samples.png", views.TrainingSamplesView.as_view(), name="training-samples"),
-    path("generators/<uuid:pk>/", views.GeneratorView.as_view(), name="generator"),
-    path("generators/<uuid:pk>/card.json", views.CardFileView.as_view(), name="card"),
-    path("generators/<uuid:pk>/weights.safetensors", views.ArtefactFileView.as_view(name=WEIGHTS_NAME), name="weights"),
-    path("generators/<uuid:pk>/retire/", views.RetireGeneratorView.as_view(), name="retire"),
-    path("generators/<uuid:pk>/reinstate/", views.ReinstateGeneratorView.as_view(), name="reinstate"),
+    path("generators/<uuid:pk>/", generator_views.GeneratorView.as_view(), name="generator"),
+    path("generators/<uuid:pk>/card.json", generator_views.CardFileView.as_view(), name="card"),
+    path(
+        "generators/<uuid:pk>/weights.safetensors",
+        generator_views.ArtefactFileView.as_view(name=WEIGHTS_NAME),
+        name="weights",
+    ),
+    path("generators/<uuid:pk>/retire/", generator_views.RetireGeneratorView.as_view(), name="retire"),
+    path("generators/<uuid:pk>/reinstate/", generator_views.ReinstateGeneratorView.as_view(), name="reinstate"),
     path("generators/<uuid:pk>/atlas/", atlas_views.OrderAtlasView.as_view(), name="order-atlas"),
     path("atlas/<uuid:pk>/", atlas_views.AtlasView.as_view(), name="atlas"),
     path("atlas/<uuid:pk>/patches/", atlas_views.AtlasPatchesView.as_view(), name="atlas-patches"),

@@ -1,28 +1,22 @@
-import io
-import json
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.files.storage import default_storage
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.generic import DetailView, FormView, ListView, TemplateView, View
+from django.views.generic import DetailView, FormView, TemplateView, View
 
-from ctplatform.datasets.models import Dataset, MaskKind, Origin, Scan
+from ctplatform.datasets.models import MaskKind, Origin, Scan
 from ctplatform.datasets.storage import load_bytes
 from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin, current_user
-from ml.card import CARD_NAME
-from synthesis import evidence, services
+from synthesis import services
 from synthesis.curves import loss_curves
-from synthesis.figures import areas_figure, classifiers_figure
 from synthesis.filters import SynthesisFilter
-from synthesis.forms import BatchForm, InsertionForm, RegistrationForm, RemovalForm, TrainingForm
-from synthesis.generators import order_registration, reinstate, retire
-from synthesis.models import Generator, SignatureAtlas, SynthesisJob, SynthesisJobQuerySet, TrainingRun
+from synthesis.forms import BatchForm, InsertionForm, RemovalForm, TrainingForm
+from synthesis.models import SynthesisJob, SynthesisJobQuerySet, TrainingRun
 from synthesis.training import order_training
 from synthesis.waiting import WaitingPageMixin
 
@@ -181,32 +175,6 @@ class DecideView(StaffPageMixin, View):
         return redirect(synthesis)
 
 
-class GeneratorListView(StaffPageMixin, ListView[Generator]):
-    template_name = "synthesis/generators.html"
-    paginate_by = PER_PAGE
-    queryset = Generator.objects.select_related("registered_by")
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        runs = TrainingRun.objects.visible_to(current_user(self.request)).select_related("job")[:10]
-        context = super().get_context_data(runs=runs, **kwargs)
-        for generator in context["object_list"]:
-            generator.gate = evidence.gate_summary(generator.reports.get(evidence.REALISM_NAME))
-        return context
-
-
-class RegisterGeneratorView(StaffPageMixin, FormView[RegistrationForm]):
-    template_name = "synthesis/register.html"
-    form_class = RegistrationForm
-
-    def form_valid(self, form: RegistrationForm) -> HttpResponse:
-        try:
-            job = order_registration(ordered_by=current_user(self.request), **form.cleaned_data)
-        except DomainError as error:
-            form.add_error(None, error.message)
-            return self.form_invalid(form)
-        return redirect("jobs:job", pk=job.pk)
-
-
 class OrderTrainingView(SourceScansMixin, StaffPageMixin, FormView[TrainingForm]):
     template_name = "synthesis/train.html"
     form_class = TrainingForm
@@ -242,73 +210,3 @@ class TrainingSamplesView(TrainingView):
         except FileNotFoundError:
             # The training has just put a newer picture in its place.
             raise Http404 from None
-
-
-class GeneratorView(StaffPageMixin, DetailView[Generator]):
-    template_name = "synthesis/generator.html"
-    model = Generator
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        user, reports = current_user(self.request), self.object.reports
-        card = self.object.card_for(user)
-        areas = evidence.areas(reports.get(evidence.REALISM_NAME))
-        rows = evidence.classifier_rows(reports.get(evidence.CLASSIFICATION_NAME))
-        headline = [row for row in rows if row.classifier in (evidence.HEADLINE_CLASSIFIER, "network")]
-        return super().get_context_data(
-            card=json.dumps(card, indent=2),
-            facts=evidence.facts(card),
-            gate=evidence.gate_lines(reports.get(evidence.REALISM_NAME)),
-            gate_summary=evidence.gate_summary(reports.get(evidence.REALISM_NAME)),
-            datasets=Dataset.objects.visible_to(user),
-            atlases=SignatureAtlas.objects.visible_to(user).filter(generator=self.object).select_related("job"),
-            areas=areas_figure(areas).svg(name="areas") if areas else "",
-            received=evidence.received(reports),
-            classifiers=rows,
-            classifiers_figure=classifiers_figure(headline).svg(name="classifiers") if headline else "",
-            **kwargs,
-        )
-
-
-class ArtefactFileView(StaffPageMixin, View):
-    """The files as they were registered, for measuring elsewhere."""
-
-    name = ""
-
-    def get(self, request: HttpRequest, pk: UUID) -> FileResponse:
-        return self.file_of(get_object_or_404(Generator, pk=pk))
-
-    def file_of(self, generator: Generator) -> FileResponse:
-        file = default_storage.open(f"{generator.storage_prefix}/{self.name}", "rb")
-        return FileResponse(file, as_attachment=True, filename=self.name)
-
-
-class CardFileView(ArtefactFileView):
-    """To those who may not see all names of the card, a card without them."""
-
-    name = CARD_NAME
-
-    def file_of(self, generator: Generator) -> FileResponse:
-        card = generator.card_for(current_user(self.request))
-        if card == generator.card:
-            return super().file_of(generator)
-        return FileResponse(io.BytesIO(json.dumps(card, indent=2).encode()), as_attachment=True, filename=self.name)
-
-
-class RetireGeneratorView(StaffPageMixin, View):
-    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        generator = get_object_or_404(Generator, pk=pk)
-        try:
-            retire(generator=generator, user=current_user(request), reason=request.POST.get("reason", ""))
-        except DomainError as error:
-            messages.error(request, error.message)
-        return redirect(generator)
-
-
-class ReinstateGeneratorView(StaffPageMixin, View):
-    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        generator = get_object_or_404(Generator, pk=pk)
-        try:
-            reinstate(generator=generator, user=current_user(request))
-        except DomainError as error:
-            messages.error(request, error.message)
-        return redirect(generator)
