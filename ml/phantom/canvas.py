@@ -43,6 +43,12 @@ def smooth_field(rng: np.random.Generator, shape_zyx: Int3, spacing_zyx_mm: Floa
     return np.ascontiguousarray(out / (out.std() + 1e-6)).astype(np.float32)
 
 
+def smooth_minimum(first_mm: Volume, second_mm: Volume, softness_mm: float) -> Volume:
+    """The smaller of two depths, with the crease where they meet rounded off over ``softness_mm``."""
+    depth: Volume = (-softness_mm * np.logaddexp(-first_mm / softness_mm, -second_mm / softness_mm)).astype(np.float32)
+    return depth
+
+
 @dataclass(frozen=True)
 class Shape:
     """Depth in mm inside a surface (negative outside) on the box where it matters."""
@@ -93,6 +99,11 @@ class Canvas:
         if box is not None:
             size = (box[0].stop - box[0].start, box[1].stop - box[1].start, box[2].stop - box[2].start)
         return smooth_field(self.rng, size, self.spacing_zyx_mm, correlation_mm=correlation_mm)
+
+    def sheets(self, correlation_mm: float, *, width: float, box: Box | None = None) -> Volume:
+        """Thin crumpled sheets (1 on them, 0 elsewhere), as septa cross fat; ``width`` is a part of their distance."""
+        ridge: Volume = np.exp(-((self.field(correlation_mm, box=box) / np.float32(width)) ** 2))
+        return ridge
 
     def near(self, centre_xyz_mm: tuple[float, float, float], reach_xyz_mm: tuple[float, float, float]) -> Box | None:
         """The box within reach of a point of the undeformed frame; None when it misses the canvas."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from ml.phantom.body import PhaseHu, Wall, paint_loop, paint_mesenteric_vessel
+from ml.phantom.bowel import paint_colon_piece, paint_loop, paint_mesenteric_vessel
 from ml.phantom.canvas import Canvas
+from ml.phantom.phases import PhaseHu
+from ml.phantom.wall import Wall
 
-JEJUNUM_LOOPS, MESENTERIC_VESSELS = 9, 26
+JEJUNUM_LOOPS, MESENTERIC_VESSELS = 12, 30
 
 
 def paint_left_abdomen(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
-    """Jejunum under the stomach, its vessels in the fat, the stomach's fundus, the tail of the pancreas."""
+    """Jejunum, its vessels, transverse colon and splenic flexure, the stomach's fundus, the tail of the pancreas."""
     with canvas.apart():
         rng = canvas.rng
         for _ in range(MESENTERIC_VESSELS):
@@ -17,8 +19,20 @@ def paint_left_abdomen(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
             paint_mesenteric_vessel(canvas, wall, phase, centre)
         for _ in range(JEJUNUM_LOOPS):
             paint_loop(canvas, wall, phase, (rng.uniform(30, 88), rng.uniform(-45, 18), rng.uniform(-75, 0)))
+        _colon_in_front(canvas, wall, phase)
         _fundus(canvas, wall, phase)
         _pancreas_tail(canvas, wall, phase)
+
+
+def _colon_in_front(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
+    """Transverse colon below the liver, which rises to the splenic flexure in front of the spleen."""
+    rng = canvas.rng
+    across = (rng.uniform(10, 35), rng.uniform(-66, -58), rng.uniform(-62, -48))
+    paint_colon_piece(canvas, wall, phase, across, (rng.uniform(50, 66), 15, 16), along_x=True, gas_odds=0.9)
+    for height in (-30.0, -4.0, 18.0):
+        centre = (rng.uniform(78, 90), rng.uniform(-42, -22), height + rng.uniform(-6, 6))
+        radii = (rng.uniform(13, 19), rng.uniform(15, 24), rng.uniform(17, 24))
+        paint_colon_piece(canvas, wall, phase, centre, radii, gas_odds=0.9)
 
 
 def _fundus(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:

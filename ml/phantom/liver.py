@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.phantom.body import PhaseHu, Wall
 from ml.phantom.canvas import Canvas, Shape, Volume
+from ml.phantom.phases import PhaseHu
+from ml.phantom.wall import Wall
 
 Point: type = NDArray[np.float64]
 MAX_GENERATION = 6

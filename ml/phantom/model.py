@@ -9,12 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.geometry import Grid
-from ml.phantom import body
 from ml.phantom.acquisition import Kernel, Scanner, acquire_pair
+from ml.phantom.bones import paint_bones
+from ml.phantom.bowel import paint_bowel
 from ml.phantom.canvas import Canvas, Volume
+from ml.phantom.chest import paint_chest
 from ml.phantom.left_abdomen import paint_left_abdomen
 from ml.phantom.lesions import LesionPainter, PhantomLesion
 from ml.phantom.liver import paint_gallbladder, paint_liver, paint_vessels
+from ml.phantom.organs import paint_great_vessels, paint_kidneys, paint_spleen
+from ml.phantom.phases import PHASES, PhaseHu
+from ml.phantom.table import paint_table
+from ml.phantom.wall import paint_wall
 
 Phase: TypeAlias = Literal["portal", "arterial", "plain"]
 FIELD_OF_VIEW_MM = 320.0
@@ -66,7 +72,7 @@ def make_phantom(seed: int, config: PhantomConfig | None = None) -> PhantomVolum
     phase, scanner, slice_mm = _draw_protocol(rng, asked)
     pixel_mm = FIELD_OF_VIEW_MM / asked.size_zyx[2]
     canvas = Canvas(rng, asked.size_zyx, (slice_mm, pixel_mm, pixel_mm), z0_mm=float(rng.uniform(-18, 22)))
-    liver, vessels = _paint_abdomen(canvas, body.PHASES[phase])
+    liver, vessels = _paint_abdomen(canvas, PHASES[phase])
     free = canvas.hu.copy()
     painter = LesionPainter(canvas, liver)
     count = asked.lesion_count if asked.lesion_count is not None else int(rng.integers(3, MAX_LESIONS + 1))
@@ -99,23 +105,23 @@ def _draw_protocol(rng: np.random.Generator, asked: PhantomConfig) -> tuple[Phas
     return asked.phase or phase, scanner, asked.slice_mm or slice_mm
 
 
-def _paint_abdomen(canvas: Canvas, phase: body.PhaseHu) -> tuple[Any, NDArray[np.bool_]]:
+def _paint_abdomen(canvas: Canvas, phase: PhaseHu) -> tuple[Any, NDArray[np.bool_]]:
     """Everything but lesions, back to front."""
-    wall = body.paint_wall(canvas)
-    body.paint_table(canvas, wall)
-    body.paint_bowel(canvas, wall, phase)
+    wall = paint_wall(canvas)
+    paint_table(canvas, wall)
+    paint_bowel(canvas, wall, phase)
     paint_left_abdomen(canvas, wall, phase)
-    body.paint_spleen(canvas, wall, phase)
+    paint_spleen(canvas, wall, phase)
     liver = paint_liver(canvas, wall, phase)
     paint_gallbladder(canvas, liver)
-    for kidney in body.paint_kidneys(canvas, phase):
+    for kidney in paint_kidneys(canvas, wall, phase):
         liver.exclude(kidney, margin_mm=5.5)
-    cava, aorta = body.paint_great_vessels(canvas, phase)
+    cava, aorta = paint_great_vessels(canvas, phase)
     liver.exclude(cava, margin_mm=2)
     liver.exclude(aorta, margin_mm=3)
-    lungs = body.paint_lungs(canvas, wall)
+    lungs = paint_chest(canvas, wall, phase, liver.depth_mm)
     liver.mask &= lungs <= -2
-    body.paint_bones(canvas, wall)
+    paint_bones(canvas, wall)
     return liver, paint_vessels(canvas, liver, phase)
 
 
