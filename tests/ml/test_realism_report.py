@@ -108,6 +108,7 @@ def test_processes_that_share_the_scans_give_the_result_of_one(scans, demo_gener
     files = find_cases(scans / "with") + find_cases(scans / "without")
     alone, shared = (harvest(files, demo_generator, jobs=jobs) for jobs in (1, 2))
     assert alone.patients == shared.patients
-    assert alone.rows == shared.rows
+    # As JSON, for a number that is missing on both sides is no difference.
+    assert json.dumps(alone.rows) == json.dumps(shared.rows)
     for name, patches in alone.patches.items():
         assert np.array_equal(np.array(patches), np.array(shared.patches[name]), equal_nan=True)
