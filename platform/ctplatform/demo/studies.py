@@ -18,6 +18,7 @@ FINISHED = "Inserted lesions, patches (finished, simulated raters)"
 SIMULATED_RATERS = 5
 SIMULATED_SKILL = 0.58
 SEED = 2021
+LOCK_ATTEMPTS = 3
 
 Settings = dict[str, Any]
 STUDIES: dict[str, Settings] = {
@@ -80,8 +81,13 @@ def ensure_finished(study: Study, owner: User, report: Report) -> None:
 
 
 def lock(study: Study, owner: User) -> None:
-    job = request_lock(study=study, actor=owner)
-    study.refresh_from_db()
-    job.refresh_from_db()
-    if study.is_draft:
-        raise ConflictError(f"“{study.title}” was not locked: {job.error or job.status}")
+    """One in a hundred attempts on a clean study is a false alarm of the leak check; a leak is found in each."""
+    for _ in range(LOCK_ATTEMPTS):
+        job = request_lock(study=study, actor=owner)
+        study.refresh_from_db()
+        job.refresh_from_db()
+        if not study.is_draft:
+            return
+        if job.error:
+            break
+    raise ConflictError(f"“{study.title}” was not locked: {job.error or job.result}")
