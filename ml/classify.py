@@ -23,7 +23,7 @@ from ml.errors import TrainingError
 from ml.nets.config import NetConfig
 from ml.patches import Case, PatchFrame, Volume, extract
 from ml.radiomics import features
-from ml.ranking import area_under_curve
+from ml.ranking import area_under_curve, patient_draws
 from ml.supervised import Fold, held_out_scores
 
 Table = NDArray[np.float64]
@@ -217,18 +217,14 @@ def decision(model: ClassifierMixin, rows: Table) -> Table:
 def score(name: str, classifier: str, decisions: Table, data: LabelledPatches, *, seed: int) -> Score:
     """Point estimates and intervals of held-out decisions (above 0 is lesion)."""
     rng = np.random.default_rng([seed, 94])
-    names = np.unique(data.patients)
-    members = {p: np.flatnonzero(data.patients == p) for p in names}
-    draws = []
-    for _ in range(BOOTSTRAPS):
-        rows = np.concatenate([members[p] for p in rng.choice(names, len(names))])
-        draws.append(_rates(decisions[rows], data.truth[rows]))
+    drawn = patient_draws(data.patients, count=BOOTSTRAPS, rng=rng)
+    draws = [_rates(decisions[rows], data.truth[rows]) for rows in drawn]
     low, high = np.nanpercentile(np.array(draws), [2.5, 97.5], axis=0)
     accuracy, sensitivity, specificity, auc = (
         (float(p), float(a), float(b)) for p, a, b in zip(_rates(decisions, data.truth), low, high, strict=True)
     )
     lesions = int(data.truth.sum())
-    counts = (lesions, len(data.truth) - lesions, data.people or len(names))
+    counts = (lesions, len(data.truth) - lesions, data.people or len(np.unique(data.patients)))
     return Score(name, classifier, data.view, accuracy, sensitivity, specificity, auc, *counts, decisions)
 
 
@@ -251,14 +247,12 @@ class Difference:
 def difference(first: Score, second: Score, data: LabelledPatches, *, seed: int = 0) -> Difference:
     """Paired difference of accuracy and of AUC: both rows are drawn with the same patients."""
     rng = np.random.default_rng([seed, 93])
-    names = np.unique(data.patients)
-    members = {p: np.flatnonzero(data.patients == p) for p in names}
 
     def gain(rows: NDArray[np.int64]) -> tuple[float, float]:
         one, other = (_rates(score.decisions[rows], data.truth[rows]) for score in (first, second))
         return one[0] - other[0], one[3] - other[3]
 
-    drawn = [np.concatenate([members[p] for p in rng.choice(names, len(names))]) for _ in range(BOOTSTRAPS)]
+    drawn = patient_draws(data.patients, count=BOOTSTRAPS, rng=rng)
     low, high = np.nanpercentile([gain(rows) for rows in drawn], [2.5, 97.5], axis=0)
     accuracy, auc = (
         (float(g), float(a), float(b)) for g, a, b in zip(gain(np.arange(len(data.truth))), low, high, strict=True)

@@ -1,6 +1,8 @@
-"""How well scores rank one class above another."""
+"""How well scores rank one class above another, and what patients they were drawn from."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,3 +22,17 @@ def area_under_curve(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> f
     many = int(positive.sum())
     above = rankdata(scores)[positive].sum() - many * (many + 1) / 2
     return float(above / (many * (len(truth) - many)))
+
+
+def patient_draws(patients: NDArray[np.str_], *, count: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Rows of ``count`` bootstrap samples: whole patients are drawn, as many as there are, with all their rows.
+
+    Args:
+        patients: whose each row is, shape (n,).
+        count: how many samples.
+        rng: draws the patients.
+    """
+    names = np.unique(patients)
+    members = {name: np.flatnonzero(patients == name) for name in names}
+    for _ in range(count):
+        yield np.concatenate([members[name] for name in rng.choice(names, len(names))])

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ml.radiomics import features
-from ml.ranking import area_under_curve
+from ml.ranking import area_under_curve, patient_draws
 
 FOLDS = 5
 BOOTSTRAPS, PERMUTATIONS = 400, 500
@@ -75,13 +75,11 @@ class TwoSampleData:
 def interval(data: TwoSampleData, scores: NDArray[np.float64], name: str, seed: int) -> TwoSampleResult:
     """AUC of held-out scores and its percentile interval over resampled patients."""
     rng = np.random.default_rng([seed, 5])
-    names = np.unique(data.patients)
-    members = {p: np.flatnonzero(data.patients == p) for p in names}
-    draws = []
-    for _ in range(BOOTSTRAPS):
-        rows = np.concatenate([members[p] for p in rng.choice(names, len(names))])
-        if 0 < data.truth[rows].mean() < 1:
-            draws.append(area_under_curve(data.truth[rows], scores[rows]))
+    draws = [
+        area_under_curve(data.truth[rows], scores[rows])
+        for rows in patient_draws(data.patients, count=BOOTSTRAPS, rng=rng)
+        if 0 < data.truth[rows].mean() < 1
+    ]
     low, high = np.percentile(draws, [2.5, 97.5])
     return TwoSampleResult(area_under_curve(data.truth, scores), float(low), float(high), name, data.counts)
 

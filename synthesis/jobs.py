@@ -24,22 +24,24 @@ def run_batch(payload: dict[str, Any], context: JobContext) -> WriteResult:
     return run(payload, context)
 
 
-def check_generator(payload: dict[str, Any]) -> None:
-    """What is tried again is ordered anew: a generator that was retired meanwhile makes nothing more."""
-    if "generator" in payload:
-        generator = Generator.objects.get(pk=payload["generator"])
-    elif "atlas" in payload:
-        atlas = SignatureAtlas.objects.select_related("generator").filter(pk=payload["atlas"]).first()
-        if atlas is None:
-            raise ConflictError("The dataset of this atlas was deleted, and the atlas with it. Order one of another.")
-        generator = atlas.generator
-    else:
-        generator = SynthesisJob.objects.select_related("generator").get(pk=payload["synthesis"]).generator
-    check_usable(generator)
+# What is tried again is ordered anew: a generator that was retired meanwhile makes nothing more.
+def check_edit(payload: dict[str, Any]) -> None:
+    check_usable(SynthesisJob.objects.select_related("generator").get(pk=payload["synthesis"]).generator)
+
+
+def check_batch(payload: dict[str, Any]) -> None:
+    check_usable(Generator.objects.get(pk=payload["generator"]))
+
+
+def check_atlas(payload: dict[str, Any]) -> None:
+    atlas = SignatureAtlas.objects.select_related("generator").filter(pk=payload["atlas"]).first()
+    if atlas is None:
+        raise ConflictError("The dataset of this atlas was deleted, and the atlas with it. Order one of another.")
+    check_usable(atlas.generator)
 
 
 registry.register(REGISTER_KIND, run_registration, on_abandoned=discard_staged)
-registry.register(EDIT_KIND, run_edit, check_retry=check_generator)
-registry.register(BATCH_KIND, run_batch, check_retry=check_generator)
+registry.register(EDIT_KIND, run_edit, check_retry=check_edit)
+registry.register(BATCH_KIND, run_batch, check_retry=check_batch)
 registry.register(TRAIN_KIND, run_training)
-registry.register(ATLAS_KIND, run_atlas, check_retry=check_generator)
+registry.register(ATLAS_KIND, run_atlas, check_retry=check_atlas)
