@@ -99,9 +99,19 @@ def _stomach(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
     shape = canvas.ellipsoid(centre, radii, turn_deg=rng.uniform(-25, 5))
     if shape is None:
         return
-    shape = shape.within(wall.cavity_depth - 4).shifted(2 * canvas.field(14, box=shape.box))
-    rugae = np.abs(canvas.field(5, box=shape.box)).astype(np.float32)
-    canvas.paint(shape, phase.bowel_wall + 7)
-    canvas.paint(shape.shifted((-3 - 1.5 * rugae).astype(np.float32)), 22 + 9 * canvas.field(6, box=shape.box))
+    shape = paint_stomach_part(canvas, wall, phase, shape, rugae_mm=1.5, content=(22, 9, 6))
     if rng.random() < 0.8:
         _gas(canvas, shape, level_y_mm=centre[1] - rng.uniform(2, 14))
+
+
+def paint_stomach_part(
+    canvas: Canvas, wall: Wall, phase: PhaseHu, shape: Shape, *, rugae_mm: float, content: Float3
+) -> Shape:
+    """A part of the stomach full of ``content`` (HU, its spread, its lumps in mm) with its rugae; its surface."""
+    hu, spread_hu, lumps_mm = content
+    shape = shape.within(wall.cavity_depth - 4).shifted(2 * canvas.field(14, box=shape.box))
+    rugae = np.abs(canvas.field(5, box=shape.box)).astype(np.float32)
+    inside = hu + spread_hu * canvas.field(lumps_mm, box=shape.box)
+    canvas.paint(shape, phase.bowel_wall + 7)
+    canvas.paint(shape.shifted((-3 - rugae_mm * rugae).astype(np.float32)), inside)
+    return shape

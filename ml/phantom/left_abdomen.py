@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml.phantom.bowel import paint_colon_piece, paint_loop, paint_mesenteric_vessel
+from ml.phantom.bowel import paint_colon_piece, paint_loop, paint_mesenteric_vessel, paint_stomach_part
 from ml.phantom.canvas import Canvas
 from ml.phantom.phases import PhaseHu
 from ml.phantom.wall import Wall
@@ -40,13 +40,8 @@ def _fundus(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
     rng = canvas.rng
     centre = (rng.uniform(58, 68), rng.uniform(-12, -2), rng.uniform(22, 32))
     shape = canvas.ellipsoid(centre, (rng.uniform(30, 38), rng.uniform(26, 34), rng.uniform(34, 44)))
-    if shape is None:
-        return
-    shape = shape.within(wall.cavity_depth - 4).shifted(2 * canvas.field(14, box=shape.box))
-    rugae = abs(canvas.field(5, box=shape.box))
-    content = 20 + 10 * canvas.field(7, box=shape.box)
-    canvas.paint(shape, phase.bowel_wall + 7)
-    canvas.paint(shape.shifted(-3 - 2 * rugae), content)
+    if shape is not None:
+        paint_stomach_part(canvas, wall, phase, shape, rugae_mm=2, content=(20, 10, 7))
 
 
 def _pancreas_tail(canvas: Canvas, wall: Wall, phase: PhaseHu) -> None:
