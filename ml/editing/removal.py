@@ -20,9 +20,10 @@ from ml.editing.neighbourhood import (
     read_neighbourhood,
     vessel_excess,
 )
-from ml.editing.profiles import estimate_profile, profile_covariance
+from ml.editing.profiles import CLUSTER_MM2, estimate_profile, profile_covariance
 from ml.editing.resampling import resample
 from ml.editing.spec import EditResult
+from ml.editing.vessels import LiverAround, usable, vessels_from_elsewhere
 from ml.errors import EditError, NothingToRemoveError
 from ml.generator import Generator
 from ml.geometry import Box, Grid
@@ -44,6 +45,8 @@ MAX_GAIN = 1.2
 # The decoded difference counts when its gain is this many times its uncertainty.
 GAIN_ERRORS = 4.0
 NOISE_CLUSTER_VOXELS = 6
+# How much of a slice its neighbours lend, about.
+MIXED_SHARE = 0.1
 MAX_VESSELS_HU, MIN_AROUND = 8.0, 100
 TRANSPLANT_TRIES, TRANSPLANT_SAMPLE = 40, 400
 
@@ -101,8 +104,15 @@ def remove(
     report(0.6)
     reference = reference_hu(cells.hu, cells.liver, frame.depth, level_hu)
     covariance = profile_covariance(generator.bank.profiles_hu)
+    elsewhere = LiverAround.of(volume_hu, grid, frame, around.box, liver_mask=liver_mask, reference=reference)
     profile, smooth, gain = compose(
-        cells, decoded, reference=reference, covariance=covariance, noise_hu=around.noise_hu, seed=seed
+        cells,
+        decoded,
+        reference=reference,
+        covariance=covariance,
+        noise_hu=around.noise_hu,
+        elsewhere=vessels_from_elsewhere(frame, elsewhere, seed=seed),
+        seed=seed,
     )
     part = around.part(frame.near_box)
     change = lookup(-profile, frame.spread(frame.depth)) + frame.spread(smooth)
@@ -177,15 +187,22 @@ def difference_in(
 
 
 def compose(
-    cells: Cells, decoded: Volume, *, reference: float, covariance: NDArray[np.float64], noise_hu: float, seed: int
+    cells: Cells,
+    decoded: Volume,
+    *,
+    reference: float,
+    covariance: NDArray[np.float64],
+    noise_hu: float,
+    elsewhere: Volume | None,
+    seed: int,
 ) -> tuple[Volume, Volume, float]:
     """The lesion's profile (HU over PROFILE_DEPTHS_MM), what else is to be added (HU, cells), the decoded gain.
 
     Each step works on what the ones before left: the profile over depth (edges, rims and core at the scan's
     own sharpness), in which vessels do not count; what the decoded difference explains beyond it, with its
     least-squares gain; low-passed structure that stands out from the liver's own, replaced by low-passed
-    noise from elsewhere in the same liver; vessels get back what a lesion takes of them. The scan's own
-    noise stays.
+    noise from elsewhere in the same liver; vessels get back what a lesion takes of them, and those that it
+    replaced are drawn from ``elsewhere`` (HU, cells; None: their mean). The scan's own noise stays.
     """
     depth = cells.frame.depth
     deviation = np.clip(cells.hu - reference, -200, 200)
@@ -193,11 +210,14 @@ def compose(
     normal = cells.normal(deviation)
     pixel_mm2 = cells.frame.spacing_zyx_mm[1] * cells.frame.spacing_zyx_mm[2]
     weight = near.astype(np.float32)
+    mixed = np.zeros_like(depth)
     for _ in range(ROUNDS):
         profile = estimate_profile(
-            deviation, depth, weight, covariance=covariance, noise_hu=noise_hu, pixel_mm2=pixel_mm2
+            deviation - mixed, depth, weight, covariance=covariance, noise_hu=noise_hu, pixel_mm2=pixel_mm2
         )
-        left = deviation - lookup(profile, depth)
+        plain = lookup(profile, depth)
+        mixed = between_slices(deviation - plain, plain, weight, noise_hu=noise_hu, pixel_mm2=pixel_mm2)
+        left = deviation - plain - mixed
         low = cells.low_pass(np.clip(left, -2 * OUTLIER_HU, 2 * OUTLIER_HU), VESSEL_SIGMA_MM)
         spread = robust_sd(low[normal]) if normal.sum() > 50 else noise_hu / 2
         trusted = np.where(low < 0, TRUSTED_DARK, TRUSTED_BRIGHT) * spread + 1e-6
@@ -205,12 +225,32 @@ def compose(
     own = depth_profile(decoded[near], depth[near]) * outer_fade(PROFILE_DEPTHS_MM)
     signature = (decoded - lookup(own, depth)) * np.clip((depth + 1.5) / 3, 0, 1)
     gain = _gain(signature, left, weight)
-    smooth = signature * np.float32(gain)
+    smooth = signature * np.float32(gain) - mixed
     vessels = cells.frame.cover * vessel_excess(left + reference, cells.liver, reference, cells.frame.spacing_zyx_mm)
-    smooth += level_structure(cells, left + smooth - vessels, normal, noise_hu, seed)
-    smooth += vessels * np.float32(VESSEL_SHARE / (1 - VESSEL_SHARE))
-    smooth += cells.frame.cover * np.float32(brightness_of_vessels(cells, deviation))
+    smooth += level_structure(cells, left + signature * np.float32(gain) - vessels, normal, noise_hu, seed)
+    restored = vessels * np.float32(VESSEL_SHARE / (1 - VESSEL_SHARE))
+    smooth += restored
+    if elsewhere is None:
+        smooth += cells.frame.cover * np.float32(brightness_of_vessels(cells, deviation))
+    else:
+        smooth += cells.frame.cover * np.maximum(elsewhere - restored - vessels, 0)
     return profile, smooth, gain
+
+
+def between_slices(left: Volume, plain: Volume, weight: Volume, *, noise_hu: float, pixel_mm2: float) -> Volume:
+    """What neighbouring slices lend of a lesion (HU): the parts of them that explain ``left`` best.
+
+    A slice shows a part of the ones beside it, and a mask's first and last slices are partly liver; neither is a
+    function of depth. Least squares on the differences of ``plain`` (the profile in the cells) to either side.
+    """
+    above, below = np.zeros_like(plain), np.zeros_like(plain)
+    above[1:], below[:-1] = plain[:-1] - plain[1:], plain[1:] - plain[:-1]
+    sides = np.stack([above.ravel(), below.ravel()]).astype(np.float64)
+    weighted = sides * weight.ravel()
+    variance = noise_hu**2 * max(1.0, CLUSTER_MM2 / pixel_mm2)
+    shares = np.linalg.solve(weighted @ sides.T + np.eye(2) * variance / MIXED_SHARE**2, weighted @ left.ravel())
+    lent: Volume = np.float32(shares[0]) * above + np.float32(shares[1]) * below
+    return lent
 
 
 def brightness_of_vessels(cells: Cells, deviation: Volume) -> float:
@@ -266,17 +306,11 @@ def donor_noise(smooth: Volume, depth: Volume, normal: Mask, seed: int) -> Volum
     rng = np.random.default_rng([seed, 31])
     shifts = places[rng.integers(len(places), size=TRANSPLANT_TRIES)] - np.rint(target.mean(0)).astype(int)
     sample = target[:: max(1, len(target) // TRANSPLANT_SAMPLE)]
-    shares = [_usable(sample + shift, normal).mean() for shift in shifts]
+    shares = [usable(sample + shift, normal).mean() for shift in shifts]
     source = target + shifts[int(np.argmax(shares))]
-    usable = _usable(source, normal)
-    noise[tuple(target[usable].T)] = smooth[tuple(source[usable].T)]
+    known = usable(source, normal)
+    noise[tuple(target[known].T)] = smooth[tuple(source[known].T)]
     return noise
-
-
-def _usable(places: NDArray[np.int_], normal: Mask) -> Mask:
-    usable: Mask = np.all((places >= 0) & (places < normal.shape), axis=1)
-    usable[usable] = normal[tuple(places[usable].T)]
-    return usable
 
 
 def robust_sd(values: Volume) -> float:
