@@ -20,7 +20,7 @@ from ml.editing.neighbourhood import (
     read_neighbourhood,
     vessel_excess,
 )
-from ml.editing.profiles import CLUSTER_MM2, estimate_profile, profile_covariance
+from ml.editing.profiles import CLUSTER_MM2, ROUNDING_HU2, estimate_profile, profile_covariance
 from ml.editing.resampling import resample
 from ml.editing.spec import EditResult
 from ml.editing.vessels import LiverAround, usable, vessels_from_elsewhere
@@ -247,7 +247,7 @@ def between_slices(left: Volume, plain: Volume, weight: Volume, *, noise_hu: flo
     above[1:], below[:-1] = plain[:-1] - plain[1:], plain[1:] - plain[:-1]
     sides = np.stack([above.ravel(), below.ravel()]).astype(np.float64)
     weighted = sides * weight.ravel()
-    variance = noise_hu**2 * max(1.0, CLUSTER_MM2 / pixel_mm2)
+    variance = noise_hu**2 * max(1.0, CLUSTER_MM2 / pixel_mm2) + ROUNDING_HU2
     shares = np.linalg.solve(weighted @ sides.T + np.eye(2) * variance / MIXED_SHARE**2, weighted @ left.ravel())
     lent: Volume = np.float32(shares[0]) * above + np.float32(shares[1]) * below
     return lent

@@ -85,3 +85,9 @@ def test_what_slices_lend_each_other_is_found(above, below):
     noise = np.random.default_rng(5).normal(0, 3, SIZE).astype(np.float32)
     found = between_slices(lent + noise, plain, np.ones_like(plain), noise_hu=3.0, pixel_mm2=1.5)
     assert np.abs(found - lent).max() < 1.5
+
+
+def test_a_single_slice_without_noise_has_no_neighbours_to_lend():
+    plain = np.full((1, 8, 8), -40, np.float32)
+    found = between_slices(plain, plain, np.ones_like(plain), noise_hu=0.0, pixel_mm2=1.5)
+    np.testing.assert_array_equal(found, np.zeros_like(plain))
