@@ -162,15 +162,19 @@ def _noise_sd(source: NDArray[np.int16], liver: Mask, level_hu: float, *, pixel_
     return float(1.4826 * np.median(np.abs(steps)) / np.sqrt(2)) if len(steps) > 50 else 10.0
 
 
+def vessel_sigma(spacing_zyx_mm: Float3) -> Float3:
+    """The low-pass in which vessels stand out of the noise, in cells; hardly any through the slices."""
+    z, y, x = (VESSEL_SIGMA_MM / s for s in spacing_zyx_mm)
+    return min(0.6, z), y, x
+
+
 def vessel_excess(hu: Volume, liver: Mask, level_hu: float, spacing_zyx_mm: Float3) -> Volume:
     """What smooth bright structures (vessels) add to the liver's level, in HU; zero in plain parenchyma.
 
     Only what stands out of the low-passed noise counts, so that the noise itself is not touched.
     """
-    sigma = [
-        min(0.6, VESSEL_SIGMA_MM / s) if axis == 0 else VESSEL_SIGMA_MM / s for axis, s in enumerate(spacing_zyx_mm)
-    ]
-    smooth = ndimage.gaussian_filter(np.clip(hu, level_hu - 100, level_hu + 150), sigma, truncate=2.5) - level_hu
+    clipped = np.clip(hu, level_hu - 100, level_hu + 150)
+    smooth = ndimage.gaussian_filter(clipped, vessel_sigma(spacing_zyx_mm), truncate=2.5) - level_hu
     below = smooth[liver & (smooth < 0)]
     spread = float(np.sqrt((below**2).mean())) if len(below) > 30 else 5.0
     spread = min(spread, 12.0)

@@ -20,10 +20,11 @@ from ml.editing.neighbourhood import (
     read_neighbourhood,
     vessel_excess,
 )
-from ml.editing.profiles import CLUSTER_MM2, ROUNDING_HU2, estimate_profile, profile_covariance
+from ml.editing.profiles import ROUNDING_HU2, estimate_profile, profile_covariance, shared_variance
 from ml.editing.resampling import resample
 from ml.editing.spec import EditResult
-from ml.editing.vessels import LiverAround, usable, vessels_from_elsewhere
+from ml.editing.transplant import random_shifts, taken_from, usable
+from ml.editing.vessels import LiverAround, vessels_from_elsewhere
 from ml.errors import EditError, NothingToRemoveError
 from ml.generator import Generator
 from ml.geometry import Box, Grid
@@ -225,9 +226,10 @@ def compose(
     own = depth_profile(decoded[near], depth[near]) * outer_fade(PROFILE_DEPTHS_MM)
     signature = (decoded - lookup(own, depth)) * np.clip((depth + 1.5) / 3, 0, 1)
     gain = _gain(signature, left, weight)
-    smooth = signature * np.float32(gain) - mixed
+    explained = signature * np.float32(gain)
     vessels = cells.frame.cover * vessel_excess(left + reference, cells.liver, reference, cells.frame.spacing_zyx_mm)
-    smooth += level_structure(cells, left + signature * np.float32(gain) - vessels, normal, noise_hu, seed)
+    smooth = explained - mixed
+    smooth += level_structure(cells, left + explained - vessels, normal, noise_hu, seed)
     restored = vessels * np.float32(VESSEL_SHARE / (1 - VESSEL_SHARE))
     smooth += restored
     if elsewhere is None:
@@ -247,7 +249,7 @@ def between_slices(left: Volume, plain: Volume, weight: Volume, *, noise_hu: flo
     above[1:], below[:-1] = plain[:-1] - plain[1:], plain[1:] - plain[:-1]
     sides = np.stack([above.ravel(), below.ravel()]).astype(np.float64)
     weighted = sides * weight.ravel()
-    variance = noise_hu**2 * max(1.0, CLUSTER_MM2 / pixel_mm2) + ROUNDING_HU2
+    variance = shared_variance(noise_hu, pixel_mm2) + ROUNDING_HU2
     shares = np.linalg.solve(weighted @ sides.T + np.eye(2) * variance / MIXED_SHARE**2, weighted @ left.ravel())
     lent: Volume = np.float32(shares[0]) * above + np.float32(shares[1]) * below
     return lent
@@ -299,17 +301,14 @@ def level_structure(cells: Cells, remaining: Volume, normal: Mask, noise_hu: flo
 def donor_noise(smooth: Volume, depth: Volume, normal: Mask, seed: int) -> Volume:
     """Low-passed noise of plain liver of the same scan, shifted onto the lesion; zero without a donor."""
     noise = np.zeros_like(smooth)
-    places = np.argwhere(normal)
     target = np.argwhere(depth > -2)
-    if not len(places):
+    if not normal.any():
         return noise
     rng = np.random.default_rng([seed, 31])
-    shifts = places[rng.integers(len(places), size=TRANSPLANT_TRIES)] - np.rint(target.mean(0)).astype(int)
+    shifts = random_shifts(target, normal, count=TRANSPLANT_TRIES, rng=rng)
     sample = target[:: max(1, len(target) // TRANSPLANT_SAMPLE)]
     shares = [usable(sample + shift, normal).mean() for shift in shifts]
-    source = target + shifts[int(np.argmax(shares))]
-    known = usable(source, normal)
-    noise[tuple(target[known].T)] = smooth[tuple(source[known].T)]
+    noise[tuple(target.T)] = taken_from(smooth, target + shifts[int(np.argmax(shares))], normal)
     return noise
 
 

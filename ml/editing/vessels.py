@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.editing.frame import LesionFrame, pool
-from ml.editing.neighbourhood import VESSEL_SIGMA_MM
+from ml.editing.neighbourhood import vessel_sigma
+from ml.editing.transplant import random_shifts, taken_from, usable
 from ml.geometry import Box, Grid
 from ml.patches import Mask, Volume
 
@@ -58,10 +59,8 @@ class LiverAround:
         plain = pool(liver_mask[box], frame.factors) > 0.5
         z, y, x = (slice(f, f + n) for f, n in zip(first, frame.depth.shape, strict=True))
         plain[z, y, x] &= frame.depth < TOUCHED_MM
-        sigma = [VESSEL_SIGMA_MM / s for s in frame.spacing_zyx_mm]
-        sigma[0] = min(0.6, sigma[0])
         within = np.clip(np.where(plain, hu, np.float32(0)), DARKEST_HU, BRIGHTEST_HU)
-        smooth: Volume = ndimage.gaussian_filter(within, sigma, truncate=2.5)
+        smooth: Volume = ndimage.gaussian_filter(within, vessel_sigma(frame.spacing_zyx_mm), truncate=2.5)
         dark = smooth[plain & (smooth < 0)]
         spread = 1.4826 * float(np.median(-dark)) if len(dark) > ENOUGH_CELLS else FALLBACK_SPREAD_HU
         vessels: Volume = np.clip(smooth - np.float32(BRIGHT_SPREADS * spread), 0, None) * plain
@@ -92,24 +91,13 @@ def vessels_from_elsewhere(frame: LesionFrame, around: LiverAround, *, seed: int
     """Vessels (HU, the frame's cells) for a lesion from a random place that is plain liver; None without one."""
     rng = np.random.default_rng([seed, 37])
     target = np.argwhere(frame.depth > COVERED_MM) + around.first
-    places = np.flatnonzero(around.plain)
-    if not len(places):
+    if not around.plain.any():
         return None
-    chosen = places[rng.integers(len(places), size=TRIES)]
-    shifts = np.stack(np.unravel_index(chosen, around.plain.shape), 1) - np.rint(target.mean(0)).astype(int)
+    shifts = random_shifts(target, around.plain, count=TRIES, rng=rng)
     sample = target[:: 1 + len(target) // SAMPLE]
     shift = next((s for s in shifts if usable(sample + s, around.plain).mean() >= ENOUGH_SHARE), None)
     if shift is None:
         return None
-    source = target + shift
-    known = usable(source, around.plain)
     found = np.zeros_like(frame.depth)
-    found[tuple((target - around.first)[known].T)] = around.vessels[tuple(source[known].T)]
+    found[tuple((target - around.first).T)] = taken_from(around.vessels, target + shift, around.plain)
     return found
-
-
-def usable(places: NDArray[np.int_], normal: Mask) -> Mask:
-    """Which places (n, 3) lie in the volume and on its normal cells."""
-    inside: Mask = np.all((places >= 0) & (places < normal.shape), axis=1)
-    inside[inside] = normal[tuple(places[inside].T)]
-    return inside
