@@ -11,6 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ml.nets.autoencoder import SLOPE
 from ml.nets.config import NetConfig
+from ml.nets.convolution import Convolution
 
 
 class JointCritic(nn.Module):
@@ -20,9 +21,9 @@ class JointCritic(nn.Module):
         super().__init__()
         c, hidden = config.channels, 4 * config.width
         kernel, padding = config.kernel_zyx, config.padding_zyx
-        self.first = spectral_norm(nn.Conv3d(1, c[0], kernel, padding=padding))
+        self.first = spectral_norm(Convolution(1, c[0], kernel, padding=padding))
         self.down = nn.ModuleList(
-            spectral_norm(nn.Conv3d(c[i], c[i + 1], kernel, stride=(stride, 2, 2), padding=padding))
+            spectral_norm(Convolution(c[i], c[i + 1], kernel, stride=(stride, 2, 2), padding=padding))
             for i, stride in enumerate(config.slice_strides)
         )
         self.local_score = spectral_norm(nn.Conv3d(c[2], 1, 1))

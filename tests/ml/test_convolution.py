@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from ml.nets.autoencoder import half_pays
 from ml.nets.convolution import Convolution
 
 
@@ -22,3 +23,26 @@ def test_one_patch_can_be_learned_from(training):
     layer(torch.randn(1, 1, 4, 8, 8)).square().mean().backward()
     assert layer.weight.grad is not None
     assert layer.weight.grad.abs().sum() > 0
+
+
+def leave_behind(value):
+    """Free memory of many sizes full of a value."""
+    for memory in [torch.full((2**size,), value) for size in range(4, 20)]:
+        del memory
+
+
+def test_weight_gradients_in_half_precision_hold_no_unwritten_memory():
+    if not half_pays(torch.device("cpu")):
+        pytest.skip("this processor has no bfloat16: training does not use it here")
+    torch.manual_seed(0)
+    layer = Convolution(32, 32, 3, padding=1)
+    for slices in (1, 2, 3, 4):
+        patches = torch.randn(4, 32, slices, 5, 5)
+        # What is freed here is what a kernel finds that reads memory before writing it.
+        leave_behind(1e30)
+        with torch.autocast("cpu", torch.bfloat16):
+            features = layer(patches)
+        (half,) = torch.autograd.grad(features.float().square().sum(), layer.weight)
+        plain = torch.nn.functional.conv3d(patches, layer.weight, layer.bias, padding=1)
+        (full,) = torch.autograd.grad(plain.square().sum(), layer.weight)
+        assert (half - full).abs().max() < 0.05 * full.abs().max()
