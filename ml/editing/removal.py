@@ -20,8 +20,9 @@ from ml.editing.neighbourhood import (
     read_neighbourhood,
     vessel_excess,
 )
-from ml.editing.profiles import ROUNDING_HU2, estimate_profile, profile_covariance, shared_variance
+from ml.editing.profiles import estimate_profile, profile_covariance
 from ml.editing.resampling import resample
+from ml.editing.scanner import overlapped
 from ml.editing.spec import EditResult
 from ml.editing.transplant import random_shifts, taken_from, usable
 from ml.editing.vessels import LiverAround, vessels_from_elsewhere
@@ -46,8 +47,6 @@ MAX_GAIN = 1.2
 # The decoded difference counts when its gain is this many times its uncertainty.
 GAIN_ERRORS = 4.0
 NOISE_CLUSTER_VOXELS = 6
-# How much of a slice its neighbours lend, about.
-MIXED_SHARE = 0.1
 MAX_VESSELS_HU, MIN_AROUND = 8.0, 100
 TRANSPLANT_TRIES, TRANSPLANT_SAMPLE = 40, 400
 
@@ -112,6 +111,7 @@ def remove(
         reference=reference,
         covariance=covariance,
         noise_hu=around.noise_hu,
+        overlap=around.scanner.overlap / frame.factors[0],
         elsewhere=vessels_from_elsewhere(frame, elsewhere, seed=seed),
         seed=seed,
     )
@@ -194,6 +194,7 @@ def compose(
     reference: float,
     covariance: NDArray[np.float64],
     noise_hu: float,
+    overlap: float,
     elsewhere: Volume | None,
     seed: int,
 ) -> tuple[Volume, Volume, float]:
@@ -217,7 +218,7 @@ def compose(
             deviation - mixed, depth, weight, covariance=covariance, noise_hu=noise_hu, pixel_mm2=pixel_mm2
         )
         plain = lookup(profile, depth)
-        mixed = between_slices(deviation - plain, plain, weight, noise_hu=noise_hu, pixel_mm2=pixel_mm2)
+        mixed = overlapped(plain, overlap) - plain
         left = deviation - plain - mixed
         low = cells.low_pass(np.clip(left, -2 * OUTLIER_HU, 2 * OUTLIER_HU), VESSEL_SIGMA_MM)
         spread = robust_sd(low[normal]) if normal.sum() > 50 else noise_hu / 2
@@ -228,8 +229,7 @@ def compose(
     gain = _gain(signature, left, weight)
     explained = signature * np.float32(gain)
     vessels = cells.frame.cover * vessel_excess(left + reference, cells.liver, reference, cells.frame.spacing_zyx_mm)
-    smooth = explained - mixed
-    smooth += level_structure(cells, left + explained - vessels, normal, noise_hu, seed)
+    smooth = explained + level_structure(cells, left + explained - vessels, normal, noise_hu, seed)
     restored = vessels * np.float32(VESSEL_SHARE / (1 - VESSEL_SHARE))
     smooth += restored
     if elsewhere is None:
@@ -237,22 +237,6 @@ def compose(
     else:
         smooth += cells.frame.cover * np.maximum(elsewhere - restored - vessels, 0)
     return profile, smooth, gain
-
-
-def between_slices(left: Volume, plain: Volume, weight: Volume, *, noise_hu: float, pixel_mm2: float) -> Volume:
-    """What neighbouring slices lend of a lesion (HU): the parts of them that explain ``left`` best.
-
-    A slice shows a part of the ones beside it, and a mask's first and last slices are partly liver; neither is a
-    function of depth. Least squares on the differences of ``plain`` (the profile in the cells) to either side.
-    """
-    above, below = np.zeros_like(plain), np.zeros_like(plain)
-    above[1:], below[:-1] = plain[:-1] - plain[1:], plain[1:] - plain[:-1]
-    sides = np.stack([above.ravel(), below.ravel()]).astype(np.float64)
-    weighted = sides * weight.ravel()
-    variance = shared_variance(noise_hu, pixel_mm2) + ROUNDING_HU2
-    shares = np.linalg.solve(weighted @ sides.T + np.eye(2) * variance / MIXED_SHARE**2, weighted @ left.ravel())
-    lent: Volume = np.float32(shares[0]) * above + np.float32(shares[1]) * below
-    return lent
 
 
 def brightness_of_vessels(cells: Cells, deviation: Volume) -> float:

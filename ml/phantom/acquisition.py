@@ -20,7 +20,8 @@ Kernel: TypeAlias = Literal["soft", "standard", "sharp"]
 WATER_ATTENUATION_PER_MM = 0.0195
 OUTSIDE_FIELD_HU = -1024.0
 ELECTRONIC_NOISE_COUNTS = 2.5
-SLICE_OVERLAP = 0.18
+# What a slice takes from each of its neighbours.
+SLICE_OVERLAP = 0.09
 # Highest passed frequency as a part of Nyquist, and the exponent of the cosine-squared apodisation.
 KERNELS: dict[Kernel, tuple[float, float]] = {"soft": (0.72, 1.0), "standard": (0.85, 1.0), "sharp": (1.0, 0.7)}
 
@@ -199,7 +200,7 @@ def _reconstruct(counts: Volume, open_field: Volume, scanner: Scanner, pixel_mm:
 
 
 def _slice_profile(image: Volume) -> Volume:
-    """Neighbouring slices overlap a little, as detector rows do."""
-    mixed = image.copy()
-    mixed[1:] = (1 - SLICE_OVERLAP) * image[1:] + SLICE_OVERLAP * image[:-1]
+    """Neighbouring slices overlap a little on either side, as slice sensitivity profiles do; the ends are held."""
+    around = np.concatenate([image[:1], image, image[-1:]])
+    mixed: Volume = (1 - 2 * SLICE_OVERLAP) * image + SLICE_OVERLAP * (around[:-2] + around[2:])
     return mixed

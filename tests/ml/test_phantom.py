@@ -41,6 +41,19 @@ def test_reconstruction_keeps_hounsfield_units(kernel):
     assert abs(scan[0][inside].mean() - 50) < 2.5
 
 
+def test_a_slice_shows_as_much_of_the_one_above_as_of_the_one_below():
+    image, inside = disc()
+    image = np.concatenate([image, image, image[:1]])
+    other = image.copy()
+    other[2, inside] += 200
+    both = acquire_pair(other, image, rng=np.random.default_rng(0), pixel_mm=2.5, scanner=Scanner(1e9, "standard"))
+    shown = (both[0] - both[1])[:, inside].mean(1)
+    assert shown[1] == pytest.approx(shown[3], rel=0.01)
+    assert shown[[0, 4]] == pytest.approx([0, 0], abs=0.01)
+    assert shown.sum() == pytest.approx(200, rel=0.05)
+    assert 0.05 < shown[1] / shown.sum() < 0.15
+
+
 def test_more_photons_give_less_noise_and_sharper_kernels_more():
     image, inside = disc()
 

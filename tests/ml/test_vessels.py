@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from ml.editing.frame import LesionFrame
-from ml.editing.removal import between_slices
 from ml.editing.vessels import LiverAround, vessels_from_elsewhere
 from ml.geometry import Grid
 
@@ -74,20 +73,3 @@ def test_without_room_there_is_nothing_to_take(site):
     hu, liver, lesion = site
     frame, around, _ = look((hu, liver & ball((12, 48, 48), 12.0), lesion))
     assert vessels_from_elsewhere(frame, around, seed=1) is None
-
-
-@pytest.mark.parametrize(("above", "below"), [(0.18, 0.0), (0.0, 0.12), (0.1, 0.1), (0.0, 0.0)])
-def test_what_slices_lend_each_other_is_found(above, below):
-    plain = np.where(ball((12, 48, 48), 12.0), -50, 0).astype(np.float32)
-    lent = np.zeros_like(plain)
-    lent[1:] += above * (plain[:-1] - plain[1:])
-    lent[:-1] += below * (plain[1:] - plain[:-1])
-    noise = np.random.default_rng(5).normal(0, 3, SIZE).astype(np.float32)
-    found = between_slices(lent + noise, plain, np.ones_like(plain), noise_hu=3.0, pixel_mm2=1.5)
-    assert np.abs(found - lent).max() < 1.5
-
-
-def test_a_single_slice_without_noise_has_no_neighbours_to_lend():
-    plain = np.full((1, 8, 8), -40, np.float32)
-    found = between_slices(plain, plain, np.ones_like(plain), noise_hu=0.0, pixel_mm2=1.5)
-    np.testing.assert_array_equal(found, np.zeros_like(plain))
