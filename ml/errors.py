@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 
 class MlError(Exception):
     """Base of all failures raised on purpose by this library."""
@@ -50,3 +53,11 @@ class NoExemplarError(TrainingError):
 
 class EditCancelledError(MlError):
     """The caller's progress callback asked to stop."""
+
+
+def command_line(main: Callable[[], None]) -> None:
+    """Run a command; a failure that a person can act on ends it with its sentence instead of a traceback."""
+    try:
+        main()
+    except MlError as error:
+        sys.exit(f"error: {error}")

@@ -123,3 +123,8 @@ class Grid:
         left, posterior, superior = (float(o) for o in values["origin_lps_mm"])
         a, b, c, d, e, f, g, h, i = (float(v) for v in values["direction"])
         return cls((z, y, x), (sz, sy, sx), (left, posterior, superior), (a, b, c, d, e, f, g, h, i))
+
+
+def sphere_diameter_mm(volume_mm3: float) -> float:
+    """Diameter of the sphere that has a volume."""
+    return float(np.cbrt(6 * volume_mm3 / np.pi))

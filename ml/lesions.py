@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
-from ml.geometry import Box, Float3, Grid
+from ml.geometry import Box, Float3, Grid, sphere_diameter_mm
 
 REFERENCE_GAP_MM, REFERENCE_WIDTH_MM = 3.0, 8.0
 CONNECTED = np.ones((3, 3, 3), dtype=bool)
@@ -118,7 +118,7 @@ class _Scan:
         return Lesion(
             number=number,
             centroid_lps_mm=(x, y, z),
-            diameter_mm=float(np.cbrt(6 * volume_mm3 / np.pi)),
+            diameter_mm=sphere_diameter_mm(volume_mm3),
             axial_diameter_mm=axial_diameter_mm(inside, self.grid),
             volume_ml=volume_mm3 / 1000,
             mean_hu=mean_hu,

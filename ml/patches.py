@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from ml.errors import TrainingError
-from ml.geometry import Box, Grid, Int3
+from ml.geometry import Box, Grid, Int3, sphere_diameter_mm
 from ml.nets.config import NetConfig
 
 Volume: TypeAlias = NDArray[np.float32]
@@ -189,7 +189,7 @@ def build_case(
             continue
         inside = labels[where] == label
         z, y, x = (float(c + s.start) for c, s in zip(np.argwhere(inside).mean(0), where, strict=True))
-        diameter_mm = float(np.cbrt(6 * inside.sum() * grid.voxel_volume_mm3 / np.pi))
+        diameter_mm = sphere_diameter_mm(float(inside.sum() * grid.voxel_volume_mm3))
         lesions.append(LesionRecord(label, (z, y, x), diameter_mm, (kinds or {}).get(label)))
     weight = liver_weight(liver, grid.spacing_zyx_mm)
     return Case(name, grid, hu, liver, labels, weight, liver_level(hu, liver & (labels == 0)), lesions, liver_note)

@@ -29,7 +29,7 @@ from ml.classify import (
     evaluate,
     evaluate_network,
 )
-from ml.errors import NoExemplarError, TrainingError
+from ml.errors import NoExemplarError, TrainingError, command_line
 from ml.figures import write_figures
 from ml.galleries import write_galleries
 from ml.generator import Generator
@@ -276,4 +276,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    main()
+    command_line(main)

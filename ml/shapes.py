@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from ml.geometry import Float3
+from ml.geometry import Float3, sphere_diameter_mm
 
 Volume: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -167,7 +167,7 @@ def measure_difference(difference_hu: Volume, spacing_zyx_mm: ArrayLike) -> Diff
         return None
     mask = np.asarray(ndimage.binary_fill_holes(parts == number), dtype=np.bool_)
     z, y, x = (float(v) for v in np.argwhere(mask).mean(0))
-    diameter_mm = float(np.cbrt(6 * mask.sum() * spacing.prod() / np.pi))
+    diameter_mm = sphere_diameter_mm(float(mask.sum() * spacing.prod()))
     deepest = float(_depth_inside(mask, tuple(spacing)).max()) - 0.5 * spacing[2]
     spread = (np.argwhere(mask) * spacing).std(0) + 1e-6
     flatness = float(np.clip(np.hypot(spread[1], spread[2]) / np.sqrt(2) / spread[0], 1 / MAX_FLATNESS, MAX_FLATNESS))

@@ -28,7 +28,7 @@ from ml import losses, progress
 from ml.artefact import save_generator
 from ml.cases import load_cases
 from ml.distributed import Team, join
-from ml.errors import TrainingError
+from ml.errors import TrainingError, command_line
 from ml.nets.autoencoder import Decoder, DeviceNoise, Encoder, FreshNoise, half_pays, to_device
 from ml.nets.config import NetConfig
 from ml.nets.critics import CodeCritic, JointCritic
@@ -396,4 +396,4 @@ def main(arguments: Iterable[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command_line(main)

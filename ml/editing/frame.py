@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.errors import EditError
-from ml.geometry import Box, Float3, Int3
+from ml.geometry import Box, Float3, Int3, sphere_diameter_mm
 from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.patches import Mask, Volume
 from ml.shapes import OUTER_FADE_MM, signed_depth_mm
 
-# Voxels are pooled up to this size; a scanner's edges are wider.
-POOLED_MM = 1.7
+# Voxels are pooled up to this size; a scanner's edges are wider. Large lesions have smoother outlines.
+POOLED_MM, LARGE_POOLED_MM, LARGE_MM = 1.7, 2.4, 32.0
 MARGIN_MM = REFERENCE_GAP_MM + REFERENCE_WIDTH_MM + 1
 # Voxel steps of a mask are no property of the lesion.
 DEPTH_SIGMA_ZYX = (0.24, 0.8, 0.8)
@@ -79,9 +79,10 @@ def grow(cells: Volume, factors_zyx: Int3, shape_zyx: tuple[int, ...]) -> Volume
     return voxels
 
 
-def pooling(spacing_zyx_mm: Float3) -> Int3:
-    """How many voxels are pooled along each axis; rows and columns alike."""
-    z, y, x = (max(1, int(POOLED_MM / s)) for s in spacing_zyx_mm)
+def pooling(spacing_zyx_mm: Float3, diameter_mm: float) -> Int3:
+    """How many voxels are pooled along each axis for a lesion; rows and columns alike."""
+    largest_mm = LARGE_POOLED_MM if diameter_mm > LARGE_MM else POOLED_MM
+    z, y, x = (max(1, int(largest_mm / s)) for s in spacing_zyx_mm)
     return z, min(y, x), min(y, x)
 
 
@@ -103,11 +104,11 @@ class LesionFrame:
     @classmethod
     def of(cls, inside: Mask, spacing_zyx_mm: Float3) -> LesionFrame:
         """The frame of a lesion's mask (bool, a crop); raises EditError for an empty one."""
-        factors = pooling(spacing_zyx_mm)
+        where = bounding_box(inside)
+        volume_mm3 = np.count_nonzero(inside[where]) * float(np.prod(spacing_zyx_mm))
+        factors = pooling(spacing_zyx_mm, sphere_diameter_mm(volume_mm3))
         edges = []
-        for found, factor, spacing, size in zip(
-            bounding_box(inside), factors, spacing_zyx_mm, inside.shape, strict=True
-        ):
+        for found, factor, spacing, size in zip(where, factors, spacing_zyx_mm, inside.shape, strict=True):
             cells = int(np.ceil(MARGIN_MM / (spacing * factor)))
             start = found.start - min(cells, found.start // factor) * factor
             edges.append(slice(start, min(size, found.stop + cells * factor)))

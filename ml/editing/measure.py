@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ml.editing.frame import bounding_box, centroid
 from ml.editing.neighbourhood import Neighbourhood
 from ml.editing.spec import EditResult
+from ml.geometry import sphere_diameter_mm
 from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.parallel import both
 from ml.patches import Mask, Volume
@@ -67,7 +68,7 @@ def _measure(
     centre = grid.to_world(centroid(inside))
     return {
         "centre_lps_mm": [float(v) for v in centre],
-        "diameter_mm": float(np.cbrt(6 * volume_mm3 / np.pi)),
+        "diameter_mm": sphere_diameter_mm(volume_mm3),
         "volume_ml": volume_mm3 / 1000,
         "mean_hu": mean_hu,
         "contrast_hu": float(edited[core].mean()) - reference,

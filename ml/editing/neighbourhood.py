@@ -24,7 +24,7 @@ VESSEL_RAMP = (3.0, 5.0)
 # A lesion takes this part of a vessel's brightness, so that its removal can bring it back from the rest.
 VESSEL_SHARE = 0.5
 MIN_LIVER_VOXELS = 60
-NOISE_PAIR_MM = 4.0
+NOISE_PAIR_MM, ENOUGH_NOISE_PAIRS = 4.0, 10_000
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,7 @@ def _noise_sd(source: NDArray[np.int16], liver: Mask, level_hu: float, *, pixel_
     apart = max(2, round(NOISE_PAIR_MM / pixel_mm))
     pair = tissue[:, :, apart:] & tissue[:, :, :-apart]
     steps = (hu[:, :, apart:] - hu[:, :, :-apart])[pair]
+    steps = steps[:: 1 + len(steps) // ENOUGH_NOISE_PAIRS]
     return float(1.4826 * np.median(np.abs(steps)) / np.sqrt(2)) if len(steps) > 50 else 10.0
 
 

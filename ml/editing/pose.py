@@ -52,7 +52,7 @@ class Pose:
         liver = around.liver[self.near]
         start = np.array([s.start for s in self.near])
         # Smooth enough to be computed in cells.
-        factors = pooling(around.spacing_zyx_mm)
+        factors = pooling(around.spacing_zyx_mm, spec.diameter_mm)
         offset = self.offset + self.matrix @ (start + (np.array(factors) - 1) / 2)
         size = tuple(-(-n // f) for n, f in zip(liver.shape, factors, strict=True))
         cells = resample(lesion.depth_mm, self.matrix @ np.diag(factors), offset, size)

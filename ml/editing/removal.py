@@ -28,7 +28,7 @@ from ml.editing.transplant import random_shifts, taken_from, usable
 from ml.editing.vessels import LiverAround, vessels_from_elsewhere
 from ml.errors import EditError, NothingToRemoveError
 from ml.generator import Generator
-from ml.geometry import Box, Grid
+from ml.geometry import Box, Grid, sphere_diameter_mm
 from ml.lesions import REFERENCE_GAP_MM, axial_diameter_mm
 from ml.nets.config import NetConfig
 from ml.parallel import both
@@ -70,7 +70,7 @@ def remove(
     where = _where(lesion_mask)
     centre = centroid(lesion_mask[where]) + [s.start for s in where]
     extent_mm = max((s.stop - s.start) * d for s, d in zip(where, grid.spacing_zyx_mm, strict=True))
-    zoom = canonical_zoom(float(np.cbrt(6 * lesion_mask[where].sum() * grid.voxel_volume_mm3 / np.pi)))
+    zoom = canonical_zoom(sphere_diameter_mm(float(lesion_mask[where].sum() * grid.voxel_volume_mm3)))
     generator = generator.on(device)
     view, level_hu = look_around(
         volume_hu,

@@ -22,6 +22,7 @@ from scipy import fft
 from ml.patches import Mask, Volume
 
 Kernel = NDArray[np.float32]
+Places = NDArray[np.int64]
 
 TILE_PX, TILE_STEP_PX, KERNEL_PX = 16, 6, 9
 MIN_TILES, MAX_TILES, MIN_LIVER_SHARE = 6, 200, 0.97
@@ -35,6 +36,8 @@ HARDLY_TRANSMITTED = 0.25
 # Where a scan shows too little plain liver to tell: no scanner transmits much beyond this (cycles per pixel).
 FALLBACK_CUTOFF = 0.36
 HALF_UNIT = 0.49
+# Every so many slices are compared with the next.
+PAIR_STEP = 3
 # Rings of the noise power in which slices are compared: anatomy is smoother, the last ones hold little but rounding.
 COMPARED_RINGS = slice(3, 7)
 # Of the model's 0.7; beyond it slices are too thin to be told from their neighbours.
@@ -104,12 +107,10 @@ def transmission(power: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def slice_overlap(source_hu: NDArray[np.int16], liver: Mask, level_hu: float) -> float:
     """The share that a slice takes from either neighbour, from the noise; 0 where there is too little plain liver."""
-    shared = liver[1:] & liver[:-1]
-    if not shared.any():
+    places = _plain_places(liver[:-1:PAIR_STEP] & liver[1::PAIR_STEP])
+    if len(places) < MIN_TILES:
         return 0.0
-    tiles, following = (plain_tiles(part, shared, level_hu) for part in (source_hu[:-1], source_hu[1:]))
-    if len(tiles) < MIN_TILES:
-        return 0.0
+    tiles, following = (_tiles_at(source_hu[n:][::PAIR_STEP], places, level_hu) for n in (0, 1))
     own = (noise_power(tiles) + noise_power(following))[COMPARED_RINGS].sum()
     common = noise_power(tiles + following)[COMPARED_RINGS].sum() - own
     scanned = own - 2 * ROUNDING_VARIANCE_HU2 * (COMPARED_RINGS.stop - COMPARED_RINGS.start)
@@ -135,18 +136,27 @@ def overlapped(volume: Volume, overlap: float) -> Volume:
 
 def plain_tiles(source_hu: NDArray[np.int16], liver: Mask, level_hu: float) -> Volume:
     """Overlapping square tiles (n, 16, 16) of slices that lie in the liver, values clipped about its level."""
-    if min(source_hu.shape[1:]) < TILE_PX:
-        return np.zeros((0, TILE_PX, TILE_PX), np.float32)
+    return _tiles_at(source_hu, _plain_places(liver), level_hu)
 
+
+def _plain_places(liver: Mask) -> Places:
+    """First pixels (n, 3: z, y, x) of the tiles that lie in the liver."""
+    if not len(liver) or min(liver.shape[1:]) < TILE_PX:
+        return np.zeros((0, 3), np.int64)
     step = 1 + (len(liver) - 1) // TILE_SLICES
+    # Counts over all rectangles from the corner; a tile's is the difference of four of them.
+    counts = np.pad(liver[::step].cumsum(1, dtype=np.int32).cumsum(2, dtype=np.int32), ((0, 0), (1, 0), (1, 0)))
+    ahead, behind = slice(TILE_PX, None, TILE_STEP_PX), slice(None, -TILE_PX, TILE_STEP_PX)
+    inside = counts[:, ahead, ahead] - counts[:, ahead, behind] - counts[:, behind, ahead] + counts[:, behind, behind]
+    chosen = np.argwhere(inside >= MIN_LIVER_SHARE * TILE_PX**2)
+    return chosen[:: 1 + len(chosen) // MAX_TILES] * (step, TILE_STEP_PX, TILE_STEP_PX)
 
-    def windows(volume: NDArray[np.generic]) -> NDArray[np.generic]:
-        size = (TILE_PX, TILE_PX)
-        return np.lib.stride_tricks.sliding_window_view(volume[::step], size, (1, 2))[:, ::TILE_STEP_PX, ::TILE_STEP_PX]
 
-    chosen = np.argwhere(windows(liver).mean((3, 4)) >= MIN_LIVER_SHARE)
-    chosen = chosen[:: 1 + len(chosen) // MAX_TILES]
-    tiles = windows(source_hu)[tuple(chosen.T)].astype(np.float32) - np.float32(level_hu)
+def _tiles_at(source_hu: NDArray[np.int16], places: Places, level_hu: float) -> Volume:
+    if not len(places):
+        return np.zeros((0, TILE_PX, TILE_PX), np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(source_hu, (TILE_PX, TILE_PX), (1, 2))
+    tiles = windows[tuple(places.T)].astype(np.float32) - np.float32(level_hu)
     clipped: Volume = np.clip(tiles, -CLIP_HU, CLIP_HU)
     return clipped
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ml.geometry import sphere_diameter_mm
 from ml.phantom import PhantomConfig, PhantomVolume, make_phantom
 from ml.volume_io import write_volume
 
@@ -23,7 +24,7 @@ def describe(phantom: PhantomVolume) -> dict[str, Any]:
         inside = phantom.labels == lesion.label
         centre = phantom.grid.to_world(np.argwhere(inside).mean(0))
         volume_ml = float(inside.sum() * voxel_ml)
-        diameter_mm = float(np.cbrt(6000 * volume_ml / np.pi))
+        diameter_mm = sphere_diameter_mm(1000 * volume_ml)
         lesions.append(
             {**lesion.to_dict(), "centroid_lps_mm": centre.tolist(), "volume_ml": volume_ml, "diameter_mm": diameter_mm}
         )

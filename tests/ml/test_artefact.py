@@ -7,7 +7,7 @@ import pytest
 from ml.artefact import load_generator
 from ml.card import CARD_NAME, DEMO_FOLDER, NAMES_LEFT_OUT, WEIGHTS_NAME, read_card
 from ml.editing.spec import LESION_KINDS
-from ml.errors import ArtefactError
+from ml.errors import ArtefactError, command_line
 from ml.nets.config import NetConfig
 
 
@@ -94,3 +94,17 @@ def test_a_card_without_all_names_says_nothing_of_what_is_held_out(copy):
     (copy / CARD_NAME).write_text(json.dumps(card))
     with pytest.raises(ArtefactError, match="leaves out names"):
         load_generator(copy).case_names  # noqa: B018
+
+
+def test_a_failure_that_people_can_act_on_ends_a_command_with_its_sentence():
+    def fails():
+        raise ArtefactError("The generator has no card.json.")
+
+    with pytest.raises(SystemExit, match=r"^error: The generator has no card\.json\.$"):
+        command_line(fails)
+
+    def is_broken():
+        raise KeyError("bug")
+
+    with pytest.raises(KeyError):
+        command_line(is_broken)

@@ -97,6 +97,17 @@ def test_a_cancelled_atlas_leaves_nothing_and_can_be_tried_again(phantom_scan, g
     assert ordered.job.status == JobStatus.QUEUED
 
 
+def test_an_atlas_of_a_generator_retired_since_offers_no_second_try(phantom_scan, generator, client):
+    owner = phantom_scan.dataset.owner
+    ordered = atlas.order_atlas(ordered_by=owner, generator=generator, dataset=phantom_scan.dataset)
+    jobs.cancel(job=ordered.job)
+    generators.retire(generator=generator, user=make_user(role=Role.COORDINATOR), reason="Rims too sharp")
+    client.force_login(owner)
+    page = client.get(ordered.get_absolute_url()).content.decode()
+    assert "Try again" not in page
+    assert "has been retired since" in page
+
+
 @pytest.mark.recipe
 @pytest.mark.parametrize("code", [0.0, np.nan])
 def test_signatures_that_are_no_numbers_or_all_the_same_are_said_to_be_so(phantom_scan, generator, monkeypatch, code):
