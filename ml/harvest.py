@@ -33,6 +33,8 @@ from ml.two_sample import TwoSampleData
 JUDGE = NetConfig(patch_zyx=(16, 40, 40), spacing_zyx_mm=(3.0, 1.25, 1.25))
 LEAST_NOISE_HU = 12**-0.5
 CYCLE_SPEC = ("hypodense", 16.0, -40.0)
+# Where patients are few, each gives several.
+CYCLES_OF_FEW, SEEDS_APART = 8, 1000
 NAMES = ("real", "inserted", "free", "removed")
 ROWS = ("asked", "removal", "cycle", "cycle_back", "rim", "real_rim", "outside", "removal_profile")
 
@@ -148,7 +150,8 @@ def _harvest_one(number: int, files: CaseFiles, generator: Generator, seed: int,
         source = case.hu if twin is None else twin
         for place in insertion_places(case, twin, seed=seed + number):
             _inserted(out, case, source, place, generator)
-        _cycle(out, case, source, generator, seed=number)
+        for drawn, centre in _cycle_places(case, source, number, count=1 if apart else CYCLES_OF_FEW):
+            _cycle(out, case, source, centre, generator, seed=drawn)
     return out
 
 
@@ -243,18 +246,22 @@ def _insert_back(out: Harvest, case: Case, removed: Scan, place: Place, generato
     )
 
 
-def _cycle(out: Harvest, case: Case, source: Scan, generator: Generator, *, seed: int) -> None:
-    """remove(insert(x)): insert into lesion-free liver, remove again, compare with the start."""
-    kind, diameter_mm, contrast_hu = CYCLE_SPEC
-    depth = ndimage.distance_transform_edt(case.liver & (case.labels == 0), sampling=case.grid.spacing_zyx_mm)
-    if source is not case.hu:
-        depth = ndimage.distance_transform_edt(case.liver, sampling=case.grid.spacing_zyx_mm)
+def _cycle_places(case: Case, source: Scan, number: int, *, count: int) -> list[tuple[int, NDArray[np.int64]]]:
+    """Seeds and voxels deep in lesion-free liver; none where the liver is too thin."""
+    free = case.liver & (case.labels == 0) if source is case.hu else case.liver
+    depth = ndimage.distance_transform_edt(free, sampling=case.grid.spacing_zyx_mm)
     edge = int(np.ceil(10 / case.grid.spacing_zyx_mm[0]))
     depth[:edge] = depth[-edge:] = 0
     places = np.argwhere(depth > 9)
-    if not len(places):
-        return
-    centre = places[np.random.default_rng(seed).integers(len(places))]
+    seeds = [number + SEEDS_APART * n for n in range(count)] if len(places) else []
+    return [(seed, places[np.random.default_rng(seed).integers(len(places))]) for seed in seeds]
+
+
+def _cycle(
+    out: Harvest, case: Case, source: Scan, centre: NDArray[np.int64], generator: Generator, *, seed: int
+) -> None:
+    """remove(insert(x)): insert into lesion-free liver, remove again, compare with the start."""
+    kind, diameter_mm, contrast_hu = CYCLE_SPEC
     spec = LesionSpec(kind, diameter_mm, contrast_hu, seed)  # type: ignore[arg-type]
     inserted = try_insert(case, source, Place(centre.astype(np.float64), spec), generator)
     if inserted is None:

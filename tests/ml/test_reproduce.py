@@ -37,6 +37,9 @@ def test_given_generators_are_measured_and_everything_is_written(folder, tmp_pat
     }
     realism = json.loads((tmp_path / "realism_demo.json").read_text())
     assert realism["held_out_cases"] == 5
+    # Five patients are few, so each gives several cycles.
+    (cycle,) = [line for line in realism["gate"] if line["name"].startswith("cycle remove")]
+    assert cycle["n"] > 10
     assert (tmp_path / "atlas_demo.svg").is_file()
     assert list((tmp_path / "gallery_demo").glob("*.png"))
     assert list((tmp_path / "figures_demo").glob("*.svg"))
