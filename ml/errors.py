@@ -59,5 +59,5 @@ def command_line(main: Callable[[], None]) -> None:
     """Run a command; a failure that a person can act on ends it with its sentence instead of a traceback."""
     try:
         main()
-    except MlError as error:
+    except (MlError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -33,7 +33,7 @@ from ml.two_sample import TwoSampleData
 JUDGE = NetConfig(patch_zyx=(16, 40, 40), spacing_zyx_mm=(3.0, 1.25, 1.25))
 LEAST_NOISE_HU = 12**-0.5
 CYCLE_SPEC = ("hypodense", 16.0, -40.0)
-# Where patients are few, each gives several.
+# Where patients are few, each gives several cycles; seeds of one patient lie this far apart.
 CYCLES_OF_FEW, SEEDS_APART = 8, 1000
 NAMES = ("real", "inserted", "free", "removed")
 ROWS = ("asked", "removal", "cycle", "cycle_back", "rim", "real_rim", "outside", "removal_profile")
@@ -150,8 +150,8 @@ def _harvest_one(number: int, files: CaseFiles, generator: Generator, seed: int,
         source = case.hu if twin is None else twin
         for place in insertion_places(case, twin, seed=seed + number):
             _inserted(out, case, source, place, generator)
-        for drawn, centre in _cycle_places(case, source, number, count=1 if apart else CYCLES_OF_FEW):
-            _cycle(out, case, source, centre, generator, seed=drawn)
+        for cycle_seed, centre in _cycle_places(case, source, number, count=1 if apart else CYCLES_OF_FEW):
+            _cycle(out, case, source, centre, generator, seed=cycle_seed)
     return out
 
 

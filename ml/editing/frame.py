@@ -20,7 +20,8 @@ from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.patches import Mask, Volume
 from ml.shapes import OUTER_FADE_MM, signed_depth_mm
 
-# Voxels are pooled up to this size; a scanner's edges are wider. Large lesions have smoother outlines.
+# Voxels are pooled up to this size, about a scanner's edges. For large lesions, whose fields take longest, cells may
+# be somewhat larger: depths are smooth, and the HU over depth are looked up on the voxels.
 POOLED_MM, LARGE_POOLED_MM, LARGE_MM = 1.7, 2.4, 32.0
 MARGIN_MM = REFERENCE_GAP_MM + REFERENCE_WIDTH_MM + 1
 # Voxel steps of a mask are no property of the lesion.
@@ -82,7 +83,8 @@ def grow(cells: Volume, factors_zyx: Int3, shape_zyx: tuple[int, ...]) -> Volume
 def pooling(spacing_zyx_mm: Float3, diameter_mm: float) -> Int3:
     """How many voxels are pooled along each axis for a lesion; rows and columns alike."""
     largest_mm = LARGE_POOLED_MM if diameter_mm > LARGE_MM else POOLED_MM
-    z, y, x = (max(1, int(largest_mm / s)) for s in spacing_zyx_mm)
+    # 2.4 / 0.8 is a little less than 3.
+    z, y, x = (max(1, int(largest_mm / s + 1e-6)) for s in spacing_zyx_mm)
     return z, min(y, x), min(y, x)
 
 

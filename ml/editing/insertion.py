@@ -70,6 +70,7 @@ def insert(
         "spec": spec.to_dict(),
         "asked_centre_lps_mm": [float(v) for v in centre_lps_mm],
         "exemplar": lesion.exemplar,
+        "slice_overlap": around.scanner.overlap,
     } | generator.provenance()
     result = finish(
         placed.around,

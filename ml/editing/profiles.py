@@ -54,13 +54,13 @@ def estimate_profile(
     count = np.bincount(bins, weights, minlength=size)
     mean = np.bincount(bins, weights * values[keep], minlength=size) / np.maximum(count, 1e-9)
     used = np.flatnonzero(count > 0.5)
-    variance = shared_variance(noise_hu, pixel_mm2) / count[used] + ROUNDING_HU2
+    variance = _shared_variance(noise_hu, pixel_mm2) / count[used] + ROUNDING_HU2
     lesion = covariance[:, used]
     seen = lesion[used] + LEVEL_HU**2 + np.diag(variance)
     profile: Volume = (lesion @ np.linalg.solve(seen, mean[used])).astype(np.float32)
     return profile
 
 
-def shared_variance(noise_hu: float, pixel_mm2: float) -> float:
+def _shared_variance(noise_hu: float, pixel_mm2: float) -> float:
     """What a cell's noise (HU squared) counts in a sum over neighbours that share it."""
     return noise_hu**2 * max(1.0, CLUSTER_MM2 / pixel_mm2)

@@ -122,6 +122,7 @@ def remove(
         "operation": "remove",
         "seed": seed,
         "signature_gain": gain,
+        "slice_overlap": around.scanner.overlap,
     } | generator.provenance()
     own = inside[frame.near_box]
     result = finish(
@@ -205,6 +206,9 @@ def compose(
     least-squares gain; low-passed structure that stands out from the liver's own, replaced by low-passed
     noise from elsewhere in the same liver; vessels get back what a lesion takes of them, and those that it
     replaced are drawn from ``elsewhere`` (HU, cells; None: their mean). The scan's own noise stays.
+
+    The profile is what it was before slices took the share ``overlap`` from their neighbours. The rest is read from
+    the scan, so that it overlaps a second time where it is added; it is smooth enough for that not to matter.
     """
     depth = cells.frame.depth
     deviation = np.clip(cells.hu - reference, -200, 200)

@@ -40,7 +40,7 @@ HALF_UNIT = 0.49
 PAIR_STEP = 3
 # Rings of the noise power in which slices are compared: anatomy is smoother, the last ones hold little but rounding.
 COMPARED_RINGS = slice(3, 7)
-# Of the model's 0.7; beyond it slices are too thin to be told from their neighbours.
+# The model allows 0.7; this means a share of 0.22, the largest that is assumed.
 MAX_CORRELATION = 0.6
 
 

@@ -2,11 +2,12 @@
 
 What a lesion destroyed cannot be known. Without vessels, though, every removal is plainer and darker in its middle
 than liver is. What is copied is drawn at random: looking for the place that continues the vessels around best
-finds places without any.
+finds places without any. Of several such places the one with the middle amount of vessels is taken: no large trunks.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ TOUCHED_MM, COVERED_MM = -0.5, -1.0
 # Through the slices a few are looked at; within them as far as a lesion of this size needs to be moved.
 REACH_Z_MM, REACH_MM, REACH_SHARE, FARTHEST_MM = 6.0, 8.0, 0.75, 40.0
 TRIES, ENOUGH_SHARE, SAMPLE = 160, 0.9, 300
+PLACES = 8
 # Low-passed values that stand out by more than this many times the dark half's spread are vessels, or a part of them.
 BRIGHT_SPREADS, DARKEST_HU, BRIGHTEST_HU = 1.0, -60.0, 150.0
 # Darker than this is another lesion, fat or a duct.
@@ -88,16 +90,22 @@ def _reach(frame: LesionFrame, crop: Box, grid: Grid) -> tuple[Box, NDArray[np.i
 
 
 def vessels_from_elsewhere(frame: LesionFrame, around: LiverAround, *, seed: int) -> Volume | None:
-    """Vessels (HU, the frame's cells) for a lesion from a random place that is plain liver; None without one."""
+    """Vessels (HU, the frame's cells) for a lesion from a place that is plain liver; None without one.
+
+    The place is the one with the middle brightness of vessels among PLACES random ones.
+    """
     rng = np.random.default_rng([seed, 37])
     target = np.argwhere(frame.depth > COVERED_MM) + around.first
     if not around.plain.any():
         return None
     shifts = random_shifts(target, around.plain, count=TRIES, rng=rng)
     sample = target[:: 1 + len(target) // SAMPLE]
-    shift = next((s for s in shifts if usable(sample + s, around.plain).mean() >= ENOUGH_SHARE), None)
-    if shift is None:
+    suitable = (s for s in shifts if usable(sample + s, around.plain).mean() >= ENOUGH_SHARE)
+    few = list(itertools.islice(suitable, PLACES))
+    if not few:
         return None
+    few.sort(key=lambda s: float(taken_from(around.vessels, sample + s, around.plain).sum()))
+    shift = few[(len(few) - 1) // 2]
     found = np.zeros_like(frame.depth)
     found[tuple((target - around.first).T)] = taken_from(around.vessels, target + shift, around.plain)
     return found

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ml.errors import command_line
 from ml.geometry import sphere_diameter_mm
 from ml.phantom import PhantomConfig, PhantomVolume, make_phantom
 from ml.volume_io import write_volume
@@ -82,4 +83,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command_line(main)

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.browser
 AXIAL = '[data-plane="axial"]'
 CONTENT = """
 <section id="scan-viewer" data-manifest-url="/scan1/manifest/"></section>
-<table class="table"><tbody><tr data-lesion-centroid="[-90.4, -91.6, 15.0]"><td>1</td></tr></tbody></table>
+<table class="table"><tbody><tr data-lesion="two" data-lesion-centroid="[-90.4, -91.6, 15.0]"><td>1</td></tr></tbody></table>
+<select name="lesion"><option value="one">1</option><option value="two">2</option></select>
 <input data-viewer-point="x" aria-label="x"><input data-viewer-point="y" aria-label="y">
 <input data-viewer-point="z" aria-label="z"><p id="said" data-viewer-point="text"></p>
 <div hx-get="/panel/" hx-trigger="load delay:1500ms"></div>
@@ -104,6 +105,8 @@ def test_the_lesion_table_and_the_address_lead_to_their_place(
     assert caption(screen).startswith("16 / 20")
     assert caption(screen, "coronal").startswith("76 / 120")
     assert caption(screen, "sagittal").startswith("101 / 150")
+    # What is shown is what a removal would remove.
+    expect(screen.locator("select[name=lesion]")).to_have_value("two")
 
 
 def test_wheel_keys_and_slider_scroll_within_the_scan(screen: Page, fixtures: FixtureServer, scan: PhantomScan) -> None:

@@ -1,8 +1,10 @@
 import pytest
 import torch
 
-from ml.nets.autoencoder import half_pays
+from ml.nets.autoencoder import Decoder, Encoder, half_pays
+from ml.nets.config import NetConfig
 from ml.nets.convolution import Convolution
+from ml.nets.critics import JointCritic
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [((3, 3, 3), (1, 1, 1)), ((3, 3, 3), (2, 2, 2)), ((1, 3, 3), (1, 2, 2))])
@@ -23,6 +25,30 @@ def test_one_patch_can_be_learned_from(training):
     layer(torch.randn(1, 1, 4, 8, 8)).square().mean().backward()
     assert layer.weight.grad is not None
     assert layer.weight.grad.abs().sum() > 0
+
+
+def test_two_slices_are_padded_where_gradients_are_wanted_in_half_precision(monkeypatch):
+    """On every processor, so that this fails too where the kernels are right."""
+    seen, real = [], torch.nn.functional.conv3d
+    monkeypatch.setattr(
+        torch.nn.functional, "conv3d", lambda patches, *rest: seen.append(patches.shape[2]) or real(patches, *rest)
+    )
+    layer = Convolution(2, 3, 3, padding=1)
+    for slices in (2, 3):
+        with torch.autocast("cpu", torch.bfloat16):
+            assert layer(torch.randn(2, 2, slices, 5, 5)).shape == (2, 3, slices, 5, 5)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        layer(torch.randn(2, 2, 2, 5, 5))
+    assert seen[0] == 4
+    assert all(slices in {2, 3} for slices in seen[1:])
+
+
+def test_every_network_that_is_trained_uses_it():
+    config = NetConfig()
+    for network in (Encoder(config), Decoder(config), JointCritic(config)):
+        layers = [m for m in network.modules() if isinstance(m, torch.nn.Conv3d) and max(m.kernel_size) > 1]
+        assert layers
+        assert all(isinstance(layer, Convolution) for layer in layers)
 
 
 def leave_behind(value):

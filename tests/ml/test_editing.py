@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from ml.editing import LESION_KINDS, EditResult, LesionSpec, insert_lesion, remove_lesion
-from ml.editing.frame import LesionFrame, grow, pool
+from ml.editing.frame import LesionFrame, grow, pool, pooling
 from ml.editing.profiles import estimate_profile, profile_covariance
 from ml.errors import EditError, LesionDoesNotFitError, NothingToRemoveError, PointOutsideLiverError, SpecError
 from ml.geometry import Grid
@@ -348,6 +348,13 @@ def test_a_vessel_that_a_lesion_crossed_comes_back(demo_generator):
 
     assert rise(edited) < 0.7 * rise(source)
     assert rise(restored) == pytest.approx(rise(source), rel=0.25)
+
+
+@pytest.mark.parametrize(("pixel_mm", "small", "large"), [(0.75, 2, 3), (0.8, 2, 3), (0.85, 2, 2), (1.25, 1, 1)])
+def test_cells_are_as_many_voxels_as_fit_their_largest_size(pixel_mm, small, large):
+    spacing = (2.5, pixel_mm, pixel_mm)
+    assert pooling(spacing, 22) == (1, small, small)
+    assert pooling(spacing, 40) == (1, large, large)
 
 
 @pytest.mark.parametrize("diameter_mm", [22, 40])

@@ -5,6 +5,7 @@ import uuid
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from ctplatform.accounts.models import Role
 from ctplatform.datasets.models import MaskKind, Origin
@@ -322,3 +323,29 @@ def test_the_list_filters_and_pages(client, cast):
     assert client.get("/synthesis/?status=succeeded").context["page_obj"].paginator.count == 1
     assert client.get("/synthesis/?operation=remove").context["page_obj"].paginator.count == 0
     assert "No edit fits this filter" in client.get("/synthesis/?operation=remove").content.decode()
+
+
+def test_without_a_usable_generator_nothing_can_be_ordered_and_the_pages_say_so(client, cast):
+    source = make_source(cast["dataset"])
+    client.force_login(cast["owner"])
+    generator = make_generator(retired_at=timezone.now())
+    for url in (f"/synthesis/panel/{source.pk}/", "/synthesis/batch/"):
+        assert "No generator is in use" in client.get(url).content.decode()
+    Generator.objects.filter(pk=generator.pk).update(retired_at=None)
+    for url in (f"/synthesis/panel/{source.pk}/", "/synthesis/batch/"):
+        assert "No generator is in use" not in client.get(url).content.decode()
+
+
+def test_a_removal_is_shown_as_before_and_after_not_as_asked(client, cast):
+    source = make_source(cast["dataset"])
+    removal = services.order_removal(
+        ordered_by=cast["owner"], lesion=source.lesions.get(), generator=make_generator(), seed=1
+    )
+    client.force_login(cast["owner"])
+    for synthesis, there, missing in (
+        (finish(removal), "Before and after", "Asked and measured"),
+        (finish(order(source)), "Asked and measured", "Before and after"),
+    ):
+        page = client.get(f"/synthesis/{synthesis.pk}/").content.decode()
+        assert there in page
+        assert missing not in page

@@ -82,6 +82,13 @@ function maskSwitches(viewer: ScanViewer): HTMLElement {
   return group;
 }
 
+/** Forms that ask for a lesion take the one that the table shows. */
+function chooseInForms(lesion: string | undefined): void {
+  for (const select of document.querySelectorAll<HTMLSelectElement>('select[name="lesion"]')) {
+    if ([...select.options].some(({ value }) => value === lesion)) select.value = lesion ?? select.value;
+  }
+}
+
 /** Rows of the lesion table lead to their lesion, by mouse and by keyboard. */
 function followLesionTable(section: HTMLElement, viewer: ScanViewer): void {
   const jump = (target: EventTarget | null): boolean => {
@@ -91,6 +98,7 @@ function followLesionTable(section: HTMLElement, viewer: ScanViewer): void {
     for (const other of document.querySelectorAll("[data-lesion-centroid]")) {
       other.toggleAttribute("data-selected", other === row);
     }
+    chooseInForms(row.dataset.lesion);
     section.scrollIntoView({ block: "nearest" });
     return true;
   };

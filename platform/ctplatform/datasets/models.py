@@ -188,6 +188,10 @@ class Lesion(models.Model):
         return f"Lesion {self.number} of {self.scan}"
 
     @property
+    def kind_words(self) -> str:
+        return self.kind.replace("_", "-")
+
+    @property
     def measurements(self) -> dict[str, Any]:
         return {
             "diameter_mm": self.diameter_mm,
