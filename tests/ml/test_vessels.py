@@ -73,3 +73,13 @@ def test_without_room_there_is_nothing_to_take(site):
     hu, liver, lesion = site
     frame, around, _ = look((hu, liver & ball((12, 48, 48), 12.0), lesion))
     assert vessels_from_elsewhere(frame, around, seed=1) is None
+
+
+def test_a_large_trunk_is_hardly_ever_taken_where_most_of_the_liver_has_none(site):
+    hu, liver, lesion = site
+    hu = np.where(liver & ~lesion, LIVER_HU, hu).astype(np.int16)
+    hu[:, 30:34, :60] += VESSEL_HU
+    frame, around, _ = look((hu, liver, lesion))
+    found = [vessels_from_elsewhere(frame, around, seed=seed) for seed in range(40)]
+    with_trunk = sum(f.max() > VESSEL_HU / 2 for f in found)
+    assert with_trunk <= 2

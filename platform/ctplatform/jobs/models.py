@@ -3,11 +3,14 @@ from datetime import timedelta
 from typing import Self
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from ctplatform.accounts.models import User
+from ctplatform.errors import DomainError
+from ctplatform.jobs import registry
 
 
 class JobStatus(models.TextChoices):
@@ -75,6 +78,17 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def retry_refusal(self) -> str:
+        """Why ended work can't be tried again as it was ordered; empty where it can."""
+        try:
+            registry.check_retry(self.kind, self.payload)
+        except DomainError as error:
+            return error.message
+        except (LookupError, ObjectDoesNotExist):
+            return "What this job was about is no longer there."
+        return ""
 
     @property
     def is_terminal(self) -> bool:
