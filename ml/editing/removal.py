@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +83,7 @@ def remove(
     )
     report(0.2)
 
-    def surroundings() -> tuple[Neighbourhood, Mask, Cells]:
+    def surroundings() -> Surroundings:
         read = read_neighbourhood(
             volume_hu,
             grid,
@@ -94,25 +94,26 @@ def remove(
         )
         inside = lesion_mask[read.box]
         around = replace(read, liver=read.liver | inside)
-        return around, inside, Cells.of(around, inside)
+        cells = Cells.of(around, inside)
+        reference = reference_hu(cells.hu, cells.liver, cells.frame.depth, level_hu)
+        elsewhere = LiverAround.of(volume_hu, grid, cells.frame, around.box, liver_mask=liver_mask, reference=reference)
+        return Surroundings(around, inside, cells, reference, vessels_from_elsewhere(cells.frame, elsewhere, seed=seed))
 
-    difference, (around, inside, cells) = both(
+    difference, found = both(
         lambda: decode_removal(generator, view.signature(generator, level_hu=level_hu, seed=seed)), surroundings
     )
+    around, inside, cells, reference = found.around, found.inside, found.cells, found.reference_hu
     frame = cells.frame
     decoded = difference_in(frame, difference, generator.net, zoom=zoom, centre=around.local_index(centre))
     report(0.6)
-    reference = reference_hu(cells.hu, cells.liver, frame.depth, level_hu)
-    covariance = profile_covariance(generator.bank.profiles_hu)
-    elsewhere = LiverAround.of(volume_hu, grid, frame, around.box, liver_mask=liver_mask, reference=reference)
     profile, smooth, gain = compose(
         cells,
         decoded,
         reference=reference,
-        covariance=covariance,
+        covariance=profile_covariance(generator.bank.profiles_hu),
         noise_hu=around.noise_hu,
         overlap=around.scanner.overlap / frame.factors[0],
-        elsewhere=vessels_from_elsewhere(frame, elsewhere, seed=seed),
+        elsewhere=found.elsewhere,
         seed=seed,
     )
     part = around.part(frame.near_box)
@@ -167,6 +168,17 @@ class Cells:
         """Plain liver away from the lesion."""
         plain: Mask = self.liver & (self.frame.depth < -4) & (np.abs(deviation) < OUTLIER_HU)
         return plain
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a removal knows without the generator: the crop with the lesion as liver, and vessels from elsewhere."""
+
+    around: Neighbourhood
+    inside: Mask
+    cells: Cells
+    reference_hu: float
+    elsewhere: Volume | None
 
 
 def decode_removal(generator: Generator, code: Codes) -> Volume:
