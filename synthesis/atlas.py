@@ -68,7 +68,7 @@ def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
         for number, scan in enumerate(scans):
             context.progress(0.9 * number / len(scans), f"scan {number + 1} of {len(scans)}")
             samples.append(sample(case_of(scan), generator, lesions=LESIONS_PER_SCAN, seed=atlas.seed + number))
-        context.progress(0.92, "encoding")
+        context.progress(0.92, f"encoding {sum(len(part.places) for part in samples)} patches")
         made = assemble(samples, generator)
     except MlError as error:
         raise DomainError(str(error)) from error
