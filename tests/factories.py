@@ -1,10 +1,12 @@
 """Rows for tests, made by the services that the product uses wherever there is one."""
 
 import itertools
+import uuid
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.models import Dataset, Origin
 from ctplatform.datasets.registration import register_scan
+from synthesis.models import Generator
 from tests.phantoms import small_ct, small_grid
 
 _numbers = itertools.count(1)
@@ -33,3 +35,10 @@ def make_scan(dataset=None, *, grid=None, volume=None, **fields):
     fields.setdefault("created_by", dataset.owner)
     volume = small_ct(grid, seed=number) if volume is None else volume
     return register_scan(dataset=dataset, grid=grid, volume=volume, **fields)
+
+
+def make_generator(**fields):
+    """A generator that can be ordered with; its weights are not there."""
+    digest = uuid.uuid4().hex * 2
+    fields.setdefault("registered_by", make_user())
+    return Generator.objects.create(name="Test", digest=digest, storage_prefix=f"generators/{digest}", **fields)

@@ -8,7 +8,7 @@ from ctplatform.accounts.models import Role
 from ctplatform.datasets.models import MaskKind
 from tests.e2e.test_viewer_accessibility import violations
 from tests.e2e.test_viewer_pages import enter
-from tests.factories import make_dataset, make_scan, make_user
+from tests.factories import make_dataset, make_generator, make_scan, make_user
 from tests.phantoms import small_grid
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -23,6 +23,7 @@ def test_scans_are_found_ticked_together_and_kept_when_the_form_is_refused(
     liver = np.ones(grid.size_zyx, dtype=bool)
     for name in ("north 1", "north 2", "south 1"):
         make_scan(dataset, grid=grid, name=name, masks={MaskKind.LIVER: liver})
+    make_generator()
     enter(screen, live_server, owner)
     screen.goto(f"{live_server.url}/synthesis/{path}/")
     boxes, count = screen.locator('[name="scans"]'), screen.locator("[data-choose] [aria-live]")

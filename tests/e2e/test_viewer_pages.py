@@ -12,6 +12,7 @@ from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Scan
 from readerstudy.models import RatingEvent, Session
 from tests.e2e.conftest import until
+from tests.factories import make_generator
 from tests.readerstudy.worlds import REAL_PLACES, Cast, Stages, make_draft, make_world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -32,6 +33,7 @@ def enter(page: Page, live_server, user: User) -> None:
 def test_the_scan_page_shows_the_scan_and_leads_to_its_lesions(screen: Page, live_server, cast: Cast) -> None:
     world = make_world(cast.owner, sources=1, edits_per_source=0)
     scan: Scan = world.sources[0]
+    make_generator()
     enter(screen, live_server, cast.owner)
     screen.goto(f"{live_server.url}/datasets/scans/{scan.pk}/")
     for plane in ("axial", "coronal", "sagittal"):
@@ -50,6 +52,11 @@ def test_the_scan_page_shows_the_scan_and_leads_to_its_lesions(screen: Page, liv
     panel = screen.locator("#synthesis-panel")
     expect(panel.locator('input[data-viewer-point="x"]').first).not_to_have_value("")
     expect(panel.locator('[data-viewer-point="text"]').first).to_contain_text("in the liver")
+    # What the table shows is what a removal would remove.
+    screen.locator("tr[data-lesion-centroid] a").last.click()
+    lesion = scan.lesions.last()
+    assert lesion is not None
+    expect(panel.locator("select[name=lesion]")).to_have_value(str(lesion.pk))
 
 
 def test_a_rater_reads_a_study_to_its_end(

@@ -2,7 +2,6 @@
 
 import json
 import re
-import uuid
 
 import pytest
 from django.core.files.storage import default_storage
@@ -19,16 +18,10 @@ from synthesis.atlas import order_atlas
 from synthesis.forms import BatchForm
 from synthesis.models import Generator, SignatureAtlas, TrainingRun
 from synthesis.training import TRAIN_KIND
-from tests.factories import make_dataset, make_scan, make_user
+from tests.factories import make_dataset, make_generator, make_scan, make_user
 from tests.phantoms import liver_box, small_grid
 
 pytestmark = pytest.mark.django_db
-
-
-def make_generator(user=None, **fields):
-    digest = uuid.uuid4().hex * 2
-    user = user or make_user()
-    return Generator.objects.create(name="G", digest=digest, storage_prefix="x", registered_by=user, **fields)
 
 
 def make_source(dataset):
@@ -215,7 +208,7 @@ def test_names_of_scans_are_for_those_who_see_the_scans(client, cast):
     scans = [make_scan(cast["dataset"], subject="subject-north"), make_scan(other, subject="subject-south")]
     make_scan(make_dataset(cast["stranger"]), subject="subject-north")  # of another patient, by chance
     card = {"data": {"cases": 2, "lesions": 3, "case_names": [scan.subject for scan in scans]}}
-    generator = make_generator(cast["owner"], card=card)
+    generator = make_generator(registered_by=cast["owner"], card=card)
     Generator.objects.update(storage_prefix=f"generators/{generator.digest}")
     save_bytes(f"generators/{generator.digest}/card.json", json.dumps(card).encode())
     job = Job.objects.create(kind=TRAIN_KIND, title="t", owner=cast["owner"])
@@ -248,7 +241,7 @@ def test_names_of_scans_are_for_those_who_see_the_scans(client, cast):
 
 
 def test_names_of_scans_that_lie_elsewhere_are_for_who_brought_the_generator(client, cast):
-    generator = make_generator(cast["member"], card={"data": {"case_names": ["subject-west"]}})
+    generator = make_generator(registered_by=cast["member"], card={"data": {"case_names": ["subject-west"]}})
     for who, seen in (("member", True), ("owner", False)):
         client.force_login(cast[who])
         assert ("subject-west" in client.get(generator.get_absolute_url()).content.decode()) == seen

@@ -1,7 +1,6 @@
 """What may be ordered, by whom, and what stays counted."""
 
 import itertools
-import uuid
 
 import numpy as np
 import pytest
@@ -19,16 +18,10 @@ from synthesis.atlas import order_atlas
 from synthesis.generators import retire
 from synthesis.models import Generator, Operation, Review, SynthesisJob
 from synthesis.placement import PlacementRules
-from tests.factories import make_dataset, make_scan, make_user
+from tests.factories import make_dataset, make_generator, make_scan, make_user
 from tests.phantoms import small_grid
 
 pytestmark = pytest.mark.django_db
-
-
-def make_generator(**fields):
-    fields.setdefault("registered_by", make_user())
-    digest = uuid.uuid4().hex * 2
-    return Generator.objects.create(name="Test", digest=digest, storage_prefix=f"generators/{digest}", **fields)
 
 
 def make_source(dataset=None, *, lesion=True):
