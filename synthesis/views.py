@@ -16,7 +16,7 @@ from synthesis import services
 from synthesis.curves import loss_curves
 from synthesis.filters import SynthesisFilter
 from synthesis.forms import BatchForm, InsertionForm, RemovalForm, TrainingForm
-from synthesis.models import Generator, SynthesisJob, SynthesisJobQuerySet, TrainingRun
+from synthesis.models import SynthesisJob, SynthesisJobQuerySet, TrainingRun
 from synthesis.training import order_training
 from synthesis.waiting import WaitingPageMixin
 
@@ -55,7 +55,6 @@ class PanelView(StaffPageMixin, View):
             "scan": scan,
             "has_liver": scan.masks.filter(kind=MaskKind.LIVER).exists(),
             "has_lesions": scan.lesions.exists(),
-            "has_generator": Generator.objects.usable().exists(),
             "insertion": forms.get("insertion") or InsertionForm(),
             "removal": forms.get("removal") or RemovalForm(scan=scan),
             "refusal": forms.get("refusal"),

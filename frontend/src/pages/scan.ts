@@ -85,7 +85,8 @@ function maskSwitches(viewer: ScanViewer): HTMLElement {
 /** Forms that ask for a lesion take the one that the table shows. */
 function chooseInForms(lesion: string | undefined): void {
   for (const select of document.querySelectorAll<HTMLSelectElement>('select[name="lesion"]')) {
-    if ([...select.options].some(({ value }) => value === lesion)) select.value = lesion ?? select.value;
+    const option = [...select.options].find(({ value }) => value === lesion);
+    if (option) option.selected = true;
   }
 }
 
