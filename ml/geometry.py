@@ -16,6 +16,7 @@ Direction: TypeAlias = tuple[float, float, float, float, float, float, float, fl
 
 IDENTITY: Direction = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 ORTHOGONALITY_TOLERANCE = 1e-3
+GRID_TOLERANCE_MM = 0.05
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Grid:
             raise ValueError(f"A grid needs three positive spacings, not {self.spacing_zyx_mm}.")
         if len(self.direction) != 9 or len(self.origin_lps_mm) != 3:
             raise ValueError("A grid needs three origin and nine direction numbers.")
+        if not np.isfinite(self.origin_lps_mm).all():
+            raise ValueError("The origin of a grid must be three finite numbers.")
         matrix = self.direction_matrix
         if not np.allclose(matrix.T @ matrix, np.eye(3), atol=ORTHOGONALITY_TOLERANCE):
             raise ValueError("The axes of a grid must be orthonormal; resample sheared volumes first.")
@@ -123,6 +126,15 @@ class Grid:
         left, posterior, superior = (float(o) for o in values["origin_lps_mm"])
         a, b, c, d, e, f, g, h, i = (float(v) for v in values["direction"])
         return cls((z, y, x), (sz, sy, sx), (left, posterior, superior), (a, b, c, d, e, f, g, h, i))
+
+
+def same_grid(first: Grid, second: Grid) -> bool:
+    """Whether two grids agree within a twentieth of a millimetre at all corners."""
+    if first.size_zyx != second.size_zyx:
+        return False
+    z, y, x = (n - 1 for n in first.size_zyx)
+    corners = np.array([(0, 0, 0), (z, 0, 0), (0, y, 0), (0, 0, x), (z, y, x)])
+    return bool(np.abs(first.to_world(corners) - second.to_world(corners)).max() <= GRID_TOLERANCE_MM)
 
 
 def sphere_diameter_mm(volume_mm3: float) -> float:

@@ -12,10 +12,9 @@ import SimpleITK as sitk  # noqa: N813 - the name everybody knows
 from numpy.typing import NDArray
 
 from ml.errors import VolumeError
-from ml.geometry import Direction, Grid
+from ml.geometry import Direction, Grid, same_grid
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
-GRID_TOLERANCE_MM = 0.05
 
 
 def read_volume(path: Path | str) -> tuple[NDArray[np.int16], Grid]:
@@ -62,15 +61,6 @@ def write_volume(path: Path | str, array: NDArray[np.generic], grid: Grid) -> No
         sitk.WriteImage(image, str(target), useCompression=True)
     except RuntimeError as error:
         raise VolumeError(f"{target.name} cannot be written.") from error
-
-
-def same_grid(first: Grid, second: Grid) -> bool:
-    """Whether two grids agree within a twentieth of a millimetre at all corners."""
-    if first.size_zyx != second.size_zyx:
-        return False
-    z, y, x = (n - 1 for n in first.size_zyx)
-    corners = np.array([(0, 0, 0), (z, 0, 0), (0, y, 0), (0, 0, x), (z, y, x)])
-    return bool(np.abs(first.to_world(corners) - second.to_world(corners)).max() <= GRID_TOLERANCE_MM)
 
 
 def _read(path: Path | str) -> sitk.Image:

@@ -8,7 +8,8 @@ from django.db import transaction
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets import storage
-from ctplatform.datasets.models import Dataset, MaskKind, Origin, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Dataset, Origin, Scan
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import JobStatus, Queue

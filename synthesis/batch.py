@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ctplatform.datasets import storage
-from ctplatform.datasets.models import MaskKind, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Scan
 from ctplatform.jobs.models import Job
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.editing.spec import LesionSpec

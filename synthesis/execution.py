@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ctplatform.datasets import storage
 from ctplatform.datasets.edited import Edit, store_edited_scan
-from ctplatform.datasets.models import MaskKind
+from ctplatform.datasets.kinds import MaskKind
 from ctplatform.errors import DomainError
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion

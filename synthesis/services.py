@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets import storage
-from ctplatform.datasets.models import Lesion, MaskKind, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Lesion, Scan
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue

@@ -18,7 +18,8 @@ from django.db import transaction
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets import storage
-from ctplatform.datasets.models import MaskKind, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Scan
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue

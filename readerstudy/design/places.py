@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ctplatform.datasets import storage
-from ctplatform.datasets.models import MaskKind, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Scan
 from ml.geometry import Box, Float3, Grid
 
 # Distances need no finer lattice than this; a liver then takes a quarter of a second.

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ValidationError
 
-from ctplatform.errors import ConflictError, DomainError, api_exception_handler
+from ctplatform.api_errors import api_exception_handler
+from ctplatform.errors import ConflictError, DomainError
 from tests.factories import make_user
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from rest_framework.test import APIClient
 
-from ctplatform.datasets.models import Dataset, MaskKind, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Dataset, Scan
 from tests.factories import make_dataset, make_scan, make_user
 from tests.phantoms import ball, liver_box, small_ct, small_grid
 

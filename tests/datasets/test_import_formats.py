@@ -28,7 +28,7 @@ def order():
 
 
 def imported(path, order, **changes):
-    outcome = import_path(path, ImportOrder(**{**vars(order), **changes}))
+    outcome = import_path(path, order, **changes)
     return outcome.save(), outcome.refused
 
 

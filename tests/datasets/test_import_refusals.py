@@ -183,9 +183,8 @@ def test_a_zip_bomb_that_lies_about_its_size(tmp_path, refused):
 
 
 def test_too_many_files(tmp_path, refused, monkeypatch):
-    monkeypatch.setattr("ctplatform.datasets.importing.archive.MAX_FILES", 20)
-    monkeypatch.setattr("ctplatform.datasets.importing.discovery.MAX_FILES", 20)
-    refused(zipped(tmp_path, [(f"{n}.dcm", b"x") for n in range(21)]), "21 files")
+    refused(zipped(tmp_path, [(f"{n}.dcm", b"") for n in range(refusal.MAX_FILES + 1)]), "20001 files")
+    monkeypatch.setattr("ctplatform.datasets.importing.offering.MAX_FILES", 20)
     for number in range(21):
         written(tmp_path, f"{number}.dcm", b"x")
     refused(tmp_path / "in", "more than 20 files")

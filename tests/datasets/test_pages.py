@@ -9,7 +9,8 @@ import pytest
 from django.urls import reverse
 
 from ctplatform.accounts.models import Role
-from ctplatform.datasets.models import Dataset, MadeBy, MaskKind, Origin, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Dataset, MadeBy, Origin, Scan
 from ctplatform.datasets.templatetags.datasets_tags import words
 from tests.factories import make_dataset, make_scan, make_user
 from tests.phantoms import ball, liver_box, small_ct, small_grid

@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 from ctplatform.accounts.models import Role
-from ctplatform.datasets.models import Dataset, Mask, MaskKind, Origin, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Dataset, Mask, Origin, Scan
 from ctplatform.jobs.models import Job
 from tests.factories import make_dataset, make_scan, make_user
 from tests.phantoms import liver_box, small_ct, small_grid

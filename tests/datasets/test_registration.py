@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ctplatform.datasets import storage
 from ctplatform.datasets.edited import Edit, register_edited_scan, store_edited_scan
-from ctplatform.datasets.models import Lesion, MadeBy, Mask, MaskKind, Origin, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Lesion, MadeBy, Mask, Origin, Scan
 from ctplatform.datasets.registration import DuplicateScanError, register_scan, store_scan
 from tests.factories import make_dataset, make_scan
 from tests.phantoms import ball, liver_box, small_ct, small_grid

@@ -8,7 +8,7 @@ import pytest
 
 from ctplatform.datasets import storage
 from ctplatform.datasets.edited import Edit, register_edited_scan
-from ctplatform.datasets.models import MaskKind
+from ctplatform.datasets.kinds import MaskKind
 from tests.factories import make_scan
 from tests.phantoms import liver_box, small_ct, small_grid
 

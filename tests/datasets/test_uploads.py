@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from ctplatform.accounts.models import Role
 from ctplatform.datasets import storage, uploads
-from ctplatform.datasets.models import Dataset, MaskKind, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Dataset, Scan
 from ctplatform.datasets.registration import store_scan
 from ctplatform.datasets.sweeping import sweep
 from ctplatform.errors import DomainError
@@ -271,5 +272,5 @@ def test_what_a_killed_worker_leaves_is_swept(stored_files, tmp_path):
 
 
 def test_fetching_what_is_gone_says_so():
-    with pytest.raises(DomainError, match="Upload them again"), uploads.fetched("00000000-0000-0000-0000-000000000000"):
+    with pytest.raises(DomainError, match="Upload them again"), uploads.offered("00000000-0000-0000-0000-000000000000"):
         pass

@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ctplatform.accounts.models import Role
-from ctplatform.datasets.models import MaskKind
+from ctplatform.datasets.kinds import MaskKind
 from tests.e2e.test_viewer_accessibility import violations
 from tests.e2e.test_viewer_pages import enter
 from tests.factories import make_dataset, make_generator, make_scan, make_user

@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from ctplatform.datasets.models import MaskKind, Origin
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Origin
 from ctplatform.jobs.execution import execute
 from ml.card import DEMO_FOLDER
 from ml.phantom import PhantomConfig, make_phantom

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from ml.errors import VolumeError
-from ml.geometry import Grid
-from ml.volume_io import read_mask, read_volume, same_grid, write_volume
+from ml.geometry import Grid, same_grid
+from ml.volume_io import read_mask, read_volume, write_volume
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])

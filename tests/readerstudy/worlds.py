@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.edited import Edit, register_edited_scan
-from ctplatform.datasets.models import Dataset, MadeBy, MaskKind, Origin
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Dataset, MadeBy, Origin
 from readerstudy.design import services as design
 from readerstudy.locking import services as locking
 from readerstudy.models import Presentation, Session, Study, Template

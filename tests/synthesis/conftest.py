@@ -1,6 +1,7 @@
 import pytest
 
-from ctplatform.datasets.models import MaskKind, Origin
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Origin
 from tests.factories import make_dataset, make_scan, make_user
 
 

@@ -5,7 +5,8 @@ import pytest
 from django.conf import settings
 
 from ctplatform.datasets import storage
-from ctplatform.datasets.models import Lesion, MadeBy, MaskKind, Origin, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Lesion, MadeBy, Origin, Scan
 from ctplatform.errors import DomainError
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import JobStatus

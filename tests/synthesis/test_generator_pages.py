@@ -7,7 +7,8 @@ import pytest
 from django.core.files.storage import default_storage
 
 from ctplatform.accounts.models import Role
-from ctplatform.datasets.models import MaskKind, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Scan
 from ctplatform.datasets.services import delete_scan
 from ctplatform.datasets.storage import save_bytes
 from ctplatform.errors import ConflictError

@@ -7,7 +7,8 @@ import pytest
 from django.utils import timezone
 
 from ctplatform.accounts.models import Role
-from ctplatform.datasets.models import MaskKind, Origin
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Origin
 from ctplatform.datasets.services import delete_dataset, delete_scan
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs

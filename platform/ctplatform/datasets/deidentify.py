@@ -5,14 +5,10 @@ measurement), Retain Patient Characteristics (sex; age, capped) and Retain Devic
 No UID, date, name, number or free text is kept; the report names what was there by keyword, never its value.
 """
 
-import hmac
 import re
 from collections.abc import Iterable
-from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
-from django.conf import settings
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset as DicomDataset
 from pydicom.uid import UID
@@ -162,11 +158,9 @@ def _age_years(header: DicomDataset) -> int | None:
     return min(int(match.group(1)), OLDEST_AGE_KEPT) if match else None
 
 
-def subject_label(dataset_id: UUID, header: DicomDataset) -> str:
-    """The same person gets the same label within a dataset, another one elsewhere; the key stays on the server."""
-    identity = str(header.get("PatientID", "") or "").strip() or str(header.get("StudyInstanceUID", ""))
-    key = f"{settings.SECRET_KEY}:subject:{dataset_id}".encode()
-    return f"subject-{hmac.new(key, identity.encode(), sha256).hexdigest()[:10]}"
+def identity(header: DicomDataset) -> str:
+    """What tells one person from another; only a keyed hash of it is ever stored."""
+    return str(header.get("PatientID", "") or "").strip() or str(header.get("StudyInstanceUID", ""))
 
 
 def removed_keywords(headers: Iterable[DicomDataset]) -> tuple[list[str], int]:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets import storage
+from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.measuring import MAX_LESIONS, SURROUNDINGS_MM, LesionMeasure, measure_lesions, widened
-from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, MaskKind, Origin, Scan
+from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, Origin, Scan
 from ctplatform.datasets.registration import (
     StoredScan,
     discarded_on_error,

@@ -6,8 +6,9 @@ import numpy as np
 from django.db import IntegrityError, transaction
 
 from ctplatform.datasets import storage
+from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.measuring import measure_lesions
-from ctplatform.datasets.models import Lesion, MadeBy, Mask, MaskKind, Scan
+from ctplatform.datasets.models import Lesion, MadeBy, Mask, Scan
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.registry import JobContext, WriteResult
 

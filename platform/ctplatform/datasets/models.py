@@ -7,6 +7,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from ctplatform.accounts.models import User
+from ctplatform.datasets.kinds import MaskKind
 from ml.geometry import Grid
 
 
@@ -120,13 +121,6 @@ class Scan(models.Model):
     @property
     def geometry(self) -> Grid:
         return Grid.from_dict(self.grid)
-
-
-class MaskKind(models.TextChoices):
-    LIVER = "liver", "Liver"
-    LESION = "lesion", "Lesions"
-    VESSEL = "vessel", "Vessels"
-    CHANGED = "changed", "Changed voxels"
 
 
 class MadeBy(models.TextChoices):

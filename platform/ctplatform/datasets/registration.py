@@ -17,8 +17,9 @@ from django.db import IntegrityError, transaction
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets import storage
+from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.measuring import LesionMeasure, measure_lesions, number_lesions
-from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, MaskKind, Origin, Scan
+from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, Origin, Scan
 from ctplatform.datasets.thumbnails import telling_slice, thumbnail_png
 from ctplatform.errors import ConflictError
 from ml.geometry import Grid

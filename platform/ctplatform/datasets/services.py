@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets import storage, uploads
-from ctplatform.datasets.models import Dataset, MaskKind, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Dataset, Scan
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job

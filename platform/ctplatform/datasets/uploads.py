@@ -1,17 +1,21 @@
 """Uploaded files wait in the storage until a worker, perhaps on another machine, has imported them."""
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
+from typing import IO
 
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 
+from ctplatform.datasets.importing.confined.process import Offered, Opened
+from ctplatform.datasets.importing.offering import opener
 from ctplatform.datasets.storage import load_bytes, save_bytes
 from ctplatform.errors import DomainError
 
@@ -67,18 +71,31 @@ def _distinct(places: list[str]) -> list[str]:
 
 
 @contextmanager
-def fetched(upload_id: str) -> Iterator[Path]:
-    """The files in a local folder, for as long as the block runs; scans and masks apart."""
+def offered(upload_id: str) -> Iterator[list[Offered]]:
+    """The uploaded files for the confined reader, for as long as the block runs.
+
+    What a bucket holds is fetched into one file without a name: a killed worker leaves nothing of it behind.
+    """
     if not default_storage.exists(_index_key(upload_id)):
         raise DomainError("The uploaded files are no longer on the server. Upload them again.")
     places: list[str] = json.loads(load_bytes(_index_key(upload_id)))
-    with TemporaryDirectory(prefix="upload-") as scratch:
-        for number, place in enumerate(places):
-            target = Path(scratch) / place
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with default_storage.open(_file_key(upload_id, number), "rb") as source, target.open("wb") as file:
-                shutil.copyfileobj(source, file, 1024 * 1024)
-        yield Path(scratch)
+    keys = {place: _file_key(upload_id, number) for number, place in enumerate(places)}
+    with TemporaryFile() as fetched:
+        yield [_offered(place, key, fetched) for place, key in keys.items()]
+
+
+def _offered(place: str, key: str, fetched: IO[bytes]) -> Offered:
+    as_mask = place.startswith(f"{MASKS}/")
+    size = default_storage.size(key)
+    try:
+        local = Path(default_storage.path(key))
+    except NotImplementedError:
+        start = fetched.seek(0, os.SEEK_END)
+        with default_storage.open(key, "rb") as source:
+            shutil.copyfileobj(source, fetched, 1024 * 1024)
+        fetched.flush()
+        return Offered(place, size, lambda: Opened(fetched.fileno(), start, close=False), given_as_mask=as_mask)
+    return Offered(place, size, opener(local), given_as_mask=as_mask)
 
 
 def remove(upload_id: str) -> None:

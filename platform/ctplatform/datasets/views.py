@@ -11,7 +11,8 @@ from django.views.generic import DetailView, TemplateView, View
 from ctplatform.datasets import services, storage
 from ctplatform.datasets.filters import DatasetFilter, ScanFilter
 from ctplatform.datasets.forms import DatasetForm, MemberForm, ScanForm
-from ctplatform.datasets.models import Dataset, MaskKind, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Dataset, Scan
 from ctplatform.errors import DomainError
 from ctplatform.jobs.models import Job, JobStatus
 from ctplatform.permissions import StaffPageMixin, current_user

@@ -6,7 +6,8 @@ from pathlib import Path
 from django.conf import settings
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets.models import Dataset, Lesion, MaskKind, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Dataset, Lesion, Scan
 from ctplatform.demo.scans import Report
 from synthesis import generators, services
 from synthesis.atlas import order_atlas

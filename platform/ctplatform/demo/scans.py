@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets.models import Dataset, MadeBy, MaskKind, Origin, Scan
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Dataset, MadeBy, Origin, Scan
 from ctplatform.datasets.registration import register_scan
 from ctplatform.demo.phantoms import make_phantoms
 from ml.geometry import Grid

@@ -163,6 +163,10 @@ def immutable_asset(_path: str, url: str) -> bool:
 
 WHITENOISE_IMMUTABLE_FILE_TEST = immutable_asset
 
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "ctplatform.uploading.NamelessFileUploadHandler",
+]
 # Uploads stream to disk above this size; the importer sets its own limits on what is inside.
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -170,6 +174,8 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 5000
 # A folder is uploaded with one path per file beside the files.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 6000
 FILE_UPLOAD_TEMP_DIR = None
+CT_IMPORT_MEMORY_BYTES = env.int("CT_IMPORT_MEMORY_BYTES", default=1024**3)
+CT_IMPORT_SECONDS = env.float("CT_IMPORT_SECONDS", default=60.0)
 CT_UPLOAD_MAX_BYTES = env.int("CT_UPLOAD_MAX_BYTES", default=4 * 1024**3)
 
 REST_FRAMEWORK = {
@@ -185,7 +191,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PAGINATION_CLASS": "ctplatform.pagination.PageNumberPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "ctplatform.errors.api_exception_handler",
+    "EXCEPTION_HANDLER": "ctplatform.api_errors.api_exception_handler",
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

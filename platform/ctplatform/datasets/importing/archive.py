@@ -1,11 +1,13 @@
 """Unpack a zip from a stranger."""
 
-import shutil
+import io
 import stat
 import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
+from typing import BinaryIO
 
+from ctplatform.datasets.importing.confined.wire import Window
+from ctplatform.datasets.importing.found import GivenFile, Room, write_all
 from ctplatform.datasets.importing.refusal import (
     FREE_UNPACKED_BYTES,
     GIB,
@@ -13,21 +15,37 @@ from ctplatform.datasets.importing.refusal import (
     MAX_UNPACKED_BYTES,
     MAX_ZIP_RATIO,
     ImportRefusedError,
+    refused_when_damaged,
 )
 
 BLOCK = 1024 * 1024
+ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+DAMAGED = "The zip file is damaged or incomplete. Make it again and upload it again."
 
 
-def unpack(archive: Path, target: Path) -> None:
-    """Judge the whole table of contents first, then unpack under a limit that does not trust it."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            entries = [entry for entry in opened.infolist() if not entry.is_dir()]
-            limit = _judge(entries, archive.stat().st_size)
-            for entry in entries:
-                limit -= _extract(opened, entry, target, limit)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError) as error:
-        raise ImportRefusedError("The zip file is damaged or incomplete. Make it again and upload it again.") from error
+def is_zip(file: GivenFile) -> bool:
+    return file.start(4) in ZIP_MARKS
+
+
+def unpack(archive: GivenFile, room: Room) -> list[GivenFile]:
+    """Judge the whole table of contents first, then unpack under a limit that does not trust it.
+
+    The entries lie one after another in one file without a name, so no name of theirs leads anywhere.
+    """
+    with refused_when_damaged(DAMAGED), archive.open() as packed, zipfile.ZipFile(packed) as opened:
+        entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+        limit = _judge(entries, archive.size)
+        descriptor = room.file()
+        files, end = [], 0
+        for entry in entries:
+            size = _extract(opened, entry, descriptor, limit - end)
+            files.append(_unpacked(descriptor, PurePosixPath(_plain(entry.filename)), end, size))
+            end += size
+        return files
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/")
 
 
 def _judge(entries: list[zipfile.ZipInfo], archive_bytes: int) -> int:
@@ -35,7 +53,7 @@ def _judge(entries: list[zipfile.ZipInfo], archive_bytes: int) -> int:
     if len(entries) > MAX_FILES:
         raise ImportRefusedError(f"The zip holds {len(entries)} files; {MAX_FILES} are the limit. Split it.")
     for entry in entries:
-        path = PurePosixPath(entry.filename.replace("\\", "/"))
+        path = PurePosixPath(_plain(entry.filename))
         if path.is_absolute() or ".." in path.parts or ":" in entry.filename or "\0" in entry.filename:
             raise ImportRefusedError("The zip holds a path that leads out of its folder, so it was not unpacked.")
         mode = entry.external_attr >> 16
@@ -53,21 +71,19 @@ def _judge(entries: list[zipfile.ZipInfo], archive_bytes: int) -> int:
     return limit
 
 
-def _extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit: int) -> int:
-    place = target / PurePosixPath(entry.filename.replace("\\", "/"))
-    if not place.resolve().is_relative_to(target.resolve()):
-        raise ImportRefusedError("The zip holds a path that leads out of its folder, so it was not unpacked.")
-    place.parent.mkdir(parents=True, exist_ok=True)
+def _extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, descriptor: int, limit: int) -> int:
     written = 0
-    with opened.open(entry) as source, place.open("xb") as file:
+    with opened.open(entry) as source:
         while block := source.read(BLOCK):
             written += len(block)
             if written > limit:
                 raise ImportRefusedError("The zip unpacks to more than its table of contents says.")
-            file.write(block)
+            write_all(descriptor, block)
     return written
 
 
-def copy_into(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+def _unpacked(descriptor: int, path: PurePosixPath, start: int, size: int) -> GivenFile:
+    def open_() -> BinaryIO:
+        return io.BufferedReader(Window(descriptor, start, size, owns=False))
+
+    return GivenFile(path, size, open_)

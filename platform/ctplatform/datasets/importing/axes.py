@@ -24,7 +24,7 @@ def check_orthonormal(axes: npt.NDArray[np.float64]) -> None:
 
 
 def canonical(array: npt.NDArray[T], grid: Grid) -> tuple[npt.NDArray[T], Grid, bool]:
-    """The array and grid in canonical axis order, and whether anything had to be moved."""
+    """A view of the array and its grid in canonical axis order, and whether anything had to be moved."""
     axis_of_world = _matched_axes(grid.direction_matrix)
     signs = [1.0 if grid.direction_matrix[world, axis] >= 0 else -1.0 for world, axis in enumerate(axis_of_world)]
     # index axes are x, y, z in the direction matrix and z, y, x in arrays
@@ -39,7 +39,7 @@ def canonical(array: npt.NDArray[T], grid: Grid) -> tuple[npt.NDArray[T], Grid, 
     for new_axis, old_axis in enumerate(order_zyx):
         corner_zyx[old_axis] = grid.size_zyx[old_axis] - 1 if flips_zyx[new_axis] else 0
     columns = [grid.direction_matrix[:, axis] * sign for axis, sign in zip(axis_of_world, signs, strict=True)]
-    return np.ascontiguousarray(result), _grid(grid, order_zyx, corner_zyx, np.stack(columns, axis=1)), True
+    return result, _grid(grid, order_zyx, corner_zyx, np.stack(columns, axis=1)), True
 
 
 def _matched_axes(direction: npt.NDArray[np.float64]) -> list[int]:

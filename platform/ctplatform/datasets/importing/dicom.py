@@ -4,9 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import pydicom
@@ -17,7 +15,7 @@ from ctplatform.datasets import deidentify
 from ctplatform.datasets.importing.axes import canonical
 from ctplatform.datasets.importing.dicom_geometry import Placed, place_slices
 from ctplatform.datasets.importing.dicom_pixels import read_hu
-from ctplatform.datasets.importing.found import Candidate, ReadScan, Refusal, clean_hu
+from ctplatform.datasets.importing.found import Candidate, GivenFile, ReadScan, Refusal, Room, clean_hu
 from ctplatform.datasets.importing.refusal import ImportRefusedError, check_size, refused_when_damaged
 
 # What is read is checked here, and pydicom's own warnings would quote values into the log.
@@ -25,11 +23,17 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 SEGMENTATION_CLASSES = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
+# The file meta information, where the transfer syntax stands, is a few hundred bytes.
+FILE_META_BYTES = 4096
+BLOCK = 4 * 1024**2
+ITEM = b"\xfe\xff\x00\xe0"
+# A segmentation of 2,000 frames in ten segments has about ten items a frame.
+MAX_ITEMS = 200_000
 
 
 @dataclass(frozen=True)
 class DicomFile:
-    path: Path
+    file: GivenFile
     header: DicomDataset
     sop_class: str
 
@@ -43,6 +47,15 @@ class DicomFile:
             return str(self.header.get(keyword, "") or "")
         except Exception:  # noqa: BLE001 - each value representation fails in its own way
             return ""
+
+    @property
+    def referenced_series(self) -> set[str]:
+        """Nothing when the reference is missing or holds something else than references."""
+        try:
+            named = self.header.get("ReferencedSeriesSequence", None) or []
+            return {str(item.get("SeriesInstanceUID", "")) for item in named}
+        except Exception:  # noqa: BLE001 - each value representation fails in its own way
+            return set()
 
     @property
     def orientation(self) -> tuple[float, ...]:
@@ -61,30 +74,39 @@ class DicomContents:
     segmentations: list[DicomFile]
 
 
-def looks_like_dicom(path: Path) -> bool:
+def looks_like_dicom(file: GivenFile) -> bool:
     """A preamble with its mark, or a bare data set that starts with group 0008."""
-    with path.open("rb") as file:
-        start = file.read(132)
+    start = file.start(132)
     return start[128:132] == b"DICM" or start[:2] == b"\x08\x00"
 
 
-def read_header(path: Path) -> DicomFile:
+def read_header(file: GivenFile) -> DicomFile:
     """Everything but the pixels, and nothing that has to be inflated first: that could be a bomb."""
     with refused_when_damaged("It is damaged: its DICOM header can't be read."):
-        with path.open("rb") as file:
-            meta = pydicom.filereader.read_partial(file, stop_when=lambda tag, _vr, _n: tag.group > 2, force=True)
-        if getattr(meta.file_meta, "TransferSyntaxUID", None) == DeflatedExplicitVRLittleEndian:
+        if str(DeflatedExplicitVRLittleEndian).encode() in file.start(FILE_META_BYTES):
             raise ImportRefusedError("It uses the deflated transfer syntax. Export it uncompressed or as JPEG 2000.")
-        header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        _refuse_many_items(file)
+        with file.open() as opened:
+            header = pydicom.dcmread(opened, stop_before_pixels=True, force=True)
         sop_class = header.get("SOPClassUID", "") or header.file_meta.get("MediaStorageSOPClassUID", "")
-        return DicomFile(path, header, str(sop_class))
+        return DicomFile(file, header, str(sop_class))
 
 
-def read_headers(paths: Iterable[Path]) -> tuple[list[DicomFile], list[Refusal]]:
+def _refuse_many_items(file: GivenFile) -> None:
+    """Each item of a sequence costs its eight bytes and a thousand times that to decode."""
+    count = 0
+    with file.open() as opened:
+        while block := opened.read(BLOCK):
+            count += block.count(ITEM)
+    if count > MAX_ITEMS:
+        raise ImportRefusedError(f"It holds more than {MAX_ITEMS} sequence items, far more than a CT slice or mask.")
+
+
+def read_headers(given: Iterable[GivenFile]) -> tuple[list[DicomFile], list[Refusal]]:
     files, refusals = [], []
-    for number, path in enumerate(paths, start=1):
+    for number, one in enumerate(given, start=1):
         try:
-            file = read_header(path)
+            file = read_header(one)
         except ImportRefusedError as error:
             refusals.append(Refusal(f"DICOM file {number}", error.message))
             continue
@@ -93,9 +115,9 @@ def read_headers(paths: Iterable[Path]) -> tuple[list[DicomFile], list[Refusal]]
     return files, refusals
 
 
-def sort_out(paths: Iterable[Path], dataset_id: UUID) -> DicomContents:
+def sort_out(given: Iterable[GivenFile]) -> DicomContents:
     """CT series as candidates; segmentations apart; everything else refused with its reason, once per series."""
-    files, refusals = read_headers(paths)
+    files, refusals = read_headers(given)
     contents = DicomContents([], refusals, [file for file in files if file.is_segmentation])
     by_series: dict[str, list[DicomFile]] = defaultdict(list)
     for file in files:
@@ -111,7 +133,8 @@ def sort_out(paths: Iterable[Path], dataset_id: UUID) -> DicomContents:
             contents.scans.append(
                 Candidate(
                     label=own_label,
-                    read=partial(read_series, volume, dataset_id),
+                    read=partial(read_series, volume),
+                    files=len(volume),
                     series_uid=volume[0].text("SeriesInstanceUID"),
                     frame_uid=volume[0].text("FrameOfReferenceUID"),
                 )
@@ -166,20 +189,20 @@ def _by_acquisition(stack: list[DicomFile]) -> list[list[DicomFile]]:
     return [stack]
 
 
-def read_series(files: list[DicomFile], dataset_id: UUID) -> ReadScan:
+def read_series(files: list[DicomFile], room: Room) -> ReadScan:
     first = files[0].header
     check_size((len(files), int(first.get("Rows", 0) or 0), int(first.get("Columns", 0) or 0)))
     placed: Placed[DicomFile] = place_slices([(file.header, file) for file in files])
-    volume = np.empty(placed.grid.size_zyx, dtype=np.int16)
+    volume = room.array(placed.grid.size_zyx, np.int16)
     padded = 0
     for index, file in enumerate(placed.files):
-        volume[index], padding = read_hu(file.path)
+        volume[index], padding = read_hu(file.file)
         padded += padding
     volume, grid, moved = canonical(volume, placed.grid)
     report = deidentify.dicom_report(file.header for file in files)
     scan = ReadScan(volume=volume, grid=grid, report=report)
     scan.acquisition = deidentify.acquisition_facts(first)
-    scan.subject = deidentify.subject_label(dataset_id, first)
+    scan.identity = deidentify.identity(first)
     if padded:
         scan.changed(f"{padded} padding voxels were set to -1024 HU")
     if moved:

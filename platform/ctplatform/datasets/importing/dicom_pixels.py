@@ -1,7 +1,6 @@
 """The samples of one DICOM slice in HU."""
 
 import struct
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -9,24 +8,21 @@ import pydicom
 from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1
+from pydicom.uid import UID
 
-from ctplatform.datasets.importing.found import AIR_HU
+from ctplatform.datasets.importing.found import AIR_HU, GivenFile
 from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
 
 # A padding value inside the range of tissue is a mistake of the exporter: such voxels stay as they are.
 DENSEST_PADDING_HU = -900
-# pydicom has no decoder for these without a copyleft library, the reader in ml has one
-DECODED_ELSEWHERE = frozenset({JPEGLossless, JPEGLosslessSV1})
 
 
-def read_hu(path: Path) -> tuple[npt.NDArray[np.int16], int]:
+def read_hu(file: GivenFile) -> tuple[npt.NDArray[np.int16], int]:
     """One slice (rows, columns) in HU, and how many padding samples became air."""
-    with refused_when_damaged("A slice is damaged or incomplete: its pixels can't be decoded."):
-        slice_ = pydicom.dcmread(path, force=True)
+    damaged = "A slice is damaged or incomplete: its pixels can't be decoded."
+    with refused_when_damaged(damaged), file.open() as opened:
+        slice_ = pydicom.dcmread(opened, force=True)
         _check_form(slice_)
-        if slice_.file_meta.TransferSyntaxUID in DECODED_ELSEWHERE:
-            return _read_elsewhere(path, slice_), 0
         stored = slice_.pixel_array
     if stored.shape != (slice_.Rows, slice_.Columns):
         raise ImportRefusedError("A slice's pixels do not have the size that its header claims.")
@@ -43,7 +39,7 @@ def _check_form(slice_: FileDataset) -> None:
     syntax = UID(str(slice_.file_meta.get("TransferSyntaxUID", "")))
     if not syntax.is_compressed:
         return
-    if syntax not in DECODED_ELSEWHERE and not get_decoder(syntax).is_available:
+    if not get_decoder(syntax).is_available:
         raise ImportRefusedError(
             f"Its compression ({syntax.name}) can't be read. Export it uncompressed or as lossless JPEG 2000."
         )
@@ -67,15 +63,6 @@ def _codestream_size(frame: bytes) -> tuple[int, int] | None:
             return rows, columns
         at += 2 + length
     return None
-
-
-def _read_elsewhere(path: Path, slice_: FileDataset) -> npt.NDArray[np.int16]:
-    from ml.volume_io import read_volume
-
-    volume, grid = read_volume(path)
-    if grid.size_zyx != (1, slice_.Rows, slice_.Columns):
-        raise ImportRefusedError("A slice's pixels do not have the size that its header claims.")
-    return volume.reshape(grid.size_zyx[1:])
 
 
 def _to_hu(slice_: FileDataset, stored: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.int16], int]:

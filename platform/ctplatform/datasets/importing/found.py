@@ -1,21 +1,52 @@
-"""What the importer hands on: a scan that has been read and cleaned, ready to be stored."""
+"""What the confined reader makes of files: candidates that may be scans, and scans that have been read and cleaned."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from ctplatform.datasets.importing.refusal import ImportRefusedError
-from ctplatform.datasets.models import MaskKind
-from ctplatform.datasets.registration import MaskVolume
-from ctplatform.datasets.storage import Volume
+from ctplatform.datasets.kinds import MaskKind
 from ml.geometry import Grid
 
 AIR_HU = -1024
 # Water is 0 HU and air -1000: a CT in which nothing is darker than water is not in HU.
 DARKEST_PLAUSIBLE_HU = 0
 LEAST_RANGE_HU = 100
+
+Volume = npt.NDArray[np.int16]
+Labels = npt.NDArray[np.uint8]
+T = TypeVar("T", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class GivenFile:
+    """A file of the upload: its place in the folder, its size, and the way to its bytes."""
+
+    path: PurePosixPath
+    size: int
+    open: Callable[[], BinaryIO] = field(compare=False, repr=False)
+    given_as_mask: bool = False
+
+    def start(self, count: int) -> bytes:
+        with self.open() as file:
+            return file.read(count)
+
+
+class Room(Protocol):
+    """Where large things are put that a file holds: on disk, outside the memory limit."""
+
+    def array(self, size_zyx: tuple[int, ...], dtype: type[T]) -> npt.NDArray[T]:
+        """A zeroed array."""
+        ...
+
+    def file(self) -> int:
+        """The descriptor of an empty file."""
+        ...
 
 
 @dataclass
@@ -25,8 +56,10 @@ class ReadScan:
     report: dict[str, Any]
     name: str = ""
     subject: str = ""
+    # what tells one person from another in the source; never stored, only a keyed hash of it is
+    identity: str = ""
     acquisition: dict[str, Any] = field(default_factory=dict)
-    masks: dict[MaskKind, MaskVolume] = field(default_factory=dict)
+    masks: dict[MaskKind, Labels] = field(default_factory=dict)
 
     def note(self, text: str) -> None:
         self.report.setdefault("notes", []).append(text)
@@ -37,10 +70,11 @@ class ReadScan:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something that may be a scan; label is safe to show and to store."""
+    """Something that may be a scan; label is safe to show and to store. Several files may take longer to read."""
 
     label: str
-    read: Callable[[], ReadScan]
+    read: Callable[[Room], ReadScan]
+    files: int = 1
     series_uid: str = ""
     frame_uid: str = ""
 
@@ -55,14 +89,22 @@ class Refusal:
 
 
 def clean_hu(scan: ReadScan) -> None:
-    """Padding becomes air; values that can't be HU are refused."""
-    low, high = int(scan.volume.min()), int(scan.volume.max())
+    """Padding becomes air; values that can't be HU are refused. Plane by plane: the volume may lie on disk."""
+    low = int(min(plane.min() for plane in scan.volume))
+    high = int(max(plane.max() for plane in scan.volume))
     if low >= DARKEST_PLAUSIBLE_HU or high - low < LEAST_RANGE_HU:
         raise ImportRefusedError(
             f"Its values lie between {low} and {high}, so they are not Hounsfield units. "
             "Export the scan in HU, without normalisation or offset."
         )
     if low < AIR_HU:
-        padded = int(np.count_nonzero(scan.volume < AIR_HU))
-        np.maximum(scan.volume, AIR_HU, out=scan.volume)
+        padded = sum(int(np.count_nonzero(plane < AIR_HU)) for plane in scan.volume)
+        for plane in scan.volume:
+            np.maximum(plane, AIR_HU, out=plane)
         scan.changed(f"{padded} voxels below {AIR_HU} HU (padding, down to {low}) were set to {AIR_HU}")
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

@@ -1,12 +1,11 @@
 """An upload becomes scans: the body of the import job."""
 
-from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
 from ctplatform.datasets import uploads
-from ctplatform.datasets.importing.run import ImportOrder, import_path, result_of
+from ctplatform.datasets.importing.run import ImportOrder, import_files, result_of
 from ctplatform.datasets.models import Dataset
 from ctplatform.jobs.models import Job
 from ctplatform.jobs.registry import JobContext, WriteResult
@@ -16,15 +15,9 @@ def import_upload(payload: dict[str, Any], context: JobContext) -> WriteResult:
     context.progress(0.0, "fetching the uploaded files")
     dataset = Dataset.objects.get(pk=payload["dataset"])
     owner = Job.objects.select_related("owner").get(pk=context.job_id).owner
-    with uploads.fetched(payload["upload"]) as folder:
-        masks = folder / uploads.MASKS
-        order = ImportOrder(
-            dataset=dataset,
-            created_by=owner,
-            subject=payload.get("subject", ""),
-            masks=masks if masks.exists() else None,
-        )
-        outcome = import_path(_single(folder / uploads.SCANS), order, context.progress)
+    order = ImportOrder(dataset=dataset, created_by=owner, subject=payload.get("subject", ""))
+    with uploads.offered(payload["upload"]) as files:
+        outcome = import_files(files, order, context.progress)
 
     def write_result() -> dict[str, Any]:
         saved = outcome.save()
@@ -32,9 +25,3 @@ def import_upload(payload: dict[str, Any], context: JobContext) -> WriteResult:
         return result_of(saved, outcome.refused)
 
     return write_result
-
-
-def _single(folder: Path) -> Path:
-    """One uploaded file is imported as such: it may be a zip, or a scan that is called like a mask."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return files[0] if len(files) == 1 else folder

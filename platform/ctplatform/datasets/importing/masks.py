@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import highdicom
 import numpy as np
 import numpy.typing as npt
+import pydicom
 
 from ctplatform.datasets import vocabulary
 from ctplatform.datasets.importing.axes import canonical
-from ctplatform.datasets.importing.found import ReadScan
+from ctplatform.datasets.importing.found import GivenFile, Labels, ReadScan, Room
+from ctplatform.datasets.importing.headers import Beside
 from ctplatform.datasets.importing.refusal import ImportRefusedError, check_size, refused_when_damaged
 from ctplatform.datasets.importing.volumes import read_labels
-from ctplatform.datasets.models import MaskKind
-from ctplatform.datasets.registration import MaskVolume
-from ml.geometry import Grid
+from ctplatform.datasets.kinds import MaskKind
+from ml.geometry import Grid, same_grid
 
 # The labels of LiTS and of Task 3 of the Medical Segmentation Decathlon
 LITS_LIVER, LITS_LESION = 1, 2
@@ -28,7 +29,7 @@ KIND_WORDS = {
 
 @dataclass(frozen=True)
 class LabelGrid:
-    labels: npt.NDArray[np.uint8]
+    labels: Labels
     grid: Grid
 
 
@@ -37,7 +38,7 @@ class MaskSource:
     """Where masks may come from; label is safe to show and to store."""
 
     label: str
-    read: Callable[[], dict[MaskKind, LabelGrid]]
+    read: Callable[[Room], dict[MaskKind, LabelGrid]]
 
 
 def kind_of(text: str) -> MaskKind | None:
@@ -46,47 +47,61 @@ def kind_of(text: str) -> MaskKind | None:
     return kinds[0] if kinds else None
 
 
-def read_mask_file(path: Path, *, kind: MaskKind | None) -> dict[MaskKind, LabelGrid]:
+def read_mask_file(file: GivenFile, beside: Beside, room: Room, *, kind: MaskKind | None) -> dict[MaskKind, LabelGrid]:
     """A file named after one kind holds that kind; any other follows LiTS (1 liver, 2 lesion)."""
-    labels, grid = read_labels(path)
-    if kind is not None and not (kind == MaskKind.LIVER and labels.max() > 1):
+    labels, grid = read_labels(file, beside, room)
+    highest = int(max(plane.max() for plane in labels))
+    if kind is not None and not (kind == MaskKind.LIVER and highest > 1):
         return {kind: LabelGrid(labels, grid)}
-    if labels.max() > LITS_LESION:
+    if highest > LITS_LESION:
         raise ImportRefusedError(
-            f"Its labels go up to {labels.max()}; expected are 1 for liver and 2 for lesion, "
+            f"Its labels go up to {highest}; expected are 1 for liver and 2 for lesion, "
             "or a file named after what it holds (liver, lesions, vessels)."
         )
-    liver = (labels >= LITS_LIVER).astype(np.uint8)
-    masks = {MaskKind.LIVER: LabelGrid(liver, grid)}
-    if (labels == LITS_LESION).any():
-        masks[MaskKind.LESION] = LabelGrid((labels == LITS_LESION).astype(np.uint8), grid)
+    masks = {MaskKind.LIVER: LabelGrid(_where(labels, room, lambda plane: plane >= LITS_LIVER), grid)}
+    if highest == LITS_LESION:
+        masks[MaskKind.LESION] = LabelGrid(_where(labels, room, lambda plane: plane == LITS_LESION), grid)
     return masks
 
 
-def read_dicom_seg(path: Path) -> dict[MaskKind, LabelGrid]:
-    import highdicom
-
-    with refused_when_damaged("This DICOM segmentation is damaged or of a form that can't be read."):
-        segmentation = highdicom.seg.segread(path)
-        frames = int(segmentation.get("NumberOfFrames", 1) or 1)
-        check_size((max(frames, 3), int(segmentation.Rows), int(segmentation.Columns)))
-        chosen = _chosen_segments(segmentation)
-        volume = segmentation.get_volume(segment_numbers=sorted(chosen), allow_missing_positions=True)
-    grid = _grid_of(volume)
-    masks: dict[MaskKind, npt.NDArray[np.bool_]] = {}
-    for position, number in enumerate(sorted(chosen)):
-        segment = np.asarray(volume.array[..., position]) > 0
-        masks[chosen[number]] = masks[chosen[number]] | segment if chosen[number] in masks else segment
-    result = {}
-    for kind, mask in masks.items():
-        labels, canonical_grid, _ = canonical(mask.astype(np.uint8), grid)
-        result[kind] = LabelGrid(labels, canonical_grid)
+def _where(labels: Labels, room: Room, holds: Callable[[Labels], npt.NDArray[np.bool_]]) -> Labels:
+    result = room.array(labels.shape, np.uint8)
+    for z, plane in enumerate(labels):
+        result[z] = holds(plane)
     return result
+
+
+def read_dicom_seg(file: GivenFile, room: Room) -> dict[MaskKind, LabelGrid]:
+    masks: dict[MaskKind, LabelGrid] = {}
+    damaged = "This DICOM segmentation is damaged or of a form that can't be read."
+    with refused_when_damaged(damaged), file.open() as opened:
+        segmentation = highdicom.seg.Segmentation.from_dataset(pydicom.dcmread(opened, force=True), copy=False)
+        _check_extent(segmentation)
+        for number, kind in _chosen_segments(segmentation).items():
+            # one segment at a time: a dense array of all of them can be many times the file
+            volume = segmentation.get_volume(segment_numbers=[number], allow_missing_positions=True)
+            labels, grid, _ = canonical(np.asarray(volume.array[..., 0]), _grid_of(volume))
+            mask = masks.get(kind) or LabelGrid(room.array(labels.shape, np.uint8), grid)
+            for z, plane in enumerate(labels):
+                mask.labels[z] |= plane > 0
+            masks[kind] = mask
+    return masks
+
+
+def _check_extent(segmentation: Any) -> None:
+    """Frames far apart would be filled up with empty ones between them."""
+    frames = int(segmentation.get("NumberOfFrames", 1) or 1)
+    check_size((max(frames, 3), int(segmentation.Rows), int(segmentation.Columns)))
+    geometry = segmentation.get_volume_geometry(allow_missing_positions=True)
+    if geometry is None:
+        raise ImportRefusedError("The frames of this DICOM segmentation form no regular volume.")
+    slices, rows, columns = geometry.spatial_shape
+    check_size((max(slices, 3), rows, columns))
 
 
 def _chosen_segments(segmentation: Any) -> dict[int, MaskKind]:
     chosen = {}
-    for number in segmentation.segment_numbers:
+    for number in sorted(segmentation.segment_numbers):
         described = segmentation.get_segment_description(number)
         kind = kind_of(f"{described.segmented_property_type.meaning} {described.segment_label}")
         if kind is not None:
@@ -109,34 +124,25 @@ def _grid_of(volume: Any) -> Grid:
     )
 
 
-def add_masks(scan: ReadScan, sources: Iterable[MaskSource]) -> None:
+def add_masks(scan: ReadScan, sources: Iterable[MaskSource], room: Room) -> None:
     """Put what can be read onto the scan; a mask that does not fit is told in the report and leaves the scan alone."""
     for source in sources:
         try:
-            for kind, found in source.read().items():
-                mask, how = on_grid(found, scan)
-                scan.masks[kind] = _as_mask(kind, mask)
+            for kind, found in source.read(room).items():
+                scan.masks[kind], how = on_grid(found, scan, room)
                 scan.report.setdefault("masks", []).append({"kind": str(kind), "from": source.label, "grid": how})
         except ImportRefusedError as error:
             scan.note(f"the mask {source.label} was not used: {error.message}")
 
 
-def _as_mask(kind: MaskKind, labels: npt.NDArray[np.uint8]) -> MaskVolume:
-    """Lesions that carry their own numbers keep them; all other masks are yes or no."""
-    numbered = kind == MaskKind.LESION and labels.max() > 1
-    return labels if numbered else labels > 0
-
-
-def on_grid(found: LabelGrid, scan: ReadScan) -> tuple[npt.NDArray[np.uint8], str]:
+def on_grid(found: LabelGrid, scan: ReadScan, room: Room) -> tuple[Labels, str]:
     """The labels on the scan's grid, and how they came there."""
-    from ml.volume_io import same_grid
-
     if same_grid(found.grid, scan.grid):
         return found.labels, "same"
     if found.grid.size_zyx == scan.grid.size_zyx and _only_scale_differs(found.grid, scan.grid):
         return found.labels, "same voxels; the mask's own spacing or origin was ignored"
-    labels = nearest_labels(found, scan.grid)
-    if not labels.any():
+    labels = nearest_labels(found, scan.grid, room)
+    if not any(plane.any() for plane in labels):
         raise ImportRefusedError("It does not overlap the scan.")
     return labels, "resampled by nearest neighbour"
 
@@ -147,9 +153,9 @@ def _only_scale_differs(first: Grid, second: Grid) -> bool:
     return lost and bool(np.allclose(first.direction, second.direction, atol=1e-3))
 
 
-def nearest_labels(found: LabelGrid, grid: Grid) -> npt.NDArray[np.uint8]:
+def nearest_labels(found: LabelGrid, grid: Grid, room: Room) -> Labels:
     """Slice by slice, so that memory stays at one slice of coordinates."""
-    result = np.zeros(grid.size_zyx, dtype=np.uint8)
+    result = room.array(grid.size_zyx, np.uint8)
     rows, columns = np.indices(grid.size_zyx[1:])
     size = np.array(found.grid.size_zyx)
     for z in range(grid.size_zyx[0]):

@@ -6,12 +6,12 @@ and labelsTr/liver_7.nii.gz. Everything else: ct.nii.gz beside liver.nii.gz, cas
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from ctplatform.datasets import vocabulary
 from ctplatform.datasets.importing.masks import kind_of
 from ctplatform.datasets.importing.volumes import stem
-from ctplatform.datasets.models import MaskKind
+from ctplatform.datasets.kinds import MaskKind
 
 SCAN_FOLDERS = frozenset({"imagestr", "imagests", "images", "volumes", "ct"})
 MASK_FOLDERS = frozenset({"labelstr", "labelsts", "labels", "masks", "segmentations"})
@@ -25,18 +25,18 @@ SILENT_WORDS = MASK_WORDS | ORGAN_WORDS | SCAN_WORDS
 
 @dataclass
 class Pairs:
-    masks_of: dict[Path, list[Path]] = field(default_factory=dict)
-    unmatched_masks: list[Path] = field(default_factory=list)
+    masks_of: dict[PurePosixPath, list[PurePosixPath]] = field(default_factory=dict)
+    unmatched_masks: list[PurePosixPath] = field(default_factory=list)
 
 
-def pair(volumes: list[Path], given_masks: list[Path]) -> Pairs:
+def pair(volumes: list[PurePosixPath], given_masks: list[PurePosixPath]) -> Pairs:
     """given_masks were named as masks by the person, so with a single scan they belong to it whatever their names."""
     scan_like = [path for path in volumes if not is_mask(path)]
     scan_names = {(path.parent, key(path)) for path in scan_like if _lower_words(path) & SCAN_WORDS}
     scans = [path for path in scan_like if not _shadowed(path, scan_names)]
     beside = [path for path in volumes if path not in scans]
     pairs = Pairs()
-    by_key: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    by_key: dict[tuple[str, ...], list[PurePosixPath]] = defaultdict(list)
     for mask in beside + given_masks:
         by_key[key(mask)].append(mask)
     for scan in scans:
@@ -48,7 +48,7 @@ def pair(volumes: list[Path], given_masks: list[Path]) -> Pairs:
     return pairs
 
 
-def is_mask(path: Path) -> bool:
+def is_mask(path: PurePosixPath) -> bool:
     folder = path.parent.name.lower()
     if folder in MASK_FOLDERS:
         return True
@@ -58,23 +58,25 @@ def is_mask(path: Path) -> bool:
     return bool(set(words) & MASK_WORDS) or (bool(words) and words[-1] in ORGAN_WORDS)
 
 
-def _shadowed(path: Path, scan_names: set[tuple[Path, tuple[str, ...]]]) -> bool:
+def _shadowed(path: PurePosixPath, scan_names: set[tuple[PurePosixPath, tuple[str, ...]]]) -> bool:
     """liver_7 alone is a scan of the Decathlon, beside ct_7 it is a mask."""
     words = _lower_words(path)
     return bool(words & ORGAN_WORDS) and not words & SCAN_WORDS and (path.parent, key(path)) in scan_names
 
 
-def _lower_words(path: Path) -> set[str]:
+def _lower_words(path: PurePosixPath) -> set[str]:
     return {word.lower() for word in vocabulary.words(stem(path))}
 
 
-def key(path: Path) -> tuple[str, ...]:
+def key(path: PurePosixPath) -> tuple[str, ...]:
     """What is left of a name without the words that only say what the file is."""
     words = (word.lower() for word in vocabulary.words(stem(path)))
     return tuple(word for word in words if word not in SILENT_WORDS)
 
 
-def _masks_of(scan: Path, by_key: dict[tuple[str, ...], list[Path]], given: set[Path]) -> list[Path]:
+def _masks_of(
+    scan: PurePosixPath, by_key: dict[tuple[str, ...], list[PurePosixPath]], given: set[PurePosixPath]
+) -> list[PurePosixPath]:
     fitting = by_key.get(key(scan), [])
     named = bool(key(scan))
     chosen = [
@@ -85,6 +87,6 @@ def _masks_of(scan: Path, by_key: dict[tuple[str, ...], list[Path]], given: set[
     return sorted(chosen)
 
 
-def mask_kind(path: Path) -> MaskKind | None:
+def mask_kind(path: PurePosixPath) -> MaskKind | None:
     """In labelsTr/liver_7 the name is that of the scan and does not say what is labelled."""
     return None if path.parent.name.lower() in MASK_FOLDERS else kind_of(stem(path))

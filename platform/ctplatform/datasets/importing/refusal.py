@@ -5,8 +5,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from celery.exceptions import SoftTimeLimitExceeded
-
 from ctplatform.errors import DomainError
 
 logger = logging.getLogger(__name__)
@@ -42,7 +40,7 @@ def refused_when_damaged(message: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (DomainError, SoftTimeLimitExceeded, MemoryError):
+    except (DomainError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001
         logger.warning("a file can't be read", extra={"failure": type(error).__name__})

@@ -1,20 +1,26 @@
 """Import a file, a zip or a folder: every scan on its own, so that one bad file spoils nothing."""
 
-import tempfile
-import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from ctplatform.accounts.models import User
-from ctplatform.datasets.importing.archive import unpack
-from ctplatform.datasets.importing.discovery import discover
-from ctplatform.datasets.importing.found import Candidate, ReadScan, Refusal
-from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
+from ctplatform.datasets.importing.confined.process import Limits, Offered, Reader, ReaderStoppedError
+from ctplatform.datasets.importing.found import ReadScan, Refusal
+from ctplatform.datasets.importing.offering import files_of
+from ctplatform.datasets.importing.refusal import ImportRefusedError
+from ctplatform.datasets.importing.subjects import subject_label
+from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, MadeBy, Origin, Scan
-from ctplatform.datasets.registration import DuplicateScanError, StoredScan, store_scan
-from ctplatform.datasets.storage import OnProgress
+from ctplatform.datasets.registration import DuplicateScanError, MaskVolume, StoredScan, store_scan
+from ctplatform.datasets.storage import Labels, OnProgress
 from ctplatform.errors import DomainError
+
+# Each file that stops the reader costs a new one; whoever sends more than this sends no scans.
+MOST_READERS = 4
 
 
 def _silent(_fraction: float, _message: str) -> None:
@@ -49,30 +55,67 @@ class ImportOrder:
     dataset: Dataset
     created_by: User
     subject: str = ""
-    masks: Path | None = None
     origin: Origin = Origin.ACQUIRED
 
 
-def import_path(path: Path, order: ImportOrder, on_progress: OnProgress = _silent) -> ImportOutcome:
-    """Store every scan that is found (rows are written by save()); raises when there is none."""
-    with tempfile.TemporaryDirectory(prefix="import-") as folder:
-        source = path
-        if path.is_file() and zipfile.is_zipfile(path):
-            on_progress(0.0, "unpacking")
-            source = Path(folder)
-            unpack(path, source)
-        on_progress(0.02, "looking for scans")
-        found = discover(source, dataset_id=order.dataset.pk, masks=order.masks)
-        outcome = ImportOutcome(refused=list(found.refusals))
-        try:
-            for position, candidate in enumerate(found.candidates):
-                _import_one(candidate, order, outcome, _share(on_progress, position, len(found.candidates)))
-        except BaseException:
-            outcome.discard()
-            raise
+def import_path(
+    path: Path, order: ImportOrder, on_progress: OnProgress = _silent, *, masks: Path | None = None
+) -> ImportOutcome:
+    """Store every scan below a path (rows are written by save()); masks may lie elsewhere, or among the scans."""
+    given = [] if masks is None else files_of(masks, as_mask=True)
+    masks_among = set() if masks is None else {file.place for file in given}
+    scans = [file for file in files_of(path) if file.place not in masks_among]
+    return import_files([*scans, *given], order, on_progress)
+
+
+def import_files(offered: Sequence[Offered], order: ImportOrder, on_progress: OnProgress = _silent) -> ImportOutcome:
+    """Store every scan that is found; raises when there is none."""
+    on_progress(0.0, "looking for scans")
+    outcome = ImportOutcome()
+    try:
+        for position, count, label, result in _read_all(offered, outcome):
+            share = _share(on_progress, position, count)
+            share(0.0, "read")
+            if isinstance(result, ReadScan):
+                _import_one(label, result, order, outcome, share)
+            else:
+                outcome.refused.append(Refusal(label, result.message))
+    except BaseException:
+        outcome.discard()
+        raise
     if not outcome.stored:
         raise DomainError(_nothing(outcome), code="nothing_imported", details=outcome.reasons())
     return outcome
+
+
+def _read_all(
+    offered: Sequence[Offered], outcome: ImportOutcome
+) -> Iterator[tuple[int, int, str, ReadScan | ImportRefusedError]]:
+    """Every candidate's position, their number, its label, and the scan or why there is none.
+
+    A reader that a file has stopped is followed by another one, which goes on behind that file.
+    """
+    limits = Limits(settings.CT_IMPORT_MEMORY_BYTES, settings.CT_IMPORT_SECONDS)
+    position = 0
+    for number in range(MOST_READERS):
+        with Reader(offered, limits) as reader:
+            candidates, refusals = reader.discover()
+            if number == 0:
+                outcome.refused += refusals
+            stopped = False
+            while position < len(candidates) and not stopped:
+                candidate = candidates[position]
+                try:
+                    result: ReadScan | ImportRefusedError = reader.read(position, candidate)
+                except ImportRefusedError as error:
+                    result, stopped = error, isinstance(error, ReaderStoppedError)
+                yield position, len(candidates), candidate.label, result
+                position += 1
+            if position == len(candidates):
+                return
+    rest = ImportRefusedError(f"It was not read: {MOST_READERS} other files stopped the reader. Import it on its own.")
+    for left in range(position, len(candidates)):
+        yield left, len(candidates), candidates[left].label, rest
 
 
 def _nothing(outcome: ImportOutcome) -> str:
@@ -90,29 +133,25 @@ def _share(on_progress: OnProgress, position: int, count: int) -> OnProgress:
     return report
 
 
-def _import_one(candidate: Candidate, order: ImportOrder, outcome: ImportOutcome, on_progress: OnProgress) -> None:
-    on_progress(0.0, "reading")
+def _import_one(
+    label: str, scan: ReadScan, order: ImportOrder, outcome: ImportOutcome, on_progress: OnProgress
+) -> None:
     try:
-        outcome.stored.append(_store(_read(candidate), order, outcome, on_progress))
+        outcome.stored.append(_store(scan, order, outcome, on_progress))
     except (ImportRefusedError, DuplicateScanError) as error:
-        outcome.refused.append(Refusal(candidate.label, error.message))
-
-
-def _read(candidate: Candidate) -> ReadScan:
-    with refused_when_damaged("It is damaged or of a form that can't be read."):
-        return candidate.read()
+        outcome.refused.append(Refusal(label, error.message))
 
 
 def _store(scan: ReadScan, order: ImportOrder, outcome: ImportOutcome, on_progress: OnProgress) -> StoredScan:
     stored = store_scan(
         dataset=order.dataset,
         name=scan.name,
-        subject=order.subject or scan.subject,
+        subject=order.subject or scan.subject or subject_label(order.dataset.pk, scan.identity),
         origin=order.origin,
         volume=scan.volume,
         grid=scan.grid,
         created_by=order.created_by,
-        masks=scan.masks,
+        masks={kind: _as_mask(kind, labels) for kind, labels in scan.masks.items()},
         masks_made_by=MadeBy.IMPORTED,
         acquisition=scan.acquisition,
         import_report=scan.report,
@@ -123,6 +162,12 @@ def _store(scan: ReadScan, order: ImportOrder, outcome: ImportOutcome, on_progre
         stored.discard()
         raise DuplicateScanError(twin.scan)
     return stored
+
+
+def _as_mask(kind: MaskKind, labels: Labels) -> MaskVolume:
+    """Lesions that carry their own numbers keep them; all other masks are yes or no."""
+    numbered = kind == MaskKind.LESION and labels.max() > 1
+    return labels if numbered else labels > 0
 
 
 def result_of(saved: list[Scan], refused: list[Refusal]) -> dict[str, Any]:

@@ -29,9 +29,9 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no {path}.")
         owner = self._owner(options["owner"])
         dataset, is_new = self._dataset(owner, options)
-        order = ImportOrder(dataset=dataset, created_by=owner, subject=options["subject"], masks=options["masks"])
+        order = ImportOrder(dataset=dataset, created_by=owner, subject=options["subject"])
         try:
-            outcome = import_path(options["path"], order, self._progress)
+            outcome = import_path(options["path"], order, self._progress, masks=options["masks"])
             saved = outcome.save()
         except DomainError as error:
             if is_new:

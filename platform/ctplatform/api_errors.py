@@ -1,0 +1,20 @@
+"""The one place that turns errors into HTTP answers of the API."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from rest_framework import status
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from ctplatform.errors import DomainError
+
+
+def api_exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
+    if isinstance(exception, DomainError):
+        body = {"detail": exception.message, "code": exception.code, "details": exception.details}
+        return Response(body, status=exception.http_status_code)
+    if isinstance(exception, DjangoValidationError):
+        body = {"detail": " ".join(exception.messages), "code": "invalid", "details": exception.messages}
+        return Response(body, status=status.HTTP_400_BAD_REQUEST)
+    return exception_handler(exception, context)

@@ -1,0 +1,165 @@
+"""The confined reader: a process that looks at strangers' files, and has nothing else that it could touch.
+
+Started by ``process.Reader``. Everything is imported before the limits are set, for afterwards no file can be opened.
+"""
+
+import codecs
+import importlib
+import io
+import mmap
+import os
+import socket
+import sys
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from highdicom._standard_utils import get_iod_module_map, get_module_attribute_map, get_sop_class_iod_map
+from pydicom.charset import python_encoding
+
+from ctplatform.datasets.importing.confined.limits import confine
+from ctplatform.datasets.importing.confined.wire import Line, Window
+from ctplatform.datasets.importing.discovery import Found, discover
+from ctplatform.datasets.importing.found import GivenFile, ReadScan, write_all
+from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
+from ctplatform.errors import DomainError
+
+T = TypeVar("T", bound=np.generic)
+DAMAGED = "It is damaged or of a form that can't be read."
+# Libraries import these only when the first file needs them.
+LATER = (
+    "bz2",
+    "encodings.cp437",  # names in zips
+    "encodings.latin_1",
+    "gdcm",
+    "jpeg_ls",
+    "lzma",
+    "numpy.ma",
+    "openjpeg",
+    "pydicom.overlays",
+    "pydicom.pixels.decoders",
+    "pydicom.pixels.utils",
+    "PIL.Jpeg2KImagePlugin",
+    "PIL.JpegImagePlugin",
+)
+
+
+class Broker:
+    """The only way to bytes: files by their number, and files for what they hold."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def given(self, files: list[dict[str, Any]]) -> list[GivenFile]:
+        return [self._given(number, **file) for number, file in enumerate(files)]
+
+    def _given(self, number: int, path: str, size: int, *, mask: bool) -> GivenFile:
+        def open_() -> BinaryIO:
+            granted = self._ask("file", number=number)
+            window = Window(self._line.receive_descriptor(), granted["start"], size, owns=True)
+            return io.BufferedReader(window, buffer_size=256 * 1024)
+
+        return GivenFile(PurePosixPath(path), size, open_, given_as_mask=mask)
+
+    def _ask(self, what: str, **details: Any) -> dict[str, Any]:
+        self._line.send({"ask": what, **details})
+        granted = self._line.receive()
+        if "refused" in granted:
+            raise ImportRefusedError(str(granted["refused"]))
+        return granted
+
+    def file(self) -> int:
+        self._ask("scratch")
+        return self._line.receive_descriptor()
+
+    def array(self, size_zyx: tuple[int, ...], dtype: type[T]) -> npt.NDArray[T]:
+        """Mapped from a scratch file; the mapping outlives the descriptor."""
+        descriptor = self.file()
+        size = int(np.prod(size_zyx, dtype=np.int64)) * np.dtype(dtype).itemsize
+        try:
+            os.ftruncate(descriptor, size)
+            mapped = mmap.mmap(descriptor, size)
+        finally:
+            os.close(descriptor)
+        return np.frombuffer(mapped, dtype).reshape(size_zyx)
+
+    def sent(self, array: npt.NDArray[Any]) -> int:
+        """The number of a tray that the worker keeps and that holds the array, plane after plane."""
+        number = int(self._ask("tray")["number"])
+        descriptor = self._line.receive_descriptor()
+        try:
+            for plane in array:
+                write_all(descriptor, np.ascontiguousarray(plane).tobytes())
+        finally:
+            os.close(descriptor)
+        return number
+
+
+class Reader:
+    def __init__(self, line: Line) -> None:
+        self._broker = Broker(line)
+        self._found = Found()
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A request's answer; whatever goes wrong on the way is a refusal with a reason."""
+        try:
+            with refused_when_damaged(DAMAGED):
+                return self._discover(request) if request["do"] == "discover" else self._read(request["candidate"])
+        except DomainError as error:
+            return {"refused": error.message}
+        except MemoryError:
+            return {"refused": "Reading it takes more memory than is allowed, so it is damaged, hostile or too large."}
+
+    def _discover(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._found = discover(self._broker.given(request["files"]), self._broker)
+        return {
+            "candidates": [
+                {"label": candidate.label, "files": candidate.files} for candidate in self._found.candidates
+            ],
+            "refusals": [asdict(refusal) for refusal in self._found.refusals],
+        }
+
+    def _read(self, candidate: int) -> dict[str, Any]:
+        scan = self._found.candidates[candidate].read(self._broker)
+        return {"scan": self._described(scan)}
+
+    def _described(self, scan: ReadScan) -> dict[str, Any]:
+        return {
+            "grid": scan.grid.to_dict(),
+            "volume": self._broker.sent(scan.volume),
+            "masks": {kind.value: self._broker.sent(labels) for kind, labels in scan.masks.items()},
+            "report": scan.report,
+            "acquisition": scan.acquisition,
+            "name": scan.name,
+            "subject": scan.subject,
+            "identity": scan.identity,
+        }
+
+
+def _load_everything() -> None:
+    for module in LATER:
+        importlib.import_module(module)
+    for encoding in set(python_encoding.values()):
+        codecs.lookup(encoding)
+    for table in (get_module_attribute_map, get_iod_module_map, get_sop_class_iod_map):
+        table()
+
+
+def main() -> None:
+    messages, descriptors, memory_bytes = (int(argument) for argument in sys.argv[1:])
+    line = Line(socket.socket(fileno=messages), socket.socket(fileno=descriptors))
+    _load_everything()
+    line.send({"in_force": confine(memory_bytes=memory_bytes)})
+    reader = Reader(line)
+    while True:
+        try:
+            request = line.receive()
+        except EOFError:
+            return
+        line.send({"answer": reader.answer(request)})
+
+
+if __name__ == "__main__":
+    main()

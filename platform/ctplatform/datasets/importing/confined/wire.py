@@ -1,0 +1,99 @@
+"""What travels between the worker and the confined reader: lines of JSON, and opened files beside them.
+
+The reader opens nothing by name. It asks for a file by its number, or for an empty scratch file, and is handed an open
+descriptor, so that no header, link or device that it meets can lead anywhere.
+"""
+
+import io
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+
+MAX_MESSAGE_BYTES = 64 * 1024**2
+BLOCK = 256 * 1024
+
+
+class Window(io.RawIOBase):
+    """A part of an open file as a file of its own; reading it moves no position that others share."""
+
+    # libraries ask for it
+    name = ""
+
+    def __init__(self, descriptor: int, start: int, size: int, *, owns: bool) -> None:
+        super().__init__()
+        self._descriptor, self._start, self._size, self._owns = descriptor, start, size, owns
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("a position before the start")
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), max(0, self._size - self._at))
+        content = os.pread(self._descriptor, wanted, self._start + self._at)
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
+
+    def close(self) -> None:
+        if self._owns and not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+class Line:
+    """One end of the conversation."""
+
+    def __init__(self, messages: socket.socket, descriptors: socket.socket) -> None:
+        self._messages, self._descriptors = messages, descriptors
+        self._pending = b""
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        self._messages.settimeout(None)
+        self._messages.sendall(json.dumps(message, allow_nan=False).encode() + b"\n")
+
+    def receive(self, *, deadline: float | None = None) -> dict[str, Any]:
+        """The next message. Raises EOFError when the other end is gone, TimeoutError, and ValueError for no message."""
+        while b"\n" not in self._pending:
+            if len(self._pending) > MAX_MESSAGE_BYTES:
+                raise ValueError("the message is too long")
+            self._messages.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
+            block = self._messages.recv(BLOCK)
+            if not block:
+                raise EOFError
+            self._pending += block
+        line, _, self._pending = self._pending.partition(b"\n")
+        message = json.loads(line, parse_constant=_refuse_constant)
+        if not isinstance(message, dict):
+            raise ValueError("the message is no object")  # noqa: TRY004 - one kind of error for every malformed message
+        return message
+
+    def send_descriptor(self, descriptor: int) -> None:
+        socket.send_fds(self._descriptors, [b"."], [descriptor])
+
+    def receive_descriptor(self) -> int:
+        _, descriptors, _, _ = socket.recv_fds(self._descriptors, 1, 1)
+        return descriptors[0]
+
+    def close(self) -> None:
+        self._messages.close()
+        self._descriptors.close()
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,50 @@
+"""Which files of a folder, or of an upload, the confined reader may have.
+
+The one place where a path becomes an open file, whatever its format: regular files only, no links, no devices and
+nothing that could keep a reader waiting.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ctplatform.datasets.importing.confined.process import Offered, Opened
+from ctplatform.datasets.importing.refusal import MAX_FILES, ImportRefusedError
+
+
+def files_of(path: Path, *, as_mask: bool = False) -> list[Offered]:
+    """A file, or everything below a folder; each under its folder's name, which may say what a nameless file is."""
+    role = "masks" if as_mask else "scans"
+    top = path.resolve()
+    folder = top.parent if top.is_file() else top
+    offered: list[Offered] = []
+    for file in _regular(top):
+        if len(offered) == MAX_FILES:
+            raise ImportRefusedError(f"There are more than {MAX_FILES} files. Import them in parts.")
+        told = f"{role}/{folder.name.lstrip('.') or 'folder'}/{file.relative_to(folder)}"
+        offered.append(Offered(told, file.stat().st_size, opener(file), given_as_mask=as_mask, place=file))
+    return offered
+
+
+def _regular(top: Path) -> Iterator[Path]:
+    if top.is_file():
+        yield top
+        return
+    for folder, inner, names in os.walk(top, followlinks=False):
+        inner.sort()
+        for name in sorted(names):
+            if stat.S_ISREG((Path(folder) / name).lstat().st_mode):
+                yield Path(folder) / name
+
+
+def opener(file: Path) -> Callable[[], Opened]:
+    def open_() -> Opened:
+        # what was a file when the folder was looked at may be a link or a pipe by now
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FileNotFoundError(2, "not a plain file")
+        return Opened(descriptor)
+
+    return open_
