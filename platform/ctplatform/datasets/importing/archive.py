@@ -1,12 +1,11 @@
 """Unpack a zip from a stranger."""
 
-import io
 import stat
 import zipfile
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from ctplatform.datasets.importing.confined.wire import Window
+from ctplatform.datasets.importing.confined.wire import Window, WindowReader
 from ctplatform.datasets.importing.found import GivenFile, Room, write_all
 from ctplatform.datasets.importing.refusal import (
     FREE_UNPACKED_BYTES,
@@ -84,6 +83,6 @@ def _extract(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, descriptor: int, l
 
 def _unpacked(descriptor: int, path: PurePosixPath, start: int, size: int) -> GivenFile:
     def open_() -> BinaryIO:
-        return io.BufferedReader(Window(descriptor, start, size, owns=False))
+        return WindowReader(Window(descriptor, start, size, owns=False))
 
     return GivenFile(path, size, open_)

@@ -24,6 +24,7 @@ MIN_SIDE = 16
 MIN_SLICES = 3
 # 512 x 512 x 2300: 1.2 GB as int16
 MAX_VOXELS = 600_000_000
+TOO_MUCH_MEMORY = "Reading it takes more memory than is allowed, so it is damaged, hostile or too large."
 
 
 class ImportRefusedError(DomainError):
@@ -40,8 +41,10 @@ def refused_when_damaged(message: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (DomainError, MemoryError):
+    except DomainError:
         raise
+    except MemoryError:
+        raise ImportRefusedError(TOO_MUCH_MEMORY) from None
     except Exception as error:  # noqa: BLE001
         logger.warning("a file can't be read", extra={"failure": type(error).__name__})
         raise ImportRefusedError(message) from None

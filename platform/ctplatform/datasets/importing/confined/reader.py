@@ -5,7 +5,6 @@ Started by ``process.Reader``. Everything is imported before the limits are set,
 
 import codecs
 import importlib
-import io
 import mmap
 import os
 import socket
@@ -20,7 +19,7 @@ from highdicom._standard_utils import get_iod_module_map, get_module_attribute_m
 from pydicom.charset import python_encoding
 
 from ctplatform.datasets.importing.confined.limits import confine
-from ctplatform.datasets.importing.confined.wire import Line, Window
+from ctplatform.datasets.importing.confined.wire import Line, Window, WindowReader
 from ctplatform.datasets.importing.discovery import Found, discover
 from ctplatform.datasets.importing.found import GivenFile, ReadScan, write_all
 from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
@@ -58,8 +57,7 @@ class Broker:
     def _given(self, number: int, path: str, size: int, *, mask: bool) -> GivenFile:
         def open_() -> BinaryIO:
             granted = self._ask("file", number=number)
-            window = Window(self._line.receive_descriptor(), granted["start"], size, owns=True)
-            return io.BufferedReader(window, buffer_size=256 * 1024)
+            return WindowReader(Window(self._line.receive_descriptor(), granted["start"], size, owns=True))
 
         return GivenFile(PurePosixPath(path), size, open_, given_as_mask=mask)
 
@@ -109,8 +107,6 @@ class Reader:
                 return self._discover(request) if request["do"] == "discover" else self._read(request["candidate"])
         except DomainError as error:
             return {"refused": error.message}
-        except MemoryError:
-            return {"refused": "Reading it takes more memory than is allowed, so it is damaged, hostile or too large."}
 
     def _discover(self, request: dict[str, Any]) -> dict[str, Any]:
         self._found = discover(self._broker.given(request["files"]), self._broker)

@@ -24,7 +24,7 @@ class Window(io.RawIOBase):
 
     def __init__(self, descriptor: int, start: int, size: int, *, owns: bool) -> None:
         super().__init__()
-        self._descriptor, self._start, self._size, self._owns = descriptor, start, size, owns
+        self._descriptor, self._start, self.size, self._owns = descriptor, start, size, owns
         self._at = 0
 
     def readable(self) -> bool:
@@ -37,14 +37,14 @@ class Window(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
         if base + offset < 0:
             raise ValueError("a position before the start")
         self._at = base + offset
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), max(0, self._size - self._at))
+        wanted = min(len(buffer), max(0, self.size - self._at))
         content = os.pread(self._descriptor, wanted, self._start + self._at)
         buffer[: len(content)] = content
         self._at += len(content)
@@ -54,6 +54,18 @@ class Window(io.RawIOBase):
         if self._owns and not self.closed:
             os.close(self._descriptor)
         super().close()
+
+
+class WindowReader(io.BufferedReader):
+    """Takes no memory for bytes that a file claims and does not have."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__(window, buffer_size=BLOCK)
+        self._end = window.size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, self._end - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 class Line:
