@@ -87,9 +87,8 @@ def test_what_research_needs_is_kept(tmp_path):
         "kernel": "B30f",
         "description": "liver portal venous",
         "contrast_phase": "portal venous",
-        "contrast_agent": False,
         "sex": "F",
-        "age_years": 89,
+        "age_years": 90,
     }
 
 
