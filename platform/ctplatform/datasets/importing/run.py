@@ -10,6 +10,7 @@ from ctplatform.accounts.models import User
 from ctplatform.datasets.importing.archive import unpack
 from ctplatform.datasets.importing.discovery import discover
 from ctplatform.datasets.importing.found import Candidate, ReadScan, Refusal
+from ctplatform.datasets.importing.quiet import quiet_libraries
 from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
 from ctplatform.datasets.models import Dataset, MadeBy, Origin, Scan
 from ctplatform.datasets.registration import DuplicateScanError, StoredScan, store_scan
@@ -53,6 +54,7 @@ class ImportOrder:
     origin: Origin = Origin.ACQUIRED
 
 
+@quiet_libraries()
 def import_path(path: Path, order: ImportOrder, on_progress: OnProgress = _silent) -> ImportOutcome:
     """Store every scan that is found (rows are written by save()); raises when there is none."""
     with tempfile.TemporaryDirectory(prefix="import-") as folder:
