@@ -23,6 +23,7 @@ def import_upload(payload: dict[str, Any], context: JobContext) -> WriteResult:
             created_by=owner,
             subject=payload.get("subject", ""),
             masks=masks if masks.exists() else None,
+            text_looked_at=payload.get("text_looked_at", False),
         )
         outcome = import_path(_single(folder / uploads.SCANS), order, context.progress)
 

@@ -12,6 +12,7 @@ from ctplatform.datasets.importing.discovery import discover
 from ctplatform.datasets.importing.found import Candidate, ReadScan, Refusal
 from ctplatform.datasets.importing.quiet import quiet_libraries
 from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
+from ctplatform.datasets.importing.screening import screen
 from ctplatform.datasets.models import Dataset, MadeBy, Origin, Scan
 from ctplatform.datasets.registration import DuplicateScanError, StoredScan, store_scan
 from ctplatform.datasets.storage import OnProgress
@@ -51,6 +52,8 @@ class ImportOrder:
     created_by: User
     subject: str = ""
     masks: Path | None = None
+    # created_by has looked at the pictures: marks that look like text name nobody
+    text_looked_at: bool = False
     origin: Origin = Origin.ACQUIRED
 
 
@@ -95,7 +98,8 @@ def _share(on_progress: OnProgress, position: int, count: int) -> OnProgress:
 def _import_one(candidate: Candidate, order: ImportOrder, outcome: ImportOutcome, on_progress: OnProgress) -> None:
     on_progress(0.0, "reading")
     try:
-        outcome.stored.append(_store(_read(candidate), order, outcome, on_progress))
+        scan = screen(_read(candidate), looked_at_by=order.created_by.username if order.text_looked_at else "")
+        outcome.stored.append(_store(scan, order, outcome, on_progress))
     except (ImportRefusedError, DuplicateScanError) as error:
         outcome.refused.append(Refusal(candidate.label, error.message))
 
