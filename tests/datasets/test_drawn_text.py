@@ -6,6 +6,7 @@ import tarfile
 import numpy as np
 import pydicom
 import pytest
+from django.urls import reverse
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
@@ -14,6 +15,7 @@ from ctplatform.datasets.importing.run import ImportOrder, import_path
 from ctplatform.datasets.importing.screening import slice_axis
 from ctplatform.datasets.models import Scan
 from ctplatform.errors import DomainError
+from ctplatform.jobs.models import Job
 from ml.geometry import Grid
 from ml.volume_io import read_volume
 from tests.datasets.files import write_file, write_series
@@ -210,3 +212,20 @@ def test_a_place_that_no_scanner_has_is_refused_without_its_number(tmp_path, ori
     with pytest.raises(DomainError, match="larger than any scanner") as refused:
         import_path(path, order(make_dataset()))
     assert not {"731", "19570312"} & set(refused.value.message.split())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("by_api", [False, True])
+def test_by_the_web_a_person_confirms_with_a_tick(client, tmp_path, by_api, django_capture_on_commit_callbacks):
+    path = write_file(tmp_path / "case_1.nii.gz", with_name(), GRID)
+    dataset = make_dataset()
+    client.force_login(dataset.owner)
+    address = reverse("datasets-api:dataset-imports" if by_api else "datasets:upload", args=[dataset.pk])
+    for ticked in (False, True):
+        fields = {"text_looked_at": "on" if not by_api else "true"} if ticked else {}
+        with path.open("rb") as file, django_capture_on_commit_callbacks(execute=True):
+            client.post(address, {"files": file, **fields})
+        assert Scan.objects.count() == int(ticked)
+    refused, done = Job.objects.order_by("created_at")
+    assert (refused.status, done.status) == ("failed", "succeeded")
+    assert "confirm that you looked" in refused.error

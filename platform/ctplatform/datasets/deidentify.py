@@ -138,5 +138,5 @@ def dicom_report(headers: Iterable[DicomDataset]) -> dict[str, Any]:
         "removed": removed,
         "removed_private_elements": private,
     }
-    dropped = _facts(headers[0]).dropped
+    dropped = [f"{attribute}: {why}" for attribute, why in _facts(headers[0]).dropped.items()]
     return report | ({"not_kept_as_written": dropped} if dropped else {})

@@ -62,7 +62,9 @@ class Number(Rule):
     """A number within what scanners can do: a date or a hospital number would lie outside."""
 
     def __init__(self, attribute: str, fact: str, lowest: float, highest: float, decimals: int) -> None:
-        rounding = f"rounded to {decimals} decimals" if decimals else "rounded to a whole number"
+        rounding = (
+            f"rounded to {decimals} decimal{'s' if decimals > 1 else ''}" if decimals else "rounded to a whole number"
+        )
         limits = f"{lowest:g} to {highest:g}"
         super().__init__(attribute, Action.KEPT, f"Describes the measurement; only from {limits}, {rounding}.")
         self.fact, self.lowest, self.highest, self.decimals = fact, lowest, highest, decimals
