@@ -17,6 +17,9 @@ from ml.geometry import Direction, Grid
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 GRID_TOLERANCE_MM = 0.05
 
+# ITK writes warnings with the file's name straight to stderr, and a file may be called after a person.
+sitk.ProcessObject.SetGlobalWarningDisplay(False)
+
 
 def read_volume(path: Path | str) -> tuple[NDArray[np.int16], Grid]:
     """Read a CT: int16 HU of shape (z, y, x) and its grid (LPS).

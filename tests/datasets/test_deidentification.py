@@ -141,6 +141,16 @@ def test_texts_in_a_nifti_header_are_dropped_and_listed(tmp_path, stored_files, 
     assert_no_trace(stored_files, ["Mustermann", "Sonnenberg", "19570312"], caplog)
 
 
+def test_no_library_writes_the_name_of_a_file_to_the_process_log(tmp_path, capfd):
+    """Two spacings that disagree are worth a warning to ITK."""
+    path = write_file(tmp_path / "Mustermann_Erika.nii", small_ct(small_grid()), small_grid())
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<f", content, 84, 9.0)
+    path.write_bytes(content)
+    imported(path)
+    assert "mustermann" not in "".join(capfd.readouterr()).lower()
+
+
 def test_key_value_pairs_of_nrrd_are_dropped_and_listed(tmp_path, stored_files, caplog):
     path = write_file(tmp_path / "case_1.nrrd", small_ct(small_grid()), small_grid())
     content = path.read_bytes().replace(b"\nencoding:", b"\nPatientName:=Mustermann\nencoding:", 1)
