@@ -16,6 +16,9 @@ from ml.geometry import Direction, Grid, same_grid
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 
+# ITK writes warnings with the file's name straight to stderr, and a file may be called after a person.
+sitk.ProcessObject.SetGlobalWarningDisplay(False)
+
 
 def read_volume(path: Path | str) -> tuple[NDArray[np.int16], Grid]:
     """Read a CT: int16 HU of shape (z, y, x) and its grid (LPS).

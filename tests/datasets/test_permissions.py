@@ -28,6 +28,7 @@ API_CHANGE = {**API_USE, "member": 403}
 MATRIX = {
     ("datasets:datasets", "GET"): dict.fromkeys(PEOPLE, 200) | {"rater": 404, "nobody": 302},
     ("datasets:create", "GET"): dict.fromkeys(PEOPLE, 200) | {"rater": 404, "nobody": 302},
+    ("datasets:procedure", "GET"): dict.fromkeys(PEOPLE, 200) | {"rater": 404, "nobody": 302},
     ("datasets:dataset", "GET"): USE,
     ("datasets:edit", "GET"): HIDDEN_PAGE,
     ("datasets:edit", "POST"): {**HIDDEN_PAGE, "owner": 302, "administrator": 302},
@@ -85,7 +86,7 @@ def arguments(name, world):
         "datasets-api:mask-slices": [world["mask"].pk, 0],
     }.get(name) or (
         []
-        if name.endswith("-list") or name in {"datasets:datasets", "datasets:create"}
+        if name.endswith("-list") or name in {"datasets:datasets", "datasets:create", "datasets:procedure"}
         else [
             dataset
             if "dataset-" in name or name.split(":")[1] in {"dataset", "edit", "delete", "share", "upload"}

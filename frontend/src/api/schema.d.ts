@@ -628,6 +628,8 @@ export interface components {
             files_paths?: string[];
             masks?: string[];
             subject?: string;
+            /** @description You looked at the slices: marks that look like drawn text name nobody */
+            text_looked_at?: boolean;
         };
         InsertionOrderRequest: {
             /** Format: uuid */

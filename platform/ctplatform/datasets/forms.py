@@ -64,3 +64,9 @@ class UploadForm(forms.Form):
         label="Subject label",
         help_text="For scans of one person. Leave it empty to have one made. Never a name or a hospital number.",
     )
+    text_looked_at = forms.BooleanField(
+        required=False,
+        label="I looked at the slices: marks outside the body name nobody",
+        help_text="Only after an import was refused because of marks that look like drawn text. Your account is noted "
+        "in the scan's report.",
+    )

@@ -128,6 +128,9 @@ class ImportSerializer(serializers.Serializer[Any]):
     )
     masks = serializers.ListField(child=serializers.FileField(), required=False)
     subject = serializers.CharField(required=False, max_length=120)
+    text_looked_at = serializers.BooleanField(
+        required=False, help_text="You looked at the slices: marks that look like drawn text name nobody"
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         files: list[UploadedFile[bytes]] = attrs["files"]
@@ -136,6 +139,7 @@ class ImportSerializer(serializers.Serializer[Any]):
             "paths": attrs.get("files_paths", []),
             "masks": attrs.get("masks", []),
             "subject": attrs.get("subject", ""),
+            "text_looked_at": attrs.get("text_looked_at", False),
         }
 
 

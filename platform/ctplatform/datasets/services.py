@@ -108,6 +108,7 @@ def request_import(
     paths: Sequence[str] = (),
     masks: Sequence["UploadedFile[bytes]"] = (),
     subject: str = "",
+    text_looked_at: bool = False,
 ) -> Job:
     _require_editor(dataset, user)
     upload_id = uploads.stage(files=files, paths=paths, masks=masks)
@@ -117,7 +118,12 @@ def request_import(
             kind=IMPORT_KIND,
             title=f"Import {count} into {dataset.name}",
             owner=user,
-            payload={"upload": upload_id, "dataset": str(dataset.pk), "subject": subject},
+            payload={
+                "upload": upload_id,
+                "dataset": str(dataset.pk),
+                "subject": subject,
+                "text_looked_at": text_looked_at,
+            },
             result_url=reverse("datasets:dataset", args=[dataset.pk]),
         )
     except BaseException:

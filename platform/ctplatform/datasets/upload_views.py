@@ -49,6 +49,7 @@ class UploadView(StaffPageMixin, View):
                 paths=request.POST.getlist("files_paths"),
                 masks=form.cleaned_data["masks"],
                 subject=form.cleaned_data["subject"],
+                text_looked_at=form.cleaned_data["text_looked_at"],
             )
         except DomainError as error:
             form.add_error(None, error.message)

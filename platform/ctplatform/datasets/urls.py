@@ -7,6 +7,7 @@ app_name = "datasets"
 urlpatterns = [
     path("", views.DatasetListView.as_view(), name="datasets"),
     path("new/", views.DatasetFormView.as_view(), name="create"),
+    path("de-identification/", views.ProcedureView.as_view(), name="procedure"),
     path("<uuid:pk>/", views.DatasetView.as_view(), name="dataset"),
     path("<uuid:pk>/edit/", views.DatasetFormView.as_view(), name="edit"),
     path("<uuid:pk>/delete/", views.DeleteDatasetView.as_view(), name="delete"),

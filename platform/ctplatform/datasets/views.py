@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.generic import DetailView, TemplateView, View
 
-from ctplatform.datasets import services, storage
+from ctplatform.datasets import procedure, services, storage
 from ctplatform.datasets.filters import DatasetFilter, ScanFilter
 from ctplatform.datasets.forms import DatasetForm, MemberForm, ScanForm
 from ctplatform.datasets.kinds import MaskKind
@@ -139,6 +139,11 @@ class DeleteDatasetView(_DatasetActionView):
         services.delete_dataset(dataset=dataset, user=current_user(request))
         messages.success(request, f"{dataset.name} was deleted.")
         return redirect("datasets:datasets")
+
+
+class ProcedureView(StaffPageMixin, TemplateView):
+    template_name = "datasets/procedure.html"
+    extra_context = {"procedure": procedure}
 
 
 class ScanView(StaffPageMixin, DetailView[Scan]):

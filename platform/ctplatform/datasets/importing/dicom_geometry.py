@@ -15,6 +15,8 @@ from ml.geometry import Grid
 SPACING_TOLERANCE = 0.01
 SPACING_TOLERANCE_MM = 0.02
 DRIFT_TOLERANCE_MM = 0.5
+# No scanner is that large; a number beyond it is something else, such as a date
+FARTHEST_MM = 10_000
 SAME_PLACE_MM = 1e-3
 
 File = TypeVar("File")
@@ -68,7 +70,7 @@ def _floats(header: DicomDataset, keyword: str, count: int) -> npt.NDArray[np.fl
         numbers = np.array([float(v) for v in value], dtype=np.float64) if value is not None else np.empty(0)
     except (TypeError, ValueError):
         numbers = np.empty(0)
-    if numbers.shape != (count,) or not np.isfinite(numbers).all():
+    if numbers.shape != (count,) or not (np.abs(numbers) <= FARTHEST_MM).all():
         raise ImportRefusedError(f"A slice has no usable {keyword}, so its place in the patient is unknown.")
     return numbers
 

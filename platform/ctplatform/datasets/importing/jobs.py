@@ -15,7 +15,12 @@ def import_upload(payload: dict[str, Any], context: JobContext) -> WriteResult:
     context.progress(0.0, "fetching the uploaded files")
     dataset = Dataset.objects.get(pk=payload["dataset"])
     owner = Job.objects.select_related("owner").get(pk=context.job_id).owner
-    order = ImportOrder(dataset=dataset, created_by=owner, subject=payload.get("subject", ""))
+    order = ImportOrder(
+        dataset=dataset,
+        created_by=owner,
+        subject=payload.get("subject", ""),
+        text_looked_at=payload.get("text_looked_at", False),
+    )
     with uploads.offered(payload["upload"]) as files:
         outcome = import_files(files, order, context.progress)
 

@@ -12,6 +12,7 @@ from ctplatform.datasets.importing.confined.process import Limits, Offered, Read
 from ctplatform.datasets.importing.found import ReadScan, Refusal
 from ctplatform.datasets.importing.offering import files_of
 from ctplatform.datasets.importing.refusal import ImportRefusedError
+from ctplatform.datasets.importing.screening import screen
 from ctplatform.datasets.importing.subjects import subject_label
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, MadeBy, Origin, Scan
@@ -55,6 +56,8 @@ class ImportOrder:
     dataset: Dataset
     created_by: User
     subject: str = ""
+    # created_by has looked at the pictures: marks that look like text name nobody
+    text_looked_at: bool = False
     origin: Origin = Origin.ACQUIRED
 
 
@@ -137,6 +140,7 @@ def _import_one(
     label: str, scan: ReadScan, order: ImportOrder, outcome: ImportOutcome, on_progress: OnProgress
 ) -> None:
     try:
+        screen(scan, looked_at_by=order.created_by.username if order.text_looked_at else "")
         outcome.stored.append(_store(scan, order, outcome, on_progress))
     except (ImportRefusedError, DuplicateScanError) as error:
         outcome.refused.append(Refusal(label, error.message))

@@ -20,6 +20,11 @@ class Command(BaseCommand):
         parser.add_argument("--masks", type=Path, help="A mask file or a folder of masks")
         parser.add_argument("--owner", help="Username of the owner; by default the first administrator")
         parser.add_argument("--subject", default="", help="Label of the person, for all scans of this import")
+        parser.add_argument(
+            "--text-looked-at",
+            action="store_true",
+            help="You looked at the slices: marks that look like drawn text name nobody",
+        )
         parser.add_argument("--source", default="", help="Where the scans come from (for a new dataset)")
         parser.add_argument("--licence", default="", help="Under which licence (for a new dataset)")
 
@@ -29,7 +34,12 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no {path}.")
         owner = self._owner(options["owner"])
         dataset, is_new = self._dataset(owner, options)
-        order = ImportOrder(dataset=dataset, created_by=owner, subject=options["subject"])
+        order = ImportOrder(
+            dataset=dataset,
+            created_by=owner,
+            subject=options["subject"],
+            text_looked_at=options["text_looked_at"],
+        )
         try:
             outcome = import_path(options["path"], order, self._progress, masks=options["masks"])
             saved = outcome.save()
