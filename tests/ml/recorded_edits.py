@@ -1,0 +1,145 @@
+"""Twenty edits of two small scans; run as a program it writes what each has decided and changed.
+
+The scans are made of sums, products and comparisons alone, so that every processor makes the same ones.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
+from ml.generator import Generator
+from ml.geometry import Grid
+
+LIVER_HU, OUTSIDE_HU, VESSEL_HU = 105, -20, 45
+# A blur of noise in the slice; whole numbers have one sum.
+BLUR = np.array([1, 3, 4, 3, 1])
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A liver with vessels and two numbered lesions; arrays are (z, y, x)."""
+
+    grid: Grid
+    hu: NDArray[np.int16]
+    liver: NDArray[np.bool_]
+    lesions: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Insertion:
+    """A lesion to insert into a scan, ``centre_mm`` (z, y, x) from the middle of the scan."""
+
+    scan: int
+    spec: LesionSpec
+    centre_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A lesion of a scan to remove."""
+
+    scan: int
+    lesion: int
+    seed: int
+
+
+EDITS: list[Insertion | Removal] = [
+    Insertion(0, LesionSpec("hypodense", 6, -30, 1), (0, 5, 20)),
+    Insertion(0, LesionSpec("hypodense", 9, -60, 2), (5, -20, 10)),
+    Insertion(0, LesionSpec("hypodense", 14, -40, 3), (-6, 12, 25)),
+    Insertion(0, LesionSpec("hypodense", 22, -45, 4), (0, 0, 15)),
+    Insertion(0, LesionSpec("hypodense", 36, -50, 5), (0, -5, 5)),
+    Insertion(0, LesionSpec("cystic", 10, -80, 6), (4, 15, 0)),
+    Insertion(0, LesionSpec("cystic", 24, -90, 7), (0, -10, 20)),
+    Insertion(0, LesionSpec("ring_enhancing", 16, -35, 8), (-4, 10, -10)),
+    Insertion(1, LesionSpec("hypodense", 5, -25, 9), (8, -15, 10)),
+    Insertion(1, LesionSpec("hypodense", 12, -15, 10), (0, 18, 12)),
+    Insertion(1, LesionSpec("hypodense", 18, -70, 11), (-5, 0, 22)),
+    Insertion(1, LesionSpec("hypodense", 44, -40, 12), (0, 0, 5)),
+    Insertion(1, LesionSpec("cystic", 16, -100, 13), (6, -18, 18)),
+    Insertion(1, LesionSpec("ring_enhancing", 28, -30, 14), (0, 8, 10)),
+    Removal(0, 1, 15),
+    Removal(0, 2, 16),
+    Removal(0, 2, 17),
+    Removal(1, 1, 18),
+    Removal(1, 2, 19),
+    Removal(1, 1, 20),
+]
+
+
+def make_scans() -> list[Scan]:
+    """A scan of coarse voxels and thick slices, and one of fine voxels."""
+    return [
+        _scan(1, Grid((28, 110, 110), (2.5, 1.2, 1.2)), lesions_mm=[(10, -22, -28, 7.0), (-8, 14, -26, 11.0)]),
+        _scan(2, Grid((46, 170, 170), (1.5, 0.8, 0.8)), lesions_mm=[(9, -18, -26, 9.0), (-10, 16, -24, 15.0)]),
+    ]
+
+
+def _scan(seed: int, grid: Grid, *, lesions_mm: list[tuple[float, float, float, float]]) -> Scan:
+    """Lesions are spheres: z, y and x from the middle, and the radius."""
+    rng = np.random.default_rng(seed)
+    place = np.ogrid[tuple(slice(n) for n in grid.size_zyx)]
+    z, y, x = ((a - n // 2) * s for a, n, s in zip(place, grid.size_zyx, grid.spacing_zyx_mm, strict=True))
+    liver = (z / 50) * (z / 50) + (y / 58) * (y / 58) + (x / 60) * (x / 60) < 1
+    thousandth_hu = np.where(liver, LIVER_HU * 1000, OUTSIDE_HU * 1000)
+    for _ in range(7):
+        start, slope = rng.uniform(-30, 30, 2), rng.uniform(-0.6, 0.6, 2)
+        across = np.square(y - start[0] - slope[0] * x) + np.square(z - start[1] / 2 - slope[1] * x / 3)
+        thousandth_hu = np.where(liver & (across < rng.uniform(1.5, 3.5) ** 2), thousandth_hu + 1000 * VESSEL_HU, thousandth_hu)
+    numbered = np.zeros(grid.size_zyx, np.uint8)
+    for number, (z0, y0, x0, radius) in enumerate(lesions_mm, start=1):
+        inside = np.square(z - z0) + np.square(y - y0) + np.square(x - x0) < radius * radius
+        thousandth_hu = np.where(inside, (LIVER_HU - 40) * 1000, thousandth_hu)
+        numbered[inside] = number
+    noise = np.rint(900 * rng.standard_normal(grid.size_zyx)).astype(np.int64)
+    whole = thousandth_hu.astype(np.int64) * BLUR.sum() ** 2 + noise * 12 * BLUR.sum()
+    for axis in (1, 2):
+        whole = ndimage.convolve1d(whole, BLUR, axis, mode="nearest")
+    hu = np.floor_divide(whole, 1000 * BLUR.sum() ** 4).astype(np.int16)
+    return Scan(grid, hu, liver, numbered)
+
+
+def run(edit: Insertion | Removal, scan: Scan, generator: Generator) -> EditResult:
+    """One edit of its scan."""
+    if isinstance(edit, Removal):
+        return remove_lesion(
+            scan.hu,
+            scan.grid,
+            liver_mask=scan.liver,
+            lesion_mask=scan.lesions == edit.lesion,
+            generator=generator,
+            seed=edit.seed,
+        )
+    middle = [n // 2 + d / s for n, d, s in zip(scan.grid.size_zyx, edit.centre_mm, scan.grid.spacing_zyx_mm, strict=True)]
+    return insert_lesion(
+        scan.hu,
+        scan.grid,
+        liver_mask=scan.liver,
+        centre_lps_mm=scan.grid.to_world(middle),
+        spec=edit.spec,
+        generator=generator,
+    )
+
+
+def main(path: Path) -> None:
+    from ml.artefact import load_generator
+
+    generator, scans, arrays = load_generator(device="cpu"), make_scans(), {}
+    for number, edit in enumerate(EDITS):
+        scan = scans[edit.scan]
+        result = run(edit, scan, generator)
+        arrays[f"{number}.box"] = np.array([(s.start, s.stop) for s in result.box], np.int16)
+        arrays[f"{number}.change"] = result.edited - scan.hu[result.box]
+        arrays[f"{number}.lesion"] = result.lesion_mask
+    np.savez_compressed(path, **arrays)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
