@@ -17,9 +17,11 @@ from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
 from ml.generator import Generator
 from ml.geometry import Grid
 
-LIVER_HU, OUTSIDE_HU, VESSEL_HU = 105, -20, 45
-# A blur of noise in the slice; whole numbers have one sum.
+LIVER_HU, OUTSIDE_HU, VESSEL_HU = 105, -20, 160
+VESSELS = 14
+# The blur within the slice; whole numbers have one sum. Noise in 2304ths of a HU, about 9 HU when it is blurred.
 BLUR = np.array([1, 3, 4, 3, 1])
+NOISE = 83_000
 
 
 @dataclass(frozen=True)
@@ -83,27 +85,26 @@ def make_scans() -> list[Scan]:
 
 
 def _scan(seed: int, grid: Grid, *, lesions_mm: list[tuple[float, float, float, float]]) -> Scan:
-    """Lesions are spheres: z, y and x from the middle, and the radius."""
+    """Lesions are two touching balls each: z, y and x from the middle, and the radius of the larger one."""
     rng = np.random.default_rng(seed)
     place = np.ogrid[tuple(slice(n) for n in grid.size_zyx)]
     z, y, x = ((a - n // 2) * s for a, n, s in zip(place, grid.size_zyx, grid.spacing_zyx_mm, strict=True))
-    liver = (z / 50) * (z / 50) + (y / 58) * (y / 58) + (x / 60) * (x / 60) < 1
-    thousandth_hu = np.where(liver, LIVER_HU * 1000, OUTSIDE_HU * 1000)
-    for _ in range(7):
-        start, slope = rng.uniform(-30, 30, 2), rng.uniform(-0.6, 0.6, 2)
-        across = np.square(y - start[0] - slope[0] * x) + np.square(z - start[1] / 2 - slope[1] * x / 3)
-        thousandth_hu = np.where(liver & (across < rng.uniform(1.5, 3.5) ** 2), thousandth_hu + 1000 * VESSEL_HU, thousandth_hu)
+    liver = np.square(z / 50) + np.square(y / 58) + np.square(x / 60) < 1
+    hu = np.where(liver, LIVER_HU, OUTSIDE_HU)
+    for _ in range(VESSELS):
+        (y0, z0), (dy, dz), radius = rng.uniform(-30, 30, 2), rng.uniform(-0.5, 0.5, 2), rng.uniform(1.5, 3.5)
+        hu[liver & (np.square(y - y0 - dy * x) + np.square(z - z0 - dz * x) < radius * radius)] = VESSEL_HU
     numbered = np.zeros(grid.size_zyx, np.uint8)
     for number, (z0, y0, x0, radius) in enumerate(lesions_mm, start=1):
-        inside = np.square(z - z0) + np.square(y - y0) + np.square(x - x0) < radius * radius
-        thousandth_hu = np.where(inside, (LIVER_HU - 40) * 1000, thousandth_hu)
-        numbered[inside] = number
-    noise = np.rint(900 * rng.standard_normal(grid.size_zyx)).astype(np.int64)
-    whole = thousandth_hu.astype(np.int64) * BLUR.sum() ** 2 + noise * 12 * BLUR.sum()
+        for part, shift, darkness in ((1.0, 0.0, 35), (0.6, 0.9, 60)):
+            away = np.square(z - z0) + np.square(y - y0 - shift * radius) + np.square(x - x0)
+            inside = liver & (away < np.square(part * radius))
+            hu[inside], numbered[inside] = LIVER_HU - darkness, number
+    # Blurred twice in whole numbers, 2304 to a HU.
+    whole = 2304 * hu.astype(np.int64) + np.rint(NOISE * rng.standard_normal(grid.size_zyx)).astype(np.int64)
     for axis in (1, 2):
         whole = ndimage.convolve1d(whole, BLUR, axis, mode="nearest")
-    hu = np.floor_divide(whole, 1000 * BLUR.sum() ** 4).astype(np.int16)
-    return Scan(grid, hu, liver, numbered)
+    return Scan(grid, (whole // (2304 * BLUR.sum() ** 2)).astype(np.int16), liver, numbered)
 
 
 def run(edit: Insertion | Removal, scan: Scan, generator: Generator) -> EditResult:
