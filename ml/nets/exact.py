@@ -59,10 +59,13 @@ class ExactConvolution:
         self.weight = _laid_out(self.weight.to(device))
 
     def __call__(self, features: Tensor) -> tuple[Tensor, Array]:
-        """Whole numbers (1, C, Z, Y, X) and what one of them is worth in each channel; without the bias."""
+        """Whole numbers (1, C, Z, Y, X) and what one of them is worth in each channel, without the bias.
+
+        ``features`` are overwritten: new memory would cost more than the product does.
+        """
         lowest, highest = (float(v) for v in features.permute(CHANNELS_LAST).aminmax())
         unit = max(-lowest, highest, 1e-12) / LARGEST_FEATURE
-        whole = (features * np.float32(1 / unit)).round_()
+        whole = features.mul_(np.float32(1 / unit)).round_()
         if self.grow != [1, 1, 1]:
             # 2 where features are repeated: the kernel's size less the padding on both sides is the step.
             done = functional.conv_transpose3d(whole, self.weight, None, self.grow, self.padding)
@@ -165,7 +168,7 @@ class ExactEncoder:
 
     def __call__(self, patch: NDArray[np.float32]) -> Codes:
         """The code (d,) of a normalised patch (Z, Y, X)."""
-        h = torch.from_numpy(np.ascontiguousarray(patch))[None, None].to(self.device)
+        h = torch.tensor(patch, device=self.device)[None, None]
         whole, step = self.first(h)
         h = _activated(whole, step, self.first.bias)
         for convolution, norm in zip(self.down, self.norms, strict=True):

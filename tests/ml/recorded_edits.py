@@ -1,6 +1,9 @@
-"""Twenty edits of two small scans; run as a program it writes what each has decided and changed.
+"""Twenty edits of two small scans, and what each of them changed.
 
-The scans are made of sums, products and comparisons alone, so that every processor makes the same ones.
+``python tests/ml/recorded_edits.py FILE`` makes them here. What was recorded lies in ``recorded_edits.npz``; it is
+written anew only by a change that is meant to change edits, and ml/LOG.md says so. After one that is not, a new file
+has the same bytes. The scans are made of sums, products and comparisons alone, which every processor has alike:
+phantoms hold random counts of photons, which they have not.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ml.artefact import load_generator
 from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
 from ml.generator import Generator
 from ml.geometry import Grid
 
+RECORDED = Path(__file__).with_suffix(".npz")
 LIVER_HU, OUTSIDE_HU, VESSEL_HU = 105, -20, 160
 VESSELS = 14
 # The blur within the slice; whole numbers have one sum. Noise in 2304ths of a HU, about 9 HU when it is blurred.
@@ -129,18 +134,29 @@ def run(edit: Insertion | Removal, scan: Scan, generator: Generator) -> EditResu
     )
 
 
-def main(path: Path) -> None:
-    from ml.artefact import load_generator
-
+def make_edits(path: Path) -> None:
+    """Write box, change (HU) and lesion of every edit, and the exemplar that an insertion chose."""
     generator, scans, arrays = load_generator(device="cpu"), make_scans(), {}
     for number, edit in enumerate(EDITS):
-        scan = scans[edit.scan]
-        result = run(edit, scan, generator)
-        arrays[f"{number}.box"] = np.array([(s.start, s.stop) for s in result.box], np.int16)
-        arrays[f"{number}.change"] = result.edited - scan.hu[result.box]
-        arrays[f"{number}.lesion"] = result.lesion_mask
+        result = run(edit, scans[edit.scan], generator)
+        arrays[f"box{number}"] = np.array([(s.start, s.stop) for s in result.box], np.int16)
+        arrays[f"change{number}"] = result.edited - scans[edit.scan].hu[result.box]
+        arrays[f"lesion{number}"] = result.lesion_mask
+        arrays[f"exemplar{number}"] = np.int16(result.provenance.get("exemplar", -1))
     np.savez_compressed(path, **arrays)
 
 
+def read_changes(path: Path) -> list[NDArray[np.int16]]:
+    """The change of every edit on its whole scan."""
+    sizes = [scan.grid.size_zyx for scan in make_scans()]
+    changes = []
+    with np.load(path) as arrays:
+        for number, edit in enumerate(EDITS):
+            change = np.zeros(sizes[edit.scan], np.int16)
+            change[tuple(slice(*edges) for edges in arrays[f"box{number}"])] = arrays[f"change{number}"]
+            changes.append(change)
+    return changes
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    make_edits(Path(sys.argv[1]))
