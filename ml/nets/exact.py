@@ -65,7 +65,7 @@ class ExactConvolution:
         """
         lowest, highest = (float(v) for v in features.permute(CHANNELS_LAST).aminmax())
         unit = max(-lowest, highest, 1e-12) / LARGEST_FEATURE
-        whole = features.mul_(np.float32(1 / unit)).round_()
+        whole = features.mul_(1 / unit).round_()
         if self.grow != [1, 1, 1]:
             # 2 where features are repeated: the kernel's size less the padding on both sides is the step.
             done = functional.conv_transpose3d(whole, self.weight, None, self.grow, self.padding)

@@ -123,7 +123,9 @@ def run(edit: Insertion | Removal, scan: Scan, generator: Generator) -> EditResu
             generator=generator,
             seed=edit.seed,
         )
-    middle = [n // 2 + d / s for n, d, s in zip(scan.grid.size_zyx, edit.centre_mm, scan.grid.spacing_zyx_mm, strict=True)]
+    middle = [
+        n // 2 + d / s for n, d, s in zip(scan.grid.size_zyx, edit.centre_mm, scan.grid.spacing_zyx_mm, strict=True)
+    ]
     return insert_lesion(
         scan.hu,
         scan.grid,

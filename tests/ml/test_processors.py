@@ -11,6 +11,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+
 from tests.ml.recorded_edits import EDITS, RECORDED, read_changes
 
 ENOUGH = 0.999
