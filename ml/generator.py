@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import platform
 from functools import cached_property
 from typing import Any
 
@@ -18,15 +19,14 @@ from ml.patches import HU_SCALE, Volume
 from ml.signatures import Codes, NormalNeighbours, SignatureBank, SignatureSpace
 
 BATCH = 32
-PROCESSOR_CLASSES = {"AVX512": "AVX-512", "AVX2": "AVX2", "DEFAULT": "without AVX2"}
 
 
 def processor_class(device: torch.device) -> str:
-    """The instructions that a device computes with: "AVX-512", or the name of a graphics card."""
+    """The instructions that a device computes with ("AVX512"; without special ones "x86_64"), or a graphics card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     found = torch.backends.cpu.get_cpu_capability()
-    return PROCESSOR_CLASSES.get(found, found)
+    return platform.machine() if found == "DEFAULT" else found
 
 
 class Generator:

@@ -1,4 +1,5 @@
 import json
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -505,11 +506,12 @@ def test_provenance_is_json_and_names_the_generator(insert, demo_generator):
 
 
 def test_provenance_names_precision_and_processor(insert):
-    from torch.backends.cpu import get_cpu_capability
+    import torch
 
     provenance = insert(SPECS[0]).provenance
     assert provenance["precision"] == "float32"
-    assert provenance["processor"].replace("-", "") == get_cpu_capability().replace("DEFAULT", "without AVX2")
+    assert provenance["processor"] in {torch.backends.cpu.get_cpu_capability(), platform.machine()}
+    assert provenance["processor"] != "DEFAULT"
 
 
 @pytest.mark.parametrize("seed", range(8))
