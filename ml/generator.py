@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
+import platform
 from functools import cached_property
 from typing import Any
 
@@ -14,12 +12,21 @@ import torch
 
 from ml.card import NAMES_LEFT_OUT
 from ml.errors import ArtefactError
-from ml.nets.autoencoder import Decoder, DecoderBlock, Encoder, FreshNoise, half_pays, to_device
+from ml.nets.autoencoder import Decoder, Encoder, FreshNoise, to_device
 from ml.nets.config import NetConfig
+from ml.nets.exact import ExactDecoder, ExactEncoder
 from ml.patches import HU_SCALE, Volume
 from ml.signatures import Codes, NormalNeighbours, SignatureBank, SignatureSpace
 
 BATCH = 32
+
+
+def processor_class(device: torch.device) -> str:
+    """The instructions that a device computes with ("AVX512"; without special ones "x86_64"), or a graphics card."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    found = torch.backends.cpu.get_cpu_capability()
+    return platform.machine() if found == "DEFAULT" else found
 
 
 class Generator:
@@ -34,7 +41,6 @@ class Generator:
         self.decoder = to_device(Decoder(net), device)
         self.encoder.eval()
         self.decoder.eval()
-        self.half = half_pays(device)
 
     @property
     def name(self) -> str:
@@ -66,17 +72,19 @@ class Generator:
             "generator": self.name,
             "generator_sha256": self.digest,
             "device": str(self.device),
-            "precision": "bfloat16" if self.half else "float32",
+            "precision": "float32",
+            "processor": processor_class(self.device),
         }
 
     def on(self, device: str) -> Generator:
         """The generator on another device ("auto" leaves it where it is)."""
         wanted = self.device if device == "auto" else torch.device(device)
         if wanted != self.device:
-            self.device, self.half = wanted, half_pays(wanted)
+            self.device = wanted
             self.encoder.to(wanted)
             self.decoder.to(wanted)
-            self.__dict__.pop("quiet_decoder", None)
+            self.__dict__.pop("exact_encoder", None)
+            self.__dict__.pop("exact_decoder", None)
         return self
 
     @cached_property
@@ -84,15 +92,10 @@ class Generator:
         """Finds normal codes for a lesion's code."""
         return NormalNeighbours(self.bank.lesion_codes, self.bank.normal_codes)
 
-    @contextmanager
-    def _inference(self) -> Iterator[None]:
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            yield
-
     def encode(self, patches: Volume) -> Codes:
         """Signatures (n, code_size) of normalised patches (n, Z, Y, X)."""
         parts = []
-        with self._inference():
+        with torch.inference_mode():
             for start in range(0, len(patches), BATCH):
                 # A copy, because a mirrored axis of one slice counts as contiguous and torch refuses its stride.
                 batch = torch.from_numpy(patches[start : start + BATCH].copy())[:, None]
@@ -112,35 +115,34 @@ class Generator:
         """One noise draw of the patches of codes (n, code_size), normalised, shape (n, Z, Y, X)."""
         parts = []
         noise = FreshNoise(torch.Generator().manual_seed(seed))
-        with self._inference():
+        with torch.inference_mode():
             for start in range(0, len(codes), BATCH):
                 batch = torch.from_numpy(np.ascontiguousarray(codes[start : start + BATCH], dtype=np.float32))
                 parts.append(self.decoder(batch.to(self.device), noise)[:, 0].float().cpu().numpy())
         return np.concatenate(parts)
 
     @cached_property
-    def quiet_decoder(self) -> Decoder:
-        """The decoder with all noise maps at zero, and so without their weights."""
-        quiet = copy.deepcopy(self.decoder)
-        blocks = [block for block in quiet.blocks if isinstance(block, DecoderBlock)]
-        layers = [(block.convolution, block.noise_channels) for block in blocks]
-        for layer, noise in [*layers, (quiet.last, quiet.last_noise)]:
-            layer.in_channels -= noise
-            layer.weight = torch.nn.Parameter(layer.weight[:, : layer.in_channels].clone(), requires_grad=False)
-        for block in blocks:
-            block.noise_channels = 0
-        quiet.last_noise = 0
-        return to_device(quiet, self.device).eval()
+    def exact_encoder(self) -> ExactEncoder:
+        """The encoder for edits."""
+        return ExactEncoder(self.encoder)
+
+    @cached_property
+    def exact_decoder(self) -> ExactDecoder:
+        """The decoder for edits, with all noise maps at zero."""
+        return ExactDecoder(self.decoder)
+
+    def encode_exactly(self, patch: Volume) -> Codes:
+        """The signature (1, code_size) of one normalised patch (Z, Y, X), the same bits on every processor."""
+        with torch.inference_mode():
+            return self.exact_encoder(patch)[None]
 
     def decode_quietly_hu(self, code: Codes) -> Volume:
-        """The patch (Z, Y, X) of one code (1, d) without noise, in HU against the liver.
+        """The patch (Z, Y, X) of one code (1, d) without noise, in HU against the liver; the same bits everywhere.
 
         One pass is nearer to the mean of many noise draws than the mean of two draws is.
         """
-        with self._inference():
-            batch = torch.from_numpy(np.ascontiguousarray(code, dtype=np.float32)).to(self.device)
-            patch: Volume = self.quiet_decoder(batch)[0, 0].float().cpu().numpy() * np.float32(HU_SCALE)
-        return patch
+        with torch.inference_mode():
+            return self.exact_decoder(code[0]) * np.float32(HU_SCALE)
 
     def decode_difference_hu(self, source: Codes, target: Codes, *, seed: int, draws: int) -> Volume:
         """Mean of G(target, n) - G(source, n) over ``draws`` shared noise draws n, in HU.
@@ -156,7 +158,7 @@ class Generator:
         count = len(source)
         total = np.zeros((count, *self.net.patch_zyx), np.float32)
         batch = torch.from_numpy(np.concatenate([source, target]).astype(np.float32)).to(self.device)
-        with self._inference():
+        with torch.inference_mode():
             for draw in range(draws):
                 noise = SharedNoise(seed + draw, pairs=2)
                 decoded = self.decoder(batch, noise)[:, 0].float().cpu().numpy()

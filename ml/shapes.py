@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from ml.geometry import Float3, sphere_diameter_mm
+from ml.settled import STEP_HU, settled
 
 Volume: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -154,7 +155,7 @@ def measure_difference(difference_hu: Volume, spacing_zyx_mm: ArrayLike) -> Diff
     the connected part that holds the darkest voxel, with holes filled.
     """
     spacing = np.asarray(spacing_zyx_mm)
-    smooth = ndimage.gaussian_filter(difference_hu, DIFFERENCE_SIGMA_PX)
+    smooth = settled(ndimage.gaussian_filter(difference_hu, DIFFERENCE_SIGMA_PX), STEP_HU)
     quarter = [n // 4 for n in smooth.shape]
     middle = tuple(slice(q, n - q) for q, n in zip(quarter, smooth.shape, strict=True))
     core = float(np.quantile(smooth[middle], 0.02))

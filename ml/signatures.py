@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.editing.spec import LESION_KINDS, LesionKind
+from ml.settled import STEP_SCORE, settled
 
 Codes: TypeAlias = NDArray[np.float32]
 
@@ -37,7 +38,7 @@ class SignatureSpace:
 
     def coordinates(self, codes: Codes) -> Codes:
         """Codes (n, d) in components (n, k)."""
-        return ((codes - self.mean) @ self.components.T).astype(np.float32)
+        return ((codes - self.mean).astype(np.float64) @ self.components.T).astype(np.float32)
 
     def codes(self, coordinates: Codes) -> Codes:
         """Back from components to codes."""
@@ -82,12 +83,13 @@ class NormalNeighbours:
         spread = coordinates.std(0) + 1e-6
         gap = np.abs(coordinates[: len(lesion_codes)].mean(0) - coordinates[len(lesion_codes) :].mean(0)) / spread
         separating = min(SEPARATING_COMPONENTS, len(gap) // 2)
-        self.shared = np.sort(np.argsort(-gap, kind="stable")[separating:])
+        self.shared = np.sort(np.argsort(-settled(gap, STEP_SCORE), kind="stable")[separating:])
         self.normal_shared = coordinates[len(lesion_codes) :][:, self.shared]
 
     def nearest(self, code: Codes, count: int = NEAREST_NORMALS) -> Codes:
         """Mean of the ``count`` nearest normal codes of one code (d,)."""
         own = self.space.coordinates(code[None])[0, self.shared]
-        distance = ((self.normal_shared - own) ** 2).sum(1)
-        nearest: Codes = self.normal_codes[np.argsort(distance, kind="stable")[:count]].mean(0)
+        distance = np.square(self.normal_shared - own, dtype=np.float64).sum(1)
+        order = np.argsort(settled(distance, STEP_SCORE), kind="stable")
+        nearest: Codes = self.normal_codes[order[:count]].mean(0)
         return nearest

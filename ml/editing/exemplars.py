@@ -13,6 +13,7 @@ from ml.errors import EditError, SpecError
 from ml.generator import Generator
 from ml.parallel import both
 from ml.patches import Volume
+from ml.settled import STEP_MM, STEP_SCORE, settled
 from ml.shapes import DifferenceShape, measure_difference, signed_depth_mm
 from ml.signatures import Codes, SignatureBank
 
@@ -61,9 +62,9 @@ def rank_exemplars(bank: SignatureBank, spec: LesionSpec, rng: np.random.Generat
     known = bank.of_kind(spec.kind)
     if not len(known):
         raise SpecError(f"This generator has not learned {spec.kind.replace('_', '-')} lesions.")
-    size = np.abs(np.log(bank.diameters_mm[known] / spec.diameter_mm)) / 0.25
-    contrast = np.abs(bank.contrasts_hu[known] - spec.contrast_hu) / 15
-    best = known[np.argsort(size + contrast, kind="stable")]
+    size = np.abs(np.log(bank.diameters_mm[known].astype(np.float64) / spec.diameter_mm)) / 0.25
+    contrast = np.abs(bank.contrasts_hu[known].astype(np.float64) - spec.contrast_hu) / 15
+    best = known[np.argsort(settled(size + contrast, STEP_SCORE), kind="stable")]
     shuffled = best[:CANDIDATES][rng.permutation(min(CANDIDATES, len(best)))]
     return np.concatenate([shuffled, best[CANDIDATES:]])
 
@@ -92,7 +93,7 @@ def decode_lesion(
     depth = ndimage.gaussian_filter(signed_depth_mm(shape.mask, spacing), (0.5, 0.8, 0.8))
     depth += dents(rng, depth.shape, shape.diameter_mm / 2, spacing, DENTS[spec.kind])
     return DecodedLesion(
-        depth_mm=depth,
+        depth_mm=settled(depth, STEP_MM),
         centre_zyx=shape.centre_zyx,
         diameter_mm=shape.diameter_mm * float(np.cbrt(shape.flatness)),
         spacing_zyx_mm=(spacing[0] * shape.flatness, spacing[1], spacing[2]),

@@ -18,6 +18,7 @@ from ml.errors import EditError
 from ml.geometry import Box, Float3, Int3, sphere_diameter_mm
 from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.patches import Mask, Volume
+from ml.settled import STEP_MM, settled
 from ml.shapes import OUTER_FADE_MM, signed_depth_mm
 
 # Voxels are pooled up to this size, about a scanner's edges. For large lesions, whose fields take longest, cells may
@@ -117,7 +118,7 @@ class LesionFrame:
         box = (edges[0], edges[1], edges[2])
         z, y, x = (float(s * f) for s, f in zip(spacing_zyx_mm, factors, strict=True))
         depth = signed_depth_mm(pool(inside[box], factors) >= 0.5, (z, y, x))
-        depth = ndimage.gaussian_filter(depth, DEPTH_SIGMA_ZYX, truncate=3.0)
+        depth = settled(ndimage.gaussian_filter(depth, DEPTH_SIGMA_ZYX, truncate=3.0), STEP_MM)
         near = bounding_box(depth > OUTER_FADE_MM[0])
         return cls(box, factors, (z, y, x), depth, near)
 

@@ -96,7 +96,7 @@ class WideView:
         weight = liver_weight(self.liver > 0.5, self.spacing_zyx_mm)
         inside = self.frame.sample(weight, (z, y, x), smooth=False, outside=0.0)
         patch = normalise(tissue, inside, level_hu, np.random.default_rng([seed, 11]))
-        return generator.encode(patch[None])
+        return generator.encode_exactly(patch)
 
 
 def look_around(

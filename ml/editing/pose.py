@@ -17,6 +17,7 @@ from ml.errors import LesionDoesNotFitError
 from ml.geometry import Box
 from ml.lesions import CONNECTED
 from ml.patches import Mask, Volume
+from ml.settled import STEP_SCORE, settled
 
 STRETCH, TILT_DEG = 0.10, 20.0
 # The shape may be grown by this part of its radius to reach the asked volume at the liver's border.
@@ -140,8 +141,7 @@ def random_turn(rng: np.random.Generator) -> NDArray[np.float64]:
     stretch = np.exp(rng.normal(0, STRETCH, 3))
     stretch /= np.cbrt(stretch.prod())
     mirror = np.diag([rng.choice([-1.0, 1.0]), 1.0, rng.choice([-1.0, 1.0])])
-    matrix: NDArray[np.float64] = mirror @ in_plane @ tilted @ np.diag(stretch)
-    return matrix
+    return settled(mirror @ in_plane @ tilted @ np.diag(stretch), STEP_SCORE)
 
 
 def _islands(inside: Mask) -> Mask:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.patches import Volume
+from ml.settled import STEP_HU, settled
 from ml.shapes import PROFILE_DEPTHS_MM, PROFILE_STEP_MM, outer_fade
 
 # Asked contrasts may be this many times the learned ones.
@@ -57,8 +58,7 @@ def estimate_profile(
     variance = _shared_variance(noise_hu, pixel_mm2) / count[used] + ROUNDING_HU2
     lesion = covariance[:, used]
     seen = lesion[used] + LEVEL_HU**2 + np.diag(variance)
-    profile: Volume = (lesion @ np.linalg.solve(seen, mean[used])).astype(np.float32)
-    return profile
+    return settled(lesion @ np.linalg.solve(seen, mean[used]), STEP_HU).astype(np.float32)
 
 
 def _shared_variance(noise_hu: float, pixel_mm2: float) -> float:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from ml.patches import Mask, Volume
+from ml.settled import STEP_SCORE, settled
 
 Kernel = NDArray[np.float32]
 Places = NDArray[np.int64]
@@ -167,7 +168,7 @@ def _kernel(response: NDArray[np.float64]) -> Kernel:
     start = (TILE_PX - KERNEL_PX + 1) // 2
     taper = np.hanning(KERNEL_PX + 2)[1:-1]
     kernel = full[start : start + KERNEL_PX, start : start + KERNEL_PX] * np.outer(taper, taper)
-    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
+    return settled(kernel / kernel.sum(), STEP_SCORE).astype(np.float32)
 
 
 def _filter(volume: Volume, kernel: Kernel) -> Volume:

@@ -19,6 +19,7 @@ from ml.editing.neighbourhood import vessel_sigma
 from ml.editing.transplant import random_shifts, taken_from, usable
 from ml.geometry import Box, Grid
 from ml.patches import Mask, Volume
+from ml.settled import STEP_HU, settled
 
 # A lesion's own cells and what its edge blurs into.
 TOUCHED_MM, COVERED_MM = -0.5, -1.0
@@ -104,8 +105,8 @@ def vessels_from_elsewhere(frame: LesionFrame, around: LiverAround, *, seed: int
     few = list(itertools.islice(suitable, PLACES))
     if not few:
         return None
-    few.sort(key=lambda s: float(taken_from(around.vessels, sample + s, around.plain).sum()))
-    shift = few[(len(few) - 1) // 2]
+    brightness = np.array([taken_from(around.vessels, sample + s, around.plain).mean(dtype=np.float64) for s in few])
+    shift = few[np.argsort(settled(brightness, STEP_HU), kind="stable")[(len(few) - 1) // 2]]
     found = np.zeros_like(frame.depth)
     found[tuple((target - around.first).T)] = taken_from(around.vessels, target + shift, around.plain)
     return found

@@ -64,7 +64,11 @@ class PhantomVolume:
 
 
 def make_phantom(seed: int, config: PhantomConfig | None = None) -> PhantomVolume:
-    """Build and scan one abdomen; the same seed and configuration give the same voxels."""
+    """Build and scan one abdomen; the same seed and configuration give the same voxels.
+
+    On one kind of processor: on another the objects are the same and the noise is not, because counts of photons are
+    random numbers that the last bit of what is expected changes.
+    """
     asked = config or PhantomConfig()
     if asked.size_zyx[1] != asked.size_zyx[2]:
         raise ValueError("A phantom's slices are square.")

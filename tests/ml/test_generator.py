@@ -21,7 +21,7 @@ def test_quiet_decoding_is_decoding_without_noise_and_near_the_mean_of_many_draw
     source = bank.normal_codes[:1]
     target = source + bank.directions[:1]
     quiet = demo_generator.decode_quietly_hu(target)
-    with demo_generator._inference():
+    with torch.inference_mode():
         plain = demo_generator.decoder(torch.from_numpy(target), Silence())[0, 0].float().numpy() * 80
     assert np.abs(quiet - plain).max() < 1
     difference = quiet - demo_generator.decode_quietly_hu(source)

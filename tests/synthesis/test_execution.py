@@ -93,6 +93,8 @@ def test_geometry_and_subject_stay_and_the_result_is_marked_synthetic(phantom_sc
     told = result.import_report["synthesis"]
     assert told["generator_digest"] == generator.digest
     assert (told["operation"], told["seed"], told["accepted"]) == ("insert", 9, None)
+    assert told["precision"] == "float32"
+    assert told["processor"]
     assert result.masks.get(kind=MaskKind.CHANGED).made_by == MadeBy.SYNTHESIS
 
 

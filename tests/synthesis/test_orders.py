@@ -330,6 +330,17 @@ def test_without_a_usable_generator_nothing_can_be_ordered_and_the_pages_say_so(
         assert "No generator is in use" not in client.get(url).content.decode()
 
 
+def test_the_review_says_what_an_edit_was_computed_in(client, cast):
+    synthesis = finish(order(make_source(cast["dataset"])))
+    client.force_login(cast["owner"])
+    told = "<dt>Computed in</dt><dd>{}</dd>"
+    assert told.format("–") in client.get(f"/synthesis/{synthesis.pk}/").content.decode()
+    scan = synthesis.result_scan
+    scan.import_report["synthesis"] |= {"precision": "float32", "processor": "AVX2"}
+    scan.save(update_fields=["import_report"])
+    assert told.format("float32, AVX2") in client.get(f"/synthesis/{synthesis.pk}/").content.decode()
+
+
 def test_a_removal_is_shown_as_before_and_after_not_as_asked(client, cast):
     source = make_source(cast["dataset"])
     removal = services.order_removal(
