@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from django.core.cache import cache
 
 from readerstudy.analysis import default_analysis, signed_rating
-from readerstudy.ledger.chain import digest_of
+from readerstudy.digests import digest_of
 from readerstudy.models import Answer, Case, RatingEvent, Study, StudyRater
 from readerstudy.planning.plans import executed_plan
 from readerstudy.unblinding.services import refuse_while_sealed, truth_after_unblinding

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from django.core.files.storage import default_storage
 
 from readerstudy.design.cases import truths_of
-from readerstudy.ledger.chain import digest_of, event_digest
+from readerstudy.digests import digest_of
+from readerstudy.ledger.chain import event_digest
 from readerstudy.locking.orders import redrawn_orders
 from readerstudy.locking.protocol import truth_table
 from readerstudy.models import Presentation, RatingEvent, Stimulus, Study
