@@ -5,7 +5,8 @@ NaN/None where nobody rated; a higher rating means more surely synthetic.
 """
 
 from readerstudy.analysis.agreement import agreement, krippendorff_alpha
-from readerstudy.analysis.auc import auc, compare_aucs, roc_curve
+from readerstudy.analysis.auc import RocCurve, auc, compare_aucs, roc_curve
+from readerstudy.analysis.average_roc import average_roc_curve
 from readerstudy.analysis.bayes import bayes_binomial, bernoulli_confidence_interval, e_process, logistic_prior_bf10
 from readerstudy.analysis.chance import (
     Confusion,
@@ -106,6 +107,7 @@ __all__ = [
     "PlanningAssumptions",
     "RandomTerm",
     "ResponseTable",
+    "RocCurve",
     "Verdict",
     "Workload",
     "a_prime",
@@ -117,6 +119,7 @@ __all__ = [
     "assumptions",
     "auc",
     "auc_tost",
+    "average_roc_curve",
     "balanced_accuracy",
     "bayes_binomial",
     "bernoulli_confidence_interval",

@@ -171,14 +171,17 @@ def compare_aucs(*, truth: ArrayLike, first: ArrayLike, second: ArrayLike, level
 
 @dataclass(frozen=True, kw_only=True)
 class RocCurve:
-    """Points of the empirical curve, from everything called synthetic to nothing called synthetic."""
+    """Points along the curve, from one end to the other."""
 
     sensitivity: list[float]
     false_positive_rate: list[float]
 
 
 def roc_curve(*, truth: ArrayLike, scores: ArrayLike) -> RocCurve | None:
-    """Return the empirical ROC curve, one point per distinct score and (1, 1) first; None with one class only."""
+    """Return the empirical ROC curve; None with one class only.
+
+    One point per distinct score, from everything called synthetic, (1, 1), to nothing called synthetic.
+    """
     true, score = as_truth(truth), as_vector(scores)
     rated = is_rated(score)
     above, below = np.sort(score[rated & (true == 1)]), np.sort(score[rated & (true == 0)])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctplatform.drawing import Drawing
+from readerstudy.analysis import RocCurve, average_roc_curve
 from readerstudy.report import measures
 from readerstudy.report.data import ReportData
 from readerstudy.report.plots.agreement import agreement_plot
@@ -12,7 +13,7 @@ from readerstudy.report.plots.confusion import ConfusionCounts, confusion_plot
 from readerstudy.report.plots.difficulty import CasePoint, difficulty_plot
 from readerstudy.report.plots.flow import flow_diagram
 from readerstudy.report.plots.forest import ForestRow, Kind, forest_plot
-from readerstudy.report.plots.roc import RocLine, average_curve, roc_plot
+from readerstudy.report.plots.roc import RocLine, roc_plot
 from readerstudy.report.plots.shares import Group, shares_plot
 from readerstudy.report.plots.times import times_plot
 from readerstudy.report.steps import flow_steps
@@ -90,13 +91,22 @@ def roc(data: ReportData) -> Drawing | None:
     if curves is None:
         return None
     areas = {row["rater"]: row["auc"]["value"] for row in data.analysis["raters"]}
-    lines = [
-        RocLine(label=data.rater_labels[rater], auc=areas[rater], **curve)
-        for rater, curve in curves["raters"].items()
-        if curve is not None
-    ]
-    average = average_curve(lines, label=AVERAGE, auc=data.analysis["mrmc"]["auc"]["value"])
-    return roc_plot(lines if average is None else [*lines, average])
+    drawable = {rater: RocCurve(**curve) for rater, curve in curves["raters"].items() if curve is not None}
+    lines = [_roc_line(data.rater_labels[rater], curve, auc=areas[rater]) for rater, curve in drawable.items()]
+    average = average_roc_curve(list(drawable.values()))
+    if average is not None:
+        lines.append(_roc_line(AVERAGE, average, auc=data.analysis["mrmc"]["auc"]["value"], summary=True))
+    return roc_plot(lines)
+
+
+def _roc_line(label: str, curve: RocCurve, *, auc: float | None, summary: bool = False) -> RocLine:
+    return RocLine(
+        label=label,
+        false_positive_rate=curve.false_positive_rate,
+        sensitivity=curve.sensitivity,
+        auc=auc,
+        summary=summary,
+    )
 
 
 def calibration(data: ReportData) -> Drawing | None:

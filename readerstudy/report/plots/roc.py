@@ -58,35 +58,3 @@ def _legend(line: RocLine) -> str:
 
 def _words(line: RocLine) -> str:
     return f"{line.label}: area {'not estimable' if line.auc is None else f'{line.auc:.3f}'}"
-
-
-def average_curve(lines: Sequence[RocLine], *, label: str, auc: float | None) -> RocLine | None:
-    """Mean sensitivity of the curves at equal false positive rate; its area is the mean of their areas."""
-    if not lines:
-        return None
-    grid = sorted({round(x, 12) for line in lines for x in line.false_positive_rate})
-    upper = [[_height(line, x, upper=True) for line in lines] for x in grid]
-    lower = [[_height(line, x, upper=False) for line in lines] for x in grid]
-    points: list[tuple[float, float]] = []
-    for x, low, high in zip(grid, lower, upper, strict=True):
-        points.append((x, sum(low) / len(lines)))
-        if high != low:
-            points.append((x, sum(high) / len(lines)))
-    return RocLine(
-        label=label,
-        false_positive_rate=[x for x, _ in points],
-        sensitivity=[y for _, y in points],
-        auc=auc,
-        summary=True,
-    )
-
-
-def _height(line: RocLine, x: float, *, upper: bool) -> float:
-    """The curve's sensitivity at x; where it rises straight up, its lower or upper end."""
-    points = sorted(zip((round(v, 12) for v in line.false_positive_rate), line.sensitivity, strict=True))
-    here = [y for at, y in points if at == x]
-    if here:
-        return max(here) if upper else min(here)
-    before = max(point for point in points if point[0] < x)
-    after = min(point for point in points if point[0] > x)
-    return before[1] + (after[1] - before[1]) * (x - before[0]) / (after[0] - before[0])
