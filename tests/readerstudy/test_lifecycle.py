@@ -8,11 +8,11 @@ from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.models import JobStatus
 from readerstudy.design import services as design
 from readerstudy.design.readiness import blocking, readiness
-from readerstudy.ledger.verify import verify
 from readerstudy.locking import services as locking
 from readerstudy.models import CaseTruth, Presentation, Stimulus, Study, StudyState
 from readerstudy.results import analysis_of, responses_of
 from readerstudy.unblinding import services as unblinding
+from readerstudy.verification import verify
 from tests.readerstudy.worlds import Browser, make_draft, make_world
 
 
