@@ -254,7 +254,7 @@ def test_the_truth_is_read_in_few_places_only():
         "design/drawing.py",
         "design/readiness.py",
         "design/services.py",
-        "pages/cases.py",
+        "web/cases.py",
         "reading/preview.py",
         "locking/orders.py",
         "locking/protocol.py",

@@ -9,9 +9,9 @@ from django.urls import reverse
 from readerstudy.analysis import AnalysisPlan, PlanningAssumptions, design_power, plan_for
 from readerstudy.design import services as design
 from readerstudy.models import Template
-from readerstudy.planning.forms import PlanForm
 from readerstudy.planning.plans import default_plan, draft_plan, plan_of, plan_preview
 from readerstudy.planning.words import plan_sentences
+from readerstudy.web.planning_forms import PlanForm
 from tests.report.test_text import claims
 
 

@@ -14,13 +14,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ctplatform.accounts.models import User
+from readerstudy.api.serializers import CsvRenderer, PlanSerializer, RatingsSerializer, ResultsSerializer
 from readerstudy.models import Study, StudyState, Template
 from readerstudy.planning.plans import plan_of
 from readerstudy.planning.words import plan_sentences
-from readerstudy.progress import RaterProgress, progress_of
+from readerstudy.reading.progress import RaterProgress, progress_of
 from readerstudy.report import export
 from readerstudy.report.gather import rater_labels
-from readerstudy.report.serializers import CsvRenderer, PlanSerializer, RatingsSerializer, ResultsSerializer
 from readerstudy.report.tables import results_csv
 from readerstudy.results import analysis_of
 

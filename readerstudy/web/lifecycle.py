@@ -7,13 +7,13 @@ from django.utils.text import slugify
 from django.views.generic import TemplateView, View
 
 from ctplatform.errors import DomainError
-from readerstudy.forms import ExclusionForm, UnblindForm
 from readerstudy.locking import services as locking
 from readerstudy.models import StudyRater
-from readerstudy.pages.common import StudyActionView, StudyPageMixin
 from readerstudy.report import export
 from readerstudy.report.page import results_page
 from readerstudy.unblinding import services as unblinding
+from readerstudy.web.common import StudyActionView, StudyPageMixin
+from readerstudy.web.forms import ExclusionForm, UnblindForm
 
 
 class LockView(StudyActionView):

@@ -15,7 +15,7 @@ from readerstudy.design import services
 from readerstudy.design.candidates import accepted_scans, from_lesion, from_removal, lesions_of_kind
 from readerstudy.design.matching import Candidate
 from readerstudy.models import CaseTruth, Template
-from readerstudy.pages.common import StudyActionView, StudyPageMixin
+from readerstudy.web.common import StudyActionView, StudyPageMixin
 
 PER_PAGE = 40
 CASE_ORDERINGS = {"scan": "scan__name", "diameter": "diameter_mm", "depth": "depth_mm", "kind": "synthetic"}

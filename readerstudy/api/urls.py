@@ -1,6 +1,6 @@
 from rest_framework.routers import SimpleRouter
 
-from readerstudy.api import StudyViewSet
+from readerstudy.api.studies import StudyViewSet
 
 router = SimpleRouter()
 router.register("", StudyViewSet, basename="study")

@@ -1,8 +1,6 @@
 from django.urls import path
 
-from readerstudy.pages import cases, lifecycle, studies
-from readerstudy.planning import pages as planning
-from readerstudy.report import views as report
+from readerstudy.web import cases, lifecycle, planning, report, studies
 
 app_name = "studies"
 urlpatterns = [

@@ -12,13 +12,13 @@ from ctplatform.permissions import StaffPageMixin
 from readerstudy.design import services
 from readerstudy.design.readiness import blocking, readiness
 from readerstudy.design.templates import DEFAULTS
-from readerstudy.forms import NewStudyForm, RatersForm, StudyForm, TeamForm, UnblindForm
 from readerstudy.models import Case, Study, StudyState
-from readerstudy.pages.common import StudyActionView, StudyPageMixin, current_user
 from readerstudy.planning.plans import plan_of
 from readerstudy.planning.words import plan_sentences
-from readerstudy.progress import progress_of
 from readerstudy.reading.preview import session_token
+from readerstudy.reading.progress import progress_of
+from readerstudy.web.common import StudyActionView, StudyPageMixin, current_user
+from readerstudy.web.forms import NewStudyForm, RatersForm, StudyForm, TeamForm, UnblindForm
 
 ORDERINGS = {"newest": "-created_at", "oldest": "created_at", "title": "title", "state": "state"}
 

@@ -11,13 +11,13 @@ from django.views.generic import TemplateView, View
 
 from ctplatform.errors import DomainError
 from readerstudy.models import Stimulus, Study
-from readerstudy.pages.common import StudyActionView, StudyPageMixin
 from readerstudy.report.gather import report_data
 from readerstudy.report.pictures import stimulus_png
 from readerstudy.report.services import finished_report, latest_report, request_report
 from readerstudy.report.text import methods_paragraph, results_text
 from readerstudy.results import current_events_of_case, kept
 from readerstudy.unblinding.services import refuse_while_sealed, truth_after_unblinding
+from readerstudy.web.common import StudyActionView, StudyPageMixin
 
 
 class UnblindedPageMixin(StudyPageMixin):

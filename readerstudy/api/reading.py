@@ -16,16 +16,16 @@ from rest_framework.views import APIView
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
-from readerstudy.blinding.received import NO_STORE, SLICE_CONTENT_TYPE, presentation_payload
-from readerstudy.ledger.append import append
-from readerstudy.models import Presentation, RatingEvent
-from readerstudy.reading.preview import Preview, is_preview
-from readerstudy.reading.serializers import (
+from readerstudy.api.reading_serializers import (
     AcknowledgementSerializer,
     PresentationSerializer,
     RatingEventSerializer,
     ReadingSessionSerializer,
 )
+from readerstudy.blinding.received import NO_STORE, SLICE_CONTENT_TYPE, presentation_payload
+from readerstudy.ledger.append import append
+from readerstudy.models import Presentation, RatingEvent
+from readerstudy.reading.preview import Preview, is_preview
 from readerstudy.reading.sessions import presentation_of, sessions_of, standing, study_payload
 
 

@@ -11,11 +11,11 @@ from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin
 from readerstudy.design import services
 from readerstudy.models import Study
-from readerstudy.pages.common import StudyPageMixin, current_user, study_for
-from readerstudy.planning.forms import PlanForm, PlannerForm
-from readerstudy.planning.grid import grid_page, planner_defaults
 from readerstudy.planning.plans import draft_plan, plan_of, plan_preview
 from readerstudy.planning.words import NO_LOOKS, plan_sentences
+from readerstudy.web.common import StudyPageMixin, current_user, study_for
+from readerstudy.web.planning_forms import PlanForm, PlannerForm
+from readerstudy.web.planning_grid import grid_page, planner_defaults
 
 
 class PlannerView(StaffPageMixin, TemplateView):
