@@ -16,10 +16,10 @@ from typing import Literal
 import numpy as np
 from scipy import special, stats
 
-from readerstudy.analysis.equivalence import auc_tost
 from readerstudy.analysis.estimate import FloatArray
-from readerstudy.analysis.mrmc import reader_averaged_auc
-from readerstudy.analysis.power import (
+from readerstudy.analysis.panel.equivalence import auc_tost
+from readerstudy.analysis.panel.mrmc import reader_averaged_auc
+from readerstudy.analysis.planning.power import (
     BinomialSampleSize,
     binomial_power,
     binomial_sample_size,

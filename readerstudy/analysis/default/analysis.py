@@ -9,11 +9,11 @@ from dataclasses import asdict
 import numpy as np
 import scipy
 
-from readerstudy.analysis import default_panel as panel
-from readerstudy.analysis.default_reading import Section, adjust_family, design_is_balanced, rater_rows
+from readerstudy.analysis.default import panel
+from readerstudy.analysis.default.raters import Section, adjust_family, design_is_balanced, rater_rows
 from readerstudy.analysis.estimate import ArrayLike, MatrixLike, is_rated
 from readerstudy.analysis.options import AnalysisOptions
-from readerstudy.analysis.plan import SECTIONS, AnalysisPlan
+from readerstudy.analysis.planning.plan import SECTIONS, AnalysisPlan
 from readerstudy.analysis.table import ResponseTable, response_table
 
 SCHEMA = "turing-ward-analysis/1"

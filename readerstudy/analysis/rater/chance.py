@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from readerstudy.analysis.estimate import ArrayLike, Estimate, FloatArray, as_truth, as_vector, missing
-from readerstudy.analysis.proportions import TIE_TOLERANCE, proportion_interval
+from readerstudy.analysis.rater.proportions import TIE_TOLERANCE, proportion_interval
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import stats
 
 from readerstudy.analysis.estimate import FloatArray
-from readerstudy.analysis.mrmc import ConditionComparison
-from readerstudy.analysis.proportions import TIE_TOLERANCE
+from readerstudy.analysis.panel.mrmc import ConditionComparison
+from readerstudy.analysis.rater.proportions import TIE_TOLERANCE
 
 Alternative = Literal["two.sided", "greater", "less"]
 LARGEST_SEARCH = 20_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from readerstudy.analysis.auc import RocCurve
+from readerstudy.analysis.rater.auc import RocCurve
 
 # Rates are shares of the same number of cases: what differs less than this is the same rate, computed twice.
 DECIMALS = 12

@@ -8,7 +8,7 @@ from math import exp
 import numpy as np
 
 from readerstudy.analysis.estimate import ArrayLike, FloatArray, as_vector, is_rated
-from readerstudy.analysis.mixed_linear import MixedLinear, fit_mixed_linear, random_intercept
+from readerstudy.analysis.panel.mixed_linear import MixedLinear, fit_mixed_linear, random_intercept
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from math import sqrt
 from scipy import stats
 
 from readerstudy.analysis.estimate import Estimate, missing
-from readerstudy.analysis.mrmc import PanelAuc, t_quantile, t_two_sided_p
-from readerstudy.analysis.proportions import check_counts, exact_binomial, proportion_interval
+from readerstudy.analysis.panel.mrmc import PanelAuc, t_quantile, t_two_sided_p
+from readerstudy.analysis.rater.proportions import check_counts, exact_binomial, proportion_interval
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,20 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from readerstudy.analysis import ensemble, proportions
-from readerstudy.analysis.agreement import agreement
-from readerstudy.analysis.auc import roc_curve
-from readerstudy.analysis.chance import confusion
-from readerstudy.analysis.default_reading import Section, auc_fields, reading_row
-from readerstudy.analysis.difficulty import case_difficulty, surprising_cases
-from readerstudy.analysis.equivalence import Tost, auc_tost, judge
+from readerstudy.analysis.default.raters import Section, auc_fields, reading_row
 from readerstudy.analysis.estimate import Estimate, is_rated
-from readerstudy.analysis.mixed_binary import panel_model
-from readerstudy.analysis.mrmc import PanelAuc, reader_averaged_auc
 from readerstudy.analysis.options import AnalysisOptions, Primary
-from readerstudy.analysis.permutation import PermutationTest, case_label_permutation
+from readerstudy.analysis.panel import ensemble
+from readerstudy.analysis.panel.agreement import agreement
+from readerstudy.analysis.panel.difficulty import case_difficulty, surprising_cases
+from readerstudy.analysis.panel.equivalence import Tost, auc_tost, judge
+from readerstudy.analysis.panel.mixed_binary import panel_model
+from readerstudy.analysis.panel.mrmc import PanelAuc, reader_averaged_auc
+from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
+from readerstudy.analysis.panel.ustatistics import panel_accuracy, ustatistic_auc
+from readerstudy.analysis.rater import proportions
+from readerstudy.analysis.rater.auc import roc_curve
+from readerstudy.analysis.rater.chance import confusion
 from readerstudy.analysis.table import ResponseTable
-from readerstudy.analysis.ustatistics import panel_accuracy, ustatistic_auc
 
 # With fewer raters their spread says too little about raters at large.
 RATERS_FOR_RANDOM_RATERS = 3

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from readerstudy.analysis.agreement import NO_VARIATION
 from readerstudy.analysis.estimate import ArrayLike, FloatArray, MatrixLike, as_matrix, as_vector, is_rated
+from readerstudy.analysis.panel.agreement import NO_VARIATION
 
 Weights = Literal["none", "linear", "quadratic"]
 

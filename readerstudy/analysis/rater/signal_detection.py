@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from scipy import optimize, stats
 
-from readerstudy.analysis.chance import Confusion
 from readerstudy.analysis.estimate import Estimate, missing
+from readerstudy.analysis.rater.chance import Confusion
 
 Correction = Literal["none", "loglinear", "replace_extremes"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import integrate, optimize, special, stats
 
 from readerstudy.analysis.estimate import ArrayLike, Estimate, FloatArray, as_vector, missing
-from readerstudy.analysis.proportions import check_counts
+from readerstudy.analysis.rater.proportions import check_counts
 
 
 @dataclass(frozen=True, kw_only=True)

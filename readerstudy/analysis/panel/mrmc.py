@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from readerstudy.analysis.auc import delong_covariance, jackknife_covariance, placements
 from readerstudy.analysis.estimate import (
     ArrayLike,
     Estimate,
@@ -25,6 +24,7 @@ from readerstudy.analysis.estimate import (
     is_rated,
     missing,
 )
+from readerstudy.analysis.rater.auc import delong_covariance, jackknife_covariance, placements
 
 Covariance = Literal["delong", "jackknife"]
 _COVARIANCE = {"delong": delong_covariance, "jackknife": jackknife_covariance}

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from readerstudy.analysis import chance, proportions
-from readerstudy.analysis.auc import auc
-from readerstudy.analysis.bayes import bayes_binomial
-from readerstudy.analysis.drift import accuracy_drift
-from readerstudy.analysis.equivalence import Tost, binomial_tost, judge
 from readerstudy.analysis.estimate import Estimate, FloatArray, is_rated
-from readerstudy.analysis.multiplicity import adjust_p_values
 from readerstudy.analysis.options import AnalysisOptions
-from readerstudy.analysis.response_time import median_times
-from readerstudy.analysis.signal_detection import a_prime, detection_indices
+from readerstudy.analysis.panel.equivalence import Tost, binomial_tost, judge
+from readerstudy.analysis.panel.multiplicity import adjust_p_values
+from readerstudy.analysis.panel.response_time import median_times
+from readerstudy.analysis.rater import chance, proportions
+from readerstudy.analysis.rater.auc import auc
+from readerstudy.analysis.rater.bayes import bayes_binomial
+from readerstudy.analysis.rater.drift import accuracy_drift
+from readerstudy.analysis.rater.signal_detection import a_prime, detection_indices
 from readerstudy.analysis.table import ResponseTable
 
 Section = dict[str, Any]

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from readerstudy.analysis.estimate import ArrayLike, MatrixLike, as_matrix, as_vector, is_rated
-from readerstudy.analysis.proportions import exact_binomial
+from readerstudy.analysis.rater.proportions import exact_binomial
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,11 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-from readerstudy.analysis.ensemble import TieRule
-from readerstudy.analysis.mrmc import Covariance
-from readerstudy.analysis.multiplicity import Adjustment
 from readerstudy.analysis.options import AnalysisOptions, Family, MissingRule, Primary, RaterTest
-from readerstudy.analysis.planner import Measure, PlanningAssumptions, design_power
+from readerstudy.analysis.panel.ensemble import TieRule
+from readerstudy.analysis.panel.mrmc import Covariance
+from readerstudy.analysis.panel.multiplicity import Adjustment
+from readerstudy.analysis.planning.planner import Measure, PlanningAssumptions, design_power
 
 InterimRule = Literal["none", "alpha_spending", "e_values"]
 SpendingDesign = Literal["asOF", "asP", "OF", "P"]

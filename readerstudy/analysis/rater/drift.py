@@ -8,8 +8,8 @@ from math import sqrt
 import numpy as np
 from scipy import optimize, special, stats
 
-from readerstudy.analysis.chance import Confusion, fisher_exact
 from readerstudy.analysis.estimate import ArrayLike, FloatArray, as_vector
+from readerstudy.analysis.rater.chance import Confusion, fisher_exact
 
 
 @dataclass(frozen=True, kw_only=True)
