@@ -22,7 +22,7 @@ from readerstudy.api.reading_serializers import (
     RatingEventSerializer,
     ReadingSessionSerializer,
 )
-from readerstudy.blinding.received import NO_STORE, SLICE_CONTENT_TYPE, presentation_payload
+from readerstudy.blinding.presentation import NO_STORE, SLICE_CONTENT_TYPE, presentation_payload
 from readerstudy.ledger.append import append
 from readerstudy.models import Presentation, RatingEvent
 from readerstudy.reading.preview import Preview, is_preview

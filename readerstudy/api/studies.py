@@ -20,7 +20,7 @@ from readerstudy.planning.plans import plan_of
 from readerstudy.planning.words import plan_sentences
 from readerstudy.reading.progress import RaterProgress, progress_of
 from readerstudy.report import export
-from readerstudy.report.gather import rater_labels
+from readerstudy.report.loading import rater_labels
 from readerstudy.report.tables import results_csv
 from readerstudy.results import analysis_of
 

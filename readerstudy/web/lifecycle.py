@@ -10,7 +10,7 @@ from ctplatform.errors import DomainError
 from readerstudy.locking import services as locking
 from readerstudy.models import StudyRater
 from readerstudy.report import export
-from readerstudy.report.page import results_page
+from readerstudy.report.results_page import results_page
 from readerstudy.unblinding import services as unblinding
 from readerstudy.web.common import StudyActionView, StudyPageMixin
 from readerstudy.web.forms import ExclusionForm, UnblindForm

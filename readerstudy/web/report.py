@@ -11,7 +11,7 @@ from django.views.generic import TemplateView, View
 
 from ctplatform.errors import DomainError
 from readerstudy.models import Stimulus, Study
-from readerstudy.report.gather import report_data
+from readerstudy.report.loading import report_data
 from readerstudy.report.pictures import stimulus_png
 from readerstudy.report.services import finished_report, latest_report, request_report
 from readerstudy.report.text import methods_paragraph, results_text

@@ -261,6 +261,6 @@ def test_the_truth_is_read_in_few_places_only():
         "locking/stimuli.py",
         "unblinding/services.py",
         "report/export.py",
-        "report/gather.py",
+        "report/loading.py",
         "simulation.py",
     }

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from ctplatform.drawing import Drawing, Paint
-from readerstudy.report.catalogue import figures
-from readerstudy.report.plots.forest import ForestRow, forest_plot
-from readerstudy.report.raster import png
-from readerstudy.report.steps import flow_steps
+from readerstudy.report.figures.catalogue import figures
+from readerstudy.report.figures.flow_steps import flow_steps
+from readerstudy.report.figures.plots.forest import ForestRow, forest_plot
+from readerstudy.report.figures.raster import png
 from tests.report.sample import sample_report
 
 SVG = "{http://www.w3.org/2000/svg}"

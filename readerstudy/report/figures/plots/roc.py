@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctplatform.drawing import INK, Drawing, Paint, series_colour
-from readerstudy.report.plots.axes import CHANCE, Frame, clipped, draw_frame, percent_ticks
+from readerstudy.report.figures.plots.axes import CHANCE, Frame, clipped, draw_frame, percent_ticks
 
 SIDE, LEFT, TOP, LEGEND = 360.0, 70.0, 16.0, 290.0
 

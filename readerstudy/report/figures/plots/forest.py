@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ctplatform.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
-from readerstudy.report.plots.axes import CHANCE, Frame, clipped, percent
+from readerstudy.report.figures.plots.axes import CHANCE, Frame, clipped, percent
 
 WIDTH, ROW, TOP, FOOT = 780.0, 28.0, 30.0, 56.0
 LEFT, RIGHT, N_X = 220.0, 580.0, 204.0

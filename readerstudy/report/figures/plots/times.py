@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import log10
 
 from ctplatform.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
-from readerstudy.report.plots.axes import Frame, clipped
+from readerstudy.report.figures.plots.axes import Frame, clipped
 
 WIDTH, ROW, TOP, LEFT, RIGHT = 720.0, 30.0, 16.0, 200.0, 560.0
 TICKS_S = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from readerstudy.models import Study
-from readerstudy.report.beside import Table, table_beside
-from readerstudy.report.catalogue import ENSEMBLE, figures
 from readerstudy.report.covariates import Covariate, chosen_cases, chosen_raters, covariates_of
 from readerstudy.report.data import CaseFacts, ReportData
-from readerstudy.report.gather import report_data
-from readerstudy.report.lines import Line, behind_the_rows, panel_lines
-from readerstudy.report.page_file import inline
+from readerstudy.report.figures.catalogue import ENSEMBLE, figures
+from readerstudy.report.figures.figure_tables import Table, table_beside
+from readerstudy.report.html_report import inline
+from readerstudy.report.loading import report_data
+from readerstudy.report.panel_lines import Line, behind_the_rows, panel_lines
 from readerstudy.report.text import level_percent, p_number, p_words
 from readerstudy.results import kept
 from readerstudy.unblinding.services import refuse_while_sealed

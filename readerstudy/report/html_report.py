@@ -6,9 +6,9 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
-from readerstudy.report.catalogue import Figure
 from readerstudy.report.data import ReportData, Row
-from readerstudy.report.lines import behind_the_rows, panel_lines
+from readerstudy.report.figures.catalogue import Figure
+from readerstudy.report.panel_lines import behind_the_rows, panel_lines
 from readerstudy.report.tables import result_rows
 from readerstudy.report.text import level_percent, methods_paragraph, p_number, results_text
 

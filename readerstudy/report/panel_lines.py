@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from readerstudy.report.beside import Table
 from readerstudy.report.data import ReportData
-from readerstudy.report.plots.axes import percent
+from readerstudy.report.figures.figure_tables import Table
+from readerstudy.report.figures.plots.axes import percent
 from readerstudy.report.text import level_percent, p_number, p_words, share_words
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from readerstudy.report import measures
 from readerstudy.report.data import ReportData
-from readerstudy.report.plots.axes import percent
-from readerstudy.report.steps import flow_steps
+from readerstudy.report.figures import measures
+from readerstudy.report.figures.flow_steps import flow_steps
+from readerstudy.report.figures.plots.axes import percent
 from readerstudy.report.text import p_words, rating_label, share_words
 
 

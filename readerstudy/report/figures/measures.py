@@ -6,9 +6,9 @@ from statistics import quantiles
 
 from readerstudy.analysis import proportion_interval
 from readerstudy.report.data import RaterFacts, Row
-from readerstudy.report.plots.agreement import PairAgreement
-from readerstudy.report.plots.shares import Group, GroupSeries
-from readerstudy.report.plots.times import TimeRow
+from readerstudy.report.figures.plots.agreement import PairAgreement
+from readerstudy.report.figures.plots.shares import Group, GroupSeries
+from readerstudy.report.figures.plots.times import TimeRow
 
 MOST_BLOCKS = 10
 LEAST_BLOCK = 5

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctplatform.drawing import ACCENT, INK, MUTED, Drawing, Paint, series_colour
-from readerstudy.report.plots.axes import CHANCE, Frame, clipped, draw_frame, percent, percent_ticks
+from readerstudy.report.figures.plots.axes import CHANCE, Frame, clipped, draw_frame, percent, percent_ticks
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640.0, 330.0, 70.0, 440.0, 16.0, 270.0
 

@@ -6,17 +6,17 @@ from typing import Any
 
 from ctplatform.drawing import Drawing
 from readerstudy.analysis import RocCurve, average_roc_curve
-from readerstudy.report import measures
 from readerstudy.report.data import ReportData
-from readerstudy.report.plots.agreement import agreement_plot
-from readerstudy.report.plots.confusion import ConfusionCounts, confusion_plot
-from readerstudy.report.plots.difficulty import CasePoint, difficulty_plot
-from readerstudy.report.plots.flow import flow_diagram
-from readerstudy.report.plots.forest import ForestRow, Kind, forest_plot
-from readerstudy.report.plots.roc import RocLine, roc_plot
-from readerstudy.report.plots.shares import Group, shares_plot
-from readerstudy.report.plots.times import times_plot
-from readerstudy.report.steps import flow_steps
+from readerstudy.report.figures import measures
+from readerstudy.report.figures.flow_steps import flow_steps
+from readerstudy.report.figures.plots.agreement import agreement_plot
+from readerstudy.report.figures.plots.confusion import ConfusionCounts, confusion_plot
+from readerstudy.report.figures.plots.difficulty import CasePoint, difficulty_plot
+from readerstudy.report.figures.plots.flow import flow_diagram
+from readerstudy.report.figures.plots.forest import ForestRow, Kind, forest_plot
+from readerstudy.report.figures.plots.roc import RocLine, roc_plot
+from readerstudy.report.figures.plots.shares import Group, shares_plot
+from readerstudy.report.figures.plots.times import times_plot
 from readerstudy.report.text import level_percent, rating_label
 
 ENSEMBLE = "Ensemble (majority)"

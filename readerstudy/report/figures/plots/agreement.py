@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctplatform.drawing import ACCENT, CARD, LINE, MUTED, Drawing, Paint
-from readerstudy.report.plots.axes import clipped, percent
+from readerstudy.report.figures.plots.axes import clipped, percent
 
 CELL, LEFT, TOP = 46.0, 150.0, 40.0
 

@@ -1,7 +1,7 @@
 """The way from edits to analysed ratings, with what was left out at every step."""
 
 from readerstudy.report.data import ReportData
-from readerstudy.report.plots.flow import FlowStep
+from readerstudy.report.figures.plots.flow import FlowStep
 
 
 def flow_steps(data: ReportData) -> list[FlowStep]:
