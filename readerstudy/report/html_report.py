@@ -8,7 +8,7 @@ from django.utils.safestring import mark_safe
 
 from readerstudy.report.data import ReportData, Row
 from readerstudy.report.figures.catalogue import Figure
-from readerstudy.report.panel_lines import behind_the_rows, panel_lines
+from readerstudy.report.panel_lines import panel_lines, rater_details
 from readerstudy.report.tables import result_rows
 from readerstudy.report.text import level_percent, methods_paragraph, p_number, results_text
 
@@ -19,7 +19,7 @@ def summary_html(data: ReportData, drawn: Sequence[Figure]) -> str:
         "primary": data.analysis["primary"],
         "results": results_text(data),
         "methods": methods_paragraph(data),
-        "behind": behind_the_rows(data),
+        "rater_details": rater_details(data),
         "lines": panel_lines(data),
         "status": data.analysis["status"],
         "rows": [_printed(row) for row in result_rows(data.analysis, data.rater_labels)],

@@ -7,7 +7,7 @@ from typing import Any
 from readerstudy.models import CaseTruth, DisplayMode, Study
 from readerstudy.planning.plans import deviations_of, plan_of
 from readerstudy.planning.words import plan_sentences
-from readerstudy.report.data import CaseFacts, RaterFacts, ReportData, Row
+from readerstudy.report.data import ReportData, ReportedCase, ReportedRater, Row
 from readerstudy.report.export import codebook, rating_rows
 from readerstudy.results import analysis_of
 from readerstudy.unblinding.services import truth_after_unblinding
@@ -24,7 +24,7 @@ def report_data(
     analysis, plan = analysis_of(study, cases=cases, raters=raters), plan_of(study)
     whole = cases is None and raters is None
     return ReportData(
-        study=_study_facts(study),
+        study=_study_fields(study),
         raters=[rater for rater in _raters(study) if raters is None or rater.key in raters],
         cases=[
             _case(number, code, truths[code])
@@ -46,7 +46,7 @@ def report_data(
     )
 
 
-def _study_facts(study: Study) -> dict[str, Any]:
+def _study_fields(study: Study) -> dict[str, Any]:
     return {
         "id": str(study.pk),
         "title": study.title,
@@ -79,9 +79,9 @@ def rater_labels(study: Study) -> dict[str, str]:
     return {rater.key: rater.label for rater in _raters(study)}
 
 
-def _raters(study: Study) -> list[RaterFacts]:
+def _raters(study: Study) -> list[ReportedRater]:
     return [
-        RaterFacts(
+        ReportedRater(
             number=rater.number,
             simulated=rater.user.is_simulated,
             excluded_reason=rater.excluded_reason,
@@ -91,8 +91,8 @@ def _raters(study: Study) -> list[RaterFacts]:
     ]
 
 
-def _case(number: int, code: str, truth: CaseTruth) -> CaseFacts:
-    return CaseFacts(
+def _case(number: int, code: str, truth: CaseTruth) -> ReportedCase:
+    return ReportedCase(
         number=number,
         code=code,
         synthetic=truth.synthetic,

@@ -6,8 +6,7 @@ from typing import Any
 
 from readerstudy.report.data import ReportData
 from readerstudy.report.figures.figure_tables import Table
-from readerstudy.report.figures.plots.axes import percent
-from readerstudy.report.text import level_percent, p_number, p_words, share_words
+from readerstudy.report.text import level_percent, p_number, p_words, percent, share_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +21,7 @@ class Line:
 def panel_lines(data: ReportData) -> list[Line]:
     analysis, level = data.analysis, level_percent(data.options)
     return [
-        Line(section="mrmc", name="AUC averaged over raters", words=_area(analysis["mrmc"], level=level)),
+        Line(section="mrmc", name="AUC averaged over raters", words=_auc(analysis["mrmc"], level=level)),
         Line(section="permutation", name="Truth permuted over cases", words=_permutation(analysis["permutation"])),
         Line(section="model", name="Mixed model (probit)", words=_model(analysis["model"])),
         Line(section="ensemble", name="Ensemble under other tie rules", words=_ties(analysis["ensemble"])),
@@ -31,7 +30,7 @@ def panel_lines(data: ReportData) -> list[Line]:
     ]
 
 
-def _area(found: Mapping[str, Any], *, level: int) -> str:
+def _auc(found: Mapping[str, Any], *, level: int) -> str:
     return f"{share_words(found['auc'], level_percent=level)}, {p_words(found['p'])} ({found['method']})"
 
 
@@ -76,7 +75,7 @@ def _pooled(found: Mapping[str, Any], *, level: int) -> str:
     return f"{words}. {found['warning']}"
 
 
-def behind_the_rows(data: ReportData) -> Table:
+def rater_details(data: ReportData) -> Table:
     """Detection, equivalence and Bayes factor of every rater."""
     return Table(
         columns=[
@@ -87,17 +86,24 @@ def behind_the_rows(data: ReportData) -> Table:
             "Bayes factor for chance",
             "Right if unanswered cases were wrong, or right",
         ],
-        rows=[_behind(data.rater_labels[row["rater"]], row) for row in data.analysis["raters"]],
+        rows=[_rater_details_row(data.rater_labels[row["rater"]], row) for row in data.analysis["raters"]],
     )
 
 
-def _behind(label: str, row: Mapping[str, Any]) -> list[str]:
+def _rater_details_row(label: str, row: Mapping[str, Any]) -> list[str]:
     bounds = row["unanswered_bounds"]
     open_cases = f"{percent(bounds['worst'])} to {percent(bounds['best'])}" if row["missing"] else "all answered"
     equivalence = row["equivalence"]
     tested = p_number(equivalence["p"]) if equivalence["p"] is not None else f"– ({equivalence['reason']})"
-    return [label, _plain(row["d_prime"]), _plain(row["criterion"]), tested, _plain(row["bf01"]), open_cases]
+    return [
+        label,
+        _two_decimals(row["d_prime"]),
+        _two_decimals(row["criterion"]),
+        tested,
+        _two_decimals(row["bf01"]),
+        open_cases,
+    ]
 
 
-def _plain(value: float | None) -> str:
+def _two_decimals(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"

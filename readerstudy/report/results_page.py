@@ -6,14 +6,14 @@ from typing import Any
 
 from readerstudy.models import Study
 from readerstudy.report.covariates import Covariate, chosen_cases, chosen_raters, covariates_of
-from readerstudy.report.data import CaseFacts, ReportData
+from readerstudy.report.data import ReportData, ReportedCase
 from readerstudy.report.figures.catalogue import ENSEMBLE, figures
-from readerstudy.report.figures.figure_tables import Table, table_beside
+from readerstudy.report.figures.figure_tables import Table, figure_table
 from readerstudy.report.html_report import inline
 from readerstudy.report.loading import report_data
-from readerstudy.report.panel_lines import Line, behind_the_rows, panel_lines
+from readerstudy.report.panel_lines import Line, panel_lines, rater_details
 from readerstudy.report.text import level_percent, p_number, p_words
-from readerstudy.results import kept
+from readerstudy.results import computed_once
 from readerstudy.unblinding.services import refuse_while_sealed
 
 HARDEST = 12
@@ -76,7 +76,7 @@ class ResultsPage:
     rows: Sequence[ResultRow]
     figures: Sequence[PageFigure]
     lines: Sequence[PanelLine]
-    behind: Table
+    rater_details: Table
     hardest: Sequence[CaseLine]
     covariates: Sequence[Covariate]
     part: str
@@ -92,10 +92,10 @@ def results_page(study: Study, asked: Mapping[str, str] | None = None) -> Result
     refuse_while_sealed(study)
     chosen = sorted((name, value) for name, value in (asked or {}).items() if value)
     which = [f"{name}={value}" for name, value in chosen]
-    return kept(study, "page", which, lambda: _made(study, dict(chosen)))
+    return computed_once(study, "page", which, lambda: _compute_page(study, dict(chosen)))
 
 
-def _made(study: Study, asked: dict[str, str]) -> ResultsPage:
+def _compute_page(study: Study, asked: dict[str, str]) -> ResultsPage:
     whole = report_data(study)
     cases = chosen_cases(whole.cases, asked)
     raters = chosen_raters(whole.raters, asked)
@@ -104,7 +104,7 @@ def _made(study: Study, asked: dict[str, str]) -> ResultsPage:
     status = _status(data.analysis, exploratory=bool(part))
     primary = data.analysis["primary"]
     return ResultsPage(
-        data=_light(data),
+        data=_without_ratings(data),
         primary=primary,
         primary_p=p_words(primary["p"]),
         equivalence_p=p_words(primary["equivalence"]["p"]),
@@ -112,7 +112,7 @@ def _made(study: Study, asked: dict[str, str]) -> ResultsPage:
         rows=_rows(study, data),
         figures=_figures(data, status),
         lines=[PanelLine(line=line, status=status[line.section]) for line in panel_lines(data)],
-        behind=behind_the_rows(data),
+        rater_details=rater_details(data),
         hardest=_hardest(data),
         covariates=covariates_of(whole.cases, whole.raters, asked),
         part=part,
@@ -126,8 +126,8 @@ def part_words(cases: frozenset[str] | None, raters: frozenset[str] | None) -> s
     return " and ".join(f"{len(chosen)} {words}" for chosen, words in limits if chosen is not None)
 
 
-def _light(data: ReportData) -> ReportData:
-    """Without the rows, which the page does not print: the kept page stays small."""
+def _without_ratings(data: ReportData) -> ReportData:
+    """Without the rows, which the page does not print: the cached page stays small."""
     return ReportData(**{**vars(data), "ratings": []})
 
 
@@ -159,7 +159,7 @@ def _figures(data: ReportData, status: Mapping[str, str]) -> list[PageFigure]:
             name=figure.name,
             title=figure.drawing.title,
             svg=inline(figure),
-            table=table_beside(figure.name, data),
+            table=figure_table(figure.name, data),
             section=figure.section,
             # Descriptions of times and drift are no part of any plan.
             status=status.get(figure.section, "exploratory") if figure.section else "",
@@ -169,7 +169,7 @@ def _figures(data: ReportData, status: Mapping[str, str]) -> list[PageFigure]:
 
 
 def _hardest(data: ReportData) -> list[CaseLine]:
-    facts: dict[str, CaseFacts] = {case.code: case for case in data.cases}
+    case_by_code: dict[str, ReportedCase] = {case.code: case for case in data.cases}
     rated = [row for row in data.analysis["difficulty"]["cases"] if row["n"]]
     ordered = sorted(rated, key=lambda row: (not row["flagged"], row["shrunk"], row["case"]))
     return [
@@ -178,7 +178,7 @@ def _hardest(data: ReportData) -> list[CaseLine]:
             kind="synthetic" if row["truth"] else "real",
             correct=row["correct"],
             n=row["n"],
-            diameter_mm=facts[row["case"]].diameter_mm,
+            diameter_mm=case_by_code[row["case"]].diameter_mm,
             flagged=row["flagged"],
         )
         for row in ordered[:HARDEST]

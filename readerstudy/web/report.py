@@ -15,7 +15,7 @@ from readerstudy.report.loading import report_data
 from readerstudy.report.pictures import stimulus_png
 from readerstudy.report.services import finished_report, latest_report, request_report
 from readerstudy.report.text import methods_paragraph, results_text
-from readerstudy.results import current_events_of_case, kept
+from readerstudy.results import computed_once, current_events_of_case
 from readerstudy.unblinding.services import refuse_while_sealed, truth_after_unblinding
 from readerstudy.web.common import StudyActionView, StudyPageMixin
 
@@ -38,7 +38,7 @@ class ReportView(UnblindedPageMixin, TemplateView):
         refuse_while_sealed(self.study)
         return super().get_context_data(
             study=self.study,
-            texts=kept(self.study, "texts", [], lambda: _texts(self.study)),
+            texts=computed_once(self.study, "texts", [], lambda: _texts(self.study)),
             job=latest_report(self.study),
             finished=finished_report(self.study),
             **kwargs,

@@ -40,11 +40,11 @@ def figures(data: ReportData) -> list[Figure]:
     ]
 
 
-def forest(data: ReportData) -> Drawing:
+def accuracy_forest(data: ReportData) -> Drawing:
     analysis, options = data.analysis, data.options
-    rows = [_forest_row(data.rater_labels[row["rater"]], row) for row in analysis["raters"]]
-    rows.append(_forest_row(ENSEMBLE, analysis["ensemble"], kind="summary"))
-    rows.append(_forest_row("Pooled (as if independent)", analysis["pooled"], kind="naive"))
+    rows = [_accuracy_row(data.rater_labels[row["rater"]], row) for row in analysis["raters"]]
+    rows.append(_accuracy_row(ENSEMBLE, analysis["ensemble"], kind="summary"))
+    rows.append(_accuracy_row("Pooled (as if independent)", analysis["pooled"], kind="naive"))
     balanced = analysis["design"]["balanced"]
     return forest_plot(
         rows,
@@ -56,23 +56,23 @@ def forest(data: ReportData) -> Drawing:
     )
 
 
-def area_forest(data: ReportData) -> Drawing | None:
+def auc_forest(data: ReportData) -> Drawing | None:
     """AUC of every rater and of their average, the primary measure."""
     if data.analysis["roc"] is None:
         return None
-    rows = [_area_row(data.rater_labels[row["rater"]], row["n"], row["auc"]) for row in data.analysis["raters"]]
+    rows = [_forest_row(data.rater_labels[row["rater"]], row["n"], row["auc"]) for row in data.analysis["raters"]]
     panel = data.analysis["mrmc"]["auc"]
-    rows.append(_area_row(AVERAGE, data.analysis["design"]["n_ratings"], panel, kind="summary"))
+    rows.append(_forest_row(AVERAGE, data.analysis["design"]["n_ratings"], panel, kind="summary"))
     return forest_plot(
         rows, measure="AUC", chance=0.5, margin=data.options["margin"], level_percent=level_percent(data.options)
     )
 
 
-def _forest_row(label: str, row: Mapping[str, Any], *, kind: Kind = "rater") -> ForestRow:
-    return _area_row(label, row["n"], row["accuracy"], kind=kind)
+def _accuracy_row(label: str, row: Mapping[str, Any], *, kind: Kind = "rater") -> ForestRow:
+    return _forest_row(label, row["n"], row["accuracy"], kind=kind)
 
 
-def _area_row(label: str, n: int, share: Mapping[str, Any], *, kind: Kind = "rater") -> ForestRow:
+def _forest_row(label: str, n: int, share: Mapping[str, Any], *, kind: Kind = "rater") -> ForestRow:
     return ForestRow(label=label, n=n, value=share["value"], low=share["low"], high=share["high"], kind=kind)
 
 
@@ -90,9 +90,9 @@ def roc(data: ReportData) -> Drawing | None:
     curves = data.analysis["roc"]
     if curves is None:
         return None
-    areas = {row["rater"]: row["auc"]["value"] for row in data.analysis["raters"]}
+    aucs = {row["rater"]: row["auc"]["value"] for row in data.analysis["raters"]}
     drawable = {rater: RocCurve(**curve) for rater, curve in curves["raters"].items() if curve is not None}
-    lines = [_roc_line(data.rater_labels[rater], curve, auc=areas[rater]) for rater, curve in drawable.items()]
+    lines = [_roc_line(data.rater_labels[rater], curve, auc=aucs[rater]) for rater, curve in drawable.items()]
     average = average_roc_curve(list(drawable.values()))
     if average is not None:
         lines.append(_roc_line(AVERAGE, average, auc=data.analysis["mrmc"]["auc"]["value"], summary=True))
@@ -178,8 +178,8 @@ def flow(data: ReportData) -> Drawing:
 
 
 _FIGURES: list[tuple[str, str, Callable[[ReportData], Drawing | None]]] = [
-    ("forest-auc", "mrmc", area_forest),
-    ("forest-accuracy", "raters", forest),
+    ("forest-auc", "mrmc", auc_forest),
+    ("forest-accuracy", "raters", accuracy_forest),
     ("confusion", "raters", confusion),
     ("roc", "roc", roc),
     ("agreement", "agreement", agreement),

@@ -7,8 +7,7 @@ from typing import Any
 from readerstudy.report.data import ReportData
 from readerstudy.report.figures import measures
 from readerstudy.report.figures.flow_steps import flow_steps
-from readerstudy.report.figures.plots.axes import percent
-from readerstudy.report.text import p_words, rating_label, share_words
+from readerstudy.report.text import p_words, percent, rating_label, share_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,13 +16,13 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-def table_beside(name: str, data: ReportData) -> Table | None:
+def figure_table(name: str, data: ReportData) -> Table | None:
     """None where the page has the same numbers in a larger table already."""
     make = _TABLES.get(name)
     return None if make is None else make(data)
 
 
-def _areas(data: ReportData) -> Table:
+def _auc(data: ReportData) -> Table:
     rows = [
         [data.rater_labels[row["rater"]], share_words(row["auc"]), p_words(row["auc_p"])]
         for row in data.analysis["raters"]
@@ -108,7 +107,7 @@ def _flow(data: ReportData) -> Table:
 
 
 _TABLES: dict[str, Callable[[ReportData], Table]] = {
-    "forest-auc": _areas,
+    "forest-auc": _auc,
     "confusion": _confusion,
     "agreement": _agreement,
     "calibration": _calibration,

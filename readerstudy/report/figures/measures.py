@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 from statistics import quantiles
 
 from readerstudy.analysis import proportion_interval
-from readerstudy.report.data import RaterFacts, Row
+from readerstudy.report.data import ReportedRater, Row
 from readerstudy.report.figures.plots.agreement import PairAgreement
 from readerstudy.report.figures.plots.shares import Group, GroupSeries
 from readerstudy.report.figures.plots.times import TimeRow
@@ -14,7 +14,7 @@ MOST_BLOCKS = 10
 LEAST_BLOCK = 5
 
 
-def rows_of(rows: Sequence[Row], rater: RaterFacts) -> list[Row]:
+def rows_of(rows: Sequence[Row], rater: ReportedRater) -> list[Row]:
     return [row for row in rows if row["rater"] == rater.number]
 
 
@@ -38,12 +38,12 @@ def accuracy_by_block(rows: Sequence[Row], blocks: Sequence[tuple[int, int]]) ->
 
 
 def accuracy_by_block_and_rater(
-    rows: Sequence[Row], raters: Sequence[RaterFacts], blocks: Sequence[tuple[int, int]]
+    rows: Sequence[Row], raters: Sequence[ReportedRater], blocks: Sequence[tuple[int, int]]
 ) -> list[GroupSeries]:
     return [GroupSeries(label=rater.label, groups=accuracy_by_block(rows_of(rows, rater), blocks)) for rater in raters]
 
 
-def reading_times(rows: Sequence[Row], raters: Sequence[RaterFacts]) -> list[TimeRow]:
+def reading_times(rows: Sequence[Row], raters: Sequence[ReportedRater]) -> list[TimeRow]:
     found = []
     for rater in raters:
         seconds = [row["reading_ms"] / 1000 for row in rows_of(rows, rater)]
@@ -59,12 +59,12 @@ def _percentiles(values: list[float]) -> tuple[float, float, float, float, float
     return cuts[0], cuts[4], cuts[9], cuts[14], cuts[18]
 
 
-def pair_agreement(rows: Sequence[Row], raters: Sequence[RaterFacts]) -> list[PairAgreement]:
+def pair_agreement(rows: Sequence[Row], raters: Sequence[ReportedRater]) -> list[PairAgreement]:
     answers = [{row["case"]: row["answer"] for row in rows_of(rows, rater)} for rater in raters]
     pairs = []
     for first, second in combinations(range(len(raters)), 2):
-        both = answers[first].keys() & answers[second].keys()
-        same = sum(answers[first][case] == answers[second][case] for case in both)
-        share = same / len(both) if both else None
-        pairs.append(PairAgreement(first=first, second=second, n=len(both), share=share))
+        shared_cases = answers[first].keys() & answers[second].keys()
+        same = sum(answers[first][case] == answers[second][case] for case in shared_cases)
+        share = same / len(shared_cases) if shared_cases else None
+        pairs.append(PairAgreement(first=first, second=second, n=len(shared_cases), share=share))
     return pairs

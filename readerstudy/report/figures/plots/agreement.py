@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctplatform.drawing import ACCENT, CARD, LINE, MUTED, Drawing, Paint
-from readerstudy.report.figures.plots.axes import clipped, percent
+from readerstudy.report.figures.plots.axes import clipped
+from readerstudy.report.text import percent
 
 CELL, LEFT, TOP = 46.0, 150.0, 40.0
 
@@ -37,12 +38,12 @@ def agreement_plot(labels: Sequence[str], pairs: Sequence[PairAgreement]) -> Dra
         drawing.box(LEFT + index * CELL, TOP + index * CELL, CELL, CELL, paint=Paint(fill=LINE))
     for pair in pairs:
         for row, column in ((pair.first, pair.second), (pair.second, pair.first)):
-            _cell(drawing, pair.share, x=LEFT + column * CELL, y=TOP + row * CELL)
+            _draw_cell(drawing, pair.share, x=LEFT + column * CELL, y=TOP + row * CELL)
     drawing.text(LEFT, TOP + size + 22, "Columns: the same raters in the same order", size=11, colour=MUTED)
     return drawing
 
 
-def _cell(drawing: Drawing, share: float | None, *, x: float, y: float) -> None:
+def _draw_cell(drawing: Drawing, share: float | None, *, x: float, y: float) -> None:
     drawing.box(x, y, CELL, CELL, paint=Paint(fill=CARD, stroke=LINE))
     drawing.box(x, y, CELL, CELL, paint=Paint(fill=ACCENT, opacity=0.45 * (share or 0)))
     drawing.text(x + CELL / 2, y + CELL / 2 + 4, "–" if share is None else f"{share:.2f}", anchor="middle", size=11)

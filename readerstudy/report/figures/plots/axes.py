@@ -1,4 +1,4 @@
-"""Scales, axes and number words that all plots share."""
+"""Scales and axes that all plots share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,10 +60,6 @@ def draw_frame(
 
 def percent_ticks(step: int = 25) -> list[tuple[float, str]]:
     return [(share / 100, f"{share} %") for share in range(0, 101, step)]
-
-
-def percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
 
 
 def clipped(text: str, *, letters: int) -> str:

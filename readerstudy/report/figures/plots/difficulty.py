@@ -31,7 +31,7 @@ def difficulty_plot(cases: Sequence[CasePoint]) -> Drawing:
         width=WIDTH,
         height=HEIGHT,
         title="Case difficulty: share of raters who were right",
-        description=_words(ordered),
+        description=_description(ordered),
     )
     draw_frame(
         drawing, frame, x_ticks=[], y_ticks=percent_ticks(), x_label="Cases, hardest first", y_label="Raters right"
@@ -41,12 +41,12 @@ def difficulty_plot(cases: Sequence[CasePoint]) -> Drawing:
         colour = SYNTHETIC if case.synthetic else REAL
         x, y = frame.x(index), frame.y(case.share)
         drawing.line([(x, frame.bottom), (x, y)], paint=Paint(stroke=colour, width=max(min(width * 0.5, 3), 0.5)))
-        _mark(drawing, x, y, synthetic=case.synthetic, size=max(min(width * 0.4, 4), 1.5))
+        _draw_mark(drawing, x, y, synthetic=case.synthetic, size=max(min(width * 0.4, 4), 1.5))
     _legend(drawing)
     return drawing
 
 
-def _mark(drawing: Drawing, x: float, y: float, *, synthetic: bool, size: float) -> None:
+def _draw_mark(drawing: Drawing, x: float, y: float, *, synthetic: bool, size: float) -> None:
     """Square for synthetic, disc for real, so that colour is not the only difference."""
     if synthetic:
         drawing.box(x - size, y - size, 2 * size, 2 * size, paint=Paint(fill=SYNTHETIC))
@@ -55,12 +55,12 @@ def _mark(drawing: Drawing, x: float, y: float, *, synthetic: bool, size: float)
 
 
 def _legend(drawing: Drawing) -> None:
-    _mark(drawing, LEFT + 8, 16, synthetic=False, size=4)
+    _draw_mark(drawing, LEFT + 8, 16, synthetic=False, size=4)
     drawing.text(LEFT + 18, 20, "real case", size=11, colour=MUTED)
-    _mark(drawing, LEFT + 98, 16, synthetic=True, size=4)
+    _draw_mark(drawing, LEFT + 98, 16, synthetic=True, size=4)
     drawing.text(LEFT + 108, 20, "synthetic case", size=11, colour=MUTED)
 
 
-def _words(ordered: Sequence[CasePoint]) -> str:
+def _description(ordered: Sequence[CasePoint]) -> str:
     hard = [f"{case.case} ({case.correct} of {case.n} right)" for case in ordered[:5]]
     return f"{len(ordered)} cases. Hardest: {', '.join(hard)}." if ordered else "No case was rated."

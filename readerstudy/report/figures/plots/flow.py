@@ -22,21 +22,21 @@ def flow_diagram(steps: Sequence[FlowStep]) -> Drawing:
         width=WIDTH,
         height=TOP + STEP * len(steps),
         title="Flow from the edits to the analysis",
-        description=". ".join(_words(step) for step in steps),
+        description=". ".join(_description(step) for step in steps),
     )
     middle = BOX_X + BOX_WIDTH / 2
     for index, step in enumerate(steps):
         y = TOP + STEP * index
         if index:
-            _arrow(drawing, (middle, y - STEP + BOX_HEIGHT), (middle, y))
+            _draw_arrow(drawing, (middle, y - STEP + BOX_HEIGHT), (middle, y))
         drawing.box(BOX_X, y, BOX_WIDTH, BOX_HEIGHT, paint=Paint(fill=CARD, stroke=INK))
         drawing.text(middle, y + 27, step.text, anchor="middle", size=13)
         if step.left_out:
-            _left_out(drawing, step.left_out, middle=middle, y=y - (STEP - BOX_HEIGHT) / 2)
+            _draw_left_out(drawing, step.left_out, middle=middle, y=y - (STEP - BOX_HEIGHT) / 2)
     return drawing
 
 
-def _left_out(drawing: Drawing, reasons: Sequence[str], *, middle: float, y: float) -> None:
+def _draw_left_out(drawing: Drawing, reasons: Sequence[str], *, middle: float, y: float) -> None:
     height = 14 + 15.0 * len(reasons)
     drawing.line([(middle, y), (SIDE_X, y)], paint=Paint(stroke=MUTED))
     drawing.box(SIDE_X, y - height / 2, SIDE_WIDTH, height, paint=Paint(fill=PAPER, stroke=LINE))
@@ -44,11 +44,11 @@ def _left_out(drawing: Drawing, reasons: Sequence[str], *, middle: float, y: flo
         drawing.text(SIDE_X + 10, y - height / 2 + 18 + 15 * number, reason, size=11, colour=MUTED)
 
 
-def _arrow(drawing: Drawing, start: tuple[float, float], end: tuple[float, float]) -> None:
+def _draw_arrow(drawing: Drawing, start: tuple[float, float], end: tuple[float, float]) -> None:
     drawing.line([start, end], paint=Paint(stroke=INK))
     x, y = end
     drawing.area([(x - 4, y - 8), (x + 4, y - 8), (x, y)], paint=Paint(fill=INK))
 
 
-def _words(step: FlowStep) -> str:
+def _description(step: FlowStep) -> str:
     return step.text + (f" (left out: {'; '.join(step.left_out)})" if step.left_out else "")

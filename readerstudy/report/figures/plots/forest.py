@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ctplatform.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
-from readerstudy.report.figures.plots.axes import CHANCE, Frame, clipped, percent
+from readerstudy.report.figures.plots.axes import CHANCE, Frame, clipped
+from readerstudy.report.text import percent
 
 WIDTH, ROW, TOP, FOOT = 780.0, 28.0, 30.0, 56.0
 LEFT, RIGHT, N_X = 220.0, 580.0, 204.0
@@ -30,18 +31,21 @@ def forest_plot(
     axis_y = TOP + ROW * len(rows) + 4
     frame = Frame(left=LEFT, top=TOP - 8, right=RIGHT, bottom=axis_y, x_range=(0, 1), y_range=(0, 1))
     drawing = Drawing(
-        width=WIDTH, height=axis_y + FOOT, title=f"{measure} with {level_percent} % intervals", description=_words(rows)
+        width=WIDTH,
+        height=axis_y + FOOT,
+        title=f"{measure} with {level_percent} % intervals",
+        description=_description(rows),
     )
-    _ground(drawing, frame, chance=chance, margin=margin)
+    _draw_ground(drawing, frame, chance=chance, margin=margin)
     drawing.text(RIGHT + 24, TOP - 14, f"{measure} [{level_percent} %]", size=11, colour=MUTED)
     drawing.text(N_X, TOP - 14, "n", size=11, colour=MUTED, anchor="end")
     for index, row in enumerate(rows):
-        _row(drawing, frame, row, y=TOP + ROW * (index + 0.5))
+        _draw_row(drawing, frame, row, y=TOP + ROW * (index + 0.5))
     drawing.text((LEFT + RIGHT) / 2, axis_y + 38, _axis_label(measure, chance, margin), anchor="middle")
     return drawing
 
 
-def _ground(drawing: Drawing, frame: Frame, *, chance: float | None, margin: float | None) -> None:
+def _draw_ground(drawing: Drawing, frame: Frame, *, chance: float | None, margin: float | None) -> None:
     height = frame.bottom - frame.top
     if chance is not None and margin is not None:
         left, right = frame.x(max(chance - margin, 0)), frame.x(min(chance + margin, 1))
@@ -56,7 +60,7 @@ def _ground(drawing: Drawing, frame: Frame, *, chance: float | None, margin: flo
         drawing.line([(frame.x(chance), frame.top), (frame.x(chance), frame.bottom)], paint=CHANCE)
 
 
-def _row(drawing: Drawing, frame: Frame, row: ForestRow, *, y: float) -> None:
+def _draw_row(drawing: Drawing, frame: Frame, row: ForestRow, *, y: float) -> None:
     colour = {"rater": INK, "summary": ACCENT, "naive": MUTED}[row.kind]
     drawing.text(8, y + 4, clipped(row.label, letters=26), colour=colour, bold=row.kind == "summary")
     drawing.text(N_X, y + 4, str(row.n), anchor="end", colour=MUTED)
@@ -89,5 +93,5 @@ def _axis_label(measure: str, chance: float | None, margin: float | None) -> str
     return label if margin is None else f"{label}; band: chance ± {percent(margin)}"
 
 
-def _words(rows: Sequence[ForestRow]) -> str:
+def _description(rows: Sequence[ForestRow]) -> str:
     return "; ".join(f"{row.label}, n = {row.n}: {_numbers(row)}" for row in rows) or "No rows."

@@ -26,7 +26,7 @@ def roc_plot(lines: Sequence[RocLine]) -> Drawing:
         width=LEFT + SIDE + LEGEND,
         height=TOP + max(SIDE + 52, 22.0 * (len(lines) + 2)),
         title="ROC curves: finding the synthetic cases",
-        description="; ".join(_words(line) for line in lines) or "No curve could be drawn.",
+        description="; ".join(_description(line) for line in lines) or "No curve could be drawn.",
     )
     draw_frame(
         drawing,
@@ -56,5 +56,5 @@ def _legend(line: RocLine) -> str:
     return label if line.auc is None else f"{label}, AUC {line.auc:.3f}"
 
 
-def _words(line: RocLine) -> str:
+def _description(line: RocLine) -> str:
     return f"{line.label}: area {'not estimable' if line.auc is None else f'{line.auc:.3f}'}"

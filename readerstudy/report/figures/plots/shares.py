@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctplatform.drawing import ACCENT, INK, MUTED, Drawing, Paint, series_colour
-from readerstudy.report.figures.plots.axes import CHANCE, Frame, clipped, draw_frame, percent, percent_ticks
+from readerstudy.report.figures.plots.axes import CHANCE, Frame, clipped, draw_frame, percent_ticks
+from readerstudy.report.text import percent
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640.0, 330.0, 70.0, 440.0, 16.0, 270.0
 
@@ -44,7 +45,7 @@ def shares_plot(
         width=WIDTH,
         height=max(HEIGHT, TOP + 18 * (len(series) + 3)),
         title=title,
-        description="; ".join(_words(group) for group in total) or "No answers.",
+        description="; ".join(_description(group) for group in total) or "No answers.",
     )
     draw_frame(
         drawing,
@@ -57,12 +58,12 @@ def shares_plot(
     if reference is not None:
         drawing.line([(frame.left, frame.y(reference)), (frame.right, frame.y(reference))], paint=CHANCE)
     for index, one in enumerate(series):
-        _thin_line(drawing, frame, one, index=index)
-    _total(drawing, frame, total)
+        _draw_thin_line(drawing, frame, one, index=index)
+    _draw_total(drawing, frame, total)
     return drawing
 
 
-def _thin_line(drawing: Drawing, frame: Frame, series: GroupSeries, *, index: int) -> None:
+def _draw_thin_line(drawing: Drawing, frame: Frame, series: GroupSeries, *, index: int) -> None:
     colour = series_colour(index)
     points = [
         (frame.x(place), frame.y(group.value)) for place, group in enumerate(series.groups) if group.value is not None
@@ -75,7 +76,7 @@ def _thin_line(drawing: Drawing, frame: Frame, series: GroupSeries, *, index: in
     drawing.text(RIGHT + 44, y, clipped(series.label, letters=22), size=11)
 
 
-def _total(drawing: Drawing, frame: Frame, total: Sequence[Group]) -> None:
+def _draw_total(drawing: Drawing, frame: Frame, total: Sequence[Group]) -> None:
     known = [(frame.x(place), group) for place, group in enumerate(total) if group.value is not None]
     drawing.line(
         [(x, frame.y(group.value)) for x, group in known if group.value is not None],
@@ -92,5 +93,5 @@ def _total(drawing: Drawing, frame: Frame, total: Sequence[Group]) -> None:
     drawing.text(RIGHT + 44, TOP + 18, "All raters", size=11, bold=True, colour=INK)
 
 
-def _words(group: Group) -> str:
+def _description(group: Group) -> str:
     return f"{group.label}: {percent(group.value)} of {group.n}"

@@ -37,12 +37,12 @@ def times_plot(rows: Sequence[TimeRow]) -> Drawing:
             drawing.line([(frame.x(log10(tick)), TOP), (frame.x(log10(tick)), bottom)], paint=Paint(stroke=LINE))
             drawing.text(frame.x(log10(tick)), bottom + 16, f"{tick:g} s", anchor="middle", colour=MUTED, size=11)
     for index, row in enumerate(rows):
-        _row(drawing, frame, row, y=TOP + ROW * (index + 0.5))
+        _draw_row(drawing, frame, row, y=TOP + ROW * (index + 0.5))
     drawing.text((LEFT + RIGHT) / 2, bottom + 38, "Time to answer (box: middle half, line: 5 to 95 %)", anchor="middle")
     return drawing
 
 
-def _row(drawing: Drawing, frame: Frame, row: TimeRow, *, y: float) -> None:
+def _draw_row(drawing: Drawing, frame: Frame, row: TimeRow, *, y: float) -> None:
     p5, p25, p50, p75, p95 = (frame.x(log10(max(value, 0.05))) for value in row.seconds)
     drawing.text(8, y + 4, clipped(row.label, letters=24))
     drawing.line([(p5, y), (p95, y)], paint=Paint(stroke=MUTED))
