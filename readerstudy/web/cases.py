@@ -1,21 +1,17 @@
-from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.generic import TemplateView
 
 from ctplatform.datasets.models import Lesion, Scan
+from ctplatform.errors import ConflictError
 from readerstudy.design import services
-from readerstudy.design.candidates import accepted_scans, from_lesion, from_removal, lesions_of_kind
-from readerstudy.design.matching import Candidate
+from readerstudy.design.candidates import accepted_scans, lesions_of_kind
 from readerstudy.models import CaseTruth, Template
-from readerstudy.web.common import StudyActionView, StudyPageMixin
+from readerstudy.web.common import StudyActionView, StudyPageMixin, valid
+from readerstudy.web.forms import CasesForm, PlacesForm
 
 PER_PAGE = 40
 CASE_ORDERINGS = {"scan": "scan__name", "diameter": "diameter_mm", "depth": "depth_mm", "kind": "synthetic"}
@@ -24,12 +20,9 @@ CASE_ORDERINGS = {"scan": "scan__name", "diameter": "diameter_mm", "depth": "dep
 class DraftCasesMixin(StudyPageMixin):
     """Which kind a case is may be seen in a draft only: the lock seals it, for the team as well."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response = super().dispatch(request, *args, **kwargs)
-        if hasattr(self, "study") and not self.study.is_draft:
-            messages.error(request, "The cases are sealed since the lock; they open with the unblinding.")
-            return redirect(self.study)
-        return response
+    def refuse_unfit(self) -> None:
+        if not self.study.is_draft:
+            raise ConflictError("The cases are sealed since the lock; they open with the unblinding.")
 
 
 class CasesView(DraftCasesMixin, TemplateView):
@@ -78,16 +71,9 @@ class DrawView(StudyActionView):
 
 class AddCasesView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
-        added = services.add_cases(study=self.study, actor=self.person, candidates=self._chosen())
+        form = valid(PlacesForm(self.request.POST, study=self.study))
+        added = services.add_cases(study=self.study, actor=self.person, candidates=form.candidates())
         return f"{added} cases were added."
-
-    def _chosen(self) -> Iterable[Candidate]:
-        numbers = self.request.POST.getlist("place")
-        if self.study.template == Template.REMOVED_LESIONS:
-            return [from_removal(scan) for scan in accepted_scans(self.study).filter(pk__in=numbers)]
-        chosen = [number for number in numbers if number.isdigit()]
-        both = [lesions_of_kind(self.study, synthetic=kind).filter(pk__in=chosen) for kind in (False, True)]
-        return [from_lesion(lesion) for lesions in both for lesion in lesions]
 
     def next_page(self) -> str:
         return reverse("studies:cases", args=[self.study.pk])
@@ -95,7 +81,8 @@ class AddCasesView(StudyActionView):
 
 class RemoveCasesView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
-        chosen = self.request.POST.getlist("case")
+        form = valid(CasesForm(self.request.POST, study=self.study))
+        chosen = [case.pk for case in form.cleaned_data["case"]]
         removed = services.remove_cases(study=self.study, actor=self.person, case_ids=chosen)
         return f"{removed} cases were removed."
 

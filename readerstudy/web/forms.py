@@ -1,10 +1,13 @@
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 
 from ctplatform.accounts.models import Role, User
-from ctplatform.datasets.models import Dataset
-from readerstudy.models import Study, Template
+from ctplatform.datasets.models import Dataset, Lesion
+from readerstudy.design.candidates import accepted_scans, from_lesion, from_removal, lesions_of_kind
+from readerstudy.design.matching import Candidate
+from readerstudy.models import Case, Study, Template
 
 # The protocol form, part by part.
 PROTOCOL_PARTS = {
@@ -83,9 +86,26 @@ class StudyForm(forms.ModelForm[Study]):
         return cleaned
 
 
+class TickedRowsField(forms.ModelMultipleChoiceField[Any]):
+    """Ticked rows of a list. One that is gone makes the whole choice invalid, and `gone` says so to the person."""
+
+    def __init__(self, queryset: QuerySet[Any], *, gone: str, label: str) -> None:
+        super().__init__(queryset, required=False, widget=forms.CheckboxSelectMultiple, label=label)
+        self.gone = gone
+
+    def clean(self, value: Any) -> QuerySet[Any]:
+        try:
+            return super().clean(value)
+        except forms.ValidationError as error:
+            raise forms.ValidationError(self.gone) from error
+
+
 class RatersForm(forms.Form):
-    users = forms.ModelMultipleChoiceField(
-        User.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, label="Raters"
+    users = TickedRowsField(
+        User.objects.none(),
+        label="Raters",
+        gone="Nothing was saved: one of the chosen accounts can't be a rater any more, because it was closed or has "
+        "another role now. Look at the list again and save it anew.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -96,8 +116,11 @@ class RatersForm(forms.Form):
 
 
 class TeamForm(forms.Form):
-    members = forms.ModelMultipleChoiceField(
-        User.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, label="Team"
+    members = TickedRowsField(
+        User.objects.none(),
+        label="Team",
+        gone="Nothing was saved: one of the chosen accounts can't be in the team any more, because it was closed or "
+        "is a rater's now. Look at the list again and save it anew.",
     )
 
     def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
@@ -106,12 +129,59 @@ class TeamForm(forms.Form):
         self.fields["members"].queryset = people.order_by("username")  # type: ignore[attr-defined]
 
 
+class CasesForm(forms.Form):
+    case = TickedRowsField(
+        Case.objects.none(),
+        label="Cases",
+        gone="Nothing was removed: one of the chosen cases isn't in this study any more. Look at the list again.",
+    )
+
+    def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["case"].queryset = Case.objects.filter(study=study)  # type: ignore[attr-defined]
+
+
+class PlacesForm(forms.Form):
+    """Places to become cases: scans with an accepted removal, or lesions."""
+
+    place = TickedRowsField(
+        Lesion.objects.none(),
+        label="Places",
+        gone="Nothing was added: one of the chosen places can't become a case any more. Its edit may have been "
+        "rejected, or the diameters of the protocol have changed. Look at the list again.",
+    )
+
+    def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.removed = study.template == Template.REMOVED_LESIONS
+        real, synthetic = (lesions_of_kind(study, synthetic=kind) for kind in (False, True))
+        places = accepted_scans(study) if self.removed else real | synthetic
+        self.fields["place"].queryset = places  # type: ignore[attr-defined]
+
+    def candidates(self) -> list[Candidate]:
+        chosen = self.cleaned_data["place"]
+        return [from_removal(scan) for scan in chosen] if self.removed else [from_lesion(lesion) for lesion in chosen]
+
+
 class ExclusionForm(forms.Form):
-    reason = forms.CharField(max_length=300, label="Reason")
+    reason = forms.CharField(
+        max_length=300,
+        label="Reason",
+        error_messages={
+            "required": "Say why this rater is excluded; the report will print it.",
+            "max_length": "Say in at most 300 characters why this rater is excluded.",
+        },
+    )
 
 
 class UnblindForm(forms.Form):
-    typed_title = forms.CharField(max_length=200, label="Type the study's title to confirm")
+    typed_title = forms.CharField(
+        max_length=200,
+        label="Type the study's title to confirm",
+        error_messages=dict.fromkeys(
+            ("required", "max_length"), "Type the study's title exactly as it stands to unblind it."
+        ),
+    )
 
 
 def _even(number: int) -> int:

@@ -1,18 +1,16 @@
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.utils.text import slugify
 from django.views.generic import TemplateView, View
 
-from ctplatform.errors import DomainError
 from readerstudy.locking import services as locking
 from readerstudy.models import StudyRater
 from readerstudy.report import export
 from readerstudy.report.results_page import results_page
 from readerstudy.unblinding import services as unblinding
-from readerstudy.web.common import StudyActionView, StudyPageMixin
+from readerstudy.web.common import StudyActionView, StudyPageMixin, valid
 from readerstudy.web.forms import ExclusionForm, UnblindForm
 
 
@@ -36,19 +34,16 @@ class CloseView(StudyActionView):
 
 class UnblindView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
-        form = UnblindForm(self.request.POST)
-        form.is_valid()
-        typed = form.cleaned_data.get("typed_title", "")
-        unblinding.unblind(study=self.study, actor=self.person, typed_title=typed)
+        form = valid(UnblindForm(self.request.POST))
+        unblinding.unblind(study=self.study, actor=self.person, typed_title=form.cleaned_data["typed_title"])
         return "The study is unblinded."
 
 
 class ExcludeRaterView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         rater = get_object_or_404(StudyRater, pk=kwargs["rater_pk"], study=self.study)
-        form = ExclusionForm(self.request.POST)
-        form.is_valid()
-        unblinding.exclude_rater(rater=rater, actor=self.person, reason=form.cleaned_data.get("reason", ""))
+        form = valid(ExclusionForm(self.request.POST))
+        unblinding.exclude_rater(rater=rater, actor=self.person, reason=form.cleaned_data["reason"])
         return f"{rater} is excluded; the ratings stay in the ledger."
 
 
@@ -64,13 +59,9 @@ class LeakAuditView(StudyPageMixin, TemplateView):
 class ResultsView(StudyPageMixin, TemplateView):
     template_name = "readerstudy/results.html"
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        try:
-            context = self.get_context_data(study=self.study, results=results_page(self.study, request.GET.dict()))
-        except DomainError as error:
-            messages.error(request, error.message)
-            return redirect(self.study)
-        return self.render_to_response(context)
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        results = results_page(self.study, self.request.GET.dict())
+        return super().get_context_data(study=self.study, results=results, **kwargs)
 
 
 class ExportView(StudyPageMixin, View):

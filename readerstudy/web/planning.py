@@ -1,19 +1,17 @@
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.generic import FormView, TemplateView
 
-from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin
 from readerstudy.design import services
 from readerstudy.models import Study
 from readerstudy.planning.plans import draft_plan, plan_of, plan_preview
 from readerstudy.planning.words import NO_LOOKS, plan_sentences
-from readerstudy.web.common import StudyPageMixin, current_user, study_for
+from readerstudy.web.common import DraftFormMixin, current_user, study_for
 from readerstudy.web.planning_forms import PlanForm, PlannerForm
 from readerstudy.web.planning_grid import grid_page, planner_defaults
 
@@ -41,7 +39,7 @@ class PlannerView(StaffPageMixin, TemplateView):
             return None
 
 
-class PlanView(StudyPageMixin, FormView[PlanForm]):
+class PlanView(DraftFormMixin[PlanForm], FormView[PlanForm]):
     """The analysis plan: a form while the study is a draft, a frozen text afterwards."""
 
     template_name = "readerstudy/plan.html"
@@ -67,11 +65,9 @@ class PlanView(StudyPageMixin, FormView[PlanForm]):
             raise PermissionDenied
         return super().post(request, *args, **kwargs)
 
-    def form_valid(self, form: PlanForm) -> HttpResponse:
-        try:
-            services.change_design(study=self.study, actor=self.person, plan_options=form.plan_options())
-        except DomainError as error:
-            messages.error(self.request, error.message)
-        else:
-            messages.success(self.request, "The analysis plan is saved. It is frozen when the study is locked.")
-        return redirect("studies:plan", self.study.pk)
+    def save(self, form: PlanForm) -> str:
+        services.change_design(study=self.study, actor=self.person, plan_options=form.plan_options())
+        return "The analysis plan is saved. It is frozen when the study is locked."
+
+    def next_page(self) -> str:
+        return reverse("studies:plan", args=[self.study.pk])

@@ -1,15 +1,13 @@
 from typing import Any
 
-from django.contrib import messages
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.text import slugify
 from django.views.generic import TemplateView, View
 
-from ctplatform.errors import DomainError
 from readerstudy.models import Stimulus, Study
 from readerstudy.report.loading import report_data
 from readerstudy.report.pictures import stimulus_png
@@ -21,21 +19,16 @@ from readerstudy.web.common import StudyActionView, StudyPageMixin
 
 
 class UnblindedPageMixin(StudyPageMixin):
-    """Before the unblinding the page says why there is nothing, on the page of the study."""
+    """Before the unblinding the page of the study says why there is nothing."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
-            return super().dispatch(request, *args, **kwargs)
-        except DomainError as error:
-            messages.error(request, error.message)
-            return redirect(self.study)
+    def refuse_unfit(self) -> None:
+        refuse_while_sealed(self.study)
 
 
 class ReportView(UnblindedPageMixin, TemplateView):
     template_name = "readerstudy/report.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        refuse_while_sealed(self.study)
         return super().get_context_data(
             study=self.study,
             texts=computed_once(self.study, "texts", [], lambda: _texts(self.study)),
@@ -69,7 +62,6 @@ class MakeReportView(StudyActionView):
 
 class DownloadReportView(UnblindedPageMixin, View):
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        refuse_while_sealed(self.study)
         job = finished_report(self.study)
         if job is None or not default_storage.exists(job.result["key"]):
             raise Http404
@@ -95,7 +87,6 @@ class CaseResultView(UnblindedPageMixin, TemplateView):
 
 class CasePictureView(UnblindedPageMixin, View):
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        refuse_while_sealed(self.study)
         stimulus = get_object_or_404(Stimulus, case__study=self.study, case__code=kwargs["code"])
         response = HttpResponse(stimulus_png(self.study, stimulus), content_type="image/png")
         response["Cache-Control"] = "private, max-age=31536000, immutable"

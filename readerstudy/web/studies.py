@@ -1,13 +1,12 @@
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import FormView, ListView, TemplateView, UpdateView, View
 
-from ctplatform.errors import DomainError
+from ctplatform.errors import ConflictError
 from ctplatform.permissions import StaffPageMixin
 from readerstudy.design import services
 from readerstudy.design.readiness import blocking, readiness
@@ -17,7 +16,7 @@ from readerstudy.planning.plans import plan_of
 from readerstudy.planning.words import plan_sentences
 from readerstudy.reading.preview import session_token
 from readerstudy.reading.progress import progress_of
-from readerstudy.web.common import StudyActionView, StudyPageMixin, current_user
+from readerstudy.web.common import DraftFormMixin, StudyActionView, StudyPageMixin, current_user, valid
 from readerstudy.web.forms import NewStudyForm, RatersForm, StudyForm, TeamForm, UnblindForm
 
 ORDERINGS = {"newest": "-created_at", "oldest": "created_at", "title": "title", "state": "state"}
@@ -120,7 +119,7 @@ class BusyView(StudyPageMixin, TemplateView):
         return response
 
 
-class DesignView(StudyPageMixin, UpdateView[Study, StudyForm]):
+class DesignView(DraftFormMixin[StudyForm], UpdateView[Study, StudyForm]):
     for_editors = True
     template_name = "readerstudy/design.html"
     form_class = StudyForm
@@ -134,29 +133,22 @@ class DesignView(StudyPageMixin, UpdateView[Study, StudyForm]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(study=self.study, **kwargs)
 
-    def form_valid(self, form: StudyForm) -> HttpResponse:
-        try:
-            services.change_design(study=self.study, actor=self.person, **form.cleaned_data)
-        except DomainError as error:
-            form.add_error(None, error.message)
-            return self.form_invalid(form)
-        messages.success(self.request, "The protocol is saved.")
-        return redirect(self.study)
+    def save(self, form: StudyForm) -> str:
+        services.change_design(study=self.study, actor=self.person, **form.cleaned_data)
+        return "The protocol is saved."
 
 
 class RatersView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
-        form = RatersForm(self.request.POST)
-        form.is_valid()
-        services.set_raters(study=self.study, actor=self.person, users=form.cleaned_data.get("users", []))
+        form = valid(RatersForm(self.request.POST))
+        services.set_raters(study=self.study, actor=self.person, users=form.cleaned_data["users"])
         return "The raters are saved."
 
 
 class TeamView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
-        form = TeamForm(self.request.POST, owner=self.study.owner)
-        form.is_valid()
-        services.share(study=self.study, actor=self.person, members=form.cleaned_data.get("members", []))
+        form = valid(TeamForm(self.request.POST, owner=self.study.owner))
+        services.share(study=self.study, actor=self.person, members=form.cleaned_data["members"])
         return "The team is saved."
 
 
@@ -164,21 +156,15 @@ class CopyView(StudyPageMixin, View):
     """A member who coordinates may copy a study too; the copy is the member's own."""
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        try:
-            return redirect(services.copy_study(study=self.study, actor=self.person))
-        except DomainError as error:
-            messages.error(request, error.message)
-            return redirect(self.study)
+        return redirect(services.copy_study(study=self.study, actor=self.person))
 
 
 class PreviewView(StudyPageMixin, TemplateView):
     template_name = "readerstudy/rate.html"
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def refuse_unfit(self) -> None:
         if not self.study.is_draft or not self.study.cases.exists():
-            messages.error(request, "A preview needs a draft with at least one case.")
-            return redirect(self.study)
-        return super().get(request, *args, **kwargs)
+            raise ConflictError("A preview needs a draft with at least one case.")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
