@@ -14,16 +14,10 @@ from django.views.generic.edit import FormMixin
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import DomainError
-from ctplatform.permissions import StaffPageMixin
+from ctplatform.permissions import StaffPageMixin, current_user
 from readerstudy.models import Study
 
 Form = TypeVar("Form", bound=forms.BaseForm)
-
-
-def current_user(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
 
 
 def study_for(user: User, pk: UUID) -> Study:

@@ -6,12 +6,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.generic import FormView, TemplateView
 
-from ctplatform.permissions import StaffPageMixin
+from ctplatform.permissions import StaffPageMixin, current_user
 from readerstudy.design import services
 from readerstudy.models import Study
 from readerstudy.planning.plans import draft_plan, plan_of, plan_preview
 from readerstudy.planning.words import NO_LOOKS, plan_sentences
-from readerstudy.web.common import DraftFormMixin, current_user, study_for
+from readerstudy.web.common import DraftFormMixin, study_for
 from readerstudy.web.planning_forms import PlanForm, PlannerForm
 from readerstudy.web.planning_grid import grid_page, planner_defaults
 

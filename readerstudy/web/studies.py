@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.views.generic import FormView, ListView, TemplateView, UpdateView, View
 
 from ctplatform.errors import ConflictError
-from ctplatform.permissions import StaffPageMixin
+from ctplatform.permissions import StaffPageMixin, current_user
 from readerstudy.design import services
 from readerstudy.design.readiness import blocking, readiness
 from readerstudy.design.templates import DEFAULTS
@@ -16,7 +16,7 @@ from readerstudy.planning.plans import plan_of
 from readerstudy.planning.words import plan_sentences
 from readerstudy.reading.preview import session_token
 from readerstudy.reading.progress import progress_of
-from readerstudy.web.common import DraftFormMixin, StudyActionView, StudyPageMixin, current_user, valid
+from readerstudy.web.common import DraftFormMixin, StudyActionView, StudyPageMixin, valid
 from readerstudy.web.forms import NewStudyForm, RatersForm, StudyForm, TeamForm, UnblindForm
 
 ORDERINGS = {"newest": "-created_at", "oldest": "created_at", "title": "title", "state": "state"}
