@@ -26,6 +26,12 @@ class ConflictError(DomainError):
     http_status_code = status.HTTP_409_CONFLICT
 
 
+class ForbiddenError(DomainError):
+    """Somebody else may do this; the message says who."""
+
+    http_status_code = status.HTTP_403_FORBIDDEN
+
+
 def api_exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exception, DomainError):
         body = {"detail": exception.message, "code": exception.code, "details": exception.details}
