@@ -50,7 +50,7 @@ from readerstudy.analysis.planning.plan import (
     deviations,
     plan_for,
     plan_from_json,
-    preview,
+    power_in_words,
 )
 from readerstudy.analysis.planning.planner import (
     DesignPoint,
@@ -175,7 +175,7 @@ __all__ = [
     "plan_for",
     "plan_from_json",
     "plan_grid",
-    "preview",
+    "power_in_words",
     "probit_d_prime",
     "proportion_interval",
     "random_intercept",

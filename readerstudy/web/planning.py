@@ -9,7 +9,7 @@ from django.views.generic import FormView, TemplateView
 from ctplatform.permissions import StaffPageMixin, current_user
 from readerstudy.design import services
 from readerstudy.models import Study
-from readerstudy.planning.plans import draft_plan, plan_of, plan_preview
+from readerstudy.planning.plans import draft_plan, plan_of, plan_power_in_words
 from readerstudy.planning.words import NO_LOOKS, plan_sentences
 from readerstudy.web.common import DraftFormMixin, study_for
 from readerstudy.web.planning_forms import PlanForm, PlannerForm
@@ -54,7 +54,7 @@ class PlanView(DraftFormMixin[PlanForm], FormView[PlanForm]):
             study=self.study,
             may_edit=self.study.is_draft and self.study.editable_by(self.person),
             sentences=plan_sentences(plan),
-            preview=plan_preview(self.study),
+            power_in_words=plan_power_in_words(self.study),
             digest=plan.digest(),
             no_looks=NO_LOOKS,
             **kwargs,

@@ -154,7 +154,7 @@ def assumptions(plan: AnalysisPlan, *, goal: Literal["detect", "equivalent"], ef
     )
 
 
-def preview(plan: AnalysisPlan, *, raters: int, cases: int, effect: float = 0.65) -> list[str]:
+def power_in_words(plan: AnalysisPlan, *, raters: int, cases: int, effect: float = 0.65) -> list[str]:
     """Say in plain words what this design can show with the plan's primary test.
 
     Equivalence is computed for raters at chance, detection for a true AUC or share correct of `effect`.

@@ -12,7 +12,7 @@ CHANCE = Paint(stroke=INK, width=1.2, dash=(5, 4))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class PlotArea:
     """A plotting area inside a drawing, with its x and y scales."""
 
     left: float
@@ -31,9 +31,9 @@ class Frame:
         return self.bottom - (value - low) / (high - low) * (self.bottom - self.top)
 
 
-def draw_frame(
+def draw_axes(
     drawing: Drawing,
-    frame: Frame,
+    plot: PlotArea,
     *,
     x_ticks: Sequence[tuple[float, str]],
     y_ticks: Sequence[tuple[float, str]],
@@ -41,21 +41,21 @@ def draw_frame(
     y_label: str,
 ) -> None:
     drawing.box(
-        frame.left,
-        frame.top,
-        frame.right - frame.left,
-        frame.bottom - frame.top,
+        plot.left,
+        plot.top,
+        plot.right - plot.left,
+        plot.bottom - plot.top,
         paint=Paint(fill=CARD, stroke=LINE),
     )
     for value, label in x_ticks:
-        drawing.line([(frame.x(value), frame.top), (frame.x(value), frame.bottom)], paint=GRID)
-        drawing.text(frame.x(value), frame.bottom + 16, label, anchor="middle", colour=MUTED)
+        drawing.line([(plot.x(value), plot.top), (plot.x(value), plot.bottom)], paint=GRID)
+        drawing.text(plot.x(value), plot.bottom + 16, label, anchor="middle", colour=MUTED)
     for value, label in y_ticks:
-        drawing.line([(frame.left, frame.y(value)), (frame.right, frame.y(value))], paint=GRID)
-        drawing.text(frame.left - 8, frame.y(value) + 4, label, anchor="end", colour=MUTED)
-    middle = (frame.left + frame.right) / 2
-    drawing.text(middle, frame.bottom + 36, x_label, anchor="middle")
-    drawing.text(frame.left - 46, (frame.top + frame.bottom) / 2, y_label, anchor="middle", vertical=True)
+        drawing.line([(plot.left, plot.y(value)), (plot.right, plot.y(value))], paint=GRID)
+        drawing.text(plot.left - 8, plot.y(value) + 4, label, anchor="end", colour=MUTED)
+    middle = (plot.left + plot.right) / 2
+    drawing.text(middle, plot.bottom + 36, x_label, anchor="middle")
+    drawing.text(plot.left - 46, (plot.top + plot.bottom) / 2, y_label, anchor="middle", vertical=True)
 
 
 def percent_ticks(step: int = 25) -> list[tuple[float, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctplatform.drawing import MUTED, REAL, SYNTHETIC, Drawing, Paint
-from readerstudy.report.figures.plots.axes import Frame, draw_frame, percent_ticks
+from readerstudy.report.figures.plots.axes import PlotArea, draw_axes, percent_ticks
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 760.0, 70.0, 740.0, 34.0, 244.0, 300.0
 
@@ -24,7 +24,7 @@ class CasePoint:
 def difficulty_plot(cases: Sequence[CasePoint]) -> Drawing:
     """Cases that nobody rated have no place here."""
     ordered = sorted((case for case in cases if case.n), key=lambda case: (case.share, case.synthetic, case.case))
-    frame = Frame(
+    plot = PlotArea(
         left=LEFT, top=TOP, right=RIGHT, bottom=BOTTOM, x_range=(-0.5, max(len(ordered), 1) - 0.5), y_range=(0, 1)
     )
     drawing = Drawing(
@@ -33,14 +33,14 @@ def difficulty_plot(cases: Sequence[CasePoint]) -> Drawing:
         title="Case difficulty: share of raters who were right",
         description=_description(ordered),
     )
-    draw_frame(
-        drawing, frame, x_ticks=[], y_ticks=percent_ticks(), x_label="Cases, hardest first", y_label="Raters right"
+    draw_axes(
+        drawing, plot, x_ticks=[], y_ticks=percent_ticks(), x_label="Cases, hardest first", y_label="Raters right"
     )
     width = (RIGHT - LEFT) / max(len(ordered), 1)
     for index, case in enumerate(ordered):
         colour = SYNTHETIC if case.synthetic else REAL
-        x, y = frame.x(index), frame.y(case.share)
-        drawing.line([(x, frame.bottom), (x, y)], paint=Paint(stroke=colour, width=max(min(width * 0.5, 3), 0.5)))
+        x, y = plot.x(index), plot.y(case.share)
+        drawing.line([(x, plot.bottom), (x, y)], paint=Paint(stroke=colour, width=max(min(width * 0.5, 3), 0.5)))
         _draw_mark(drawing, x, y, synthetic=case.synthetic, size=max(min(width * 0.4, 4), 1.5))
     _legend(drawing)
     return drawing

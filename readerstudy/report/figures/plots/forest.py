@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ctplatform.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
-from readerstudy.report.figures.plots.axes import CHANCE, Frame, clipped
+from readerstudy.report.figures.plots.axes import CHANCE, PlotArea, clipped
 from readerstudy.report.text import percent
 
 WIDTH, ROW, TOP, FOOT = 780.0, 28.0, 30.0, 56.0
@@ -29,46 +29,46 @@ def forest_plot(
     rows: Sequence[ForestRow], *, measure: str, chance: float | None, margin: float | None, level_percent: int = 95
 ) -> Drawing:
     axis_y = TOP + ROW * len(rows) + 4
-    frame = Frame(left=LEFT, top=TOP - 8, right=RIGHT, bottom=axis_y, x_range=(0, 1), y_range=(0, 1))
+    plot = PlotArea(left=LEFT, top=TOP - 8, right=RIGHT, bottom=axis_y, x_range=(0, 1), y_range=(0, 1))
     drawing = Drawing(
         width=WIDTH,
         height=axis_y + FOOT,
         title=f"{measure} with {level_percent} % intervals",
         description=_description(rows),
     )
-    _draw_ground(drawing, frame, chance=chance, margin=margin)
+    _draw_ground(drawing, plot, chance=chance, margin=margin)
     drawing.text(RIGHT + 24, TOP - 14, f"{measure} [{level_percent} %]", size=11, colour=MUTED)
     drawing.text(N_X, TOP - 14, "n", size=11, colour=MUTED, anchor="end")
     for index, row in enumerate(rows):
-        _draw_row(drawing, frame, row, y=TOP + ROW * (index + 0.5))
+        _draw_row(drawing, plot, row, y=TOP + ROW * (index + 0.5))
     drawing.text((LEFT + RIGHT) / 2, axis_y + 38, _axis_label(measure, chance, margin), anchor="middle")
     return drawing
 
 
-def _draw_ground(drawing: Drawing, frame: Frame, *, chance: float | None, margin: float | None) -> None:
-    height = frame.bottom - frame.top
+def _draw_ground(drawing: Drawing, plot: PlotArea, *, chance: float | None, margin: float | None) -> None:
+    height = plot.bottom - plot.top
     if chance is not None and margin is not None:
-        left, right = frame.x(max(chance - margin, 0)), frame.x(min(chance + margin, 1))
-        drawing.box(left, frame.top, right - left, height, paint=Paint(fill=ACCENT_SOFT))
+        left, right = plot.x(max(chance - margin, 0)), plot.x(min(chance + margin, 1))
+        drawing.box(left, plot.top, right - left, height, paint=Paint(fill=ACCENT_SOFT))
         for x in (left, right):
-            drawing.line([(x, frame.top), (x, frame.bottom)], paint=Paint(stroke=ACCENT, dash=(2, 3)))
+            drawing.line([(x, plot.top), (x, plot.bottom)], paint=Paint(stroke=ACCENT, dash=(2, 3)))
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        drawing.line([(frame.x(share), frame.bottom), (frame.x(share), frame.bottom + 5)], paint=Paint(stroke=MUTED))
-        drawing.text(frame.x(share), frame.bottom + 19, f"{share:g}", anchor="middle", colour=MUTED, size=11)
-    drawing.line([(frame.left, frame.bottom), (frame.right, frame.bottom)], paint=Paint(stroke=LINE))
+        drawing.line([(plot.x(share), plot.bottom), (plot.x(share), plot.bottom + 5)], paint=Paint(stroke=MUTED))
+        drawing.text(plot.x(share), plot.bottom + 19, f"{share:g}", anchor="middle", colour=MUTED, size=11)
+    drawing.line([(plot.left, plot.bottom), (plot.right, plot.bottom)], paint=Paint(stroke=LINE))
     if chance is not None:
-        drawing.line([(frame.x(chance), frame.top), (frame.x(chance), frame.bottom)], paint=CHANCE)
+        drawing.line([(plot.x(chance), plot.top), (plot.x(chance), plot.bottom)], paint=CHANCE)
 
 
-def _draw_row(drawing: Drawing, frame: Frame, row: ForestRow, *, y: float) -> None:
+def _draw_row(drawing: Drawing, plot: PlotArea, row: ForestRow, *, y: float) -> None:
     colour = {"rater": INK, "summary": ACCENT, "naive": MUTED}[row.kind]
     drawing.text(8, y + 4, clipped(row.label, letters=26), colour=colour, bold=row.kind == "summary")
     drawing.text(N_X, y + 4, str(row.n), anchor="end", colour=MUTED)
     if row.value is None:
         drawing.text(RIGHT + 24, y + 4, "not estimable", colour=MUTED)
         return
-    x = frame.x(row.value)
-    low, high = (x if limit is None else frame.x(limit) for limit in (row.low, row.high))
+    x = plot.x(row.value)
+    low, high = (x if limit is None else plot.x(limit) for limit in (row.low, row.high))
     if row.kind == "summary":
         drawing.area([(low, y), (x, y - 7), (high, y), (x, y + 7)], paint=Paint(fill=colour, stroke=colour))
     else:

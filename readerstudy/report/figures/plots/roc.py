@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctplatform.drawing import INK, Drawing, Paint, series_colour
-from readerstudy.report.figures.plots.axes import CHANCE, Frame, clipped, draw_frame, percent_ticks
+from readerstudy.report.figures.plots.axes import CHANCE, PlotArea, clipped, draw_axes, percent_ticks
 
 SIDE, LEFT, TOP, LEGEND = 360.0, 70.0, 16.0, 290.0
 
@@ -21,33 +21,33 @@ class RocLine:
 
 
 def roc_plot(lines: Sequence[RocLine]) -> Drawing:
-    frame = Frame(left=LEFT, top=TOP, right=LEFT + SIDE, bottom=TOP + SIDE, x_range=(0, 1), y_range=(0, 1))
+    plot = PlotArea(left=LEFT, top=TOP, right=LEFT + SIDE, bottom=TOP + SIDE, x_range=(0, 1), y_range=(0, 1))
     drawing = Drawing(
         width=LEFT + SIDE + LEGEND,
         height=TOP + max(SIDE + 52, 22.0 * (len(lines) + 2)),
         title="ROC curves: finding the synthetic cases",
         description="; ".join(_description(line) for line in lines) or "No curve could be drawn.",
     )
-    draw_frame(
+    draw_axes(
         drawing,
-        frame,
+        plot,
         x_ticks=percent_ticks(),
         y_ticks=percent_ticks(),
         x_label="Real cases called synthetic",
         y_label="Synthetic cases called synthetic",
     )
-    drawing.line([(frame.x(0), frame.y(0)), (frame.x(1), frame.y(1))], paint=CHANCE)
+    drawing.line([(plot.x(0), plot.y(0)), (plot.x(1), plot.y(1))], paint=CHANCE)
     for index, line in enumerate(lines):
         colour = INK if line.summary else series_colour(index)
         paint = Paint(stroke=colour, width=3.0 if line.summary else 1.4)
         points = list(zip(line.false_positive_rate, line.sensitivity, strict=True))
-        drawing.line([(frame.x(x), frame.y(y)) for x, y in points], paint=paint)
+        drawing.line([(plot.x(x), plot.y(y)) for x, y in points], paint=paint)
         y = TOP + 18 + 22 * index
-        drawing.line([(frame.right + 20, y - 4), (frame.right + 44, y - 4)], paint=paint)
-        drawing.text(frame.right + 52, y, _legend(line), bold=line.summary)
+        drawing.line([(plot.right + 20, y - 4), (plot.right + 44, y - 4)], paint=paint)
+        drawing.text(plot.right + 52, y, _legend(line), bold=line.summary)
     y = TOP + 18 + 22 * len(lines)
-    drawing.line([(frame.right + 20, y - 4), (frame.right + 44, y - 4)], paint=CHANCE)
-    drawing.text(frame.right + 52, y, "Chance")
+    drawing.line([(plot.right + 20, y - 4), (plot.right + 44, y - 4)], paint=CHANCE)
+    drawing.text(plot.right + 52, y, "Chance")
     return drawing
 
 

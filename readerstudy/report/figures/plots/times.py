@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import log10
 
 from ctplatform.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
-from readerstudy.report.figures.plots.axes import Frame, clipped
+from readerstudy.report.figures.plots.axes import PlotArea, clipped
 
 WIDTH, ROW, TOP, LEFT, RIGHT = 720.0, 30.0, 16.0, 200.0, 560.0
 TICKS_S = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
@@ -25,7 +25,7 @@ def times_plot(rows: Sequence[TimeRow]) -> Drawing:
     high = log10(max(max((row.seconds[4] for row in rows), default=10.0), 0.1))
     pad = 0.08 * max(high - low, 0.5)
     bottom = TOP + ROW * max(len(rows), 1)
-    frame = Frame(left=LEFT, top=TOP, right=RIGHT, bottom=bottom, x_range=(low - pad, high + pad), y_range=(0, 1))
+    plot = PlotArea(left=LEFT, top=TOP, right=RIGHT, bottom=bottom, x_range=(low - pad, high + pad), y_range=(0, 1))
     drawing = Drawing(
         width=WIDTH,
         height=bottom + 48,
@@ -33,17 +33,17 @@ def times_plot(rows: Sequence[TimeRow]) -> Drawing:
         description="; ".join(f"{row.label}: median {row.seconds[2]:.1f} s of {row.n}" for row in rows) or "No times.",
     )
     for tick in TICKS_S:
-        if frame.x_range[0] <= log10(tick) <= frame.x_range[1]:
-            drawing.line([(frame.x(log10(tick)), TOP), (frame.x(log10(tick)), bottom)], paint=Paint(stroke=LINE))
-            drawing.text(frame.x(log10(tick)), bottom + 16, f"{tick:g} s", anchor="middle", colour=MUTED, size=11)
+        if plot.x_range[0] <= log10(tick) <= plot.x_range[1]:
+            drawing.line([(plot.x(log10(tick)), TOP), (plot.x(log10(tick)), bottom)], paint=Paint(stroke=LINE))
+            drawing.text(plot.x(log10(tick)), bottom + 16, f"{tick:g} s", anchor="middle", colour=MUTED, size=11)
     for index, row in enumerate(rows):
-        _draw_row(drawing, frame, row, y=TOP + ROW * (index + 0.5))
+        _draw_row(drawing, plot, row, y=TOP + ROW * (index + 0.5))
     drawing.text((LEFT + RIGHT) / 2, bottom + 38, "Time to answer (box: middle half, line: 5 to 95 %)", anchor="middle")
     return drawing
 
 
-def _draw_row(drawing: Drawing, frame: Frame, row: TimeRow, *, y: float) -> None:
-    p5, p25, p50, p75, p95 = (frame.x(log10(max(value, 0.05))) for value in row.seconds)
+def _draw_row(drawing: Drawing, plot: PlotArea, row: TimeRow, *, y: float) -> None:
+    p5, p25, p50, p75, p95 = (plot.x(log10(max(value, 0.05))) for value in row.seconds)
     drawing.text(8, y + 4, clipped(row.label, letters=24))
     drawing.line([(p5, y), (p95, y)], paint=Paint(stroke=MUTED))
     drawing.box(p25, y - 7, max(p75 - p25, 1), 14, paint=Paint(fill=ACCENT_SOFT, stroke=ACCENT))
