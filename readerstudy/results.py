@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from django.core.cache import cache
 
 from readerstudy.analysis import default_analysis, signed_rating
-from readerstudy.ledger.chain import digest_of
+from readerstudy.digests import digest_of
 from readerstudy.models import Answer, Case, RatingEvent, Study, StudyRater
 from readerstudy.planning.plans import executed_plan
 from readerstudy.unblinding.services import refuse_while_sealed, truth_after_unblinding
@@ -19,6 +19,8 @@ from readerstudy.unblinding.services import refuse_while_sealed, truth_after_unb
 T = TypeVar("T")
 Matrix = list[list[float | None]]
 CACHE_SECONDS = 24 * 3600
+# Raise it when a class that is cached changes or moves: after an upgrade the cache still holds pickles of the old one.
+CACHED_SHAPE = 2
 VERSION = version("turing-ward")
 
 
@@ -113,20 +115,20 @@ def analysis_of(
     """The default analysis under the frozen plan, of everything or of a part: case codes, numbers of raters."""
     refuse_while_sealed(study)
     which = [*(f"case {code}" for code in sorted(cases or ())), *(f"rater {key}" for key in sorted(raters or ()))]
-    return kept(study, "analysis", which, lambda: _computed(study, cases, raters))
+    return computed_once(study, "analysis", which, lambda: _compute_analysis(study, cases, raters))
 
 
-def _computed(study: Study, cases: frozenset[str] | None, raters: frozenset[str] | None) -> dict[str, Any]:
+def _compute_analysis(study: Study, cases: frozenset[str] | None, raters: frozenset[str] | None) -> dict[str, Any]:
     responses = responses_of(study)
     if cases is not None:
         responses = responses.of_cases(cases)
     return analyse(study, responses if raters is None else responses.of_raters(raters))
 
 
-def kept(study: Study, what: str, which: list[str], make: Callable[[], T]) -> T:
+def computed_once(study: Study, what: str, which: list[str], make: Callable[[], T]) -> T:
     """Compute once what follows from ledger, truth and plan: after the unblinding none of them can change any more."""
     fixed = [str(study.pk), study.ledger_head, study.plan_digest, study.unblinded_at]
-    key = f"readerstudy-{what}-" + digest_of([*fixed, which, VERSION])
+    key = f"readerstudy-{what}-" + digest_of([*fixed, which, VERSION, CACHED_SHAPE])
     known: T | None = cache.get(key)
     if known is None:
         known = make()

@@ -6,6 +6,6 @@ urlpatterns = [
     path("jobs/", include("ctplatform.jobs.api_urls")),
     path("datasets/", include("ctplatform.datasets.api_urls")),
     path("synthesis/", include("synthesis.api_urls")),
-    path("studies/", include("readerstudy.api_urls")),
-    path("reading/", include("readerstudy.reading_api_urls")),
+    path("studies/", include("readerstudy.api.urls")),
+    path("reading/", include("readerstudy.api.reading_urls")),
 ]

@@ -19,3 +19,9 @@ class ConflictError(DomainError):
     """The thing asked for does not fit the present state (a locked study, a finished job)."""
 
     http_status_code = HTTPStatus.CONFLICT
+
+
+class ForbiddenError(DomainError):
+    """Somebody else may do this; the message says who."""
+
+    http_status_code = HTTPStatus.FORBIDDEN

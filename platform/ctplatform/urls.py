@@ -16,8 +16,8 @@ urlpatterns = [
     path("jobs/", include("ctplatform.jobs.urls")),
     path("datasets/", include("ctplatform.datasets.urls")),
     path("synthesis/", include("synthesis.urls")),
-    path("studies/", include("readerstudy.urls")),
-    path("reading/", include("readerstudy.reading_urls")),
+    path("studies/", include("readerstudy.web.urls")),
+    path("reading/", include("readerstudy.web.reading_urls")),
     path("api/", include("ctplatform.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[IsStudyStaff]), name="schema"),
 ]

@@ -4,10 +4,83 @@ Coding everywhere: truth 1 = synthetic, 0 = real; call 1 = "synthetic"; matrices
 NaN/None where nobody rated; a higher rating means more surely synthetic.
 """
 
-from readerstudy.analysis.agreement import agreement, krippendorff_alpha
-from readerstudy.analysis.auc import auc, compare_aucs, roc_curve
-from readerstudy.analysis.bayes import bayes_binomial, bernoulli_confidence_interval, e_process, logistic_prior_bf10
-from readerstudy.analysis.chance import (
+from readerstudy.analysis.default.analysis import default_analysis
+from readerstudy.analysis.estimate import Estimate
+from readerstudy.analysis.options import AnalysisOptions
+from readerstudy.analysis.panel.agreement import agreement, krippendorff_alpha
+from readerstudy.analysis.panel.average_roc import average_roc_curve
+from readerstudy.analysis.panel.difficulty import (
+    case_difficulty,
+    item_statistics,
+    rasch_conditional,
+    rasch_marginal,
+    surprising_cases,
+    too_few_persons,
+)
+from readerstudy.analysis.panel.ensemble import (
+    half_credit,
+    independent_majority,
+    leave_one_case_out_vote,
+    log_odds_weights,
+    majority_vote,
+    mean_rating,
+    weighted_vote,
+)
+from readerstudy.analysis.panel.equivalence import Verdict, auc_tost, binomial_tost, judge, t_tost, two_proportion_tost
+from readerstudy.analysis.panel.kappa import cohen_kappa, fleiss_kappa
+from readerstudy.analysis.panel.mixed_binary import fit_mixed_binary, panel_model
+from readerstudy.analysis.panel.mixed_linear import RandomTerm, fit_mixed_linear, random_intercept
+from readerstudy.analysis.panel.mrmc import compare_conditions, reader_averaged_auc
+from readerstudy.analysis.panel.multiplicity import adjust_p_values
+from readerstudy.analysis.panel.permutation import case_label_permutation
+from readerstudy.analysis.panel.rater_level import rater_level_test
+from readerstudy.analysis.panel.response_time import median_times, time_model
+from readerstudy.analysis.panel.ustatistics import (
+    accuracy_difference_variance,
+    panel_accuracy,
+    ustatistic_auc,
+    ustatistic_difference,
+)
+from readerstudy.analysis.planning.group_sequential import group_sequential
+from readerstudy.analysis.planning.plan import (
+    TEMPLATES,
+    AnalysisPlan,
+    Deviation,
+    assumptions,
+    deviations,
+    plan_for,
+    plan_from_json,
+    power_in_words,
+)
+from readerstudy.analysis.planning.planner import (
+    DesignPoint,
+    PlanGrid,
+    PlanningAssumptions,
+    Workload,
+    design_power,
+    design_precision,
+    plan_grid,
+    simulated_power,
+    smallest_cases,
+)
+from readerstudy.analysis.planning.power import (
+    PilotComponents,
+    binomial_power,
+    binomial_sample_size,
+    mrmc_power,
+    mrmc_sample_size,
+    pilot_components,
+    tost_power,
+    tost_sample_size,
+)
+from readerstudy.analysis.rater.auc import RocCurve, auc, compare_aucs, roc_curve
+from readerstudy.analysis.rater.bayes import (
+    bayes_binomial,
+    bernoulli_confidence_interval,
+    e_process,
+    logistic_prior_bf10,
+)
+from readerstudy.analysis.rater.chance import (
     Confusion,
     accuracy,
     balanced_accuracy,
@@ -19,79 +92,12 @@ from readerstudy.analysis.chance import (
     share_called_synthetic,
     specificity,
 )
-from readerstudy.analysis.default import default_analysis
-from readerstudy.analysis.difficulty import (
-    case_difficulty,
-    item_statistics,
-    rasch_conditional,
-    rasch_marginal,
-    surprising_cases,
-    too_few_persons,
-)
-from readerstudy.analysis.drift import accuracy_drift, trend_test
-from readerstudy.analysis.ensemble import (
-    half_credit,
-    independent_majority,
-    leave_one_case_out_vote,
-    log_odds_weights,
-    majority_vote,
-    mean_rating,
-    weighted_vote,
-)
-from readerstudy.analysis.equivalence import Verdict, auc_tost, binomial_tost, judge, t_tost, two_proportion_tost
-from readerstudy.analysis.estimate import Estimate
-from readerstudy.analysis.group_sequential import group_sequential
-from readerstudy.analysis.kappa import cohen_kappa, fleiss_kappa
-from readerstudy.analysis.mixed_binary import fit_mixed_binary, panel_model
-from readerstudy.analysis.mixed_linear import RandomTerm, fit_mixed_linear, random_intercept
-from readerstudy.analysis.mrmc import compare_conditions, reader_averaged_auc
-from readerstudy.analysis.multiplicity import adjust_p_values
-from readerstudy.analysis.options import AnalysisOptions
-from readerstudy.analysis.paired import cochran_q, compare_groups, mcnemar, pairwise_mcnemar
-from readerstudy.analysis.permutation import case_label_permutation
-from readerstudy.analysis.plan import (
-    TEMPLATES,
-    AnalysisPlan,
-    Deviation,
-    assumptions,
-    deviations,
-    plan_for,
-    plan_from_json,
-    preview,
-)
-from readerstudy.analysis.planner import (
-    DesignPoint,
-    PlanGrid,
-    PlanningAssumptions,
-    Workload,
-    design_power,
-    design_precision,
-    plan_grid,
-    simulated_power,
-    smallest_cases,
-)
-from readerstudy.analysis.power import (
-    PilotComponents,
-    binomial_power,
-    binomial_sample_size,
-    mrmc_power,
-    mrmc_sample_size,
-    pilot_components,
-    tost_power,
-    tost_sample_size,
-)
-from readerstudy.analysis.proportions import exact_binomial, one_sided_limit, proportion_interval
-from readerstudy.analysis.rater_level import rater_level_test
-from readerstudy.analysis.rating_model import rating_model
-from readerstudy.analysis.response_time import median_times, time_model
-from readerstudy.analysis.signal_detection import a_prime, detection_indices, probit_d_prime
+from readerstudy.analysis.rater.drift import accuracy_drift, trend_test
+from readerstudy.analysis.rater.paired import cochran_q, compare_groups, mcnemar, pairwise_mcnemar
+from readerstudy.analysis.rater.proportions import exact_binomial, one_sided_limit, proportion_interval
+from readerstudy.analysis.rater.rating_model import rating_model
+from readerstudy.analysis.rater.signal_detection import a_prime, detection_indices, probit_d_prime
 from readerstudy.analysis.table import ResponseTable, response_table, signed_rating
-from readerstudy.analysis.ustatistics import (
-    accuracy_difference_variance,
-    panel_accuracy,
-    ustatistic_auc,
-    ustatistic_difference,
-)
 
 __all__ = [
     "TEMPLATES",
@@ -106,6 +112,7 @@ __all__ = [
     "PlanningAssumptions",
     "RandomTerm",
     "ResponseTable",
+    "RocCurve",
     "Verdict",
     "Workload",
     "a_prime",
@@ -117,6 +124,7 @@ __all__ = [
     "assumptions",
     "auc",
     "auc_tost",
+    "average_roc_curve",
     "balanced_accuracy",
     "bayes_binomial",
     "bernoulli_confidence_interval",
@@ -167,7 +175,7 @@ __all__ = [
     "plan_for",
     "plan_from_json",
     "plan_grid",
-    "preview",
+    "power_in_words",
     "probit_d_prime",
     "proportion_interval",
     "random_intercept",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from readerstudy.analysis.ensemble import TieRule
-from readerstudy.analysis.mrmc import Covariance
-from readerstudy.analysis.multiplicity import Adjustment
+from readerstudy.analysis.panel.ensemble import TieRule
+from readerstudy.analysis.panel.mrmc import Covariance
+from readerstudy.analysis.panel.multiplicity import Adjustment
 
 MissingRule = Literal["available", "complete_cases"]
 Family = Literal["raters", "raters_and_ensemble"]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from readerstudy.blinding.stimuli import HU_HIGH, HU_LOW
+from readerstudy.blinding.cutting import HU_HIGH, HU_LOW
 
 Sort = Literal["fixed", "blind", "content"]
 PERMUTATIONS = 9_999

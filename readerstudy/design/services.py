@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from ctplatform.accounts.models import Role, User
-from ctplatform.errors import ConflictError, DomainError
+from ctplatform.errors import ConflictError, DomainError, ForbiddenError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job
 from readerstudy.design.candidates import with_depths
@@ -15,6 +15,7 @@ from readerstudy.design.cases import chosen_candidates
 from readerstudy.design.matching import Candidate, match_report
 from readerstudy.design.templates import DEFAULTS
 from readerstudy.models import Case, CaseTruth, Study, StudyRater, Template, record
+from readerstudy.permissions import refuse_unless_editor, refuse_unless_in_team
 
 # What a copy takes over; every other field says who, when or what happened in the original.
 COPIED_FIELDS = (
@@ -41,7 +42,7 @@ COPIED_FIELDS = (
 
 def create_study(*, owner: User, template: Template | str, **settings: Any) -> Study:
     if not owner.may_coordinate:
-        raise DomainError("Only coordinators and administrators start studies. Ask one of them to do it.")
+        raise ForbiddenError("Only coordinators and administrators start studies. Ask one of them to do it.")
     study = Study(owner=owner, template=template, **{**DEFAULTS[Template(template)], **settings})
     study.full_clean()
     with transaction.atomic():
@@ -53,7 +54,7 @@ def create_study(*, owner: User, template: Template | str, **settings: Any) -> S
 def change_design(*, study: Study, actor: User, **settings: Any) -> Study:
     """Change protocol fields of a draft; `datasets` is a set of rows."""
     with transaction.atomic():
-        draft = draft_for_change(study)
+        draft = draft_for_change(study, actor)
         for name, value in settings.items():
             if name != "datasets":
                 setattr(draft, name, value)
@@ -65,8 +66,9 @@ def change_design(*, study: Study, actor: User, **settings: Any) -> Study:
     return draft
 
 
-def draft_for_change(study: Study) -> Study:
-    """The study's row, held until the transaction ends; refuses what is locked or being worked on."""
+def draft_for_change(study: Study, actor: User) -> Study:
+    """The study's row, held until the transaction ends; refuses strangers, and what is locked or being worked on."""
+    refuse_unless_editor(study, actor)
     held = Study.objects.select_for_update().get(pk=study.pk)
     if not held.is_draft:
         raise ConflictError(
@@ -82,6 +84,7 @@ def draft_for_change(study: Study) -> Study:
 
 
 def share(*, study: Study, actor: User, members: Iterable[User]) -> None:
+    refuse_unless_editor(study, actor)
     team = list(members)
     if any(member.is_rater for member in team):
         raise DomainError("A rater's account can't be in the team: the team knows the cases.")
@@ -96,7 +99,7 @@ def set_raters(*, study: Study, actor: User, users: Iterable[User]) -> None:
     if any(user.role != Role.RATER for user in chosen.values()):
         raise DomainError("Only rater accounts can rate. Whoever also coordinates uses a second account for reading.")
     with transaction.atomic():
-        draft = draft_for_change(study)
+        draft = draft_for_change(study, actor)
         draft.raters.exclude(user__in=chosen).delete()
         held = {rater.user_id: rater for rater in draft.raters.all()}
         number = max((rater.number for rater in held.values()), default=0)
@@ -110,7 +113,7 @@ def set_raters(*, study: Study, actor: User, users: Iterable[User]) -> None:
 def request_draw(*, study: Study, actor: User) -> Job:
     """Draw the planned number of cases anew, matched; replaces the cases chosen so far."""
     with transaction.atomic():
-        draft = draft_for_change(study)
+        draft = draft_for_change(study, actor)
         job = jobs.enqueue(
             kind="study.draw",
             title=f"Draw cases for “{draft.title}”",
@@ -128,7 +131,7 @@ def add_cases(*, study: Study, actor: User, candidates: Iterable[Candidate]) -> 
     """Add chosen places to a draft; places that are cases already are skipped."""
     wanted = with_depths(list(candidates))
     with transaction.atomic():
-        draft = draft_for_change(study)
+        draft = draft_for_change(study, actor)
         held = {(str(t.scan_id), *t.place_lps_mm) for t in CaseTruth.objects.filter(case__study=draft)}
         new = [c for c in wanted if (c.scan, *c.place_lps_mm) not in held]
         write_cases(draft, new)
@@ -139,7 +142,7 @@ def add_cases(*, study: Study, actor: User, candidates: Iterable[Candidate]) -> 
 
 def remove_cases(*, study: Study, actor: User, case_ids: Iterable[UUID | str]) -> int:
     with transaction.atomic():
-        draft = draft_for_change(study)
+        draft = draft_for_change(study, actor)
         count, _ = CaseTruth.objects.filter(case__study=draft, case__in=list(case_ids)).delete()
         Case.objects.filter(study=draft, truth=None).delete()
         refresh_match_report(draft)
@@ -173,6 +176,7 @@ def refresh_match_report(study: Study) -> None:
 
 def copy_study(*, study: Study, actor: User, title: str = "") -> Study:
     """A new draft with the same protocol and a seed of its own; cases and raters are chosen anew."""
+    refuse_unless_in_team(study, actor)
     copied = {name: getattr(study, name) for name in COPIED_FIELDS}
     copied["title"] = title or f"{study.title} (copy)"[:160]
     with transaction.atomic():

@@ -1,11 +1,9 @@
 """How ledger entries hang together: each digest covers the entry and the digest before it."""
 
-import hashlib
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from readerstudy.digests import digest_of
 from readerstudy.models import RatingEvent
 
 CHAINED_FIELDS = (
@@ -25,14 +23,6 @@ CHAINED_FIELDS = (
 )
 
 
-def canonical_json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_plain)
-
-
-def digest_of(value: Any) -> str:
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
-
-
 def event_digest(event: RatingEvent) -> str:
     content: Mapping[str, Any] = {
         **{name: getattr(event, name) for name in CHAINED_FIELDS},
@@ -41,9 +31,3 @@ def event_digest(event: RatingEvent) -> str:
         "supersedes": str(event.supersedes.client_event_id) if event.supersedes else None,
     }
     return digest_of(content)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-    return str(value)

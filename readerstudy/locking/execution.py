@@ -11,7 +11,7 @@ from ctplatform.errors import ConflictError
 from ctplatform.jobs.registry import JobContext
 from readerstudy.design.candidates import flow_counts
 from readerstudy.design.cases import truths_of
-from readerstudy.ledger.chain import digest_of
+from readerstudy.digests import digest_of
 from readerstudy.locking.leak_check import check_for_leaks
 from readerstudy.locking.orders import Orders, draw_orders
 from readerstudy.locking.protocol import protocol_of

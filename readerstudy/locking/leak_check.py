@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from readerstudy.blinding import leaks
-from readerstudy.blinding.received import NO_STORE, SLICE_CONTENT_TYPE, presentation_payload
+from readerstudy.blinding.presentation import NO_STORE, SLICE_CONTENT_TYPE, presentation_payload
 from readerstudy.locking.stimuli import MadeStimulus
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from readerstudy.blinding.cutting import HU_HIGH, HU_LOW, Frame
 from readerstudy.blinding.schedule import ALGORITHM
-from readerstudy.blinding.stimuli import HU_HIGH, HU_LOW, Frame
-from readerstudy.ledger.chain import digest_of
+from readerstudy.digests import digest_of
 from readerstudy.locking.orders import Orders
 from readerstudy.models import CaseTruth, Study, StudySeal
 from readerstudy.planning.plans import frozen_form

@@ -12,12 +12,13 @@ from ctplatform.jobs.models import Job
 from readerstudy.design.readiness import blocking, readiness
 from readerstudy.design.services import draft_for_change
 from readerstudy.models import Study, StudyState, record
+from readerstudy.permissions import refuse_unless_editor
 
 
 def request_lock(*, study: Study, actor: User) -> Job:
     """Order the making of stimuli, orders and audit; the study is locked when that job succeeds without a leak."""
     with transaction.atomic():
-        draft = draft_for_change(study)
+        draft = draft_for_change(study, actor)
         missing = blocking(readiness(draft))
         if missing:
             raise ConflictError(
@@ -37,6 +38,7 @@ def request_lock(*, study: Study, actor: User) -> Job:
 
 
 def open_for_reading(*, study: Study, actor: User) -> None:
+    refuse_unless_editor(study, actor)
     with transaction.atomic():
         opened = Study.objects.filter(pk=study.pk, state=StudyState.LOCKED).update(
             state=StudyState.COLLECTING, opened_at=timezone.now()

@@ -10,8 +10,8 @@ from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
 from ctplatform.datasets import storage
+from readerstudy.blinding.cutting import Cut, Frame, cut_for, render, source_box, study_frame
 from readerstudy.blinding.leaks import stimulus_measures
-from readerstudy.blinding.stimuli import Cut, Frame, cut_for, render, source_box, study_frame
 from readerstudy.models import CaseTruth, Stimulus, Study
 
 # Around the largest lesion this much is left out of what must look alike.

@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-from readerstudy.analysis import AnalysisPlan, deviations, plan_for, preview
+from readerstudy.analysis import AnalysisPlan, deviations, plan_for, power_in_words
 from readerstudy.models import Study, Template
 from readerstudy.planning.words import plan_sentences
 
@@ -45,7 +45,7 @@ def executed_plan(study: Study, *, balanced: bool) -> AnalysisPlan:
     return replace(plan_of(study), balanced=balanced)
 
 
-def plan_preview(study: Study) -> list[str]:
+def plan_power_in_words(study: Study) -> list[str]:
     """What a study of this size can show."""
     raters = study.raters.filter(excluded_at=None).count()
     if not raters:
@@ -58,7 +58,7 @@ def plan_preview(study: Study) -> list[str]:
                 "choose another primary analysis, or let raters say how sure they are."
             )
         ]
-    return preview(plan, raters=raters, cases=study.cases_planned)
+    return power_in_words(plan, raters=raters, cases=study.cases_planned)
 
 
 def deviations_of(study: Study, analysis: dict[str, Any]) -> list[str]:

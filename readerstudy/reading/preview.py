@@ -9,7 +9,7 @@ from django.http import Http404
 from numpy.typing import NDArray
 
 from ctplatform.accounts.models import User
-from readerstudy.blinding.received import presentation_payload
+from readerstudy.blinding.presentation import presentation_payload
 from readerstudy.design.cases import truths_of
 from readerstudy.locking.stimuli import frame_of, pixels_of
 from readerstudy.models import CaseTruth, Study

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from readerstudy.report import tables
-from readerstudy.report.catalogue import figures
 from readerstudy.report.data import ReportData
-from readerstudy.report.page_file import summary_html
-from readerstudy.report.raster import png
+from readerstudy.report.figures.catalogue import figures
+from readerstudy.report.figures.raster import png
+from readerstudy.report.html_report import summary_html
 from readerstudy.report.text import methods_paragraph, results_text
 
 R_SCRIPT = Path(__file__).parent / "recompute.R"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from readerstudy.report.data import CaseFacts, RaterFacts
+from readerstudy.report.data import ReportedCase, ReportedRater
 
 SIZES_MM = {"small": (0.0, 10.0), "medium": (10.0, 20.0), "large": (20.0, float("inf"))}
 SIZE_WORDS = {"small": "below 10 mm", "medium": "10 to 20 mm", "large": "20 mm and more"}
@@ -20,7 +20,7 @@ class Covariate:
 
 
 def covariates_of(
-    cases: Sequence[CaseFacts], raters: Sequence[RaterFacts], asked: Mapping[str, str]
+    cases: Sequence[ReportedCase], raters: Sequence[ReportedRater], asked: Mapping[str, str]
 ) -> list[Covariate]:
     """Those that differ between the cases or the raters of this study."""
     generators = sorted({case.generator for case in cases if case.generator})
@@ -39,23 +39,23 @@ def covariates_of(
     ]
 
 
-def _size(case: CaseFacts) -> str:
+def _size(case: ReportedCase) -> str:
     return next(name for name, (low, high) in SIZES_MM.items() if low <= case.diameter_mm < high)
 
 
-def _experiences(raters: Sequence[RaterFacts]) -> list[tuple[str, str]]:
+def _experiences(raters: Sequence[ReportedRater]) -> list[tuple[str, str]]:
     present = {_experience(rater) for rater in raters if not rater.excluded}
     return [(name, words) for name, words in EXPERIENCE_WORDS.items() if name in present]
 
 
-def _experience(rater: RaterFacts) -> str | None:
+def _experience(rater: ReportedRater) -> str | None:
     years = rater.experience_years
     if years is None:
         return None
     return next(name for name, (low, high) in EXPERIENCE_YEARS.items() if low <= years < high)
 
 
-def chosen_raters(raters: Sequence[RaterFacts], asked: Mapping[str, str]) -> frozenset[str] | None:
+def chosen_raters(raters: Sequence[ReportedRater], asked: Mapping[str, str]) -> frozenset[str] | None:
     """Keys of the raters with the asked experience; None when none is asked that exists."""
     wanted = asked.get("experience", "")
     if wanted not in dict(_experiences(raters)):
@@ -63,7 +63,7 @@ def chosen_raters(raters: Sequence[RaterFacts], asked: Mapping[str, str]) -> fro
     return frozenset(rater.key for rater in raters if _experience(rater) == wanted)
 
 
-def chosen_cases(cases: Sequence[CaseFacts], asked: Mapping[str, str]) -> frozenset[str] | None:
+def chosen_cases(cases: Sequence[ReportedCase], asked: Mapping[str, str]) -> frozenset[str] | None:
     """Codes of the cases that fit; None when nothing is asked. Real cases have neither generator nor kind: all stay."""
     wanted = {covariate.name: covariate.chosen for covariate in covariates_of(cases, (), asked) if _known(covariate)}
     if not wanted:
@@ -75,7 +75,7 @@ def _known(covariate: Covariate) -> bool:
     return covariate.chosen in dict(covariate.choices)
 
 
-def _fits(case: CaseFacts, wanted: Mapping[str, str]) -> bool:
+def _fits(case: ReportedCase, wanted: Mapping[str, str]) -> bool:
     if "size" in wanted and _size(case) != wanted["size"]:
         return False
     if not case.synthetic:

@@ -8,7 +8,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RaterFacts:
+class ReportedRater:
     number: int
     simulated: bool
     excluded_reason: str
@@ -30,7 +30,7 @@ class RaterFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CaseFacts:
+class ReportedCase:
     """A case after the unblinding. `number` counts from 1 in the order of the codes, for formats that want integers."""
 
     number: int
@@ -54,8 +54,8 @@ class ReportData:
     """
 
     study: Mapping[str, Any]
-    raters: list[RaterFacts]
-    cases: list[CaseFacts]
+    raters: list[ReportedRater]
+    cases: list[ReportedCase]
     ratings: list[Row]
     codebook: Mapping[str, str]
     plan: Mapping[str, Any]

@@ -14,7 +14,7 @@ from readerstudy.models import Study
 def run_report(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[str, Any]]:
     # Web processes register this job without ever drawing a figure.
     from readerstudy.report.archive import report_files, zipped
-    from readerstudy.report.gather import report_data
+    from readerstudy.report.loading import report_data
 
     study = Study.objects.get(pk=payload["study"])
     context.progress(0.02, "computing the analysis")

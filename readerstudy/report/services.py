@@ -6,6 +6,7 @@ from ctplatform.accounts.models import User
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, JobStatus
 from readerstudy.models import Study, record
+from readerstudy.permissions import refuse_unless_in_team
 from readerstudy.unblinding.services import refuse_while_sealed
 
 KIND = "study.report"
@@ -13,6 +14,7 @@ KIND = "study.report"
 
 def request_report(*, study: Study, actor: User) -> Job:
     """Order the archive; a report that is being made already is returned instead of making it twice."""
+    refuse_unless_in_team(study, actor)
     refuse_while_sealed(study)
     with transaction.atomic():
         # The lock keeps two people from ordering it at the same moment.

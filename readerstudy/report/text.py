@@ -5,13 +5,13 @@ from typing import Any
 
 from readerstudy.report.data import ReportData
 
-TIE_WORDS = {
+TIE_SENTENCES = {
     "exclude": "Cases on which the panel was split evenly were left out of the ensemble",
     "synthetic": "An even split of the panel counted as “synthetic”",
     "real": "An even split of the panel counted as “real”",
     "half_credit": "An even split of the panel counted as half a correct answer, without a test",
 }
-MISSING_WORDS = {
+MISSING_CLAUSES = {
     "available": "all ratings that were given were used",
     "complete_cases": "only cases that every rater had rated were used",
 }
@@ -25,6 +25,10 @@ ADJUSTMENT_WORDS = {
     "none": "no",
 }
 FAMILY_WORDS = {"raters": "the raters", "raters_and_ensemble": "the raters and the ensemble"}
+
+
+def percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"
 
 
 def p_number(p: float | None) -> str:
@@ -113,7 +117,10 @@ def _analysis_sentences(data: ReportData) -> list[str]:
             f"For each rater and for the majority of the panel (ensemble), accuracy is given with {level} % "
             f"Clopper-Pearson intervals and {test}, with {adjusted}."
         ),
-        (f"{TIE_WORDS[options['tie_rule']]}; where answers were missing, {MISSING_WORDS[options['missing_rule']]}."),
+        (
+            f"{TIE_SENTENCES[options['tie_rule']]}; "
+            f"where answers were missing, {MISSING_CLAUSES[options['missing_rule']]}."
+        ),
         "Areas under the ROC curve of single raters have DeLong intervals and tests.",
     ]
 

@@ -6,10 +6,12 @@ from django.utils import timezone
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError, DomainError
 from readerstudy.models import CaseTruth, Study, StudyRater, StudyState, record
+from readerstudy.permissions import refuse_unless_editor
 
 
 def exclude_rater(*, rater: StudyRater, actor: User, reason: str) -> None:
     """The ratings stay in the ledger; the analysis leaves them out and says so."""
+    refuse_unless_editor(rater.study, actor)
     if not reason.strip():
         raise DomainError("Say why this rater is excluded; the report will print it.")
     with transaction.atomic():
@@ -28,6 +30,7 @@ def exclude_rater(*, rater: StudyRater, actor: User, reason: str) -> None:
 
 
 def close(*, study: Study, actor: User) -> None:
+    refuse_unless_editor(study, actor)
     with transaction.atomic():
         held = Study.objects.select_for_update().get(pk=study.pk)
         if held.state != StudyState.COLLECTING:
@@ -40,6 +43,7 @@ def close(*, study: Study, actor: User) -> None:
 
 def unblind(*, study: Study, actor: User, typed_title: str) -> None:
     """Break the seal; the person confirms by typing the study's title."""
+    refuse_unless_editor(study, actor)
     if typed_title.strip() != study.title:
         raise DomainError(f"Type the study's title exactly as it stands to unblind it: {study.title}")
     with transaction.atomic():

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from readerstudy.analysis import (
+    RocCurve,
     auc,
+    average_roc_curve,
     compare_aucs,
     compare_conditions,
     panel_accuracy,
@@ -35,6 +37,41 @@ def test_area_agrees_with_scikit_learn_and_with_its_curve(rows):
     trapezes = np.trapezoid(curve.sensitivity[::-1], curve.false_positive_rate[::-1])
     assert trapezes == pytest.approx(area.value)
     assert (area.p is None) == (area.se is None or area.degenerate)
+
+
+def raters_curves(seed):
+    truth, ratings = reading(seed)
+    return truth, ratings, [roc_curve(truth=truth, scores=column) for column in ratings.T]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_average_curve_has_the_mean_area(seed):
+    truth, ratings, curves = raters_curves(seed)
+    average = average_roc_curve(curves)
+    areas = [auc(truth=truth, scores=column).value for column in ratings.T]
+    assert np.trapezoid(average.sensitivity, average.false_positive_rate) == pytest.approx(np.mean(areas), abs=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_average_curve_is_the_mean_of_the_heights_and_never_falls(seed):
+    _, _, curves = raters_curves(seed)
+    average = average_roc_curve(curves)
+    assert (np.diff(average.sensitivity) >= -1e-12).all()
+    # Between two cut points no curve rises straight up, so any interpolation must agree.
+    edges = np.unique(np.round(average.false_positive_rate, 9))
+    rates = (edges[1:] + edges[:-1]) / 2
+    heights = [np.interp(rates, curve.false_positive_rate[::-1], curve.sensitivity[::-1]) for curve in curves]
+    assert np.interp(rates, average.false_positive_rate, average.sensitivity) == pytest.approx(np.mean(heights, axis=0))
+
+
+def test_the_average_of_one_curve_is_that_curve():
+    curve = RocCurve(sensitivity=[1.0, 0.75, 0.5, 0.0], false_positive_rate=[1.0, 0.5, 0.0, 0.0])
+    assert average_roc_curve([curve, curve]) == RocCurve(
+        sensitivity=curve.sensitivity[::-1], false_positive_rate=curve.false_positive_rate[::-1]
+    )
+    assert average_roc_curve([]) is None
 
 
 def test_perfect_separation_is_not_certainty():

@@ -28,7 +28,7 @@ from readerstudy.analysis import (
     plan_for,
     plan_from_json,
     plan_grid,
-    preview,
+    power_in_words,
     reader_averaged_auc,
     simulated_power,
     smallest_cases,
@@ -155,12 +155,12 @@ def test_digest_is_that_of_the_published_form():
     assert plan_for("real_or_synthetic").digest() == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_preview_speaks_plainly():
-    lines = preview(plan_for("ensemble"), raters=5, cases=100)
+def test_the_power_in_words_is_plain():
+    lines = power_in_words(plan_for("ensemble"), raters=5, cases=100)
     assert lines[0].startswith(
         "With 5 raters and 100 cases you can show equivalence within 15 points in 81 of 100 studies"
     )
-    small = preview(plan_for("ensemble"), raters=1, cases=20)
+    small = power_in_words(plan_for("ensemble"), raters=1, cases=20)
     assert "cannot show equivalence" in small[-1]
 
 

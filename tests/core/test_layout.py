@@ -55,6 +55,16 @@ def test_the_readme_names_every_setting_that_the_environment_can_give():
     assert not missing
 
 
+def test_the_architecture_describes_every_room_of_the_reader_studies_and_no_other():
+    text = (ROOT / "docs" / "architecture.md").read_text().split("## Reader studies")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    described = {name for row in rows for name in row.split("`")[1::2]}
+    folder = ROOT / "readerstudy"
+    there = {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+    there |= {path.name for path in folder.glob("*.py") if path.name != "__init__.py"}
+    assert described == there
+
+
 def test_the_makefile_describes_every_target_that_the_readme_mentions():
     makefile = (ROOT / "Makefile").read_text()
     for target in ("demo", "test", "check", "services", "dev", "bench", "openapi", "administrator"):

@@ -8,8 +8,8 @@ from django.db import connections
 from django.utils import timezone
 
 from readerstudy.ledger.append import Rating, append
-from readerstudy.ledger.verify import verify
 from readerstudy.models import Presentation, RatingEvent
+from readerstudy.verification import verify
 from tests.readerstudy.worlds import Cast, Stages, make_draft, make_world
 
 THREADS = 6

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from readerstudy.blinding import leaks
-from readerstudy.blinding.stimuli import HU_HIGH, HU_LOW
+from readerstudy.blinding.cutting import HU_HIGH, HU_LOW
 
 CASES = 60
 SYNTHETIC = [number % 2 == 0 for number in range(CASES)]

@@ -7,8 +7,8 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from readerstudy.ledger import triggers
-from readerstudy.ledger.verify import verify
 from readerstudy.models import AuditEntry, Presentation, RatingEvent, Stimulus, Study
+from readerstudy.verification import verify
 from tests.readerstudy.races import race
 from tests.readerstudy.worlds import Browser, Cast
 

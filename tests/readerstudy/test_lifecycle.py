@@ -8,11 +8,11 @@ from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.models import JobStatus
 from readerstudy.design import services as design
 from readerstudy.design.readiness import blocking, readiness
-from readerstudy.ledger.verify import verify
 from readerstudy.locking import services as locking
 from readerstudy.models import CaseTruth, Presentation, Stimulus, Study, StudyState
 from readerstudy.results import analysis_of, responses_of
 from readerstudy.unblinding import services as unblinding
+from readerstudy.verification import verify
 from tests.readerstudy.worlds import Browser, make_draft, make_world
 
 
@@ -165,6 +165,7 @@ def test_copies_take_every_protocol_field_and_nothing_else(cast, collecting):
     }
     fields = {field.name for field in Study._meta.get_fields() if not (field.auto_created and not field.concrete)}
     assert fields == own | set(design.COPIED_FIELDS)
+    design.share(study=collecting, actor=cast.owner, members=[cast.other])
     copy = design.copy_study(study=collecting, actor=cast.other)
     assert all(getattr(copy, name) == getattr(collecting, name) for name in design.COPIED_FIELDS)
     assert (copy.state, copy.owner, copy.cases.count(), copy.copied_from) == ("draft", cast.other, 0, collecting)

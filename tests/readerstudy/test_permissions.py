@@ -1,5 +1,6 @@
 """Who may do what: every page, button and endpoint of studies for every person, and the seal for all of them."""
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -8,8 +9,13 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.urls import get_resolver, reverse
+from django.utils import timezone
 
-from readerstudy.models import CaseTruth, Presentation
+from ctplatform.errors import ForbiddenError
+from readerstudy.design import services as design
+from readerstudy.locking import services as locking
+from readerstudy.models import CaseTruth, Presentation, Study
+from readerstudy.report import services as report
 from readerstudy.unblinding import services as unblinding
 from tests.readerstudy.worlds import Browser
 
@@ -135,6 +141,57 @@ def test_a_case_is_named_by_its_code_only_after_the_unblinding(cast, collecting)
             assert response.status_code in ({302, 409} if in_team else {302} if person == "anonymous" else {404})
 
 
+EDITORS_SERVICES = {
+    design.change_design: {"title": "Taken over"},
+    design.share: {"members": []},
+    design.set_raters: {"users": []},
+    design.request_draw: {},
+    design.add_cases: {"candidates": []},
+    design.remove_cases: {"case_ids": []},
+    locking.request_lock: {},
+    locking.open_for_reading: {},
+    unblinding.close: {},
+    unblinding.unblind: {"typed_title": "Trial"},
+}
+TEAMS_SERVICES = {design.copy_study: {}, report.request_report: {}}
+
+
+@pytest.mark.parametrize("stage", ["draft", "locked", "collecting", "closed", "unblinded"])
+def test_services_refuse_whoever_may_not_whatever_the_state(cast, drawn, stage):
+    """Pages hide a button; that nobody else presses it is decided here."""
+    Study.objects.filter(pk=drawn.pk).update(
+        state=stage,
+        locked_at=None if stage == "draft" else timezone.now(),
+        unblinded_at=timezone.now() if stage == "unblinded" else None,
+    )
+    before = state_of(drawn)
+    for services, refused in (
+        (EDITORS_SERVICES, (cast.member, cast.other, cast.rater, cast.idle_rater)),
+        (TEAMS_SERVICES, (cast.other, cast.rater, cast.idle_rater)),
+    ):
+        for service, arguments in services.items():
+            for person in refused:
+                with pytest.raises(ForbiddenError):
+                    service(study=drawn, actor=person, **arguments)
+    for person in (cast.member, cast.other, cast.rater, cast.idle_rater):
+        with pytest.raises(ForbiddenError):
+            unblinding.exclude_rater(rater=drawn.raters.first(), actor=person, reason="No reason")
+    assert state_of(drawn) == before
+    assert not drawn.raters.exclude(excluded_at=None).exists()
+    assert Study.objects.count() == 1
+
+
+def test_no_service_with_an_actor_is_forgotten():
+    found = {
+        service
+        for module in (design, locking, unblinding, report)
+        for _, service in inspect.getmembers(module, inspect.isfunction)
+        if service.__module__ == module.__name__ and "actor" in inspect.signature(service).parameters
+    }
+    # the drafts' services all begin with draft_for_change
+    assert found == {*EDITORS_SERVICES, *TEAMS_SERVICES, unblinding.exclude_rater, design.draft_for_change}
+
+
 def test_a_member_excludes_nobody(cast, collecting):
     rater = collecting.raters.first()
     for (person, client), status in zip(clients(cast), FOR_EDITORS, strict=True):
@@ -254,13 +311,13 @@ def test_the_truth_is_read_in_few_places_only():
         "design/drawing.py",
         "design/readiness.py",
         "design/services.py",
-        "pages/cases.py",
+        "web/cases.py",
         "reading/preview.py",
         "locking/orders.py",
         "locking/protocol.py",
         "locking/stimuli.py",
         "unblinding/services.py",
         "report/export.py",
-        "report/gather.py",
+        "report/loading.py",
         "simulation.py",
     }

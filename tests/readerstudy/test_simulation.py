@@ -11,11 +11,11 @@ from django.urls import reverse
 from scipy import stats
 
 from ctplatform.accounts.models import User
-from readerstudy.ledger.verify import verify
 from readerstudy.models import RatingEvent, StudyRater
 from readerstudy.results import analysis_of
 from readerstudy.simulation import simulate
 from readerstudy.unblinding import services as unblinding
+from readerstudy.verification import verify
 from tests.readerstudy.worlds import make_draft, make_world
 
 

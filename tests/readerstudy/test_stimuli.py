@@ -6,15 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.geometry import Grid
-from readerstudy.blinding.stimuli import (
-    HU_HIGH,
-    HU_LOW,
-    cut_for,
-    display_flips,
-    render,
-    source_box,
-    study_frame,
-)
+from readerstudy.blinding.cutting import HU_HIGH, HU_LOW, cut_for, display_flips, render, source_box, study_frame
 
 
 def grid_of(size=(12, 40, 44), spacing=(2.0, 1.0, 1.0), flips=(1, 1, 1), origin=(5.0, -7.0, 100.0)):

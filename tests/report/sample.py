@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from readerstudy.analysis import AnalysisOptions, default_analysis, signed_rating
-from readerstudy.report.data import CaseFacts, RaterFacts, ReportData
+from readerstudy.report.data import ReportData, ReportedCase, ReportedRater
 
 LEVELS = 3
 COLUMNS = (
@@ -29,7 +29,7 @@ def sample_report(*, real=12, synthetic=18, raters=4, levels=LEVELS, seed=3, exc
     sure = random.integers(1, max(levels, 1) + 1, calls.shape).astype(float)
     sure[np.isnan(calls)] = np.nan
     people = [
-        RaterFacts(number=number, simulated=number == 3, excluded_reason="left" if number in excluded else "")
+        ReportedRater(number=number, simulated=number == 3, excluded_reason="left" if number in excluded else "")
         for number in range(1, raters + 1)
     ]
     kept = [index for index, rater in enumerate(people) if not rater.excluded]
@@ -55,7 +55,7 @@ def sample_report(*, real=12, synthetic=18, raters=4, levels=LEVELS, seed=3, exc
         },
         raters=people,
         cases=[
-            CaseFacts(
+            ReportedCase(
                 number=row + 1,
                 code=code,
                 synthetic=bool(truth[row]),

@@ -9,7 +9,7 @@ from django.urls import reverse
 from rest_framework.authtoken.models import Token
 
 from readerstudy.planning.plans import plan_of
-from readerstudy.report.gather import report_data
+from readerstudy.report.loading import report_data
 from readerstudy.report.tables import results_csv
 from readerstudy.results import analysis_of
 

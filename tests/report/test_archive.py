@@ -14,7 +14,7 @@ import pytest
 
 from readerstudy.analysis import auc
 from readerstudy.report.archive import report_files, text_files, zipped
-from readerstudy.report.catalogue import figures
+from readerstudy.report.figures.catalogue import figures
 from readerstudy.report.tables import imrmc_text, results_csv
 from tests.report.sample import COLUMNS, sample_report
 

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readerstudy.report.covariates import chosen_cases, chosen_raters, covariates_of
-from readerstudy.report.data import CaseFacts, RaterFacts
+from readerstudy.report.data import ReportedCase, ReportedRater
 
 
 def case(number, *, synthetic, diameter_mm=12.0, generator="", kind=""):
-    return CaseFacts(
+    return ReportedCase(
         number=number,
         code=f"C{number}",
         synthetic=synthetic,
@@ -52,7 +52,7 @@ def test_unknown_choices_choose_nothing():
 
 
 def rater(number, years, excluded_reason=""):
-    return RaterFacts(number=number, simulated=False, excluded_reason=excluded_reason, experience_years=years)
+    return ReportedRater(number=number, simulated=False, excluded_reason=excluded_reason, experience_years=years)
 
 
 RATERS = [rater(1, 2), rater(2, 4), rater(3, 10), rater(4, None), rater(5, 7, excluded_reason="left")]

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from ctplatform.jobs.models import JobStatus
 from readerstudy.models import Presentation
-from readerstudy.report.gather import report_data
+from readerstudy.report.loading import report_data
 from readerstudy.report.services import request_report
 from readerstudy.results import analysis_of
 from tests.report.test_archive import NO_R, has_r, recompute

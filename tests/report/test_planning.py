@@ -9,9 +9,9 @@ from django.urls import reverse
 from readerstudy.analysis import AnalysisPlan, PlanningAssumptions, design_power, plan_for
 from readerstudy.design import services as design
 from readerstudy.models import Template
-from readerstudy.planning.forms import PlanForm
-from readerstudy.planning.plans import default_plan, draft_plan, plan_of, plan_preview
+from readerstudy.planning.plans import default_plan, draft_plan, plan_of, plan_power_in_words
 from readerstudy.planning.words import plan_sentences
+from readerstudy.web.planning_forms import PlanForm
 from tests.report.test_text import claims
 
 
@@ -147,9 +147,9 @@ def test_only_the_owner_changes_the_plan(draft, cast):
 def test_the_words_of_every_plan_claim_nothing(draft):
     for template in ("lesion_inserted", "lesion_removed", "small_panel", "ensemble"):
         assert claims(" ".join(plan_sentences(plan_for(template)))) == []
-    assert claims(" ".join(plan_preview(draft))) == []
+    assert claims(" ".join(plan_power_in_words(draft))) == []
     draft.raters.all().delete()
-    assert plan_preview(draft) == ["Choose raters to see what this study can show."]
+    assert plan_power_in_words(draft) == ["Choose raters to see what this study can show."]
 
 
 def test_a_plan_that_the_protocol_does_not_allow_is_pointed_out(draft, cast, owner):

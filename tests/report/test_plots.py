@@ -8,12 +8,10 @@ import pytest
 from PIL import Image
 
 from ctplatform.drawing import Drawing, Paint
-from readerstudy.analysis import auc, roc_curve
-from readerstudy.report.catalogue import figures
-from readerstudy.report.plots.forest import ForestRow, forest_plot
-from readerstudy.report.plots.roc import RocLine, average_curve
-from readerstudy.report.raster import png
-from readerstudy.report.steps import flow_steps
+from readerstudy.report.figures.catalogue import figures
+from readerstudy.report.figures.flow_steps import flow_steps
+from readerstudy.report.figures.plots.forest import ForestRow, forest_plot
+from readerstudy.report.figures.raster import png
 from tests.report.sample import sample_report
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -94,22 +92,6 @@ def test_no_chance_line_where_classes_are_unequal():
     svg = {figure.name: figure.drawing.svg(name="x") for figure in figures(sample_report())}
     assert "no common chance line" in svg["forest-accuracy"]
     assert "dashed line: chance" in svg["forest-auc"]
-
-
-def test_the_average_curve_has_the_mean_area():
-    random = np.random.default_rng(1)
-    truth = np.repeat([0, 1], [25, 20])
-    lines, areas = [], []
-    for skill in (0.2, 0.6, 1.2, 2.0):
-        scores = np.digitize(random.normal(skill * truth), [-1, 0, 0.5, 1, 2])
-        curve = roc_curve(truth=truth, scores=scores)
-        areas.append(auc(truth=truth, scores=scores).value)
-        lines.append(
-            RocLine(label="", auc=None, false_positive_rate=curve.false_positive_rate, sensitivity=curve.sensitivity)
-        )
-    average = average_curve(lines, label="Average", auc=None)
-    under = np.trapezoid(average.sensitivity, average.false_positive_rate)
-    assert under == pytest.approx(np.mean(areas), abs=1e-12)
 
 
 def test_the_flow_adds_up():

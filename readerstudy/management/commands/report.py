@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from readerstudy.report.archive import report_files
-        from readerstudy.report.gather import report_data
+        from readerstudy.report.loading import report_data
 
         try:
             files = report_files(report_data(study_named(options["study"])))

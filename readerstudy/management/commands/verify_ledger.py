@@ -3,9 +3,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from readerstudy.ledger.verify import verify
 from readerstudy.management.lookup import study_named
 from readerstudy.models import Study
+from readerstudy.verification import verify
 
 
 class Command(BaseCommand):

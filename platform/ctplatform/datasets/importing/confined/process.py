@@ -101,8 +101,11 @@ class Reader:
         self._line = Line(*ours)
         try:
             self.in_force: list[str] = self._receive(time.monotonic() + START_SECONDS)["in_force"]
-        except BaseException:
+        except BaseException as error:
             self.__exit__(None, None, None)
+            if isinstance(error, ReaderStoppedError):
+                # before it has seen a file, so no file is to blame
+                raise RuntimeError(f"{COMMAND} does not start: exit status {self._process.returncode}") from error
             raise
         return self
 

@@ -1,0 +1,339 @@
+"""What the default analysis says about the panel: ensemble, primary test, equivalence, agreement, difficulty."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from readerstudy.analysis.default.raters import Section, auc_fields, reading_row
+from readerstudy.analysis.estimate import Estimate, is_rated
+from readerstudy.analysis.options import AnalysisOptions, Primary
+from readerstudy.analysis.panel import ensemble
+from readerstudy.analysis.panel.agreement import agreement
+from readerstudy.analysis.panel.difficulty import case_difficulty, surprising_cases
+from readerstudy.analysis.panel.equivalence import Tost, auc_tost, judge
+from readerstudy.analysis.panel.mixed_binary import panel_model
+from readerstudy.analysis.panel.mrmc import PanelAuc, reader_averaged_auc
+from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
+from readerstudy.analysis.panel.ustatistics import panel_accuracy, ustatistic_auc
+from readerstudy.analysis.rater import proportions
+from readerstudy.analysis.rater.auc import roc_curve
+from readerstudy.analysis.rater.chance import confusion
+from readerstudy.analysis.table import ResponseTable
+
+# With fewer raters their spread says too little about raters at large.
+RATERS_FOR_RANDOM_RATERS = 3
+POOLED_WARNING = (
+    "All readings are counted as if they were independent. Raters see the same cases, so this interval is too "
+    "narrow and this p-value too small; it is shown only because papers print it."
+)
+NO_RATINGS = "no confidence ratings were collected"
+
+
+def ensemble_section(table: ResponseTable, *, balanced: bool, options: AnalysisOptions) -> Section:
+    """Return the majority decision with its alternatives: tie rules, weights, mean rating, independent raters."""
+    vote = ensemble.majority_vote(table.calls)
+    rule = options.tie_rule
+    decided = vote.decided(tie_rule=rule)
+    score, voted = ensemble.half_credit(truth=table.truth, majority=vote)
+    section = {
+        "tie_rule": rule,
+        "n_ties": vote.n_ties,
+        "n_without_votes": vote.n_without_votes,
+        **reading_row(table.truth, decided, balanced=balanced, options=options),
+        "calls": [None if np.isnan(call) else float(call) for call in vote.calls],
+        "tie_sensitivity": {
+            "exclude": _accuracy_under(table, vote, "exclude"),
+            "synthetic": _accuracy_under(table, vote, "synthetic"),
+            "real": _accuracy_under(table, vote, "real"),
+            "half_credit": score / voted if voted else None,
+        },
+        "weighted": _weighted(table),
+        "expected_if_independent": _independent(table),
+    }
+    if table.ratings is not None:
+        mean = ensemble.mean_rating(table.ratings)
+        section["mean_rating"] = auc_fields(table.truth, mean, options=options)
+    return section
+
+
+def _accuracy_under(table: ResponseTable, vote: ensemble.Majority, rule: ensemble.TieRule) -> float | None:
+    counts = confusion(truth=table.truth, calls=vote.decided(tie_rule=rule))
+    return counts.correct / counts.n if counts.n else None
+
+
+def _weighted(table: ResponseTable) -> Section:
+    vote = ensemble.leave_one_case_out_vote(truth=table.truth, calls=table.calls)
+    decided = np.where(vote.calls == ensemble.TIE, np.nan, vote.calls)
+    counts = confusion(truth=table.truth, calls=decided)
+    return {
+        "method": "log-odds weights learned on all other cases",
+        "n": counts.n,
+        "accuracy": counts.correct / counts.n if counts.n else None,
+        "weights": [float(weight) for weight in vote.weights],
+    }
+
+
+def _independent(table: ResponseTable) -> Section | None:
+    correct = table.correct
+    seen = is_rated(correct).any(axis=0)
+    if not seen.any():
+        return None
+    return asdict(ensemble.independent_majority(np.nanmean(correct[:, seen], axis=0)))
+
+
+def pooled_section(table: ResponseTable, *, options: AnalysisOptions) -> Section:
+    """Return the pooled binomial that papers print, with the warning and with the honest variance beside it."""
+    rated = is_rated(table.calls)
+    correct, total = int(np.nansum(table.correct)), int(rated.sum())
+    test = proportions.exact_binomial(successes=correct, trials=total)
+    share = proportions.proportion_interval(successes=correct, trials=total, level=1 - options.alpha)
+    panel = panel_accuracy(correct=table.correct, level=1 - options.alpha)
+    return {
+        "correct": correct,
+        "n": total,
+        "accuracy": share.as_dict(),
+        "binomial_p": test.p_minlike,
+        "variance_inflation": panel.inflation,
+        "warning": POOLED_WARNING,
+    }
+
+
+def panel_auc(table: ResponseTable, *, options: AnalysisOptions) -> PanelAuc:
+    """Return the reader-averaged AUC: Obuchowski-Rockette when complete, U-statistic when ratings are missing."""
+    if table.ratings is None:
+        return PanelAuc(method="reader-averaged AUC", value=None, reason=NO_RATINGS)
+    level = 1 - options.alpha
+    if is_rated(table.ratings).all():
+        return reader_averaged_auc(truth=table.truth, ratings=table.ratings, covariance=options.covariance, level=level)
+    return ustatistic_auc(truth=table.truth, ratings=table.ratings, level=level).panel
+
+
+def auc_section(panel: PanelAuc) -> Section:
+    """Return the reader-averaged AUC for printing."""
+    return {
+        "method": panel.method,
+        "auc": panel.estimate().as_dict(),
+        "se": panel.se,
+        "df": panel.df if panel.df is not None and np.isfinite(panel.df) else None,
+        "t": panel.statistic,
+        "p": panel.p,
+        "reader_aucs": list(panel.reader_aucs),
+        "reason": panel.reason,
+    }
+
+
+def permutation_test(table: ResponseTable, *, options: AnalysisOptions) -> PermutationTest:
+    """Run the case-label permutation test of the panel."""
+    return case_label_permutation(
+        truth=table.truth, calls=table.calls, permutations=options.permutations, seed=options.seed
+    )
+
+
+def primary_section(
+    table: ResponseTable,
+    panel: PanelAuc,
+    permuted: PermutationTest,
+    majority: Section,
+    *,
+    options: AnalysisOptions,
+    primary: Primary | None = None,
+) -> Section:
+    """Return the primary test, the equivalence test and the verdict.
+
+    Without a planned `primary`: with three or more raters and ratings the reader-averaged AUC, otherwise, or when
+    its variance is zero, the permutation test of accuracy with the percent-correct interval.
+    """
+    if primary == "ensemble":
+        return _majority_verdict(majority, options=options)
+    enough = table.n_raters >= RATERS_FOR_RANDOM_RATERS or primary == "reader_averaged_auc"
+    if primary == "case_label_permutation" or not enough or panel.p is None:
+        section = _permutation_verdict(table, permuted, options=options)
+        if primary == "reader_averaged_auc":
+            section["fallback_reason"] = f"the planned AUC could not be tested: {panel.reason}"
+        return section
+    tost = auc_tost(panel=panel, margin=options.margin, alpha=options.alpha)
+    return _verdict(
+        panel.method,
+        measure="AUC",
+        null=0.5,
+        estimate=panel.estimate(),
+        p=panel.p,
+        tost=tost,
+        options=options,
+    )
+
+
+def _majority_verdict(majority: Section, *, options: AnalysisOptions) -> Section:
+    """Take test and equivalence from the ensemble's own row: its unit is the case already."""
+    found = majority["equivalence"]
+    interval = found["interval"] or {}
+    return {
+        "method": f"majority of the panel, {majority['test']} test over cases",
+        "measure": "accuracy",
+        "null": 0.5 if majority["binomial_valid"] else majority["chance_accuracy"],
+        "estimate": majority["accuracy"],
+        "p": majority["p"],
+        "equivalence": {
+            "margin": options.margin,
+            "level": 1 - 2 * options.alpha,
+            "low": interval.get("low"),
+            "high": interval.get("high"),
+            "p": found["p"],
+            "equivalent": found["equivalent"],
+            "reason": found["reason"],
+        },
+        "verdict": majority["verdict"],
+        "sentence": majority["sentence"],
+    }
+
+
+def _permutation_verdict(table: ResponseTable, permuted: PermutationTest, *, options: AnalysisOptions) -> Section:
+    share = panel_accuracy(correct=table.correct, level=1 - options.alpha)
+    estimate = Estimate(
+        value=share.value,
+        low=None if share.low is None else max(0.0, share.low),
+        high=None if share.high is None else min(1.0, share.high),
+        reason=share.reason,
+    )
+    null = 0.5 if permuted.null_accuracy is None else permuted.null_accuracy
+    as_panel = PanelAuc(
+        method="percent correct",
+        value=share.value,
+        se=None if share.variance is None or share.low is None else float(np.sqrt(share.variance)),
+        df=float("inf"),
+        reason=permuted.reason or share.reason,
+    )
+    tost = auc_tost(panel=as_panel, margin=options.margin, alpha=options.alpha, null=null)
+    return _verdict(
+        f"case-label permutation of accuracy ({permuted.method}), percent-correct U-statistic interval",
+        measure="accuracy",
+        null=null,
+        estimate=estimate,
+        p=permuted.p_two_sided,
+        tost=tost,
+        options=options,
+    )
+
+
+def _verdict(
+    method: str,
+    *,
+    measure: str,
+    null: float,
+    estimate: Estimate,
+    p: float | None,
+    tost: Tost,
+    options: AnalysisOptions,
+) -> Section:
+    low, high = tost.interval.low, tost.interval.high
+    limits = None if low is None or high is None else (null + low, null + high)
+    judged = judge(
+        p_difference=p,
+        equivalent=tost.equivalent,
+        estimate=estimate,
+        margin=options.margin,
+        alpha=options.alpha,
+        equivalence_interval=limits,
+        measure=measure,
+        null=null,
+        no_test=tost.reason,
+    )
+    return {
+        "method": method,
+        "measure": measure,
+        "null": null,
+        "estimate": estimate.as_dict(),
+        "p": p,
+        "equivalence": {
+            "margin": options.margin,
+            "level": 1 - 2 * options.alpha,
+            "low": None if limits is None else limits[0],
+            "high": None if limits is None else limits[1],
+            "p": tost.p,
+            "equivalent": tost.equivalent,
+            "reason": tost.reason,
+        },
+        "verdict": judged.verdict.value,
+        "sentence": judged.sentence,
+    }
+
+
+def agreement_section(table: ResponseTable, *, options: AnalysisOptions) -> Section:
+    """Return agreement coefficients of the calls with intervals over cases, and the prevalence beside them."""
+    rated = is_rated(table.calls)
+    share = float(np.nansum(table.calls) / rated.sum()) if rated.any() else None
+    section: dict[str, Any] = {"share_called_synthetic": share}
+    for name in ("percent_agreement", "fleiss_kappa", "gwet_ac1", "krippendorff_alpha"):
+        found = agreement(ratings=table.calls, coefficient=name, level=1 - options.alpha)
+        section[name] = {**found.estimate().as_dict(), "se": found.se, "p": found.p}
+    return section
+
+
+def roc_section(table: ResponseTable) -> Section | None:
+    """Return the points of every rater's ROC curve and of the mean rating; None without ratings."""
+    if table.ratings is None:
+        return None
+    curves = {
+        rater: roc_curve(truth=table.truth, scores=table.ratings[:, column])
+        for column, rater in enumerate(table.rater_ids)
+    }
+    mean = roc_curve(truth=table.truth, scores=ensemble.mean_rating(table.ratings))
+    return {
+        "raters": {rater: None if curve is None else asdict(curve) for rater, curve in curves.items()},
+        "ensemble": None if mean is None else asdict(mean),
+    }
+
+
+def calibration_section(table: ResponseTable, *, options: AnalysisOptions) -> list[Section] | None:
+    """Return, per rating given, how often the case was synthetic (all raters together); None without ratings."""
+    if table.ratings is None:
+        return None
+    truth = np.broadcast_to(table.truth[:, None], table.ratings.shape)
+    rows = []
+    for value in np.unique(table.ratings[is_rated(table.ratings)]):
+        here = table.ratings == value
+        share = proportions.proportion_interval(
+            successes=int(truth[here].sum()),
+            trials=int(here.sum()),
+            level=1 - options.alpha,
+            method="wilson",
+        )
+        rows.append({"rating": float(value), "n": int(here.sum()), "share_synthetic": share.as_dict()})
+    return rows
+
+
+def difficulty_section(table: ResponseTable) -> Section:
+    """Return how often each case was judged correctly, shrunk to the mean, and the cases worth a look."""
+    found = case_difficulty(correct=table.correct)
+    surprising = set(surprising_cases(correct=table.correct))
+    rows = zip(table.case_ids, table.truth, found.n_ratings, found.n_correct, found.share, found.shrunk, strict=True)
+    return {
+        "prior_strength": found.prior_strength,
+        "cases": [
+            {
+                "case": case,
+                "truth": int(truth),
+                "n": n,
+                "correct": correct,
+                "share": share,
+                "shrunk": shrunk,
+                "flagged": number in surprising,
+            }
+            for number, (case, truth, n, correct, share, shrunk) in enumerate(rows)
+        ],
+    }
+
+
+def model_section(table: ResponseTable) -> Section:
+    """Return the mixed models with crossed raters and cases (sensitivity analysis)."""
+    found = panel_model(truth=table.truth, calls=table.calls)
+    return {
+        "method": "GLMM with crossed random raters and cases, Laplace approximation",
+        "accuracy_logit": asdict(found.accuracy),
+        "detection_probit": asdict(found.detection),
+        "d_prime": found.d_prime,
+        "criterion": found.criterion,
+    }

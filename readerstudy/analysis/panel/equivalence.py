@@ -1,0 +1,189 @@
+"""Equivalence to chance within a margin, and the four verdicts that the platform may print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import sqrt
+
+from scipy import stats
+
+from readerstudy.analysis.estimate import Estimate, missing
+from readerstudy.analysis.panel.mrmc import PanelAuc, t_quantile, t_two_sided_p
+from readerstudy.analysis.rater.proportions import check_counts, exact_binomial, proportion_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tost:
+    """Two one-sided tests: `p` is the larger of the two, `interval` is the 1-2*alpha interval it agrees with.
+
+    Statistics are None for exact tests; everything is None with a `reason` when there is nothing to test.
+    """
+
+    p: float | None
+    p_lower: float | None = None
+    p_upper: float | None = None
+    statistic_lower: float | None = None
+    statistic_upper: float | None = None
+    equivalent: bool | None = None
+    interval: Estimate
+    df: float | None = None
+    difference_statistic: float | None = None
+    difference_p: float | None = None
+    reason: str | None = None
+
+
+def _nothing(reason: str) -> Tost:
+    return Tost(p=None, interval=missing(reason), reason=reason)
+
+
+def binomial_tost(*, successes: int, trials: int, null: float = 0.5, margin: float, alpha: float = 0.05) -> Tost:
+    """Exact TOST of one proportion: H0 p <= null - margin or p >= null + margin.
+
+    Agrees with inclusion of the 1-2*alpha Clopper-Pearson interval. `difference_p` is the exact two-sided test of
+    `null` itself. Source: Schuirmann 1987; Chow, Shao & Wang, Sample Size Calculations, ch. 4.
+    """
+    check_counts(successes=successes, trials=trials)
+    if margin <= 0 or null - margin < 0 or null + margin > 1:
+        raise ValueError("null plus and minus the margin must stay within [0, 1] and the margin be positive")
+    if trials == 0:
+        return _nothing("no trials")
+    lower = float(stats.binom.sf(successes - 1, trials, null - margin))
+    upper = float(stats.binom.cdf(successes, trials, null + margin))
+    return Tost(
+        p=max(lower, upper),
+        p_lower=lower,
+        p_upper=upper,
+        equivalent=max(lower, upper) <= alpha,
+        interval=proportion_interval(successes=successes, trials=trials, level=1 - 2 * alpha),
+        difference_p=exact_binomial(successes=successes, trials=trials, null=null).p_minlike,
+    )
+
+
+def t_tost(*, mean: float, sd: float, n: int, null: float, low: float, high: float, alpha: float = 0.05) -> Tost:
+    """TOST of one mean by t; `low`/`high` bound mean - null, and `interval` is for that difference.
+
+    Source: Lakens, Soc Psychol Personal Sci 2017;8:355.
+    """
+    if n < 2:
+        return _nothing("fewer than two values have no standard deviation")
+    if sd <= 0:
+        return _nothing("all values are equal: no standard error")
+    return _tost(mean - null, se=sd / sqrt(n), df=n - 1, low=low, high=high, alpha=alpha)
+
+
+def _tost(difference: float, *, se: float, df: float, low: float, high: float, alpha: float) -> Tost:
+    t_low, t_high = (difference - low) / se, (difference - high) / se
+    two_low, two_high = t_two_sided_p(t_low, df) / 2, t_two_sided_p(t_high, df) / 2
+    lower = two_low if t_low > 0 else 1 - two_low
+    upper = two_high if t_high < 0 else 1 - two_high
+    half = t_quantile(1 - alpha, df) * se
+    return Tost(
+        p=max(lower, upper),
+        p_lower=lower,
+        p_upper=upper,
+        statistic_lower=t_low,
+        statistic_upper=t_high,
+        equivalent=max(lower, upper) <= alpha,
+        interval=Estimate(value=difference, low=difference - half, high=difference + half),
+        df=df,
+        difference_statistic=difference / se,
+        difference_p=t_two_sided_p(difference / se, df),
+    )
+
+
+def two_proportion_tost(
+    *, first: float, second: float, n_first: int, n_second: int, low: float, high: float, alpha: float = 0.05
+) -> Tost:
+    """TOST of the difference of two independent proportions by the unpooled normal approximation."""
+    if min(n_first, n_second) == 0:
+        return _nothing("no trials")
+    variance = first * (1 - first) / n_first + second * (1 - second) / n_second
+    if variance == 0:
+        return _nothing("both proportions are 0 or 1: no standard error")
+    return _tost(first - second, se=sqrt(variance), df=float("inf"), low=low, high=high, alpha=alpha)
+
+
+def auc_tost(*, panel: PanelAuc, margin: float, alpha: float = 0.05, null: float = 0.5) -> Tost:
+    """TOST of a reader-averaged AUC: its 1-2*alpha interval must lie within null +- margin."""
+    if panel.value is None or panel.se is None or panel.df is None:
+        return _nothing(panel.reason or "the AUC has no standard error")
+    return _tost(panel.value - null, se=panel.se, df=panel.df, low=-margin, high=margin, alpha=alpha)
+
+
+class Verdict(StrEnum):
+    """What the data allow to say; a large p alone is never evidence of indistinguishability."""
+
+    DISCRIMINATES = "discriminates"
+    EQUIVALENT = "equivalent to chance within the margin"
+    DETECTABLE_WITHIN = "detectable but within the margin"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The verdict with its sentence in plain words."""
+
+    verdict: Verdict
+    sentence: str
+
+
+def judge(
+    *,
+    p_difference: float | None,
+    equivalent: bool | None,
+    estimate: Estimate,
+    margin: float,
+    alpha: float,
+    equivalence_interval: tuple[float, float] | None = None,
+    measure: str = "AUC",
+    null: float = 0.5,
+    no_test: str | None = None,
+) -> Judgement:
+    """Combine the test against chance and the equivalence test into one verdict with its sentence.
+
+    A missing test counts as not passed, so that what cannot be estimated is inconclusive; `no_test` says why the
+    test is missing. `equivalence_interval` are the 1-2*alpha limits on the scale of the estimate.
+    """
+    differs = p_difference is not None and p_difference <= alpha
+    verdict = _verdict(differs=differs, equivalent=bool(equivalent))
+    if estimate.value is None:
+        sentence = f"Inconclusive: {measure} could not be estimated ({estimate.reason})."
+        return Judgement(verdict=Verdict.INCONCLUSIVE, sentence=sentence)
+    number = f"{measure} {estimate.value:.3f}{_limits(estimate.low, estimate.high, 1 - alpha)}"
+    if p_difference is None and not equivalent:
+        sentence = f"Inconclusive: {number}, but no test is possible ({no_test or 'no standard error'})."
+        return Judgement(verdict=Verdict.INCONCLUSIVE, sentence=sentence)
+    low, high = equivalence_interval or (None, None)
+    within = f"{measure} {estimate.value:.3f}{_limits(low, high, 1 - 2 * alpha)}"
+    band = f"{null:.2f} ± {margin:.2f}"
+    above = estimate.value > null
+    sentence = {
+        Verdict.DISCRIMINATES: (f"Discriminates: the raters {_how(above=above)} ({number}, chance {null:.2f})."),
+        Verdict.EQUIVALENT: f"Equivalent to chance within the margin: {within} lies within {band}.",
+        Verdict.DETECTABLE_WITHIN: (
+            f"Detectable but within the margin: {within} lies within {band} yet differs from chance."
+        ),
+        Verdict.INCONCLUSIVE: (
+            f"Inconclusive: {number} neither differs from chance nor is shown to lie within {band}. More cases "
+            "or raters are needed; this is not evidence that the images cannot be told apart."
+        ),
+    }[verdict]
+    return Judgement(verdict=verdict, sentence=sentence)
+
+
+def _verdict(*, differs: bool, equivalent: bool) -> Verdict:
+    if differs:
+        return Verdict.DETECTABLE_WITHIN if equivalent else Verdict.DISCRIMINATES
+    return Verdict.EQUIVALENT if equivalent else Verdict.INCONCLUSIVE
+
+
+def _limits(low: float | None, high: float | None, level: float) -> str:
+    if low is None or high is None:
+        return ""
+    return f" [{100 * level:.0f} % interval {low:.3f} to {high:.3f}]"
+
+
+def _how(*, above: bool) -> str:
+    # Below chance the information was used, only with the labels swapped.
+    return "told synthetic from real" if above else "used the right information with swapped labels"

@@ -1,0 +1,18 @@
+"""Who may do what with a study. Services ask here and refuse; pages ask the models the same, to hide what would be.
+
+The list and the object form stand beside the rows: `Study.objects.visible_to` and `Study.editable_by`.
+"""
+
+from ctplatform.accounts.models import User
+from ctplatform.errors import ForbiddenError
+from readerstudy.models import Study
+
+
+def refuse_unless_editor(study: Study, actor: User) -> None:
+    if not study.editable_by(actor):
+        raise ForbiddenError(f"Only {study.owner} and administrators decide about this study. Ask one of them.")
+
+
+def refuse_unless_in_team(study: Study, actor: User) -> None:
+    if not Study.objects.visible_to(actor).filter(pk=study.pk).exists():
+        raise ForbiddenError("Only the team of this study can do this.")

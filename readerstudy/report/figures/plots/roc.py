@@ -1,0 +1,60 @@
+"""ROC curves of every rater and their average."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ctplatform.drawing import INK, Drawing, Paint, series_colour
+from readerstudy.report.figures.plots.axes import CHANCE, PlotArea, clipped, draw_axes, percent_ticks
+
+SIDE, LEFT, TOP, LEGEND = 360.0, 70.0, 16.0, 290.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RocLine:
+    """Points of one curve; `summary` marks the average of the raters."""
+
+    label: str
+    false_positive_rate: Sequence[float]
+    sensitivity: Sequence[float]
+    auc: float | None
+    summary: bool = False
+
+
+def roc_plot(lines: Sequence[RocLine]) -> Drawing:
+    plot = PlotArea(left=LEFT, top=TOP, right=LEFT + SIDE, bottom=TOP + SIDE, x_range=(0, 1), y_range=(0, 1))
+    drawing = Drawing(
+        width=LEFT + SIDE + LEGEND,
+        height=TOP + max(SIDE + 52, 22.0 * (len(lines) + 2)),
+        title="ROC curves: finding the synthetic cases",
+        description="; ".join(_description(line) for line in lines) or "No curve could be drawn.",
+    )
+    draw_axes(
+        drawing,
+        plot,
+        x_ticks=percent_ticks(),
+        y_ticks=percent_ticks(),
+        x_label="Real cases called synthetic",
+        y_label="Synthetic cases called synthetic",
+    )
+    drawing.line([(plot.x(0), plot.y(0)), (plot.x(1), plot.y(1))], paint=CHANCE)
+    for index, line in enumerate(lines):
+        colour = INK if line.summary else series_colour(index)
+        paint = Paint(stroke=colour, width=3.0 if line.summary else 1.4)
+        points = list(zip(line.false_positive_rate, line.sensitivity, strict=True))
+        drawing.line([(plot.x(x), plot.y(y)) for x, y in points], paint=paint)
+        y = TOP + 18 + 22 * index
+        drawing.line([(plot.right + 20, y - 4), (plot.right + 44, y - 4)], paint=paint)
+        drawing.text(plot.right + 52, y, _legend(line), bold=line.summary)
+    y = TOP + 18 + 22 * len(lines)
+    drawing.line([(plot.right + 20, y - 4), (plot.right + 44, y - 4)], paint=CHANCE)
+    drawing.text(plot.right + 52, y, "Chance")
+    return drawing
+
+
+def _legend(line: RocLine) -> str:
+    label = clipped(line.label, letters=22)
+    return label if line.auc is None else f"{label}, AUC {line.auc:.3f}"
+
+
+def _description(line: RocLine) -> str:
+    return f"{line.label}: area {'not estimable' if line.auc is None else f'{line.auc:.3f}'}"

@@ -1,0 +1,73 @@
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.generic import FormView, TemplateView
+
+from ctplatform.permissions import StaffPageMixin, current_user
+from readerstudy.design import services
+from readerstudy.models import Study
+from readerstudy.planning.plans import draft_plan, plan_of, plan_power_in_words
+from readerstudy.planning.words import NO_LOOKS, plan_sentences
+from readerstudy.web.common import DraftFormMixin, study_for
+from readerstudy.web.planning_forms import PlanForm, PlannerForm
+from readerstudy.web.planning_grid import grid_page, planner_defaults
+
+
+class PlannerView(StaffPageMixin, TemplateView):
+    """How many raters and cases a study needs; may start from a study's plan."""
+
+    template_name = "readerstudy/planner.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        study = self._study()
+        initial = {name: field.initial for name, field in PlannerForm.base_fields.items()}
+        if study is not None:
+            initial |= planner_defaults(plan_of(study))
+        asked = {name: self.request.GET.get(name, value) for name, value in initial.items()}
+        form = PlannerForm(asked)
+        page = grid_page(form.cleaned_data) if form.is_valid() else None
+        return super().get_context_data(form=form, page=page, study=study, **kwargs)
+
+    def _study(self) -> Study | None:
+        asked = self.request.GET.get("study", "")
+        try:
+            return study_for(current_user(self.request), UUID(asked)) if asked else None
+        except ValueError:
+            return None
+
+
+class PlanView(DraftFormMixin[PlanForm], FormView[PlanForm]):
+    """The analysis plan: a form while the study is a draft, a frozen text afterwards."""
+
+    template_name = "readerstudy/plan.html"
+    form_class = PlanForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "plan": draft_plan(self.study)}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        plan = plan_of(self.study)
+        return super().get_context_data(
+            study=self.study,
+            may_edit=self.study.is_draft and self.study.editable_by(self.person),
+            sentences=plan_sentences(plan),
+            power_in_words=plan_power_in_words(self.study),
+            digest=plan.digest(),
+            no_looks=NO_LOOKS,
+            **kwargs,
+        )
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not self.study.editable_by(self.person):
+            raise PermissionDenied
+        return super().post(request, *args, **kwargs)
+
+    def save(self, form: PlanForm) -> str:
+        services.change_design(study=self.study, actor=self.person, plan_options=form.plan_options())
+        return "The analysis plan is saved. It is frozen when the study is locked."
+
+    def next_page(self) -> str:
+        return reverse("studies:plan", args=[self.study.pk])
