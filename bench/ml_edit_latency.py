@@ -14,8 +14,8 @@ import time
 import numpy as np
 from scipy import ndimage
 
-from ml.artefact import load_generator
 from ml.editing import LesionSpec, insert_lesion, remove_lesion
+from ml.generator.files import load_generator
 from ml.geometry import Grid
 
 REPEATS = 9
@@ -24,7 +24,7 @@ START = """
 import json, resource, time
 began = time.perf_counter()
 import numpy as np
-from ml.artefact import load_generator
+from ml.generator.files import load_generator
 from ml.editing import LesionSpec, insert_lesion
 from ml.geometry import Grid
 imported = time.perf_counter()

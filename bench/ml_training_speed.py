@@ -33,7 +33,7 @@ def measure(name):
     import torch
 
     from ml.nets.config import NetConfig
-    from ml.patches import build_case
+    from ml.patches.frames import build_case
     from ml.phantom import PhantomConfig, make_phantom
     from ml.train import TrainConfig, Trainer
 

@@ -1,7 +1,7 @@
 """The paper's tables and figures with one command: ``python -m ml.reproduce --out DIR [--data DIR]``.
 
 Without ``--data`` phantoms are made, 57 to train on and 80 to measure on. With it, scans in any layout of
-``ml.cases`` are taken: half of the patients train, the others are held out, unless ``--training`` names
+``ml.scans.cases`` are taken: half of the patients train, the others are held out, unless ``--training`` names
 a folder of its own. Given generators (``--generator``) are measured instead of trained ones. A stopped run
 goes on where it was.
 """
@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ml.artefact import load_generator
-from ml.cases import find_cases, load_cases
-from ml.classify import (
+from ml.errors import NoExemplarError, TrainingError, command_line
+from ml.evaluation.classify import (
     LabelledPatches,
     Score,
     baseline_tables,
@@ -29,17 +28,18 @@ from ml.classify import (
     evaluate,
     evaluate_network,
 )
-from ml.errors import NoExemplarError, TrainingError, command_line
-from ml.figures import write_figures
-from ml.galleries import write_galleries
-from ml.generator import Generator
+from ml.evaluation.realism.figures import write_figures
+from ml.evaluation.realism.galleries import write_galleries
+from ml.evaluation.realism.report import evaluate_generator, write_report
+from ml.evaluation.variants import paper_variants, trained
+from ml.generator.files import load_generator
+from ml.generator.model import Generator
+from ml.generator.signatures import SignatureSpace
 from ml.nets.config import NetConfig
-from ml.patches import Case
+from ml.patches.frames import Case
 from ml.phantom.__main__ import main as make_phantoms
-from ml.realism import evaluate_generator, write_report
-from ml.signatures import SignatureSpace
+from ml.scans.cases import find_cases, load_cases
 from ml.train import split_patients
-from ml.variants import paper_variants, trained
 
 TRAINING_PHANTOMS, HELD_OUT_PHANTOMS = (57, 10000), (80, 20000)
 HELD_OUT_SHARE = 0.5

@@ -24,16 +24,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ml import losses, progress
-from ml.artefact import save_generator
-from ml.cases import load_cases
-from ml.distributed import Team, join
 from ml.errors import TrainingError, command_line
+from ml.generator.files import save_generator
 from ml.nets.autoencoder import Decoder, DeviceNoise, Encoder, FreshNoise, half_pays, to_device
 from ml.nets.config import NetConfig
 from ml.nets.critics import CodeCritic, JointCritic
-from ml.patches import Case, PatchSampler, Population
-from ml.pool import PatchPool
+from ml.patches.frames import Case, PatchSampler, Population
+from ml.patches.pool import PatchPool
+from ml.scans.cases import load_cases
+from ml.training import losses, progress
+from ml.training.distributed import Team, join
 
 Objective: TypeAlias = Literal["iae", "iae_content", "aae", "ae"]
 LOG_EVERY, CHECKPOINT_EVERY, VALIDATE_EVERY = 25, 200, 200
@@ -370,7 +370,7 @@ def add_fields(parser: argparse.ArgumentParser, defaults: Any) -> None:
 def main(arguments: Iterable[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m ml.train", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="scans in any layout of ml.cases")
+    parser.add_argument("--data", type=Path, required=True, help="scans in any layout of ml.scans.cases")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, weights and card")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)

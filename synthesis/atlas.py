@@ -57,7 +57,7 @@ def source_scans(dataset: Dataset) -> Any:
 def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
     from PIL import Image
 
-    from ml.atlas import TILE_COLUMNS, TILE_PX, assemble, sample
+    from ml.generator.atlas import TILE_COLUMNS, TILE_PX, assemble, sample
 
     atlas = SignatureAtlas.objects.select_related("generator", "dataset").get(pk=payload["atlas"])
     all_scans = source_scans(atlas.dataset)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ctplatform.errors import DomainError
-from ml.card import CARD_NAME, NAMES_LEFT_OUT, OBJECTIVE_WORDS, POPULATION_WORDS
+from ml.generator.card import CARD_NAME, NAMES_LEFT_OUT, OBJECTIVE_WORDS, POPULATION_WORDS
 
 REALISM_NAME, CLASSIFICATION_NAME = "realism.json", "classification.json"
 REPORT_FILES = (REALISM_NAME, CLASSIFICATION_NAME)

@@ -5,7 +5,6 @@ from django.db.models import QuerySet
 
 from ctplatform.datasets.models import Lesion, Scan
 from ctplatform.errors import DomainError
-from ml.card import OBJECTIVE_WORDS, POPULATION_WORDS
 from ml.editing.spec import (
     MAX_CONTRAST_HU,
     MAX_DIAMETER_MM,
@@ -14,6 +13,7 @@ from ml.editing.spec import (
     LesionSpec,
 )
 from ml.errors import SpecError
+from ml.generator.card import OBJECTIVE_WORDS, POPULATION_WORDS
 from synthesis.models import LESION_KIND_CHOICES, Generator
 from synthesis.placement import PlacementRules
 from synthesis.services import BatchOrder

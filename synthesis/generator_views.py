@@ -14,7 +14,7 @@ from django.views.generic import DetailView, FormView, ListView, View
 from ctplatform.datasets.models import Dataset
 from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin, current_user
-from ml.card import CARD_NAME
+from ml.generator.card import CARD_NAME
 from synthesis import evidence
 from synthesis.figures import areas_figure, classifiers_figure
 from synthesis.forms import RegistrationForm

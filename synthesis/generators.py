@@ -21,13 +21,13 @@ from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue
 from ctplatform.jobs.registry import JobContext, WriteResult
-from ml.card import CARD_NAME, WEIGHTS_NAME
 from ml.errors import ArtefactError
+from ml.generator.card import CARD_NAME, WEIGHTS_NAME
 from synthesis import evidence
 from synthesis.models import Generator
 
 if TYPE_CHECKING:
-    from ml.artefact import Generator as LoadedGenerator
+    from ml.generator.files import Generator as LoadedGenerator
 
 
 REGISTER_KIND = "synthesis.register"
@@ -37,7 +37,7 @@ MAX_WEIGHTS_BYTES = 1024**3
 
 def register(*, folder: Path, name: str, registered_by: User) -> Generator:
     """Check an artefact by loading it and take its files into the storage; the same weights are registered once."""
-    from ml.artefact import load_generator
+    from ml.generator.files import load_generator
 
     try:
         loaded = load_generator(folder)
@@ -163,7 +163,7 @@ def load(generator: Generator) -> LoadedGenerator:
 @functools.lru_cache(maxsize=4)
 def _load(digest: str, storage_prefix: str) -> LoadedGenerator:
     """One copy per worker; the artefact's own digest is checked at each load from the storage."""
-    from ml.artefact import load_generator
+    from ml.generator.files import load_generator
 
     with fetched(storage_prefix) as folder:
         try:

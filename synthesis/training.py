@@ -29,7 +29,7 @@ from synthesis import generators
 from synthesis.models import TrainingRun
 
 if TYPE_CHECKING:
-    from ml.patches import Case
+    from ml.patches.frames import Case
     from ml.train import Trainer
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def order_training(
 
 
 def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
-    from ml.artefact import resolve_device
+    from ml.generator.files import resolve_device
     from ml.nets.config import NetConfig
     from ml.train import TrainConfig, Trainer
 
@@ -107,7 +107,7 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
 
 def export(run: TrainingRun, trainer: "Trainer", cases: list["Case"]) -> dict[str, bytes]:
     """The artefact's files by name."""
-    from ml.artefact import save_generator
+    from ml.generator.files import save_generator
 
     note = f"{len(cases)} scans of this platform"
     with tempfile.TemporaryDirectory(prefix="training-") as scratch:
@@ -122,7 +122,7 @@ def command_of(run: TrainingRun) -> str:
 
 
 def case_of(scan: Scan) -> "Case":
-    from ml.patches import build_case
+    from ml.patches.frames import build_case
 
     grid = scan.geometry
     masks = {mask.kind: storage.read_labels(mask.pk, grid) for mask in scan.masks.all()}
@@ -207,7 +207,7 @@ def restore(run: TrainingRun, trainer: "Trainer") -> None:
 
 
 def save_samples(run: TrainingRun, trainer: "Trainer") -> None:
-    from ml.progress import sample_picture
+    from ml.training.progress import sample_picture
 
     key = f"{run.folder}/samples-{trainer.done}-{uuid.uuid4().hex[:8]}.png"
     storage.save_bytes(key, sample_picture(trainer))

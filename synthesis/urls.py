@@ -1,6 +1,6 @@
 from django.urls import path
 
-from ml.card import WEIGHTS_NAME
+from ml.generator.card import WEIGHTS_NAME
 from synthesis import atlas_views, generator_views, views
 
 app_name = "synthesis"

@@ -13,7 +13,7 @@ from ml.errors import EditError
 from ml.geometry import Grid
 
 if TYPE_CHECKING:
-    from ml.artefact import Generator
+    from ml.generator.files import Generator
 
 __all__ = ["LESION_KINDS", "EditResult", "LesionKind", "LesionSpec", "insert_lesion", "remove_lesion"]
 
@@ -38,7 +38,7 @@ def insert_lesion(
         liver_mask: bool, same shape.
         centre_lps_mm: the lesion's centre in patient millimetres; must lie in the liver.
         spec: kind, diameter, contrast and seed.
-        generator: from ``ml.artefact.load_generator``.
+        generator: from ``ml.generator.files.load_generator``.
         device: "auto", "cpu" or "cuda".
         on_progress: called with fractions up to 1.0; may raise to cancel.
 
@@ -86,7 +86,7 @@ def remove_lesion(
         grid: the volume's lattice.
         liver_mask: bool, same shape (with or without the lesion).
         lesion_mask: bool, same shape; exactly the lesion to remove.
-        generator: from ``ml.artefact.load_generator``.
+        generator: from ``ml.generator.files.load_generator``.
         seed: varies the noise that is transplanted where a fill is needed.
         device: "auto", "cpu" or "cuda".
         on_progress: called with fractions up to 1.0; may raise to cancel.

@@ -13,8 +13,8 @@ from ml.editing.frame import LesionFrame
 from ml.editing.measure import reference_hu
 from ml.editing.neighbourhood import VESSEL_SHARE, Neighbourhood, vessel_excess
 from ml.errors import EditError
-from ml.patches import Mask, Volume
-from ml.shapes import PROFILE_DEPTHS_MM, fine_index, fine_profile, lookup, outer_fade
+from ml.generator.shapes import PROFILE_DEPTHS_MM, fine_index, fine_profile, lookup, outer_fade
+from ml.patches.frames import Mask, Volume
 
 MIN_CORE_VOXELS = 8
 # Nothing that lesions are made of is darker than water, except fat.

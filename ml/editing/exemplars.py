@@ -10,12 +10,12 @@ from scipy import ndimage
 
 from ml.editing.spec import LesionSpec
 from ml.errors import EditError, SpecError
-from ml.generator import Generator
+from ml.generator.model import Generator
+from ml.generator.shapes import DifferenceShape, measure_difference, signed_depth_mm
+from ml.generator.signatures import Codes, SignatureBank
 from ml.parallel import both
-from ml.patches import Volume
+from ml.patches.frames import Volume
 from ml.settled import STEP_MM, STEP_SCORE, settled
-from ml.shapes import DifferenceShape, measure_difference, signed_depth_mm
-from ml.signatures import Codes, SignatureBank
 
 CANDIDATES, ATTEMPTS = 6, 4
 DENTS = {"hypodense": 0.10, "cystic": 0.03, "ring_enhancing": 0.08}

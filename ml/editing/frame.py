@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.errors import EditError
+from ml.generator.shapes import OUTER_FADE_MM, signed_depth_mm
 from ml.geometry import Box, Float3, Int3, sphere_diameter_mm
-from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
-from ml.patches import Mask, Volume
+from ml.patches.frames import Mask, Volume
+from ml.scans.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.settled import STEP_MM, settled
-from ml.shapes import OUTER_FADE_MM, signed_depth_mm
 
 # Voxels are pooled up to this size, about a scanner's edges. For large lesions, whose fields take longest, cells may
 # be somewhat larger: depths are smooth, and the HU over depth are looked up on the voxels.

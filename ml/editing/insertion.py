@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.bank import canonical_zoom
 from ml.editing.composing import WATER_HU, Site, compose, core_of
 from ml.editing.exemplars import NOTHING_SUITS, DecodedLesion, PlaceDecoder, decode_lesion
 from ml.editing.frame import MARGIN_MM, LesionFrame, centroid
@@ -17,12 +16,13 @@ from ml.editing.neighbourhood import Neighbourhood, look_around, read_neighbourh
 from ml.editing.pose import ROOM, settle
 from ml.editing.spec import EditResult, LesionSpec
 from ml.errors import EditError, PointOutsideLiverError
-from ml.generator import Generator
+from ml.generator.bank import canonical_zoom
+from ml.generator.model import Generator
+from ml.generator.signatures import Codes
 from ml.geometry import Grid
-from ml.lesions import axial_diameter_mm
 from ml.parallel import both
-from ml.patches import Mask, Volume
-from ml.signatures import Codes
+from ml.patches.frames import Mask, Volume
+from ml.scans.lesions import axial_diameter_mm
 
 SEARCH_MM = 60.0
 # Longest axial distance over the asked diameter, and dark voxels outside the lesion over those inside.

@@ -12,9 +12,9 @@ from ml.editing.frame import bounding_box, centroid
 from ml.editing.neighbourhood import Neighbourhood
 from ml.editing.spec import EditResult
 from ml.geometry import sphere_diameter_mm
-from ml.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.parallel import both
-from ml.patches import Mask, Volume
+from ml.patches.frames import Mask, Volume
+from ml.scans.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 
 MIN_REFERENCE_VOXELS = 30
 

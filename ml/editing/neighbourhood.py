@@ -11,11 +11,11 @@ from scipy import ndimage
 from ml.editing.frame import pool
 from ml.editing.scanner import Scanner
 from ml.errors import EditError, MlError
-from ml.generator import Generator
+from ml.generator.model import Generator
+from ml.generator.signatures import Codes
 from ml.geometry import Box, Float3, Grid
 from ml.parallel import both
-from ml.patches import Mask, PatchFrame, Volume, liver_level, liver_weight, normalise
-from ml.signatures import Codes
+from ml.patches.frames import Mask, PatchFrame, Volume, liver_level, liver_weight, normalise
 
 SMALLEST_VIEW_MM = 24.0
 VESSEL_SIGMA_MM = 1.3

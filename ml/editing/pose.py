@@ -15,8 +15,8 @@ from ml.editing.resampling import resample
 from ml.editing.spec import LesionSpec
 from ml.errors import LesionDoesNotFitError
 from ml.geometry import Box
-from ml.lesions import CONNECTED
-from ml.patches import Mask, Volume
+from ml.patches.frames import Mask, Volume
+from ml.scans.lesions import CONNECTED
 from ml.settled import STEP_SCORE, settled
 
 STRETCH, TILT_DEG = 0.10, 20.0

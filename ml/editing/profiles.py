@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.patches import Volume
+from ml.generator.shapes import PROFILE_DEPTHS_MM, PROFILE_STEP_MM, outer_fade
+from ml.patches.frames import Volume
 from ml.settled import STEP_HU, settled
-from ml.shapes import PROFILE_DEPTHS_MM, PROFILE_STEP_MM, outer_fade
 
 # Asked contrasts may be this many times the learned ones.
 BREADTH = 4.0

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.bank import canonical_zoom
 from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box, centroid
 from ml.editing.measure import finish, reference_hu
 from ml.editing.neighbourhood import (
@@ -27,14 +26,15 @@ from ml.editing.spec import EditResult
 from ml.editing.transplant import random_shifts, taken_from, usable
 from ml.editing.vessels import LiverAround, vessels_from_elsewhere
 from ml.errors import EditError, NothingToRemoveError
-from ml.generator import Generator
+from ml.generator.bank import canonical_zoom
+from ml.generator.model import Generator
+from ml.generator.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_fade
+from ml.generator.signatures import Codes
 from ml.geometry import Box, Grid, sphere_diameter_mm
-from ml.lesions import REFERENCE_GAP_MM, axial_diameter_mm
 from ml.nets.config import NetConfig
 from ml.parallel import both
-from ml.patches import Mask, PatchFrame, Volume
-from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_fade
-from ml.signatures import Codes
+from ml.patches.frames import Mask, PatchFrame, Volume
+from ml.scans.lesions import REFERENCE_GAP_MM, axial_diameter_mm
 
 # Low-passed structure must stand out this many times from the liver's own before it is levelled.
 STRUCTURE_SIGMA_MM = 2.2

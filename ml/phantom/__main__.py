@@ -14,7 +14,7 @@ import numpy as np
 from ml.errors import command_line
 from ml.geometry import sphere_diameter_mm
 from ml.phantom import PhantomConfig, PhantomVolume, make_phantom
-from ml.volume_io import write_volume
+from ml.scans.volume_io import write_volume
 
 
 def describe(phantom: PhantomVolume) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ctplatform.datasets.models import Scan
 from ctplatform.errors import DomainError
 from ctplatform.jobs.models import Job
 from ml.geometry import Grid
-from ml.volume_io import read_volume
+from ml.scans.volume_io import read_volume
 from tests.datasets.files import write_file, write_series
 from tests.factories import make_dataset
 

@@ -13,7 +13,7 @@ from ctplatform.datasets import storage
 from ctplatform.datasets.importing.axes import canonical
 from ctplatform.datasets.importing.run import ImportOrder, import_path
 from ml.geometry import Grid
-from ml.volume_io import read_mask, read_volume
+from ml.scans.volume_io import read_mask, read_volume
 from tests.datasets.files import to_sitk, write_dicom_seg, write_file, write_series
 from tests.factories import make_dataset
 from tests.phantoms import ball, liver_box, small_ct, small_grid

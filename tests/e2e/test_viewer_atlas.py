@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Origin
 from ctplatform.jobs.execution import execute
-from ml.card import DEMO_FOLDER
+from ml.generator.card import DEMO_FOLDER
 from ml.phantom import PhantomConfig, make_phantom
 from synthesis import generators
 from synthesis.atlas import order_atlas

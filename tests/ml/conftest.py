@@ -14,7 +14,7 @@ def phantom():
 
 @pytest.fixture(scope="session")
 def demo_generator():
-    from ml.artefact import load_generator
+    from ml.generator.files import load_generator
 
     return load_generator(device="cpu")
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.artefact import load_generator
 from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
-from ml.generator import Generator
+from ml.generator.files import load_generator
+from ml.generator.model import Generator
 from ml.geometry import Grid
 
 RECORDED = Path(__file__).with_suffix(".npz")

@@ -4,10 +4,10 @@ import shutil
 import numpy as np
 import pytest
 
-from ml.artefact import load_generator
-from ml.card import CARD_NAME, DEMO_FOLDER, NAMES_LEFT_OUT, WEIGHTS_NAME, read_card
 from ml.editing.spec import LESION_KINDS
 from ml.errors import ArtefactError, command_line
+from ml.generator.card import CARD_NAME, DEMO_FOLDER, NAMES_LEFT_OUT, WEIGHTS_NAME, read_card
+from ml.generator.files import load_generator
 from ml.nets.config import NetConfig
 
 

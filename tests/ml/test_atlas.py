@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from ml.atlas import COMPONENTS, TILE_PX, AtlasPlace, Sampled, assemble, contact_sheet, sample
 from ml.errors import TrainingError
-from ml.generator import Generator
+from ml.generator.atlas import COMPONENTS, TILE_PX, AtlasPlace, Sampled, assemble, contact_sheet, sample
+from ml.generator.model import Generator
 from ml.geometry import Grid
 from ml.nets.config import NetConfig
-from ml.patches import build_case
+from ml.patches.frames import build_case
 
 
 @pytest.fixture(scope="module")

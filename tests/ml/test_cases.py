@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from ml.cases import case_files, find_cases, load_case, load_cases, load_twin
 from ml.errors import TrainingError, VolumeError
 from ml.phantom import PhantomConfig, make_phantom
 from ml.phantom.__main__ import write_phantom
-from ml.volume_io import write_volume
+from ml.scans.cases import case_files, find_cases, load_case, load_cases, load_twin
+from ml.scans.volume_io import write_volume
 
 
 @pytest.fixture(scope="module")

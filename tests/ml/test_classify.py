@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ml.cases import load_cases
-from ml.classify import (
+from ml.errors import TrainingError
+from ml.evaluation.classify import (
     FEWEST_OF_A_CLASS,
     VIEW_ZOOMS,
     Difference,
@@ -17,9 +17,9 @@ from ml.classify import (
     evaluate,
     evaluate_network,
 )
-from ml.errors import TrainingError
 from ml.nets.config import NetConfig
 from ml.reproduce import held_out_cases
+from ml.scans.cases import load_cases
 
 
 def patches(rng, count, contrast):

@@ -12,9 +12,9 @@ from ml.editing import LESION_KINDS, EditResult, LesionSpec, insert_lesion, remo
 from ml.editing.frame import LesionFrame, grow, pool, pooling
 from ml.editing.profiles import estimate_profile, profile_covariance
 from ml.errors import EditError, LesionDoesNotFitError, NothingToRemoveError, PointOutsideLiverError, SpecError
+from ml.generator.shapes import PROFILE_DEPTHS_MM, lookup
 from ml.geometry import Grid
-from ml.lesions import lesion_table
-from ml.shapes import PROFILE_DEPTHS_MM, lookup
+from ml.scans.lesions import lesion_table
 
 SPECS = [
     LesionSpec("hypodense", 9, -35, 1),
@@ -476,7 +476,7 @@ def test_another_process_gives_the_same_voxels(tmp_path):
     code = """
 import hashlib, sys, torch
 torch.set_num_threads(int(sys.argv[1]))
-from ml.artefact import load_generator
+from ml.generator.files import load_generator
 from ml.editing import LesionSpec, insert_lesion, remove_lesion
 from ml.phantom import PhantomConfig, make_phantom
 import numpy as np

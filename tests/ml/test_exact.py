@@ -4,10 +4,10 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
+from ml.generator.exact import EXACT_SINGLE, LARGEST_FEATURE, ExactConvolution, ExactDecoder, ExactEncoder, ExactNorm
 from ml.nets.autoencoder import Decoder, Encoder
 from ml.nets.config import NetConfig
 from ml.nets.convolution import Convolution
-from ml.nets.exact import EXACT_SINGLE, LARGEST_FEATURE, ExactConvolution, ExactDecoder, ExactEncoder, ExactNorm
 
 SLAB = NetConfig(patch_zyx=(5, 40, 40), spacing_zyx_mm=(2.5, 1.4, 1.4))
 

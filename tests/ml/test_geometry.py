@@ -86,7 +86,7 @@ def test_a_box_around_a_corner_is_clipped_and_not_empty():
 
 def test_light_imports_load_neither_torch_nor_simpleitk():
     code = (
-        "import sys, ml, ml.geometry, ml.errors, ml.card, ml.lesions, ml.editing, ml.editing.spec;"
+        "import sys, ml, ml.geometry, ml.errors, ml.generator.card, ml.scans.lesions, ml.editing, ml.editing.spec;"
         "print([m for m in ('torch', 'SimpleITK', 'sklearn') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

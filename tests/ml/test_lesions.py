@@ -5,9 +5,9 @@ import pytest
 
 from ml.errors import VolumeError
 from ml.geometry import Grid
-from ml.lesions import label_lesions, lesion_table
-from ml.liver import estimate_liver
 from ml.phantom import PhantomConfig, make_phantom
+from ml.scans.lesions import label_lesions, lesion_table
+from ml.scans.liver import estimate_liver
 
 
 def ball_scene(*, radius_mm=8.0, contrast=-40, spacing=(1.5, 0.8, 0.8)):

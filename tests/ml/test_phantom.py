@@ -8,7 +8,7 @@ from ml.phantom import PhantomConfig, make_phantom
 from ml.phantom.__main__ import main
 from ml.phantom.acquisition import Scanner, acquire_pair, back_project, project
 from ml.phantom.lesions import SIZE_DIAMETERS_MM, SIZE_QUANTILES, draw_diameter_mm
-from ml.volume_io import read_mask, read_volume
+from ml.scans.volume_io import read_mask, read_volume
 
 SMALL = PhantomConfig(size_zyx=(8, 128, 128), lesion_count=4)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ml.ranking import area_under_curve
+from ml.evaluation.ranking import area_under_curve
 
 
 @pytest.mark.parametrize("levels", [2, 5, 1000])

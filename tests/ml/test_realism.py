@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ml.radiomics import feature_names, features
-from ml.realism import noise_power_difference, planted, split_by_patient, two_sample
-from ml.signatures import NormalNeighbours, SignatureSpace
-from ml.two_sample import TwoSampleData, feature_test, kernel_test, network_test, network_tests
+from ml.evaluation.radiomics import feature_names, features
+from ml.evaluation.realism.report import noise_power_difference, planted, split_by_patient, two_sample
+from ml.evaluation.two_sample import TwoSampleData, feature_test, kernel_test, network_test, network_tests
+from ml.generator.signatures import NormalNeighbours, SignatureSpace
 
 
 def liver_like(rng, count, *, contrast=-0.4, noise=0.18, patients=12):

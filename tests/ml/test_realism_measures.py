@@ -3,9 +3,9 @@ import pytest
 from scipy import ndimage
 
 from ml.editing import LesionSpec, insert_lesion
-from ml.gate import difference, estimate, line, permuted
-from ml.geometry import Grid
-from ml.local_measures import (
+from ml.evaluation.bootstrap import difference, estimate, line, permuted
+from ml.evaluation.realism.comparisons import band_difference, distributions, mean_difference, noise_power
+from ml.evaluation.realism.local_measures import (
     PROFILE_MM,
     depth_profile,
     differing_outside,
@@ -17,8 +17,8 @@ from ml.local_measures import (
     slice_correlation,
     zone_sigma,
 )
-from ml.memorisation import memorisation, nearest_distances
-from ml.realism_measures import band_difference, distributions, mean_difference, noise_power
+from ml.evaluation.realism.memorisation import memorisation, nearest_distances
+from ml.geometry import Grid
 
 GRID = Grid((24, 64, 64), (2.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
 LIVER = np.ones(GRID.size_zyx, bool)

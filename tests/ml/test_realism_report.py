@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.cases import find_cases
-from ml.figures import write_figures
-from ml.galleries import plane_of, write_galleries
-from ml.harvest import harvest
-from ml.realism import evaluate_generator, write_report
-from ml.volume_io import write_volume
+from ml.evaluation.realism.edits import harvest
+from ml.evaluation.realism.figures import write_figures
+from ml.evaluation.realism.galleries import plane_of, write_galleries
+from ml.evaluation.realism.report import evaluate_generator, write_report
+from ml.scans.cases import find_cases
+from ml.scans.volume_io import write_volume
 
 
 def save(folder, phantom, *, twin):

@@ -3,16 +3,16 @@ import shutil
 
 import pytest
 
-from ml.artefact import load_generator
-from ml.card import DEMO_FOLDER
-from ml.cases import load_cases
 from ml.editing import LesionSpec, insert_lesion
 from ml.errors import EditError, TrainingError
+from ml.evaluation.realism.report import NO_TRAINING, evaluate_generator
+from ml.evaluation.variants import Variant, paper_variants, trained
+from ml.generator.card import DEMO_FOLDER
+from ml.generator.files import load_generator
 from ml.phantom.__main__ import main as make_phantoms
-from ml.realism import NO_TRAINING, evaluate_generator
 from ml.reproduce import classification, given_generators, main
+from ml.scans.cases import load_cases
 from ml.train import main as train
-from ml.variants import Variant, paper_variants, trained
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +48,10 @@ def test_given_generators_are_measured_and_everything_is_written(folder, tmp_pat
 
 @pytest.mark.recipe
 def test_a_variant_is_trained_once_on_its_own_scans_and_then_taken_from_its_folder(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("ml.variants.POOL", 4)
-    monkeypatch.setattr("ml.bank.NORMAL_COUNT", 24)
-    monkeypatch.setattr("ml.bank.DECODED_RANGE_MM", (0.0, 1e3))
-    monkeypatch.setattr("ml.shapes.WEAKEST_CORE_HU", -1e-6)
+    monkeypatch.setattr("ml.evaluation.variants.POOL", 4)
+    monkeypatch.setattr("ml.generator.bank.NORMAL_COUNT", 24)
+    monkeypatch.setattr("ml.generator.bank.DECODED_RANGE_MM", (0.0, 1e3))
+    monkeypatch.setattr("ml.generator.shapes.WEAKEST_CORE_HU", -1e-6)
     cases, variant = load_cases(folder), Variant("ae", "normal", scans=3)
     first = trained(variant, cases, tmp_path, steps=1, seed=0, device="cpu")
     assert first.card["data"]["case_names"] == [case.name for case in cases[:3]]
@@ -70,15 +70,15 @@ def test_a_variant_is_trained_once_on_its_own_scans_and_then_taken_from_its_fold
 @pytest.mark.recipe
 def test_half_of_the_patients_train_and_only_the_others_are_measured_and_shown(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("ml.reproduce.paper_variants", lambda _: [Variant("ae")])
-    monkeypatch.setattr("ml.variants.POOL", 4)
-    monkeypatch.setattr("ml.bank.NORMAL_COUNT", 24)
+    monkeypatch.setattr("ml.evaluation.variants.POOL", 4)
+    monkeypatch.setattr("ml.generator.bank.NORMAL_COUNT", 24)
     monkeypatch.setattr("ml.reproduce.write_classification", lambda *_: None)
     command = ["--data", str(folder), "--steps", "1", "--out", str(tmp_path)]
-    monkeypatch.setattr("ml.bank.DECODED_RANGE_MM", (1e6, 1e7))
+    monkeypatch.setattr("ml.generator.bank.DECODED_RANGE_MM", (1e6, 1e7))
     with pytest.raises(TrainingError, match="decodes a lesion"):
         main(command)
-    monkeypatch.setattr("ml.bank.DECODED_RANGE_MM", (0.0, 1e3))
-    monkeypatch.setattr("ml.shapes.WEAKEST_CORE_HU", -1e-6)
+    monkeypatch.setattr("ml.generator.bank.DECODED_RANGE_MM", (0.0, 1e3))
+    monkeypatch.setattr("ml.generator.shapes.WEAKEST_CORE_HU", -1e-6)
     shown = []
     monkeypatch.setattr("ml.reproduce.write_galleries", lambda scans, *_, **__: shown.extend(f.name for f in scans))
     main(command)
@@ -109,7 +109,7 @@ def test_given_generators_of_one_name_are_all_kept_under_names_for_files(tmp_pat
 
 @pytest.mark.recipe
 def test_a_flat_generator_is_compared_on_the_same_places_and_does_not_edit(folder, tmp_path, monkeypatch, phantom):
-    monkeypatch.setattr("ml.bank.NORMAL_COUNT", 24)
+    monkeypatch.setattr("ml.generator.bank.NORMAL_COUNT", 24)
     data = ["--data", str(folder)]
     sizes = ["--patch-zyx", "1", "32", "32", "--spacing-zyx-mm", "3", "1.5", "1.5", "--width", "8"]
     train([*data, "--out", str(tmp_path / "flat"), "--steps", "2", "--batch", "2", "--name", "flat", *sizes])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ml.shapes import signed_depth_mm
+from ml.generator.shapes import signed_depth_mm
 
 
 def blob(rng):

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from ml import losses
-from ml.artefact import load_generator
 from ml.errors import TrainingError
+from ml.generator.files import load_generator
 from ml.nets.autoencoder import Decoder, Encoder
 from ml.nets.config import NetConfig
-from ml.patches import PatchSampler, build_case, liver_level, normalise
+from ml.patches.frames import PatchSampler, build_case, liver_level, normalise
+from ml.patches.pool import PatchPool
 from ml.phantom import PhantomConfig, make_phantom
-from ml.pool import PatchPool
 from ml.train import TrainConfig, Trainer, main, run, split_patients
+from ml.training import losses
 
 ROOT = Path(__file__).parents[2]
 
@@ -179,7 +179,7 @@ def test_pictures_that_cannot_be_made_do_not_stop_a_training(cases, tmp_path, mo
     def fails(*_):
         raise failure
 
-    monkeypatch.setattr("ml.progress.curves_picture", fails)
+    monkeypatch.setattr("ml.training.progress.curves_picture", fails)
     assert train(cases, steps=2, folder=tmp_path).done == 2
     assert (tmp_path / "checkpoint.pt").is_file()
     assert repr(failure) in capsys.readouterr().err
@@ -214,9 +214,9 @@ def test_a_checkpoint_of_another_configuration_is_refused(cases, tmp_path):
 def test_the_command_trains_from_files_to_a_loadable_generator(tmp_path, monkeypatch):
     from ml.phantom.__main__ import main as make_phantoms
 
-    monkeypatch.setattr("ml.bank.NORMAL_COUNT", 24)
-    monkeypatch.setattr("ml.bank.DECODED_RANGE_MM", (0.0, 1e3))
-    monkeypatch.setattr("ml.shapes.WEAKEST_CORE_HU", -1e-6)
+    monkeypatch.setattr("ml.generator.bank.NORMAL_COUNT", 24)
+    monkeypatch.setattr("ml.generator.bank.DECODED_RANGE_MM", (0.0, 1e3))
+    monkeypatch.setattr("ml.generator.shapes.WEAKEST_CORE_HU", -1e-6)
     make_phantoms(["--count", "2", "--seed", "1", "--out", str(tmp_path / "data"), "--slices", "12", "--pixels", "96"])
     main(["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--steps", "2", "--batch", "2"])
     generator = load_generator(tmp_path / "out", device="cpu")
@@ -337,8 +337,8 @@ def test_two_processes_keep_the_same_weights_from_different_patches_and_stop_and
 import json, sys, torch
 from pathlib import Path
 from ml import train
-from ml.cases import load_cases
-from ml.distributed import join
+from ml.scans.cases import load_cases
+from ml.training.distributed import join
 from ml.nets.config import NetConfig
 
 torch.set_num_threads(1)

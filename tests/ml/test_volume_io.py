@@ -3,7 +3,7 @@ import pytest
 
 from ml.errors import VolumeError
 from ml.geometry import Grid, same_grid
-from ml.volume_io import read_mask, read_volume, write_volume
+from ml.scans.volume_io import read_mask, read_volume, write_volume
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])

@@ -11,8 +11,8 @@ from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import JobStatus
-from ml.atlas import TILE_PX, contact_sheet
-from ml.card import DEMO_FOLDER
+from ml.generator.atlas import TILE_PX, contact_sheet
+from ml.generator.card import DEMO_FOLDER
 from synthesis import atlas, generators
 from tests.factories import make_dataset, make_scan, make_user
 

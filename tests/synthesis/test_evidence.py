@@ -9,7 +9,7 @@ from ctplatform.accounts.models import Role
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import Job
-from ml.card import DEMO_FOLDER
+from ml.generator.card import DEMO_FOLDER
 from synthesis import evidence, generators
 from synthesis.models import Generator
 from tests.factories import make_user

@@ -33,7 +33,7 @@ def order(scan, steps=8):
 
 
 def test_a_killed_training_goes_on_as_if_never_stopped(scan, monkeypatch):
-    monkeypatch.setattr("ml.bank.NORMAL_COUNT", 8)
+    monkeypatch.setattr("ml.generator.bank.NORMAL_COUNT", 8)
     monkeypatch.setattr(training, "SAVE_EVERY_STEPS", 4)
     monkeypatch.setattr(training, "REPORT_EVERY_STEPS", 1)
     straight = run_to_the_end(order(scan))

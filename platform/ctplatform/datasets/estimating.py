@@ -15,7 +15,7 @@ from ctplatform.jobs.registry import JobContext, WriteResult
 
 def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResult:
     from ml.errors import VolumeError
-    from ml.liver import estimate_liver
+    from ml.scans.liver import estimate_liver
 
     scan = Scan.objects.get(pk=payload["scan"])
     grid = scan.geometry

@@ -1,4 +1,4 @@
-"""Lesions of a mask as the platform keeps them: numbered in eight bits, measured by ml.lesions."""
+"""Lesions of a mask as the platform keeps them: numbered in eight bits, measured by ml.scans.lesions."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class LesionMeasure:
 
 def number_lesions(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """Connected lesions numbered from the largest on; those after the 255th are specks and get no number."""
-    from ml.lesions import label_lesions
+    from ml.scans.lesions import label_lesions
 
     numbers = label_lesions(mask)
     return np.where(numbers <= MAX_LESIONS, numbers, 0).astype(np.uint8)
@@ -37,7 +37,7 @@ def measure_lesions(
     liver: npt.NDArray[np.bool_] | None,
 ) -> list[LesionMeasure]:
     """One entry per number in labels; arrays and grid may be a sub-volume."""
-    from ml import lesions
+    from ml.scans import lesions
 
     return [
         LesionMeasure(

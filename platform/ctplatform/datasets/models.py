@@ -160,7 +160,7 @@ class LesionQuerySet(models.QuerySet["Lesion"]):
 
 
 class Lesion(models.Model):
-    """One connected lesion of a scan's lesion mask, as measured by ml.lesions."""
+    """One connected lesion of a scan's lesion mask, as measured by ml.scans.lesions."""
 
     scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="lesions")
     number = models.PositiveIntegerField(help_text="Its label in the lesion mask")

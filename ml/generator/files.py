@@ -13,15 +13,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ml import card as cards
-from ml.bank import build_bank
 from ml.errors import ArtefactError
-from ml.generator import Generator
+from ml.generator import card as cards
+from ml.generator.bank import build_bank
+from ml.generator.model import Generator
+from ml.generator.signatures import SignatureBank, SignatureSpace
 from ml.nets.config import NetConfig
-from ml.signatures import SignatureBank, SignatureSpace
 
 if TYPE_CHECKING:
-    from ml.patches import Case
+    from ml.patches.frames import Case
     from ml.train import Trainer
 
 __all__ = ["Generator", "load_generator", "save_generator"]

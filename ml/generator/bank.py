@@ -6,10 +6,10 @@ import numpy as np
 
 from ml.editing.spec import LESION_KINDS
 from ml.errors import NoExemplarError, TrainingError
-from ml.generator import Generator
-from ml.patches import HU_SCALE, Case, LesionRecord, PatchFrame, PatchSampler, Volume, extract
-from ml.shapes import PROFILE_DEPTHS_MM, depth_profile, measure_difference, outer_fade, signed_depth_mm
-from ml.signatures import NormalNeighbours, SignatureBank, SignatureSpace
+from ml.generator.model import Generator
+from ml.generator.shapes import PROFILE_DEPTHS_MM, depth_profile, measure_difference, outer_fade, signed_depth_mm
+from ml.generator.signatures import NormalNeighbours, SignatureBank, SignatureSpace
+from ml.patches.frames import HU_SCALE, Case, LesionRecord, PatchFrame, PatchSampler, Volume, extract
 
 CANONICAL_DIAMETER_MM = 22.0
 ZOOM_RANGE = (0.4, 1.9)

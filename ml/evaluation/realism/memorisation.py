@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.gate import difference, permuted
-from ml.patches import Volume
+from ml.evaluation.bootstrap import difference, permuted
+from ml.patches.frames import Volume
 
 SMOOTHING_PX = (0.5, 1.0, 1.0)
 RADIUS_PX = 14

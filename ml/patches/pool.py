@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml.patches import PatchSampler
+from ml.patches.frames import PatchSampler
 
 
 class PatchPool:

@@ -20,11 +20,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from ml.errors import TrainingError
+from ml.evaluation.radiomics import features
+from ml.evaluation.ranking import area_under_curve, patient_draws
+from ml.evaluation.supervised import Fold, held_out_scores
 from ml.nets.config import NetConfig
-from ml.patches import Case, PatchFrame, Volume, extract
-from ml.radiomics import features
-from ml.ranking import area_under_curve, patient_draws
-from ml.supervised import Fold, held_out_scores
+from ml.patches.frames import Case, PatchFrame, Volume, extract
 
 Table = NDArray[np.float64]
 FOLDS, BOOTSTRAPS = 5, 500

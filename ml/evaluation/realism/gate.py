@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.gate import NO_TWIN, NOTHING, Comparison, Estimate, estimate, line, mean
-from ml.harvest import Harvest
-from ml.local_measures import ZONES
+from ml.evaluation.bootstrap import NO_TWIN, NOTHING, Comparison, Estimate, estimate, line, mean
+from ml.evaluation.realism.edits import Harvest
+from ml.evaluation.realism.local_measures import ZONES
 
 AUC_TARGET, P_TARGET = 0.60, 0.05
 NOT_MEASURED = "not measured"

@@ -17,17 +17,32 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.cases import CaseFiles, load_case, load_twin
 from ml.editing import EditResult, LesionSpec, remove_lesion
 from ml.errors import EditError
-from ml.gate import ENOUGH_PATIENTS, LESIONS_NOTE
-from ml.generator import Generator
-from ml.lesions import Lesion
-from ml.local_measures import Local, depth_profile, differing_outside, measure, neighbourhood, zone_sigma
+from ml.evaluation.bootstrap import ENOUGH_PATIENTS, LESIONS_NOTE
+from ml.evaluation.realism.local_measures import (
+    Local,
+    depth_profile,
+    differing_outside,
+    measure,
+    neighbourhood,
+    zone_sigma,
+)
+from ml.evaluation.realism.places import (
+    SMALLEST_MM,
+    Place,
+    Scan,
+    insertion_places,
+    large_lesions,
+    same_place,
+    try_insert,
+)
+from ml.evaluation.two_sample import TwoSampleData
+from ml.generator.model import Generator
 from ml.nets.config import NetConfig
-from ml.patches import HU_SCALE, Case, PatchFrame, Volume
-from ml.places import SMALLEST_MM, Place, Scan, insertion_places, large_lesions, same_place, try_insert
-from ml.two_sample import TwoSampleData
+from ml.patches.frames import HU_SCALE, Case, PatchFrame, Volume
+from ml.scans.cases import CaseFiles, load_case, load_twin
+from ml.scans.lesions import Lesion
 
 # The judges look at native in-plane resolution, not through the generator's own view.
 JUDGE = NetConfig(patch_zyx=(16, 40, 40), spacing_zyx_mm=(3.0, 1.25, 1.25))

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.classify import VIEW_ZOOMS, normal_centres
 from ml.errors import TrainingError
-from ml.generator import Generator
+from ml.evaluation.classify import VIEW_ZOOMS, normal_centres
+from ml.generator.model import Generator
+from ml.generator.signatures import Codes, SignatureSpace
 from ml.nets.config import NetConfig
-from ml.patches import Case, PatchFrame, Volume, extract
-from ml.signatures import Codes, SignatureSpace
+from ml.patches.frames import Case, PatchFrame, Volume, extract
 
 COMPONENTS = 6
 TILE_PX, TILE_COLUMNS = 40, 32

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ml.gate import NO_TWIN, Estimate, difference, estimate, groups_of, permuted
-from ml.harvest import Harvest
-from ml.local_measures import BAND_EDGES, PROFILE_MM, ZONES, Local
+from ml.evaluation.bootstrap import NO_TWIN, Estimate, difference, estimate, groups_of, permuted
+from ml.evaluation.realism.edits import Harvest
+from ml.evaluation.realism.local_measures import BAND_EDGES, PROFILE_MM, ZONES, Local
 
 Array = NDArray[np.float64]
 FLOOR_SPLITS = 50

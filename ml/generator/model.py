@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ml.card import NAMES_LEFT_OUT
 from ml.errors import ArtefactError
+from ml.generator.card import NAMES_LEFT_OUT
+from ml.generator.exact import ExactDecoder, ExactEncoder
+from ml.generator.signatures import Codes, NormalNeighbours, SignatureBank, SignatureSpace
 from ml.nets.autoencoder import Decoder, Encoder, FreshNoise, to_device
 from ml.nets.config import NetConfig
-from ml.nets.exact import ExactDecoder, ExactEncoder
-from ml.patches import HU_SCALE, Volume
-from ml.signatures import Codes, NormalNeighbours, SignatureBank, SignatureSpace
+from ml.patches.frames import HU_SCALE, Volume
 
 BATCH = 32
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ml.generator.signatures import Codes
 from ml.geometry import Int3
 from ml.nets.autoencoder import SLOPE, Decoder, DecoderBlock, Encoder
 from ml.nets.convolution import Convolution
-from ml.signatures import Codes
 
 Array: TypeAlias = NDArray[np.float64]
 

@@ -7,11 +7,11 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ml.artefact import Generator, load_generator, save_generator
-from ml.card import CARD_NAME, OBJECTIVE_WORDS, POPULATION_WORDS
 from ml.errors import TrainingError
+from ml.generator.card import CARD_NAME, OBJECTIVE_WORDS, POPULATION_WORDS
+from ml.generator.files import Generator, load_generator, save_generator
 from ml.nets.config import NetConfig
-from ml.patches import Case, Population
+from ml.patches.frames import Case, Population
 from ml.train import Objective, TrainConfig, Trainer, run
 
 POOL = 6000

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.realism_gate import AUC_TARGET
+from ml.evaluation.realism.gate import AUC_TARGET
 
 LABELS = {
     "insertion": "insertion",

@@ -18,8 +18,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml.radiomics import features
-from ml.ranking import area_under_curve, patient_draws
+from ml.evaluation.radiomics import features
+from ml.evaluation.ranking import area_under_curve, patient_draws
 
 FOLDS = 5
 BOOTSTRAPS, PERMUTATIONS = 400, 500
@@ -113,7 +113,7 @@ def network_tests(data: TwoSampleData, *, seed: int = 0) -> list[TwoSampleResult
 
 def plane_test(data: TwoSampleData, plane: str, *, seed: int = 0) -> TwoSampleResult:
     """A small convolutional network on the three middle slices of one plane."""
-    from ml.supervised import held_out_scores
+    from ml.evaluation.supervised import held_out_scores
 
     turned = np.moveaxis(data.patches, 1 + PLANES[plane], 1)
     scores = held_out_scores(turned, data.truth, data.folds(seed), seed=seed)

@@ -52,7 +52,7 @@ class SignatureBank:
     ``directions`` are each lesion's code minus the mean of the normal codes nearest to it in the components
     that do not tell lesions from normal liver. ``kinds`` index LESION_KINDS; diameters are in mm, contrasts
     (mean over the lesion against the liver around) in HU; ``profiles_hu`` are the exemplars' HU against the
-    liver over ``ml.shapes.PROFILE_DEPTHS_MM``.
+    liver over ``ml.generator.shapes.PROFILE_DEPTHS_MM``.
     """
 
     lesion_codes: Codes

@@ -18,10 +18,10 @@ from scipy import ndimage
 
 from ml.errors import TrainingError, VolumeError
 from ml.geometry import Box, Grid, same_grid
-from ml.lesions import label_lesions
-from ml.liver import ESTIMATE_NOTE, estimate_liver
-from ml.patches import Case, build_case
-from ml.volume_io import read_mask, read_volume
+from ml.patches.frames import Case, build_case
+from ml.scans.lesions import label_lesions
+from ml.scans.liver import ESTIMATE_NOTE, estimate_liver
+from ml.scans.volume_io import read_mask, read_volume
 
 LESION_LABEL, MAX_LESIONS = 2, 255
 # Whole scans of a public dataset do not fit into memory; patches read no further than this from the liver.

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.cases import find_cases
 from ml.errors import TrainingError
-from ml.gate import ENOUGH_PATIENTS, LESIONS_NOTE, estimate, groups_of
-from ml.generator import Generator
-from ml.harvest import Harvest, harvest, lesion_patches
-from ml.memorisation import memorisation
-from ml.patches import Volume
-from ml.realism_gate import gate
-from ml.realism_measures import distributions, noise_power, removal_profile, rim_dip
-from ml.two_sample import FOLDS, TwoSampleData, feature_test, kernel_test, network_tests
+from ml.evaluation.bootstrap import ENOUGH_PATIENTS, LESIONS_NOTE, estimate, groups_of
+from ml.evaluation.realism.comparisons import distributions, noise_power, removal_profile, rim_dip
+from ml.evaluation.realism.edits import Harvest, harvest, lesion_patches
+from ml.evaluation.realism.gate import gate
+from ml.evaluation.realism.memorisation import memorisation
+from ml.evaluation.two_sample import FOLDS, TwoSampleData, feature_test, kernel_test, network_tests
+from ml.generator.model import Generator
+from ml.patches.frames import Volume
+from ml.scans.cases import find_cases
 
 PLANTED_CONTRAST, PLANTED_SMOOTHING_PX = 0.7, 0.5
 TOO_FEW = "not measured: too few lesions"

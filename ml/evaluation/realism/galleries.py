@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.cases import CaseFiles, load_case, load_twin
 from ml.editing import remove_lesion
 from ml.errors import EditError
-from ml.generator import Generator
-from ml.patches import Case
-from ml.places import SMALLEST_MM, Place, Scan, insertion_places, try_insert
+from ml.evaluation.realism.places import SMALLEST_MM, Place, Scan, insertion_places, try_insert
+from ml.generator.model import Generator
+from ml.patches.frames import Case
+from ml.scans.cases import CaseFiles, load_case, load_twin
 
 WINDOW_HU = (-15.0, 185.0)
 DIFFERENCE_HU = 60.0
