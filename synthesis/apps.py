@@ -5,4 +5,5 @@ class SynthesisConfig(AppConfig):
     name = "synthesis"
 
     def ready(self) -> None:
-        from synthesis import clearing, jobs  # noqa: F401 - listens to deletions; registers the kinds of work
+        from synthesis import jobs  # noqa: F401 - listens to deletions; registers the kinds of work
+        from synthesis.atlas import clearing  # noqa: F401 - listens to deletions; registers the kinds of work

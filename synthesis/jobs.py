@@ -5,21 +5,21 @@ from typing import Any
 from ctplatform.errors import ConflictError
 from ctplatform.jobs import registry
 from ctplatform.jobs.registry import JobContext, WriteResult
-from synthesis.atlas import ATLAS_KIND, run_atlas
-from synthesis.generators import REGISTER_KIND, check_usable, discard_staged, run_registration
+from synthesis.atlas.services import ATLAS_KIND, run_atlas
+from synthesis.edits.services import BATCH_KIND, EDIT_KIND
+from synthesis.generators.services import REGISTER_KIND, check_usable, discard_staged, run_registration
+from synthesis.generators.training import TRAIN_KIND, run_training
 from synthesis.models import Generator, SignatureAtlas, SynthesisJob
-from synthesis.services import BATCH_KIND, EDIT_KIND
-from synthesis.training import TRAIN_KIND, run_training
 
 
 def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
-    from synthesis.execution import run_edit as run
+    from synthesis.edits.execution import run_edit as run
 
     return run(payload, context)
 
 
 def run_batch(payload: dict[str, Any], context: JobContext) -> WriteResult:
-    from synthesis.batch import run_batch as run
+    from synthesis.edits.batch import run_batch as run
 
     return run(payload, context)
 

@@ -15,7 +15,7 @@ urlpatterns = [
     path("people/", include("ctplatform.accounts.urls")),
     path("jobs/", include("ctplatform.jobs.urls")),
     path("datasets/", include("ctplatform.datasets.urls")),
-    path("synthesis/", include("synthesis.urls")),
+    path("synthesis/", include("synthesis.web.urls")),
     path("studies/", include("readerstudy.web.urls")),
     path("reading/", include("readerstudy.web.reading_urls")),
     path("api/", include("ctplatform.api_urls")),

@@ -8,8 +8,8 @@ from ctplatform.datasets.models import Origin
 from ctplatform.jobs.execution import execute
 from ml.generator.card import DEMO_FOLDER
 from ml.phantom import PhantomConfig, make_phantom
-from synthesis import generators
-from synthesis.atlas import order_atlas
+from synthesis.atlas.services import order_atlas
+from synthesis.generators import services as generators
 from tests.e2e.test_viewer_accessibility import violations
 from tests.e2e.test_viewer_pages import enter
 from tests.factories import make_dataset, make_scan, make_user

@@ -13,7 +13,8 @@ from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import JobStatus
 from ml.generator.atlas import TILE_PX, contact_sheet
 from ml.generator.card import DEMO_FOLDER
-from synthesis import atlas, generators
+from synthesis.atlas import services as atlas
+from synthesis.generators import services as generators
 from tests.factories import make_dataset, make_scan, make_user
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,8 @@ from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import Job
 from ml.generator.card import DEMO_FOLDER
-from synthesis import evidence, generators
+from synthesis import evidence
+from synthesis.generators import services as generators
 from synthesis.models import Generator
 from tests.factories import make_user
 

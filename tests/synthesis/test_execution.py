@@ -11,9 +11,10 @@ from ctplatform.errors import DomainError
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import JobStatus
 from ml.editing.spec import LesionSpec
-from synthesis import generators, services
+from synthesis.edits import services
+from synthesis.edits.placement import PlacementRules, allowed_places, draw_places
+from synthesis.generators import services as generators
 from synthesis.models import Generator, SynthesisJob
-from synthesis.placement import PlacementRules, allowed_places, draw_places
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db

@@ -14,11 +14,11 @@ from ctplatform.datasets.storage import save_bytes
 from ctplatform.errors import ConflictError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, JobStatus
-from synthesis import generators
-from synthesis.atlas import order_atlas
-from synthesis.forms import BatchForm
+from synthesis.atlas.services import order_atlas
+from synthesis.generators import services as generators
+from synthesis.generators.training import TRAIN_KIND
 from synthesis.models import Generator, SignatureAtlas, TrainingRun
-from synthesis.training import TRAIN_KIND
+from synthesis.web.forms import BatchForm
 from tests.factories import make_dataset, make_generator, make_scan, make_user
 from tests.phantoms import liver_box, small_grid
 

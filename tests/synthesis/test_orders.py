@@ -14,11 +14,11 @@ from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import JobStatus
 from ml.editing.spec import LesionSpec
-from synthesis import services
-from synthesis.atlas import order_atlas
-from synthesis.generators import retire
+from synthesis.atlas.services import order_atlas
+from synthesis.edits import services
+from synthesis.edits.placement import PlacementRules
+from synthesis.generators.services import retire
 from synthesis.models import Generator, Operation, Review, SynthesisJob
-from synthesis.placement import PlacementRules
 from tests.factories import make_dataset, make_generator, make_scan, make_user
 from tests.phantoms import small_grid
 
@@ -194,7 +194,7 @@ def batch_order(**changes):
 def test_a_batch_orders_edits_in_every_scan_and_draws_the_same_again(django_capture_on_commit_callbacks):
     dataset = make_dataset()
     scans = [make_source(dataset, lesion=False) for _ in range(2)]
-    from synthesis.batch import draw_for_scan
+    from synthesis.edits.batch import draw_for_scan
 
     arguments = {**vars(batch_order()), "kinds": ["hypodense", "cystic"], "rules": vars(batch_order().rules)}
     first = [list(draw_for_scan(scan, arguments)) for scan in scans]

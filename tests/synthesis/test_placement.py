@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
 from ml.geometry import Grid
-from synthesis.placement import PlacementRules, allowed_places, draw_places
+from synthesis.edits.placement import PlacementRules, allowed_places, draw_places
 
 GRID = Grid(size_zyx=(12, 40, 40), spacing_zyx_mm=(3.0, 1.5, 1.5))
 

@@ -25,7 +25,7 @@ generator = generators.register(
     folder=Path(settings.ROOT) / "ml/weights/demo", name="Demo", registered_by=user
 )
 scan = Scan.objects.get(name="phantom-01-free")
-from synthesis.placement import PlacementRules, allowed_places, draw_places
+from synthesis.edits.placement import PlacementRules, allowed_places, draw_places
 import numpy as np
 liver = storage.read_labels(scan.masks.get(kind="liver").pk, scan.geometry) > 0
 rules = PlacementRules(min_depth_mm=14)
@@ -52,7 +52,7 @@ EXPECTED = """
 from ctplatform.datasets import storage
 from ctplatform.datasets.models import Scan
 from synthesis import execution
-from synthesis.generators import load
+from synthesis.generators.services import load
 from synthesis.models import SynthesisJob
 import numpy as np
 s = SynthesisJob.objects.select_related("source_scan", "generator", "result_scan").get(pk=sys.argv[1])

@@ -11,7 +11,7 @@ from ctplatform.jobs import services as jobs
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import Job, JobStatus
 from ml.errors import TrainingError
-from synthesis import training
+from synthesis.generators import training
 from synthesis.models import TrainingRun
 from tests.factories import make_scan, make_user
 

@@ -9,10 +9,11 @@ from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Lesion, Scan
 from ctplatform.demo.scans import Report
-from synthesis import generators, services
-from synthesis.atlas import order_atlas
+from synthesis.atlas.services import order_atlas
+from synthesis.edits import services
+from synthesis.edits.placement import PlacementRules
+from synthesis.generators import services as generators
 from synthesis.models import Generator, Operation, Review, SignatureAtlas, SynthesisJob, SynthesisJobQuerySet
-from synthesis.placement import PlacementRules
 
 BATCH = services.BatchOrder(
     per_scan=3,

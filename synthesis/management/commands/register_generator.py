@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import DomainError
-from synthesis.generators import register
+from synthesis.generators.services import register
 
 
 class Command(BaseCommand):

@@ -1,6 +1,6 @@
 from rest_framework.routers import SimpleRouter
 
-from synthesis.api import GeneratorViewSet, SynthesisJobViewSet
+from synthesis.api.views import GeneratorViewSet, SynthesisJobViewSet
 
 router = SimpleRouter()
 router.register("generators", GeneratorViewSet, basename="generator")

@@ -15,9 +15,9 @@ from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import JobStatus, Queue
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.errors import MlError
-from synthesis import generators
+from synthesis.generators import services as generators
+from synthesis.generators.training import case_of
 from synthesis.models import Generator, SignatureAtlas
-from synthesis.training import case_of
 
 ATLAS_KIND = "synthesis.atlas"
 LESIONS_PER_SCAN = 12

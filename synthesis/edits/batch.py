@@ -14,9 +14,9 @@ from ctplatform.datasets.models import Scan
 from ctplatform.jobs.models import Job
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.editing.spec import LesionSpec
-from synthesis import services
+from synthesis.edits import services
+from synthesis.edits.placement import PlacementRules, allowed_places, draw_places
 from synthesis.models import Generator
-from synthesis.placement import PlacementRules, allowed_places, draw_places
 
 Drawn = tuple[Scan, npt.NDArray[np.float64], LesionSpec]
 

@@ -16,11 +16,11 @@ from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin, current_user
 from ml.generator.card import CARD_NAME
 from synthesis import evidence
-from synthesis.figures import areas_figure, classifiers_figure
-from synthesis.forms import RegistrationForm
-from synthesis.generators import order_registration, reinstate, retire
+from synthesis.generators.services import order_registration, reinstate, retire
 from synthesis.models import Generator, SignatureAtlas, TrainingRun
-from synthesis.views import PER_PAGE
+from synthesis.web.edits import PER_PAGE
+from synthesis.web.figures import areas_figure, classifiers_figure
+from synthesis.web.forms import RegistrationForm
 
 
 class GeneratorListView(StaffPageMixin, ListView[Generator]):

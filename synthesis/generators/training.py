@@ -25,7 +25,7 @@ from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.errors import MlError
-from synthesis import generators
+from synthesis.generators import services as generators
 from synthesis.models import TrainingRun
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from ctplatform.datasets.models import Origin, Scan
 from ctplatform.datasets.storage import load_bytes
 from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin, current_user
-from synthesis import services
-from synthesis.curves import loss_curves
-from synthesis.filters import SynthesisFilter
-from synthesis.forms import BatchForm, InsertionForm, RemovalForm, TrainingForm
+from synthesis.edits import services
+from synthesis.generators.training import order_training
 from synthesis.models import SynthesisJob, SynthesisJobQuerySet, TrainingRun
-from synthesis.training import order_training
-from synthesis.waiting import WaitingPageMixin
+from synthesis.web.curves import loss_curves
+from synthesis.web.filters import SynthesisFilter
+from synthesis.web.forms import BatchForm, InsertionForm, RemovalForm, TrainingForm
+from synthesis.web.waiting import WaitingPageMixin
 
 PER_PAGE = 30
 PANEL_ORDERS = 8

@@ -14,9 +14,9 @@ from ctplatform.datasets.models import Dataset
 from ctplatform.datasets.storage import load_bytes
 from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin, current_user
-from synthesis.atlas import order_atlas
+from synthesis.atlas.services import order_atlas
 from synthesis.models import LESION_KIND_LABELS, Generator, SignatureAtlas
-from synthesis.waiting import WaitingPageMixin
+from synthesis.web.waiting import WaitingPageMixin
 
 PATCHES_PER_PAGE = 50
 Point = dict[str, Any]

@@ -13,9 +13,9 @@ from ctplatform.jobs.api import JobSerializer
 from ctplatform.permissions import current_user
 from ml.editing.spec import LesionSpec
 from ml.errors import SpecError
-from synthesis import services
-from synthesis.filters import SynthesisFilter
+from synthesis.edits import services
 from synthesis.models import LESION_KIND_CHOICES, Generator, SynthesisJob
+from synthesis.web.filters import SynthesisFilter
 
 
 class GeneratorSerializer(serializers.ModelSerializer[Generator]):

@@ -13,7 +13,7 @@ from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
 from ml.errors import MlError
 from ml.geometry import Box, Grid
-from synthesis.generators import load
+from synthesis.generators.services import load
 from synthesis.models import Operation, SynthesisJob
 
 # Liver around an edit that the generator looks at, beyond the lesion itself.

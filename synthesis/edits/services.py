@@ -16,9 +16,9 @@ from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue
 from ml.editing.spec import LesionSpec
 from ml.errors import SpecError
-from synthesis.generators import check_usable
+from synthesis.edits.placement import PlacementRules
+from synthesis.generators.services import check_usable
 from synthesis.models import Generator, Operation, Review, SynthesisJob
-from synthesis.placement import PlacementRules
 
 EDIT_KIND = "synthesis.edit"
 BATCH_KIND = "synthesis.batch"

@@ -14,9 +14,9 @@ from ml.editing.spec import (
 )
 from ml.errors import SpecError
 from ml.generator.card import OBJECTIVE_WORDS, POPULATION_WORDS
+from synthesis.edits.placement import PlacementRules
+from synthesis.edits.services import BatchOrder
 from synthesis.models import LESION_KIND_CHOICES, Generator
-from synthesis.placement import PlacementRules
-from synthesis.services import BatchOrder
 
 MAX_SEED = 2**31 - 1
 
