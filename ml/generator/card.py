@@ -18,7 +18,7 @@ OBJECTIVE_WORDS = {"iae_content": "IAE with content term", "iae": "pure IAE", "a
 POPULATION_WORDS = {"all": "all patches", "normal": "normal patches only"}
 # In a card's data: how many names of cases were left out for a reader who may not see them.
 NAMES_LEFT_OUT = "case_names_left_out"
-DEMO_FOLDER = Path(__file__).parent / "weights" / "demo"
+DEMO_FOLDER = Path(__file__).parents[1] / "weights" / "demo"
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class Reader:
             self.__exit__(None, None, None)
             if isinstance(error, ReaderStoppedError):
                 # before it has seen a file, so no file is to blame
-                raise RuntimeError(f"{COMMAND} does not start: exit status {self._process.returncode}") from error
+                raise RuntimeError(f"{COMMAND} does not start: exit status {self._process.returncode}") from error  # noqa: TRY004
             raise
         return self
 
