@@ -5,6 +5,9 @@ from drf_spectacular.views import SpectacularAPIView
 from ctplatform import health, home
 from ctplatform.permissions import IsStudyStaff
 
+handler400 = "ctplatform.error_pages.bad_request"
+handler403 = "ctplatform.error_pages.forbidden"
+handler404 = "ctplatform.error_pages.not_found"
 urlpatterns = [
     path("", home.HomeView.as_view(), name="home"),
     path("healthz", health.live, name="health-live"),
