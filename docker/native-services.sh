@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The service deployment without containers: PostgreSQL, Redis, gunicorn and Celery workers as plain processes.
+# The service deployment without containers: PostgreSQL, Redis, web and Celery workers as plain processes.
 # A trial of that deployment on one machine: plain HTTP on a loopback address, data apart from the embedded ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allauth.core.internal import ratelimit
-from django.contrib.auth import get_user
-from django.http import HttpRequest
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.utils.crypto import constant_time_compare
 from rest_framework import authentication, exceptions, throttling
 from rest_framework.request import Request
 
@@ -32,9 +33,10 @@ class TokenAuthentication(authentication.TokenAuthentication):
             raise
 
     def authenticate_credentials(self, key: str) -> tuple[User, ApiToken]:
-        token = ApiToken.objects.use(key)
+        token = ApiToken.objects.with_key(key)
         if token is None:
             raise exceptions.AuthenticationFailed("This token is unknown or has ended. Make a new one on the API page.")
+        token.note_use()
         return token.user, token
 
 
@@ -49,11 +51,17 @@ class TokenThrottle(throttling.SimpleRateThrottle):
         return self.cache_format % {"scope": self.scope, "ident": request.auth.pk}
 
 
-def sender_of(request: HttpRequest) -> User | None:
-    """Who sends a request, by its session or its token, without looking at the body."""
-    user = getattr(request, "user", None) or get_user(request)
-    if isinstance(user, User):
-        return user
-    keyword, _, key = request.headers.get("Authorization", "").partition(" ")
-    token = ApiToken.objects.use(key.strip()) if keyword.lower() == "token" else None
+def token_user(header: str) -> User | None:
+    """Whose token an Authorization header holds."""
+    keyword, _, key = header.partition(" ")
+    token = ApiToken.objects.with_key(key.strip()) if keyword.lower() == "token" else None
     return token.user if token else None
+
+
+def session_user(session_key: str) -> User | None:
+    """Who is logged in by this session. Only reads, unlike Django's get_user, which cleans up as well."""
+    session = SessionStore(session_key)
+    user = User.objects.filter(pk=session.get(SESSION_KEY), is_active=True).first()
+    if user and constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
+        return user
+    return None

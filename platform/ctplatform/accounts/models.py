@@ -115,13 +115,9 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def alive(self) -> Self:
         return self.filter(ended_at=None, access_number=models.F("user__access_number"), user__is_active=True)
 
-    def use(self, key: str) -> "ApiToken | None":
-        """The token with this key, if it still opens something; notes that it was used."""
-        token = self.alive().filter(digest=token_digest(key)).select_related("user").first()
-        now = timezone.now()
-        if token and (token.last_used_at is None or now - token.last_used_at > LAST_USED_PRECISION):
-            self.filter(pk=token.pk).update(last_used_at=now)
-        return token
+    def with_key(self, key: str) -> "ApiToken | None":
+        """The token with this key, if it still opens something."""
+        return self.alive().filter(digest=token_digest(key)).select_related("user").first()
 
 
 class ApiToken(models.Model):
@@ -142,6 +138,11 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def note_use(self) -> None:
+        now = timezone.now()
+        if self.last_used_at is None or now - self.last_used_at > LAST_USED_PRECISION:
+            ApiToken.objects.filter(pk=self.pk).update(last_used_at=now)
 
 
 class AccountEventKind(models.TextChoices):

@@ -277,5 +277,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "ctplatform.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    # One line for every request that waits for a thread would drown the rest.
+    "loggers": {"waitress.queue": {"level": "ERROR"}},
     "root": {"handlers": ["stderr"], "level": env.str("CT_LOG_LEVEL", default="INFO")},
 }
