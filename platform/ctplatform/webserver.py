@@ -22,7 +22,7 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
-from waitress.utilities import RequestEntityTooLarge
+from waitress.utilities import Error, RequestEntityTooLarge
 
 KIB = 1024
 HEAD_BYTES = 64 * KIB
@@ -55,6 +55,9 @@ class TooLarge(RequestEntityTooLarge):  # type: ignore[misc]
 class PatientRequest(HTTPRequestParser):  # type: ignore[misc]
     """A request that is still arriving."""
 
+    adj: Adjustments
+    error: Error | None
+    body_bytes_received: int
     body_limit: BodyLimit  # by the request's headers, named as in WSGI without HTTP_
 
     def __init__(self, adj: Adjustments) -> None:
@@ -165,13 +168,17 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise SystemExit
 
 
+def _body_limit(headers: dict[str, str]) -> int:
+    from ctplatform.bodies import limit_for_headers  # needs Django, which _work loads
+
+    return limit_for_headers(headers)
+
+
 def _work(listener: socket.socket) -> None:
     signal.signal(signal.SIGTERM, _end)
     from ctplatform.wsgi import application  # loads Django: after the fork, so that processes share no connection
 
-    from ctplatform.bodies import limit_for_headers
-
-    serve(listener, application, limit_for_headers)
+    serve(listener, application, _body_limit)
 
 
 def main(arguments: list[str]) -> int:

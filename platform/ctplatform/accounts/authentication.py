@@ -61,7 +61,7 @@ def token_user(header: str) -> User | None:
 def session_user(session_key: str) -> User | None:
     """Who is logged in by this session. Only reads, unlike Django's get_user, which cleans up as well."""
     session = SessionStore(session_key)
-    user = User.objects.filter(pk=session.get(SESSION_KEY), is_active=True).first()
+    user = User.objects.filter(pk=session.get(SESSION_KEY, 0), is_active=True).first()
     if user and constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
         return user
     return None

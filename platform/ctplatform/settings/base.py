@@ -212,6 +212,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "ctplatform.openapi.document_refusals",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "JobStatusEnum": "ctplatform.jobs.models.JobStatus",
         "MaskKindEnum": "ctplatform.datasets.models.MaskKind",
