@@ -6,10 +6,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
 
-def refusal(request: HttpRequest, status: HTTPStatus, words: str) -> HttpResponse:
+def refusal(request: HttpRequest, status: HTTPStatus, words: str, title: str = "") -> HttpResponse:
     if request.path.startswith("/api/"):
         return JsonResponse({"detail": words}, status=status)
-    page = render_to_string("refusal.html", {"title": status.phrase.capitalize(), "words": words})
+    page = render_to_string("refusal.html", {"title": title or status.phrase.capitalize(), "words": words})
     return HttpResponse(page, status=status)
 
 
@@ -32,6 +32,11 @@ def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
         "Go back, load the page again and try once more."
     )
     return refusal(request, HTTPStatus.FORBIDDEN, words)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    words = "The error has been logged. Nothing that was saved is lost; go back and try again."
+    return refusal(request, HTTPStatus.INTERNAL_SERVER_ERROR, words, title="Something went wrong")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

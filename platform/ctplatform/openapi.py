@@ -20,13 +20,13 @@ INVALID = {
 UNSAFE = frozenset({"post", "put", "patch", "delete"})
 METHODS = UNSAFE | {"get"}
 EVERYWHERE = {
+    "400": "The request can't be understood, or something in it is not allowed.",
     "401": "No login and no token, or one that has ended.",
     "403": "Your account may not do this, or the request lacks its CSRF token.",
     "404": "There is nothing here, or it is not shared with your account.",
     "406": "The answer does not exist in the format asked for.",
     "429": "The token was used too often; the header Retry-After says when to go on.",
 }
-WITH_INPUT = {"400": "The request can't be understood, or something in it is not allowed."}
 WITH_BODY = {
     "413": "The request is larger than your account may send.",
     "415": "The body has a format that this endpoint does not read.",
@@ -46,8 +46,6 @@ def document_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 def _document(operation: dict[str, Any], method: str) -> None:
     parameters = operation.get("parameters", [])
     refusals = dict(EVERYWHERE)
-    if method in UNSAFE or any(parameter["in"] == "query" for parameter in parameters):
-        refusals |= WITH_INPUT
     if method in UNSAFE:
         refusals |= WITH_BODY
     if method in UNSAFE or any(parameter["in"] == "path" for parameter in parameters):

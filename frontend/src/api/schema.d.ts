@@ -1418,6 +1418,15 @@ export interface operations {
                     "application/json": components["schemas"]["Dataset"];
                 };
             };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
             /** @description No login and no token, or one that has ended. */
             401: {
                 headers: {
@@ -1796,6 +1805,15 @@ export interface operations {
                     "application/json": string;
                 };
             };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
             /** @description No login and no token, or one that has ended. */
             401: {
                 headers: {
@@ -1958,6 +1976,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScanDetail"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
                 };
             };
             /** @description No login and no token, or one that has ended. */
@@ -2346,6 +2373,15 @@ export interface operations {
                     "application/json": components["schemas"]["Manifest"];
                 };
             };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
             /** @description No login and no token, or one that has ended. */
             401: {
                 headers: {
@@ -2421,6 +2457,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": string;
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
                 };
             };
             /** @description No login and no token, or one that has ended. */
@@ -2579,6 +2624,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
                 };
             };
             /** @description No login and no token, or one that has ended. */
@@ -2862,6 +2916,15 @@ export interface operations {
                     "application/json": components["schemas"]["Presentation"];
                 };
             };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
             /** @description No login and no token, or one that has ended. */
             401: {
                 headers: {
@@ -3055,6 +3118,15 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
             /** @description No login and no token, or one that has ended. */
             401: {
                 headers: {
@@ -3128,6 +3200,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReadingSession"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
                 };
             };
             /** @description No login and no token, or one that has ended. */
@@ -3289,6 +3370,15 @@ export interface operations {
                     "application/json": components["schemas"]["Study"];
                 };
             };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
             /** @description No login and no token, or one that has ended. */
             401: {
                 headers: {
@@ -3363,6 +3453,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
                 };
             };
             /** @description No login and no token, or one that has ended. */
@@ -3785,6 +3884,15 @@ export interface operations {
                     "application/json": components["schemas"]["Generator"];
                 };
             };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
             /** @description No login and no token, or one that has ended. */
             401: {
                 headers: {
@@ -3945,6 +4053,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SynthesisJob"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
                 };
             };
             /** @description No login and no token, or one that has ended. */
