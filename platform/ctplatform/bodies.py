@@ -45,7 +45,7 @@ def limit_for_headers(headers: Mapping[str, str]) -> int:
 
 
 class BodyMiddleware:
-    """Answers 413 to a body that is too large for its sender and 400 to one whose head can't be right.
+    """Answers 413 to a body that is too large for its sender and 400 to a request whose head can't be right.
 
     Django parses bodies late and in many places (CSRF, views, even error pages), so this comes before them all.
     """
@@ -57,6 +57,9 @@ class BodyMiddleware:
         return self.refuse(request) or self.get_response(request)
 
     def refuse(self, request: HttpRequest) -> HttpResponse | None:
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            # No text of ours holds one, and PostgreSQL refuses to look for it.
+            return refusal(request, HTTPStatus.BAD_REQUEST, "The address has a NUL character in it.")
         declared = request.META.get("CONTENT_LENGTH") or "0"
         if not (declared.isascii() and declared.isdigit()):
             return refusal(request, HTTPStatus.BAD_REQUEST, "The length of the request is no number.")

@@ -17,6 +17,21 @@ NO_BOUNDARY = {
     "a boundary without end": ("multipart/form-data; boundary=" + "b" * 300, b"x"),
 }
 FIELD = b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
+NAMES = [
+    b"reason",
+    b"review_reason",
+    b"typed_title",
+    b"confirmation",
+    b"next",
+    b"then",
+    b"q",
+    b"members",
+    b"raters",
+    b"case",
+    b"place",
+    b"dataset",
+]
+NAMES += [b"name", b"title", b"description", b"question", b"subject", b"scans", b"generator", b"decision", b"accept"]
 MALFORMED = {
     **NO_BOUNDARY,
     "half a form": ("multipart/form-data; boundary=b", b"--b\r\nContent-Dis"),
@@ -33,6 +48,7 @@ MALFORMED = {
     "JSON that is a list": ("application/json", b"[1, null]"),
     "JSON with huge numbers": ("application/json", b'{"name": 1e999, "seed": ' + b"9" * 5000 + b"}"),
     "a form in an unknown encoding": ("application/x-www-form-urlencoded; charset=nonsense", b"a=1"),
+    "a form of zeros everywhere": ("application/x-www-form-urlencoded", b"&".join(b"%s=%%00" % name for name in NAMES)),
     "a form of zeros": ("application/x-www-form-urlencoded", b"name=%00&title=%00&username=%00&login=%00&password=%00"),
     "a form of 7000 fields": ("application/x-www-form-urlencoded", b"a=%ff&" * 7000),
     "an unknown kind": ("application/x-nonsense", b"x"),
@@ -119,6 +135,14 @@ def test_no_file_of_somebody_unknown_is_kept(browsers, monkeypatch):
     assert (
         ask(browsers["nobody"], "post", "/account/login/", "multipart/form-data; boundary=b", body).status_code == 413
     )
+
+
+@pytest.mark.parametrize(
+    "address", ["/reading/%00/", "/api/reading/sessions/x%00/", "/datasets/?q=%00", "/people/record/?person=a%00"]
+)
+def test_an_address_with_a_nul_is_a_bad_request(client, cast, address):
+    client.force_login(cast.administrator)
+    assert client.get(address).status_code == 400
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "١", "nonsense"])
