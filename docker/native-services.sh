@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The service deployment without containers: PostgreSQL, Redis, gunicorn and Celery workers as plain processes.
+# The service deployment without containers: PostgreSQL, Redis, web and Celery workers as plain processes.
 # A trial of that deployment on one machine: plain HTTP on a loopback address, data apart from the embedded ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -41,7 +41,8 @@ export DJANGO_SETTINGS_MODULE=ctplatform.settings.production
 export DJANGO_CACHE_URL=${DJANGO_CACHE_URL:-rediscache://127.0.0.1:6379/1}
 export CT_BROKER_URL=${CT_BROKER_URL:-redis://127.0.0.1:6379/0}
 export DJANGO_ALLOWED_HOSTS=${DJANGO_ALLOWED_HOSTS:-localhost,127.0.0.1}
-# No TLS in front of a trial on this machine; a real deployment leaves these two at their defaults.
+# No proxy and no TLS in front of a trial on this machine; a real deployment leaves these three at their defaults.
+export CT_TRUSTED_PROXIES=${CT_TRUSTED_PROXIES:-0}
 export DJANGO_SECURE_SSL_REDIRECT=${DJANGO_SECURE_SSL_REDIRECT:-0} DJANGO_COOKIES_SECURE=${DJANGO_COOKIES_SECURE:-0}
 
 $python manage.py migrate --verbosity 0

@@ -1,7 +1,6 @@
 from typing import Any
 
 from django.apps import AppConfig
-from django.db import connections
 from django.db.models.signals import post_migrate
 
 
@@ -15,8 +14,6 @@ class ReaderstudyConfig(AppConfig):
 
 
 def keep_ledger_append_only(*, using: str, **_: Any) -> None:
-    from readerstudy.ledger import triggers
+    from readerstudy.ledger.triggers import LEDGER
 
-    connection = connections[using]
-    if set(triggers.APPEND_ONLY_TABLES) <= set(connection.introspection.table_names()):
-        triggers.install(connection)
+    LEDGER.keep(using)

@@ -6,20 +6,23 @@ import pytest
 from django.db import connection
 from django.test import TransactionTestCase
 
-from readerstudy.ledger import triggers
+from ctplatform.accounts.record import RECORD
+from readerstudy.ledger.triggers import LEDGER
 
 
 @pytest.fixture(autouse=True, scope="session")
 def emptying_append_only_tables() -> Iterator[None]:
-    """A test with real transactions ends in a flush, which the ledger's triggers would refuse."""
+    """A test with real transactions ends in a flush, which the triggers of ledger and record would refuse."""
     original = TransactionTestCase._fixture_teardown
 
     def teardown(case: TransactionTestCase) -> None:
-        triggers.uninstall(connection)
+        for tables in (LEDGER, RECORD):
+            tables.uninstall(connection)
         try:
             original(case)
         finally:
-            triggers.install(connection)
+            for tables in (LEDGER, RECORD):
+                tables.install(connection)
 
     TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
     yield

@@ -3,7 +3,9 @@
 import itertools
 import uuid
 
+from ctplatform.accounts import access
 from ctplatform.accounts.models import Role, User
+from ctplatform.accounts.record import Author
 from ctplatform.datasets.models import Dataset, Origin
 from ctplatform.datasets.registration import register_scan
 from synthesis.models import Generator
@@ -42,3 +44,8 @@ def make_generator(**fields):
     digest = uuid.uuid4().hex * 2
     fields.setdefault("registered_by", make_user())
     return Generator.objects.create(name="Test", digest=digest, storage_prefix=f"generators/{digest}", **fields)
+
+
+def token_headers(user):
+    _, key = access.make_token(user=user, name="a test", author=Author(user=user))
+    return {"Authorization": f"Token {key}"}

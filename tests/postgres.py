@@ -7,7 +7,8 @@ import sys
 import psycopg
 
 URL = os.environ.get("CT_TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
-FOLDERS = ["tests/jobs", "tests/accounts", "tests/datasets", "tests/synthesis", "tests/readerstudy", "tests/report"]
+APPS = ("jobs", "accounts", "doors", "datasets", "synthesis", "readerstudy", "report")
+FOLDERS = [f"tests/{app}" for app in APPS]
 MARKERS = "not processes and not browser and not recipe"
 
 

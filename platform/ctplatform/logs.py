@@ -2,8 +2,10 @@
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
 
+_INVITATION = re.compile(r"(/people/invitation/)[^/\s'\"]+")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "taskName"}
 
 
@@ -13,9 +15,14 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": without_links(record.getMessage()),
         }
         entry |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
+            entry["exception"] = without_links(self.formatException(record.exc_info))
         return json.dumps(entry, default=str)
+
+
+def without_links(text: str) -> str:
+    """An invitation's address makes an account for whoever reads it."""
+    return _INVITATION.sub(r"\1…", text)

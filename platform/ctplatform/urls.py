@@ -5,6 +5,10 @@ from drf_spectacular.views import SpectacularAPIView
 from ctplatform import health, home
 from ctplatform.permissions import IsStudyStaff
 
+handler400 = "ctplatform.error_pages.bad_request"
+handler403 = "ctplatform.error_pages.forbidden"
+handler404 = "ctplatform.error_pages.not_found"
+handler500 = "ctplatform.error_pages.broken"
 urlpatterns = [
     path("", home.HomeView.as_view(), name="home"),
     path("healthz", health.live, name="health-live"),

@@ -1,15 +1,15 @@
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from readerstudy.ledger import triggers
+from readerstudy.ledger.triggers import LEDGER
 
 
 def install(apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    triggers.install(schema_editor.connection)
+    LEDGER.install(schema_editor.connection)
 
 
 def uninstall(apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    triggers.uninstall(schema_editor.connection)
+    LEDGER.uninstall(schema_editor.connection)
 
 
 class Migration(migrations.Migration):

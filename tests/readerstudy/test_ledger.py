@@ -6,7 +6,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from readerstudy.ledger import triggers
+from readerstudy.ledger.triggers import LEDGER
 from readerstudy.models import AuditEntry, Presentation, RatingEvent, Stimulus, Study
 from readerstudy.verification import verify
 from tests.readerstudy.races import race
@@ -36,7 +36,7 @@ def test_the_database_itself_refuses_to_change_or_delete(rated):
 
 def test_triggers_come_back_with_every_migrate(db):
     with connection.cursor() as cursor:
-        for statement in triggers.uninstall_statements(connection.vendor):
+        for statement in LEDGER.uninstall_statements(connection.vendor):
             cursor.execute(statement)
     call_command("migrate", verbosity=0)
     AuditEntry.objects.create(study=study_row(), actor=None, action="x")
@@ -95,7 +95,7 @@ TAMPERINGS = {
 def test_tampering_is_found(rated):
     for name, tampering in TAMPERINGS.items():
         undo = transaction.savepoint()
-        triggers.uninstall(connection)
+        LEDGER.uninstall(connection)
         with connection.cursor() as cursor:
             cursor.execute(tampering.sql)
         rated.refresh_from_db()

@@ -6,18 +6,18 @@ import io
 import pytest
 from django.test import Client
 from django.urls import reverse
-from rest_framework.authtoken.models import Token
 
 from readerstudy.planning.plans import plan_of
 from readerstudy.report.loading import report_data
 from readerstudy.report.tables import results_csv
 from readerstudy.results import analysis_of
+from tests.factories import token_headers
 
 
 @pytest.fixture
 def api(cast):
     """A researcher's program, which has a token and no session."""
-    return Client(headers={"Authorization": f"Token {Token.objects.create(user=cast.member).key}"})
+    return Client(headers=token_headers(cast.member))
 
 
 def rows_of(text):

@@ -17,6 +17,8 @@ RATER_VIEW_NAMES = frozenset(
         "account_change_password",
         "account_reauthenticate",
         "javascript-catalog",
+        "people:account",
+        "people:sign-out",
     }
 )
 

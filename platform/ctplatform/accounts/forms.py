@@ -18,6 +18,10 @@ class InvitationForm(forms.Form):
             ]
 
 
+class TokenForm(forms.Form):
+    name = forms.CharField(max_length=80, label="What will use it", help_text="Such as “analysis on the lab's server”")
+
+
 class AcceptInvitationForm(forms.Form):
     username = forms.CharField(max_length=150)
     display_name = forms.CharField(max_length=120, label="Your name", required=False)

@@ -1,13 +1,15 @@
 import hashlib
 import secrets
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
 
 INVITATION_DAYS = 30
+LAST_USED_PRECISION = timedelta(minutes=1)
 
 
 class Role(models.TextChoices):
@@ -30,9 +32,28 @@ class User(AbstractUser):
     is_simulated = models.BooleanField(
         default=False, help_text="A virtual rater of a dry run; marked wherever its ratings appear."
     )
+    access_number = models.PositiveIntegerField(
+        default=1, help_text="Logins and tokens carry the number they were made under; a new number ends them all."
+    )
 
     def __str__(self) -> str:
         return self.display_name or self.username
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A new password, whoever sets it and however, ends the logins and tokens made with the old one."""
+        # Django keeps the new password here until it is saved, and not when it only hashes the old one anew.
+        if getattr(self, "_password", None) is not None and not self._state.adding:
+            self.access_number += 1
+            if kwargs.get("update_fields") is not None:
+                kwargs["update_fields"] = {*kwargs["update_fields"], "access_number"}
+        super().save(*args, **kwargs)
+
+    def get_session_auth_hash(self) -> str:
+        return f"{self.access_number}:{super().get_session_auth_hash()}"
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        for fallback in super().get_session_auth_fallback_hash():
+            yield f"{self.access_number}:{fallback}"
 
     @property
     def is_administrator(self) -> bool:
@@ -88,3 +109,74 @@ class Invitation(models.Model):
     @staticmethod
     def new_token() -> str:
         return secrets.token_urlsafe(32)
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def alive(self) -> Self:
+        return self.filter(ended_at=None, access_number=models.F("user__access_number"), user__is_active=True)
+
+    def with_key(self, key: str) -> "ApiToken | None":
+        """The token with this key, if it still opens something."""
+        return self.alive().filter(digest=token_digest(key)).select_related("user").first()
+
+
+class ApiToken(models.Model):
+    """A program's key to the API; the database keeps only its digest."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80, help_text="What uses it, such as the name of a script or a machine")
+    digest = models.CharField(max_length=64, unique=True)
+    access_number = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def note_use(self) -> None:
+        now = timezone.now()
+        if self.last_used_at is None or now - self.last_used_at > LAST_USED_PRECISION:
+            ApiToken.objects.filter(pk=self.pk).update(last_used_at=now)
+
+
+class AccountEventKind(models.TextChoices):
+    LOGGED_IN = "logged_in", "Logged in"
+    LOGIN_REFUSED = "login_refused", "Wrong password"
+    LOGIN_PAUSED = "login_paused", "Logins paused after too many wrong passwords"
+    LOGGED_OUT = "logged_out", "Logged out"
+    PASSWORD_CHANGED = "password_changed", "Changed the password"
+    SECOND_FACTOR_CHANGED = "second_factor_changed", "Changed the second factor"
+    SIGNED_OUT_EVERYWHERE = "signed_out_everywhere", "Signed out everywhere"
+    DEACTIVATED = "deactivated", "Deactivated"
+    REACTIVATED = "reactivated", "Activated again"
+    TOKEN_MADE = "token_made", "Made an API token"
+    TOKEN_ENDED = "token_ended", "Ended an API token"
+    INVITED = "invited", "Invited somebody"
+    INVITATION_WITHDRAWN = "invitation_withdrawn", "Withdrew an invitation"
+    JOINED = "joined", "Made the account from an invitation"
+
+
+class AccountEvent(models.Model):
+    """Who did what with whose account, when and from where; append-only in the database."""
+
+    kind = models.CharField(max_length=30, choices=AccountEventKind.choices)
+    subject = models.ForeignKey(User, on_delete=models.PROTECT, related_name="account_events")
+    actor = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", help_text="Empty when nobody was logged in"
+    )
+    address = models.GenericIPAddressField(null=True, help_text="Empty when it was done on the server itself")
+    detail = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["subject", "-id"], name="account_event_by_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} at {self.at:%Y-%m-%d %H:%M}"

@@ -1,11 +1,12 @@
 from django.db import transaction
 from django.utils import timezone
 
-from ctplatform.accounts.models import Invitation, Role, User, token_digest
+from ctplatform.accounts.models import AccountEventKind, Invitation, Role, User, token_digest
+from ctplatform.accounts.record import Author, note
 from ctplatform.errors import ConflictError, DomainError
 
 
-def invite(*, invited_by: User, name: str, role: str) -> tuple[Invitation, str]:
+def invite(*, invited_by: User, name: str, role: str, address: str | None = None) -> tuple[Invitation, str]:
     """Make an invitation; the token is returned once and never stored."""
     if not invited_by.may_coordinate:
         raise DomainError("Only coordinators and administrators invite people.")
@@ -14,16 +15,34 @@ def invite(*, invited_by: User, name: str, role: str) -> tuple[Invitation, str]:
     token = Invitation.new_token()
     invitation = Invitation(invited_by=invited_by, name=name, role=role, token_digest=token_digest(token))
     invitation.full_clean()
-    invitation.save()
+    with transaction.atomic():
+        invitation.save()
+        author = Author(user=invited_by, address=address)
+        note(AccountEventKind.INVITED, subject=invited_by, author=author, detail=str(invitation))
     return invitation, token
 
 
-def revoke(*, invitation: Invitation) -> None:
-    if not Invitation.objects.open().filter(pk=invitation.pk).update(revoked_at=timezone.now()):
-        raise ConflictError("This invitation has been used, withdrawn or has run out.")
+def revoke(*, invitation: Invitation, author: Author) -> None:
+    with transaction.atomic():
+        if not Invitation.objects.open().filter(pk=invitation.pk).update(revoked_at=timezone.now()):
+            raise ConflictError("This invitation has been used, withdrawn or has run out.")
+        note(
+            AccountEventKind.INVITATION_WITHDRAWN,
+            subject=invitation.invited_by,
+            author=author,
+            detail=str(invitation),
+        )
 
 
-def accept(*, token: str, username: str, display_name: str, password: str, experience_years: int | None = None) -> User:
+def accept(
+    *,
+    token: str,
+    username: str,
+    display_name: str,
+    password: str,
+    experience_years: int | None = None,
+    address: str | None = None,
+) -> User:
     """Make the account; of two simultaneous uses of one link only the first succeeds."""
     with transaction.atomic():
         invitation = Invitation.objects.open().for_token(token).select_for_update().first()
@@ -41,4 +60,6 @@ def accept(*, token: str, username: str, display_name: str, password: str, exper
         taken = Invitation.objects.filter(pk=invitation.pk, accepted_by=None).update(accepted_by=user)
         if not taken:
             raise ConflictError("This link has just been used. Ask for a new one.")
+        invited_by = f"Invited by {invitation.invited_by}"
+        note(AccountEventKind.JOINED, subject=user, author=Author(user=user, address=address), detail=invited_by)
     return user

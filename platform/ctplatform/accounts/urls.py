@@ -1,6 +1,6 @@
 from django.urls import path
 
-from ctplatform.accounts import views
+from ctplatform.accounts import access_views, views
 
 app_name = "people"
 urlpatterns = [
@@ -8,5 +8,13 @@ urlpatterns = [
     path("invite/", views.InviteView.as_view(), name="invite"),
     path("invitations/<int:pk>/revoke/", views.RevokeInvitationView.as_view(), name="revoke"),
     path("invitation/<str:token>/", views.AcceptInvitationView.as_view(), name="accept"),
-    path("token/", views.ApiTokenView.as_view(), name="token"),
+    path("account/", access_views.AccountView.as_view(), name="account"),
+    path("account/sign-out/", access_views.SignOutEverywhereView.as_view(), name="sign-out"),
+    path("token/", access_views.TokensView.as_view(), name="token"),
+    path("token/<int:pk>/end/", access_views.EndTokenView.as_view(), name="end-token"),
+    path("record/", access_views.RecordView.as_view(), name="record"),
+    path("<int:pk>/", access_views.PersonView.as_view(), name="person"),
+    path("<int:pk>/deactivate/", access_views.DeactivateView.as_view(), name="deactivate"),
+    path("<int:pk>/reactivate/", access_views.ReactivateView.as_view(), name="reactivate"),
+    path("<int:pk>/sign-out/", access_views.SignOutPersonView.as_view(), name="sign-out-person"),
 ]

@@ -8,11 +8,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.generic import FormView, TemplateView, View
-from rest_framework.authtoken.models import Token
 
-from ctplatform.accounts import services
+from ctplatform.accounts import familiar, services
 from ctplatform.accounts.forms import AcceptInvitationForm, InvitationForm
 from ctplatform.accounts.models import Invitation, User
+from ctplatform.accounts.record import Author
 from ctplatform.errors import DomainError
 from ctplatform.permissions import StaffPageMixin, current_user
 
@@ -46,7 +46,8 @@ class InviteView(CoordinatorPageMixin, View):
         if not form.is_valid():
             page = PeopleView(request=request)
             return page.render_to_response(page.get_context_data(form=form), status=422)
-        _, token = services.invite(invited_by=inviter, **form.cleaned_data)
+        address = Author.of(request).address
+        _, token = services.invite(invited_by=inviter, address=address, **form.cleaned_data)
         link = request.build_absolute_uri(reverse("people:accept", args=[token]))
         return render(request, "accounts/invited.html", {"link": link, "name": form.cleaned_data["name"]})
 
@@ -56,7 +57,7 @@ class RevokeInvitationView(CoordinatorPageMixin, View):
         user = current_user(request)
         mine = Invitation.objects.all() if user.is_administrator else Invitation.objects.filter(invited_by=user)
         try:
-            services.revoke(invitation=get_object_or_404(mine, pk=pk))
+            services.revoke(invitation=get_object_or_404(mine, pk=pk), author=Author.of(request))
         except DomainError as error:
             messages.error(request, error.message)
         return redirect("people:people")
@@ -79,25 +80,12 @@ class AcceptInvitationView(FormView[AcceptInvitationForm]):
                 display_name=data["display_name"],
                 password=data["password"],
                 experience_years=data["experience_years"],
+                address=Author.of(self.request).address,
             )
         except DomainError as error:
             form.add_error(None, error.message)
             return self.form_invalid(form)
         login(self.request, user, backend=BACKEND)
-        return redirect("home")
-
-
-class ApiTokenView(StaffPageMixin, TemplateView):
-    """A researcher's key to the API; making a new one ends the old one."""
-
-    template_name = "accounts/token.html"
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        has_token = Token.objects.filter(user=current_user(self.request)).exists()
-        return super().get_context_data(has_token=has_token, **kwargs)
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        user = current_user(request)
-        Token.objects.filter(user=user).delete()
-        token = Token.objects.create(user=user)
-        return self.render_to_response(self.get_context_data(token=token.key))
+        response = redirect("home")
+        familiar.remember(self.request, response, user)
+        return response

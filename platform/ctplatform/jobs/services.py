@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 from django.utils import timezone
 
@@ -41,10 +42,17 @@ def cancel(*, job: Job) -> Job:
     return job
 
 
+def _check_retry(job: Job) -> None:
+    try:
+        registry.check_retry(job.kind, job.payload)
+    except (LookupError, ObjectDoesNotExist) as error:
+        raise ConflictError(job.retry_refusal) from error
+
+
 def retry(*, job: Job) -> Job:
     ended = Job.objects.filter(pk=job.pk, status__in=[JobStatus.FAILED, JobStatus.CANCELLED])
     with transaction.atomic():
-        registry.check_retry(job.kind, job.payload)
+        _check_retry(job)
         if not ended.update(
             status=JobStatus.QUEUED,
             progress=0,

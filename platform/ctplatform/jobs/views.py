@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.generic import DetailView, ListView, View
 
 from ctplatform.accounts.models import User
@@ -54,7 +55,7 @@ class _JobActionView(VisibleJobsMixin, View):
         except DomainError as error:
             messages.error(request, error.message)
         back = request.POST.get("next", "")
-        return redirect(back if back.startswith("/") and not back.startswith("//") else "jobs:jobs")
+        return redirect(back if url_has_allowed_host_and_scheme(back, allowed_hosts=None) else "jobs:jobs")
 
 
 class CancelJobView(_JobActionView):

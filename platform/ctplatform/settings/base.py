@@ -40,7 +40,6 @@ INSTALLED_APPS = [
     "django_vite",
     "drf_spectacular",
     "rest_framework",
-    "rest_framework.authtoken",
     "ctplatform",
     "ctplatform.accounts",
     "ctplatform.jobs",
@@ -55,8 +54,9 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "ctplatform.bodies.BodyMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -113,6 +113,18 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
+# How many proxies of ours every request passes; X-Forwarded-For is believed for as many entries, and no more.
+CT_TRUSTED_PROXIES = env.int("CT_TRUSTED_PROXIES", default=0)
+ALLAUTH_TRUSTED_PROXY_COUNT = CT_TRUSTED_PROXIES
+# Read by the account adapter, which says what is counted by what.
+ACCOUNT_RATE_LIMITS = {
+    "login": "300/m/ip",
+    "login_here": "10/5m/key",
+    "login_address": "60/m/ip",
+    "login_account": "100/h/key",
+    "login_failed": "5/5m/key",  # the second factor, by account
+    "note_pause": "1/5m/key",
+}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 # A reading sitting may last a working day; the outbox keeps answers even when a login expires.
@@ -120,6 +132,7 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "ctplatform.error_pages.forged"
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -180,11 +193,13 @@ CT_UPLOAD_MAX_BYTES = env.int("CT_UPLOAD_MAX_BYTES", default=4 * 1024**3)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "ctplatform.accounts.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     # Deny by default: an endpoint for raters says so itself.
     "DEFAULT_PERMISSION_CLASSES": ["ctplatform.permissions.IsStudyStaff"],
+    "DEFAULT_THROTTLE_CLASSES": ["ctplatform.accounts.authentication.TokenThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"token": "1200/m"},
     "DEFAULT_FILTER_BACKENDS": [
         "django_filters.rest_framework.DjangoFilterBackend",
         "rest_framework.filters.OrderingFilter",
@@ -203,6 +218,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "ctplatform.openapi.document_refusals",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "JobStatusEnum": "ctplatform.jobs.models.JobStatus",
         "MaskKindEnum": "ctplatform.datasets.models.MaskKind",
@@ -268,5 +287,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "ctplatform.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    # One line for every request that waits for a thread would drown the rest.
+    "loggers": {"waitress.queue": {"level": "ERROR"}},
     "root": {"handlers": ["stderr"], "level": env.str("CT_LOG_LEVEL", default="INFO")},
 }

@@ -16,9 +16,9 @@ from ctplatform.launcher import Launcher, Service
 READY_SECONDS = 120
 
 
-def web(address: str, *, workers: int) -> Service:
-    argv = [sys.executable, "-m", "gunicorn", "ctplatform.wsgi:application", "--bind", address]
-    return Service("web", [*argv, "--workers", str(workers), "--threads", "8", "--timeout", "120"])
+def web(host: str, port: int, *, processes: int) -> Service:
+    argv = [sys.executable, "-m", "ctplatform.webserver", "--host", host, "--port", str(port)]
+    return Service("web", [*argv, "--processes", str(processes)])
 
 
 def worker(name: str, queues: str, *, beat: bool = False) -> Service:
@@ -34,9 +34,9 @@ def beat() -> Service:
 
 
 PROFILES = {
-    "embedded": lambda address: [web(address, workers=1), worker("worker", "default,gpu", beat=True)],
-    "services": lambda address: [
-        web(address, workers=2),
+    "embedded": lambda host, port: [web(host, port, processes=1), worker("worker", "default,gpu", beat=True)],
+    "services": lambda host, port: [
+        web(host, port, processes=2),
         worker("cpu", "default"),
         worker("gpu", "gpu"),
         beat(),
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         refuse_taken_port(host, port)
         address = f"http://{host}:{port}/"
         threading.Thread(target=announce, args=[address, options["announce"]], daemon=True).start()
-        Launcher(PROFILES[options["profile"]](f"{host}:{port}")).run()
+        Launcher(PROFILES[options["profile"]](host, port)).run()
 
 
 def refuse_taken_port(host: str, port: int) -> None:

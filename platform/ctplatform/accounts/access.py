@@ -1,0 +1,80 @@
+"""Giving and taking access: tokens, signing out everywhere, switching accounts off and on."""
+
+import secrets
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from ctplatform.accounts.models import AccountEventKind, ApiToken, Invitation, Role, User, token_digest
+from ctplatform.accounts.record import Author, note
+from ctplatform.errors import ConflictError, DomainError
+
+TOKEN_PREFIX = "ward_"  # noqa: S105 - lets people and scanners tell what a leaked string opens
+MOST_TOKENS = 20
+
+
+def make_token(*, user: User, name: str, author: Author) -> tuple[ApiToken, str]:
+    """A new token; its key is returned once and never stored."""
+    if user.is_rater:
+        raise DomainError("Raters' accounts read in the browser and have no tokens.")
+    if ApiToken.objects.alive().filter(user=user).count() >= MOST_TOKENS:
+        raise ConflictError(f"You have {MOST_TOKENS} tokens. End one that is no longer used, then make a new one.")
+    key = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken(user=user, name=name, digest=token_digest(key), access_number=user.access_number)
+    token.full_clean()
+    with transaction.atomic():
+        token.save()
+        note(AccountEventKind.TOKEN_MADE, subject=user, author=author, detail=name)
+    return token, key
+
+
+def end_token(*, token: ApiToken, author: Author) -> None:
+    with transaction.atomic():
+        if not ApiToken.objects.filter(pk=token.pk, ended_at=None).update(ended_at=timezone.now()):
+            raise ConflictError("This token has ended already.")
+        note(AccountEventKind.TOKEN_ENDED, subject=token.user, author=author, detail=token.name)
+
+
+def end_all_access(*, user: User, author: Author) -> None:
+    """Ends every login of an account, in whatever browser, and every token."""
+    with transaction.atomic():
+        _end_all_access(user)
+        note(AccountEventKind.SIGNED_OUT_EVERYWHERE, subject=user, author=author)
+
+
+def _end_all_access(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(access_number=F("access_number") + 1)
+    user.refresh_from_db(fields=["access_number"])
+    ApiToken.objects.filter(user=user, ended_at=None).update(ended_at=timezone.now())
+
+
+def deactivate(*, user: User, author: Author) -> None:
+    """Switch an account off. Whoever does it stays, so one active administrator is always left."""
+    with transaction.atomic():
+        _require_active_administrator(author)
+        if author.user == user:
+            raise DomainError("You can't deactivate your own account. Ask another administrator.")
+        if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
+            raise ConflictError(f"{user} is deactivated already.")
+        user.refresh_from_db(fields=["is_active"])
+        _end_all_access(user)
+        Invitation.objects.open().filter(invited_by=user).update(revoked_at=timezone.now())
+        note(AccountEventKind.DEACTIVATED, subject=user, author=author)
+
+
+def reactivate(*, user: User, author: Author) -> None:
+    """Switch an account on again; logins and tokens from before stay ended."""
+    with transaction.atomic():
+        _require_active_administrator(author)
+        if not User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
+            raise ConflictError(f"{user} is active already.")
+        user.refresh_from_db(fields=["is_active"])
+        note(AccountEventKind.REACTIVATED, subject=user, author=author)
+
+
+def _require_active_administrator(author: Author) -> None:
+    """Locks the administrators: of two who deactivate each other at the same time only the first succeeds."""
+    active = User.objects.select_for_update().filter(role=Role.ADMINISTRATOR, is_active=True).order_by("pk")
+    if author.user is None or author.user.pk not in {person.pk for person in active}:
+        raise DomainError("Only administrators switch accounts off and on.")

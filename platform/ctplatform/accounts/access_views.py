@@ -1,0 +1,146 @@
+"""Pages by which access is looked at and taken away: one's own, and for administrators everybody's."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.generic import DetailView, ListView, TemplateView, View
+
+from ctplatform.accounts import access
+from ctplatform.accounts.forms import TokenForm
+from ctplatform.accounts.models import AccountEvent, ApiToken, User
+from ctplatform.accounts.record import Author
+from ctplatform.errors import DomainError
+from ctplatform.permissions import StaffPageMixin, current_user
+
+EVENTS_SHOWN = 15
+
+
+class AdministratorPageMixin(StaffPageMixin):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if isinstance(request.user, User) and not request.user.is_rater and not request.user.is_administrator:
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+
+class AccountView(LoginRequiredMixin, TemplateView):
+    """One's own account: for every role."""
+
+    template_name = "accounts/account.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        events = AccountEvent.objects.filter(subject=current_user(self.request)).select_related("actor")
+        return super().get_context_data(events=events[:EVENTS_SHOWN], **kwargs)
+
+
+class SignOutEverywhereView(LoginRequiredMixin, View):
+    def post(self, request: HttpRequest) -> HttpResponse:
+        access.end_all_access(user=current_user(request), author=Author.of(request))
+        request.session.flush()
+        messages.success(request, "You are signed out everywhere, and your API tokens have ended.")
+        return redirect("account_login")
+
+
+class TokensView(StaffPageMixin, View):
+    """The keys of a person's programs to the API."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.page(request, TokenForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = TokenForm(request.POST)
+        if not form.is_valid():
+            return self.page(request, form, status=422)
+        try:
+            token, key = access.make_token(
+                user=current_user(request), name=form.cleaned_data["name"], author=Author.of(request)
+            )
+        except DomainError as error:
+            form.add_error(None, error.message)
+            return self.page(request, form, status=422)
+        return self.page(request, TokenForm(), new_token=token, key=key)
+
+    def page(self, request: HttpRequest, form: TokenForm, status: int = 200, **context: Any) -> HttpResponse:
+        tokens = ApiToken.objects.alive().filter(user=current_user(request))
+        return render(request, "accounts/token.html", {"form": form, "tokens": tokens, **context}, status=status)
+
+
+class EndTokenView(StaffPageMixin, View):
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        token = get_object_or_404(ApiToken, pk=pk, user=current_user(request))
+        try:
+            access.end_token(token=token, author=Author.of(request))
+            messages.success(request, f"The token “{token}” has ended; programs that use it are refused from now on.")
+        except DomainError as error:
+            messages.error(request, error.message)
+        return redirect("people:token")
+
+
+class PersonView(AdministratorPageMixin, DetailView[User]):
+    model = User
+    template_name = "accounts/person.html"
+    context_object_name = "person"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        events = AccountEvent.objects.filter(subject=self.object).select_related("actor")
+        tokens = ApiToken.objects.alive().filter(user=self.object)
+        return super().get_context_data(events=events[:EVENTS_SHOWN], tokens=tokens, **kwargs)
+
+
+class PersonActionView(AdministratorPageMixin, View):
+    """One thing that an administrator does to somebody's access."""
+
+    done: str
+
+    def act(self, person: User, author: Author) -> None:
+        raise NotImplementedError
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        person = get_object_or_404(User, pk=pk)
+        try:
+            self.act(person, Author.of(request))
+            messages.success(request, self.done.format(person=person))
+        except DomainError as error:
+            messages.error(request, error.message)
+        return redirect("people:person", pk=pk)
+
+
+class DeactivateView(PersonActionView):
+    done = "{person} is deactivated: signed out everywhere, all tokens and open invitations ended."
+
+    def act(self, person: User, author: Author) -> None:
+        access.deactivate(user=person, author=author)
+
+
+class ReactivateView(PersonActionView):
+    done = "{person} can log in again."
+
+    def act(self, person: User, author: Author) -> None:
+        access.reactivate(user=person, author=author)
+
+
+class SignOutPersonView(PersonActionView):
+    done = "{person} is signed out everywhere, and all tokens have ended."
+
+    def act(self, person: User, author: Author) -> None:
+        access.end_all_access(user=person, author=author)
+
+
+class RecordView(AdministratorPageMixin, ListView[AccountEvent]):
+    template_name = "accounts/record.html"
+    context_object_name = "events"
+    paginate_by = 50
+
+    def get_queryset(self) -> QuerySet[AccountEvent]:
+        events = AccountEvent.objects.select_related("actor", "subject")
+        person = self.request.GET.get("person", "")
+        return events.filter(subject__username=person) if person else events
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        person = User.objects.filter(username=self.request.GET.get("person", "")).first()
+        return super().get_context_data(person=person, **kwargs)

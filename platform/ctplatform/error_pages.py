@@ -1,0 +1,43 @@
+"""Answers to requests that go nowhere. None of them looks at the body, which may be what is wrong."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+
+
+def refusal(request: HttpRequest, status: HTTPStatus, words: str, title: str = "") -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return JsonResponse({"detail": words}, status=status)
+    page = render_to_string("refusal.html", {"title": title or status.phrase.capitalize(), "words": words})
+    return HttpResponse(page, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    words = "The server could not read the request. Go back, load the page again and try once more."
+    return refusal(request, HTTPStatus.BAD_REQUEST, words)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    words = (
+        "Your account may not do this. Ask the owner of the dataset or study to share it with you, "
+        "or an administrator for another role."
+    )
+    return refusal(request, HTTPStatus.FORBIDDEN, words)
+
+
+def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
+    words = (
+        "The page you came from is too old, or your browser keeps no cookies. Nothing was changed. "
+        "Go back, load the page again and try once more."
+    )
+    return refusal(request, HTTPStatus.FORBIDDEN, words)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    words = "The error has been logged. Nothing that was saved is lost; go back and try again."
+    return refusal(request, HTTPStatus.INTERNAL_SERVER_ERROR, words, title="Something went wrong")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return refusal(request, HTTPStatus.NOT_FOUND, "There is nothing here, or it is not shared with your account.")
