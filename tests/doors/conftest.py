@@ -3,13 +3,13 @@
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from ml.card import CARD_NAME, WEIGHTS_NAME
 
 from ctplatform.accounts import access, services
 from ctplatform.accounts.models import Role
 from ctplatform.accounts.record import Author
 from ctplatform.datasets.models import Mask
 from ctplatform.jobs.models import Job
+from ml.generator.card import CARD_NAME, WEIGHTS_NAME
 from readerstudy.models import Presentation, Session
 from synthesis.models import SignatureAtlas, SynthesisJob, TrainingRun
 from tests.doors.addresses import Things

@@ -8,11 +8,11 @@ import pytest
 from django.apps import apps
 from django.db import models
 from django.test import Client
-from readerstudy.report.catalogue import figures
-from readerstudy.report.gather import report_data
-from readerstudy.report.page_file import summary_html
 
 from readerstudy.report.archive import text_files
+from readerstudy.report.figures.catalogue import figures
+from readerstudy.report.html_report import summary_html
+from readerstudy.report.loading import report_data
 from tests.doors.addresses import addresses
 
 pytestmark = pytest.mark.django_db

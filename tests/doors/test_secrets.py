@@ -9,12 +9,12 @@ import pickle
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from ml.card import CARD_NAME, DEMO_FOLDER
 
 from ctplatform.accounts import services
 from ctplatform.accounts.models import Role
 from ctplatform.jobs.models import Job
 from ctplatform.logs import JsonFormatter
+from ml.generator.card import CARD_NAME, DEMO_FOLDER
 from synthesis.models import Generator
 from tests.factories import PASSWORD, make_user
 
