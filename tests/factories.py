@@ -7,7 +7,7 @@ from ctplatform.accounts import access
 from ctplatform.accounts.models import Role, User
 from ctplatform.accounts.record import Author
 from ctplatform.datasets.models import Dataset, Origin
-from ctplatform.datasets.registration import register_scan
+from ctplatform.datasets.scans.registration import register_scan
 from synthesis.models import Generator
 from tests.phantoms import small_ct, small_grid
 

@@ -4,7 +4,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("jobs/", include("ctplatform.jobs.api_urls")),
-    path("datasets/", include("ctplatform.datasets.api_urls")),
+    path("datasets/", include("ctplatform.datasets.api.urls")),
     path("synthesis/", include("synthesis.api.urls")),
     path("studies/", include("readerstudy.api.urls")),
     path("reading/", include("readerstudy.api.reading_urls")),

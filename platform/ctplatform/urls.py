@@ -3,7 +3,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
 from ctplatform import health, home
-from ctplatform.permissions import IsStudyStaff
+from ctplatform.accounts.permissions import IsStudyStaff
 
 handler400 = "ctplatform.error_pages.bad_request"
 handler403 = "ctplatform.error_pages.forbidden"
@@ -18,7 +18,7 @@ urlpatterns = [
     path("account/mfa/", include("allauth.mfa.urls")),
     path("people/", include("ctplatform.accounts.urls")),
     path("jobs/", include("ctplatform.jobs.urls")),
-    path("datasets/", include("ctplatform.datasets.urls")),
+    path("datasets/", include("ctplatform.datasets.web.urls")),
     path("synthesis/", include("synthesis.web.urls")),
     path("studies/", include("readerstudy.web.urls")),
     path("reading/", include("readerstudy.web.reading_urls")),

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ctplatform.datasets import storage
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Scan
+from ctplatform.datasets.scans import voxels
 from ml.geometry import Box, Float3, Grid
 
 # Distances need no finer lattice than this; a liver then takes a quarter of a second.
@@ -36,10 +36,10 @@ class LiverMap:
         if MaskKind.LIVER not in masks:
             return None
         grid = scan.geometry
-        liver = storage.read_labels(masks[MaskKind.LIVER], grid) > 0
+        liver = voxels.read_labels(masks[MaskKind.LIVER], grid) > 0
         lesions = np.zeros_like(liver)
         if MaskKind.LESION in masks:
-            lesions = storage.read_labels(masks[MaskKind.LESION], grid) > 0
+            lesions = voxels.read_labels(masks[MaskKind.LESION], grid) > 0
         liver |= lesions
         if not liver.any():
             return None

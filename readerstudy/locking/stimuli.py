@@ -9,7 +9,7 @@ import numpy as np
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 
-from ctplatform.datasets import storage
+from ctplatform.datasets.scans import voxels
 from readerstudy.blinding.cutting import Cut, Frame, cut_for, render, source_box, study_frame
 from readerstudy.blinding.leaks import stimulus_measures
 from readerstudy.models import CaseTruth, Stimulus, Study
@@ -40,7 +40,7 @@ def pixels_of(study: Study, truth: CaseTruth, frame: Frame) -> tuple[NDArray[np.
     grid = truth.scan.geometry
     cut = cut_for(grid, frame, mode=study.display_mode, place_lps_mm=truth.place_lps_mm)
     box = source_box(grid, frame, cut)
-    return render(storage.read_box(truth.scan_id, grid, box), box, grid, frame, cut), cut
+    return render(voxels.read_box(truth.scan_id, grid, box), box, grid, frame, cut), cut
 
 
 def make_stimuli(
@@ -63,7 +63,7 @@ def make_stimuli(
             digest=hashlib.sha256(pixels.tobytes()).hexdigest(),
         )
         for index, plane in enumerate(pixels):
-            storage.save_bytes(row.slice_key(index), plane.tobytes())
+            voxels.save_bytes(row.slice_key(index), plane.tobytes())
         around = surroundings(frame, cut, radius_mm=radius_mm)
         made.append(MadeStimulus(truth=truth, row=row, measures=stimulus_measures(pixels, surroundings=around)))
         on_progress(0.9 * number / len(keyed), f"stimulus {number} of {len(keyed)}")

@@ -13,8 +13,8 @@ from django.views.generic import View
 from django.views.generic.edit import FormMixin
 
 from ctplatform.accounts.models import User
+from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.errors import DomainError
-from ctplatform.permissions import StaffPageMixin, current_user
 from readerstudy.models import Study
 
 Form = TypeVar("Form", bound=forms.BaseForm)

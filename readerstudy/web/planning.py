@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.generic import FormView, TemplateView
 
-from ctplatform.permissions import StaffPageMixin, current_user
+from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from readerstudy.design import services
 from readerstudy.models import Study
 from readerstudy.planning.plans import draft_plan, plan_of, plan_power_in_words

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.generic import TemplateView
 
-from ctplatform.permissions import current_user
+from ctplatform.accounts.permissions import current_user
 from readerstudy.models import Session
 from readerstudy.reading.sessions import Standing, median_seconds_per_case, sessions_of, standing
 

@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.generic import FormView, ListView, TemplateView, UpdateView, View
 
+from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.errors import ConflictError
-from ctplatform.permissions import StaffPageMixin, current_user
 from readerstudy.design import services
 from readerstudy.design.readiness import blocking, readiness
 from readerstudy.design.templates import DEFAULTS

@@ -8,9 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ctplatform.accounts.models import User
+from ctplatform.accounts.permissions import current_user
 from ctplatform.datasets.models import Lesion, Scan
 from ctplatform.jobs.api import JobSerializer
-from ctplatform.permissions import current_user
 from ml.editing.spec import LesionSpec
 from ml.errors import SpecError
 from synthesis.edits import services

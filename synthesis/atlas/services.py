@@ -7,9 +7,9 @@ from typing import Any
 from django.db import transaction
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets import storage
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Origin, Scan
+from ctplatform.datasets.scans import voxels
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import JobStatus, Queue
@@ -99,7 +99,7 @@ def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
 
     def write_result() -> dict[str, Any]:
         key = f"atlas/{atlas.pk}-{uuid.uuid4().hex[:8]}.png"
-        storage.save_bytes(key, sheet.getvalue())
+        voxels.save_bytes(key, sheet.getvalue())
         SignatureAtlas.objects.filter(pk=atlas.pk).update(content=content, sheet_key=key)
         return {"points": len(points)}
 

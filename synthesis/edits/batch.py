@@ -8,9 +8,9 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 
-from ctplatform.datasets import storage
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Scan
+from ctplatform.datasets.scans import voxels
 from ctplatform.jobs.models import Job
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.editing.spec import LesionSpec
@@ -56,7 +56,7 @@ def draw_for_scan(scan: Scan, order: dict[str, Any]) -> Iterator[Drawn]:
     masks = {mask.kind: mask for mask in scan.masks.all()}
 
     def labels(kind: MaskKind) -> npt.NDArray[np.bool_] | None:
-        return storage.read_labels(masks[kind].pk, grid) > 0 if kind in masks else None
+        return voxels.read_labels(masks[kind].pk, grid) > 0 if kind in masks else None
 
     liver = labels(MaskKind.LIVER)
     if liver is None:

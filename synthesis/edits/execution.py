@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctplatform.datasets import storage
-from ctplatform.datasets.edited import Edit, store_edited_scan
 from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.edited import Edit, store_edited_scan
 from ctplatform.errors import DomainError
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
@@ -53,7 +53,7 @@ def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
 
 def _read_neighbourhood(
     synthesis: SynthesisJob,
-) -> tuple[Box, storage.Volume, dict[MaskKind, npt.NDArray[np.uint8]]]:
+) -> tuple[Box, voxels.Volume, dict[MaskKind, npt.NDArray[np.uint8]]]:
     scan = synthesis.source_scan
     grid = scan.geometry
     if synthesis.operation == Operation.INSERT:
@@ -63,17 +63,17 @@ def _read_neighbourhood(
     else:
         box = _around_lesion(synthesis, grid)
     masks = {
-        MaskKind(mask.kind): storage.read_labels_box(mask.pk, grid, box)
+        MaskKind(mask.kind): voxels.read_labels_box(mask.pk, grid, box)
         for mask in scan.masks.filter(kind__in=[MaskKind.LIVER, MaskKind.LESION])
     }
-    return box, storage.read_box(scan.pk, grid, box), masks
+    return box, voxels.read_box(scan.pk, grid, box), masks
 
 
 def _around_lesion(synthesis: SynthesisJob, grid: Grid) -> Box:
     if synthesis.lesion is None:
         raise DomainError("The lesion to remove no longer exists.")
     mask = synthesis.source_scan.masks.get(kind=MaskKind.LESION)
-    where = np.argwhere(storage.read_labels(mask.pk, grid) == synthesis.lesion.number)
+    where = np.argwhere(voxels.read_labels(mask.pk, grid) == synthesis.lesion.number)
     if not len(where):
         raise DomainError("The lesion mask holds no voxel of this lesion. Import the mask again.")
     spacing = np.asarray(grid.spacing_zyx_mm)
@@ -84,7 +84,7 @@ def _around_lesion(synthesis: SynthesisJob, grid: Grid) -> Box:
 def _edit(
     synthesis: SynthesisJob,
     box: Box,
-    volume: storage.Volume,
+    volume: voxels.Volume,
     masks: dict[MaskKind, npt.NDArray[np.uint8]],
     generator: Any,
 ) -> EditResult:

@@ -8,9 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets import storage
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Lesion, Scan
+from ctplatform.datasets.scans import voxels
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue
@@ -164,7 +164,7 @@ def _in_liver(scan: Scan, centre_lps_mm: Sequence[float]) -> bool:
     z, y, x = scan.geometry.nearest_voxel(centre_lps_mm)
     voxel = (slice(z, z + 1), slice(y, y + 1), slice(x, x + 1))
     mask = scan.masks.get(kind=MaskKind.LIVER)
-    return bool(storage.read_labels_box(mask.pk, scan.geometry, voxel).any())
+    return bool(voxels.read_labels_box(mask.pk, scan.geometry, voxel).any())
 
 
 def _order(*, title: str, ordered_by: User, **fields: object) -> SynthesisJob:

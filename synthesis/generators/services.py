@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets.storage import load_bytes, save_bytes
+from ctplatform.datasets.scans.voxels import load_bytes, save_bytes
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue

@@ -17,9 +17,9 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets import storage
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Scan
+from ctplatform.datasets.scans import voxels
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue
@@ -125,13 +125,13 @@ def case_of(scan: Scan) -> "Case":
     from ml.patches.frames import build_case
 
     grid = scan.geometry
-    masks = {mask.kind: storage.read_labels(mask.pk, grid) for mask in scan.masks.all()}
+    masks = {mask.kind: voxels.read_labels(mask.pk, grid) for mask in scan.masks.all()}
     if MaskKind.LIVER not in masks:
         raise DomainError(f"{scan.name} has no liver mask any more. Estimate or import one and retry.")
     labels = masks.get(MaskKind.LESION, np.zeros(grid.size_zyx, dtype=np.uint8))
     return build_case(
         scan.subject,
-        storage.read_volume(scan.pk, grid),
+        voxels.read_volume(scan.pk, grid),
         grid,
         liver=masks[MaskKind.LIVER] > 0,
         labels=labels,
@@ -168,7 +168,7 @@ def save_checkpoint(run: TrainingRun, trainer: "Trainer") -> None:
     buffer = io.BytesIO()
     torch.save(trainer.state(), buffer)
     # Written under its own name first: a kill while writing leaves the older one, which restore falls back to.
-    storage.save_bytes(f"{run.folder}/checkpoint-{trainer.done}-{uuid.uuid4().hex[:8]}.pt", buffer.getvalue())
+    voxels.save_bytes(f"{run.folder}/checkpoint-{trainer.done}-{uuid.uuid4().hex[:8]}.pt", buffer.getvalue())
     for name in sorted(checkpoints(run), key=checkpoint_step)[:-1]:
         default_storage.delete(f"{run.folder}/{name}")
 
@@ -197,7 +197,7 @@ def restore(run: TrainingRun, trainer: "Trainer") -> None:
     for name in sorted(checkpoints(run), key=checkpoint_step, reverse=True):
         key = f"{run.folder}/{name}"
         try:
-            state = torch.load(io.BytesIO(storage.load_bytes(key)), map_location=trainer.device, weights_only=True)
+            state = torch.load(io.BytesIO(voxels.load_bytes(key)), map_location=trainer.device, weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError):
             logger.warning("damaged checkpoint removed", extra={"key": key})
             default_storage.delete(key)
@@ -210,7 +210,7 @@ def save_samples(run: TrainingRun, trainer: "Trainer") -> None:
     from ml.training.progress import sample_picture
 
     key = f"{run.folder}/samples-{trainer.done}-{uuid.uuid4().hex[:8]}.png"
-    storage.save_bytes(key, sample_picture(trainer))
+    voxels.save_bytes(key, sample_picture(trainer))
     older = TrainingRun.objects.values_list("samples_key", flat=True).get(pk=run.pk)
     TrainingRun.objects.filter(pk=run.pk).update(samples_key=key)
     if older:

@@ -10,10 +10,10 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.generic import DetailView, View
 
+from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.datasets.models import Dataset
-from ctplatform.datasets.storage import load_bytes
+from ctplatform.datasets.scans.voxels import load_bytes
 from ctplatform.errors import DomainError
-from ctplatform.permissions import StaffPageMixin, current_user
 from synthesis.atlas.services import order_atlas
 from synthesis.models import LESION_KIND_LABELS, Generator, SignatureAtlas
 from synthesis.web.waiting import WaitingPageMixin

@@ -8,11 +8,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.generic import DetailView, FormView, TemplateView, View
 
+from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Origin, Scan
-from ctplatform.datasets.storage import load_bytes
+from ctplatform.datasets.scans.voxels import load_bytes
 from ctplatform.errors import DomainError
-from ctplatform.permissions import StaffPageMixin, current_user
 from synthesis.edits import services
 from synthesis.generators.training import order_training
 from synthesis.models import SynthesisJob, SynthesisJobQuerySet, TrainingRun

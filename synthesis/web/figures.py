@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctplatform.drawing import ACCENT, INK, LINE, MUTED, SYNTHETIC, Drawing, Paint
+from ctplatform.figures.drawing import ACCENT, INK, LINE, MUTED, SYNTHETIC, Drawing, Paint
 from synthesis.evidence import AUC_TARGET, AreaRow, ClassifierRow, Interval
 
 ROW, TOP, BOTTOM, LABELS, PLOT, RIGHT = 24, 26, 34, 380, 400, 150

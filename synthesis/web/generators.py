@@ -11,9 +11,9 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.generic import DetailView, FormView, ListView, View
 
+from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.datasets.models import Dataset
 from ctplatform.errors import DomainError
-from ctplatform.permissions import StaffPageMixin, current_user
 from ml.generator.card import CARD_NAME
 from synthesis import evidence
 from synthesis.generators.services import order_registration, reinstate, retire

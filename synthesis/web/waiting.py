@@ -2,8 +2,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from ctplatform.accounts.permissions import current_user
 from ctplatform.jobs.models import Job
-from ctplatform.permissions import current_user
 
 
 class WaitingPageMixin:

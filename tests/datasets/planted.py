@@ -16,8 +16,8 @@ from pydicom.dataset import Dataset as DicomDataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from ctplatform.datasets import procedure
-from ctplatform.datasets.procedure import Action
+from ctplatform.datasets.importing import procedure
+from ctplatform.datasets.importing.procedure import Action
 
 NUMBER_MARK = 731_000_000
 FIRST_DAY = date(1801, 1, 1)

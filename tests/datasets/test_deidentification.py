@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydicom.datadict import dictionary_has_tag, tag_for_keyword
 from pydicom.dataset import Dataset as DicomDataset
 
-from ctplatform.datasets import deidentify, procedure, vocabulary
+from ctplatform.datasets.importing import deidentify, procedure, vocabulary
 from ctplatform.datasets.importing.run import ImportOrder, import_path
 from ctplatform.datasets.importing.subjects import subject_label
 from ctplatform.datasets.models import Scan

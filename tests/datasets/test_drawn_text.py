@@ -10,7 +10,7 @@ from django.urls import reverse
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from ctplatform.datasets.drawn_text import has_text, planes_with_text
+from ctplatform.datasets.importing.drawn_text import has_text, planes_with_text
 from ctplatform.datasets.importing.run import ImportOrder, import_path
 from ctplatform.datasets.importing.screening import slice_axis
 from ctplatform.datasets.models import Scan

@@ -14,8 +14,8 @@ import pytest
 from pydicom.sr.codedict import codes
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from ctplatform.datasets import storage
 from ctplatform.datasets.importing.run import ImportOrder, ImportOutcome, import_path
+from ctplatform.datasets.scans import voxels
 from ctplatform.errors import DomainError
 from tests.datasets.files import write_series
 from tests.datasets.test_import_refusals import nifti_header
@@ -45,7 +45,7 @@ def order():
 
 
 def voxel_bytes(outcome):
-    volumes = [storage.read_volume(stored.scan.pk, stored.scan.geometry) for stored in outcome.stored]
+    volumes = [voxels.read_volume(stored.scan.pk, stored.scan.geometry) for stored in outcome.stored]
     return b"".join(volume.astype(np.int8).tobytes() + volume.tobytes() for volume in volumes)
 
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from ctplatform.datasets import storage
 from ctplatform.datasets.importing.axes import canonical
 from ctplatform.datasets.importing.run import ImportOrder, import_path
+from ctplatform.datasets.scans import voxels as storage
 from ml.geometry import Grid
 from ml.scans.volume_io import read_mask, read_volume
 from tests.datasets.files import to_sitk, write_dicom_seg, write_file, write_series

@@ -114,7 +114,7 @@ def test_nothing_fits_offers_the_way_back(client, dataset, three):
 
 
 def test_long_lists_have_pages(client, dataset, monkeypatch, three):
-    monkeypatch.setattr("ctplatform.datasets.views.SCANS_PER_PAGE", 2)
+    monkeypatch.setattr("ctplatform.datasets.web.views.SCANS_PER_PAGE", 2)
     assert names_on(page(client, "datasets:dataset", dataset.pk, page=2)) == ["gamma"]
 
 

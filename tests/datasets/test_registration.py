@@ -6,11 +6,11 @@ from django.core.files.storage import default_storage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ctplatform.datasets import storage
-from ctplatform.datasets.edited import Edit, register_edited_scan, store_edited_scan
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Lesion, MadeBy, Mask, Origin, Scan
-from ctplatform.datasets.registration import DuplicateScanError, register_scan, store_scan
+from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.edited import Edit, register_edited_scan, store_edited_scan
+from ctplatform.datasets.scans.registration import DuplicateScanError, register_scan, store_scan
 from tests.factories import make_dataset, make_scan
 from tests.phantoms import ball, liver_box, small_ct, small_grid
 
@@ -53,8 +53,8 @@ def test_any_box_reads_back_what_was_written(data):
     volume = np.random.default_rng(seed).integers(-1024, 3072, grid.size_zyx).astype(np.int16)
     box = data.draw(boxes(grid.size_zyx))
     scan = make_scan(grid=grid, volume=volume, masks={MaskKind.LIVER: volume > 0})
-    assert np.array_equal(storage.read_box(scan.pk, grid, box), volume[box])
-    assert np.array_equal(storage.read_labels_box(scan.masks.get().pk, grid, box), volume[box] > 0)
+    assert np.array_equal(voxels.read_box(scan.pk, grid, box), volume[box])
+    assert np.array_equal(voxels.read_labels_box(scan.masks.get().pk, grid, box), volume[box] > 0)
 
 
 def test_geometry_survives_the_database():
@@ -108,7 +108,7 @@ def test_a_taken_name_gets_a_number():
 
 @pytest.mark.parametrize("after", [0, 3, 7, 14])
 def test_nothing_is_half_stored_when_the_storage_fails(monkeypatch, stored_files, after):
-    dataset, save, calls = make_dataset(), storage.save_bytes, []
+    dataset, save, calls = make_dataset(), voxels.save_bytes, []
 
     def failing(key, content):
         calls.append(key)
@@ -116,7 +116,7 @@ def test_nothing_is_half_stored_when_the_storage_fails(monkeypatch, stored_files
             raise OSError("disk full")
         save(key, content)
 
-    monkeypatch.setattr(storage, "save_bytes", failing)
+    monkeypatch.setattr(voxels, "save_bytes", failing)
     grid = small_grid()
     with pytest.raises(OSError, match="disk full"):
         make_scan(dataset, grid=grid, masks={MaskKind.LIVER: liver_box(grid), MaskKind.LESION: liver_box(grid, 9)})
@@ -144,7 +144,7 @@ def test_other_arrays_are_refused(dtype, shape):
 
 def small_edit(scan, *, start=(2, 10, 10), shape=(3, 8, 8), **parts):
     box = tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))
-    content = storage.read_box(scan.pk, scan.geometry, box) - 40
+    content = voxels.read_box(scan.pk, scan.geometry, box) - 40
     changed = np.ones(shape, bool)
     return Edit(box_start_zyx=start, content=content.astype(np.int16), changed=changed, **parts)
 
@@ -152,14 +152,14 @@ def small_edit(scan, *, start=(2, 10, 10), shape=(3, 8, 8), **parts):
 def test_outside_the_box_an_edited_scan_equals_its_source_byte_for_byte(with_lesions):
     edit = small_edit(with_lesions)
     result = register_edited_scan(source=with_lesions, edit=edit, name="edited", created_by=with_lesions.created_by)
-    before = storage.read_volume(with_lesions.pk, with_lesions.geometry)
-    after = storage.read_volume(result.pk, result.geometry)
+    before = voxels.read_volume(with_lesions.pk, with_lesions.geometry)
+    after = voxels.read_volume(result.pk, result.geometry)
     assert np.array_equal(after[edit.box], edit.content)
     after[edit.box] = before[edit.box]
     assert np.array_equal(after, before)
     for index in set(range(12)) - {2, 3, 4}:
-        source = storage.load_bytes(storage.scan_slice_key(with_lesions.pk, index))
-        assert storage.load_bytes(storage.scan_slice_key(result.pk, index)) == source
+        source = voxels.load_bytes(voxels.scan_slice_key(with_lesions.pk, index))
+        assert voxels.load_bytes(voxels.scan_slice_key(result.pk, index)) == source
     assert result.geometry == with_lesions.geometry
     assert (result.origin, result.subject, result.source_scan) == (
         Origin.SYNTHETIC,
@@ -172,8 +172,8 @@ def test_the_digest_of_an_edited_scan_is_that_of_its_voxels(with_lesions):
     result = register_edited_scan(
         source=with_lesions, edit=small_edit(with_lesions), name="e", created_by=with_lesions.created_by
     )
-    volume = storage.read_volume(result.pk, result.geometry)
-    assert result.content_digest == storage.content_digest(volume, result.geometry)
+    volume = voxels.read_volume(result.pk, result.geometry)
+    assert result.content_digest == voxels.content_digest(volume, result.geometry)
 
 
 def test_an_inserted_lesion_takes_the_next_number(with_lesions):
@@ -187,21 +187,21 @@ def test_an_inserted_lesion_takes_the_next_number(with_lesions):
     assert rows[1].measurements == with_lesions.lesions.get(number=1).measurements
     masks = {mask.kind: mask for mask in result.masks.all()}
     assert sorted(masks) == ["changed", "lesion", "liver"]
-    changed = storage.read_labels(masks["changed"].pk, result.geometry)
+    changed = voxels.read_labels(masks["changed"].pk, result.geometry)
     assert changed.sum() == 3 * 8 * 8
     assert changed[edit.box].all()
-    labels = storage.read_labels(masks["lesion"].pk, result.geometry)
+    labels = voxels.read_labels(masks["lesion"].pk, result.geometry)
     assert np.array_equal(labels[edit.box] == 3, inserted)
 
 
 def test_a_removed_lesion_is_gone_and_the_others_keep_their_numbers(with_lesions):
-    mask = storage.read_labels(with_lesions.masks.get(kind="lesion").pk, with_lesions.geometry)
+    mask = voxels.read_labels(with_lesions.masks.get(kind="lesion").pk, with_lesions.geometry)
     start, shape = (0, 5, 5), (7, 15, 15)
     removed = (mask == 1)[0:7, 5:20, 5:20]
     edit = small_edit(with_lesions, start=start, shape=shape, removed=removed)
     result = register_edited_scan(source=with_lesions, edit=edit, name="e", created_by=with_lesions.created_by)
     assert [lesion.number for lesion in result.lesions.all()] == [2]
-    labels = storage.read_labels(result.masks.get(kind="lesion").pk, result.geometry)
+    labels = voxels.read_labels(result.masks.get(kind="lesion").pk, result.geometry)
     assert np.array_equal(labels, np.where(mask == 1, 0, mask))
 
 
@@ -228,7 +228,7 @@ def test_the_thumbnail_is_a_picture_in_true_proportions():
     from PIL import Image
 
     scan = make_scan(grid=small_grid((6, 24, 48)))
-    with default_storage.open(storage.thumbnail_key(scan.pk)) as file:
+    with default_storage.open(voxels.thumbnail_key(scan.pk)) as file:
         picture = Image.open(file)
         assert picture.size == (256, 128)
         low, high = picture.getextrema()
@@ -240,7 +240,7 @@ def test_slices_are_stored_in_the_form_in_which_they_travel():
     grid = small_grid()
     volume = small_ct(grid)
     scan = make_scan(grid=grid, volume=volume)
-    content = gzip.decompress(storage.load_bytes(storage.scan_slice_key(scan.pk, 4)))
+    content = gzip.decompress(voxels.load_bytes(voxels.scan_slice_key(scan.pk, 4)))
     assert content == volume[4].astype("<i2").tobytes()
 
 

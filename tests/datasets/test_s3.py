@@ -6,9 +6,9 @@ import boto3
 import numpy as np
 import pytest
 
-from ctplatform.datasets import storage
-from ctplatform.datasets.edited import Edit, register_edited_scan
 from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.edited import Edit, register_edited_scan
 from tests.factories import make_scan
 from tests.phantoms import liver_box, small_ct, small_grid
 
@@ -47,22 +47,22 @@ def test_scans_live_in_a_bucket(bucket):
     grid = small_grid()
     volume = small_ct(grid)
     scan = make_scan(grid=grid, volume=volume, masks={MaskKind.LIVER: liver_box(grid)})
-    assert storage.scan_slice_key(scan.pk, 0) in keys(bucket)
+    assert voxels.scan_slice_key(scan.pk, 0) in keys(bucket)
     box = (slice(2, 5), slice(3, 20), slice(1, 30))
-    assert np.array_equal(storage.read_box(scan.pk, grid, box), volume[box])
+    assert np.array_equal(voxels.read_box(scan.pk, grid, box), volume[box])
     edit = Edit((2, 4, 4), (volume[2:4, 4:8, 4:8] - 30).astype(np.int16), np.ones((2, 4, 4), bool))
     edited = register_edited_scan(source=scan, edit=edit, name="edited", created_by=scan.created_by)
-    assert storage.load_bytes(storage.scan_slice_key(edited.pk, 5)) == storage.load_bytes(
-        storage.scan_slice_key(scan.pk, 5)
+    assert voxels.load_bytes(voxels.scan_slice_key(edited.pk, 5)) == voxels.load_bytes(
+        voxels.scan_slice_key(scan.pk, 5)
     )
     with pytest.raises(FileExistsError):
-        storage.save_bytes(storage.scan_slice_key(scan.pk, 0), b"another")
-    storage.delete_scan_files(scan.pk, scan.slices)
+        voxels.save_bytes(voxels.scan_slice_key(scan.pk, 0), b"another")
+    voxels.delete_scan_files(scan.pk, scan.slices)
     assert not any(str(scan.pk) in key for key in keys(bucket))
 
 
 def test_nothing_is_half_stored_in_a_bucket(bucket, monkeypatch):
-    save, calls = storage.save_bytes, []
+    save, calls = voxels.save_bytes, []
 
     def failing(key, content):
         calls.append(key)
@@ -70,7 +70,7 @@ def test_nothing_is_half_stored_in_a_bucket(bucket, monkeypatch):
             raise OSError("connection lost")
         save(key, content)
 
-    monkeypatch.setattr(storage, "save_bytes", failing)
+    monkeypatch.setattr(voxels, "save_bytes", failing)
     with pytest.raises(OSError, match="connection lost"):
         make_scan()
     assert keys(bucket) == set()

@@ -14,11 +14,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ctplatform.accounts.models import Role
-from ctplatform.datasets import storage, uploads
+from ctplatform.datasets.importing import uploads
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Scan
-from ctplatform.datasets.registration import store_scan
-from ctplatform.datasets.sweeping import sweep
+from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.registration import store_scan
+from ctplatform.datasets.scans.sweeping import sweep
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.execution import JobCancelledError, LeasedContext
@@ -85,7 +86,7 @@ def test_a_folder_keeps_its_shape(upload, client, dataset, tmp_path):
     files = [nifti(tmp_path, "liver_1.nii.gz"), nifti(tmp_path, "liver_1.nii.gz", array=labels)]
     upload(client, dataset, files=files, files_paths=["set/imagesTr/liver_1.nii.gz", "set/labelsTr/liver_1.nii.gz"])
     scan = Scan.objects.get()
-    assert np.array_equal(storage.read_labels(scan.masks.get(kind=MaskKind.LIVER).pk, grid) > 0, liver_box(grid))
+    assert np.array_equal(voxels.read_labels(scan.masks.get(kind=MaskKind.LIVER).pk, grid) > 0, liver_box(grid))
 
 
 def test_masks_have_their_own_field(upload, client, dataset, tmp_path):
@@ -268,7 +269,7 @@ def test_what_a_killed_worker_leaves_is_swept(stored_files, tmp_path):
     Job.objects.update(finished_at=timezone.now())
     call_command("sweep_storage", hours=-1)
     assert stored_files() == before
-    assert np.array_equal(storage.read_labels(kept.masks.get().pk, grid) > 0, liver_box(grid))
+    assert np.array_equal(voxels.read_labels(kept.masks.get().pk, grid) > 0, liver_box(grid))
 
 
 def test_fetching_what_is_gone_says_so():

@@ -97,7 +97,7 @@ def test_what_is_received_does_not_go_with_the_kind(study, cast):
 
 def test_pixels_are_the_scans_own(study, cast):
     """The middle of a patch, and the marked pixel of a slice or stack, is the voxel at the place of the case."""
-    from ctplatform.datasets import storage
+    from ctplatform.datasets.scans import voxels
 
     for item in crawl(cast.rater, study):
         about, truth = item["about"].json(), item["truth"]
@@ -107,7 +107,7 @@ def test_pixels_are_the_scans_own(study, cast):
         z, y, x = grid.nearest_voxel(truth.place_lps_mm)
         marker = about["marker"] or {"slice": 0, "row": shape[1] // 2, "column": shape[2] // 2}
         box = (slice(z, z + 1), slice(y, y + 1), slice(x, x + 1))
-        expected = int(storage.read_box(truth.scan_id, grid, box)[0, 0, 0])
+        expected = int(voxels.read_box(truth.scan_id, grid, box)[0, 0, 0])
         assert pixels[marker["slice"], marker["row"], marker["column"]] == expected
 
 

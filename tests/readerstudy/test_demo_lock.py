@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from ctplatform.demo.studies import LOCK_ATTEMPTS, lock
+from ctdemo.studies import LOCK_ATTEMPTS, lock
 from ctplatform.errors import ConflictError
 from readerstudy.locking import execution
 from readerstudy.models import StudyState

@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ctplatform.accounts.models import Role, User
-from ctplatform.datasets.edited import Edit, register_edited_scan
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, MadeBy, Origin
+from ctplatform.datasets.scans.edited import Edit, register_edited_scan
 from readerstudy.design import services as design
 from readerstudy.locking import services as locking
 from readerstudy.models import Presentation, Session, Study, Template

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ctplatform.drawing import Drawing, Paint
+from ctplatform.figures.drawing import Drawing, Paint
 from readerstudy.report.figures.catalogue import figures
 from readerstudy.report.figures.flow_steps import flow_steps
 from readerstudy.report.figures.plots.forest import ForestRow, forest_plot

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from django.conf import settings
 
-from ctplatform.datasets import storage
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Lesion, MadeBy, Origin, Scan
+from ctplatform.datasets.scans import voxels
 from ctplatform.errors import DomainError
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import JobStatus
@@ -29,7 +29,7 @@ def generator():
 @pytest.fixture
 def place(phantom_scan):
     grid = phantom_scan.geometry
-    masks = {m.kind: storage.read_labels(m.pk, grid) > 0 for m in phantom_scan.masks.all()}
+    masks = {m.kind: voxels.read_labels(m.pk, grid) > 0 for m in phantom_scan.masks.all()}
     rules = PlacementRules(min_depth_mm=12)
     allowed = allowed_places(
         grid=grid,
@@ -62,8 +62,8 @@ def run(synthesis):
 def volumes(synthesis):
     grid = synthesis.source_scan.geometry
     return (
-        storage.read_volume(synthesis.source_scan_id, grid),
-        storage.read_volume(synthesis.result_scan_id, grid),
+        voxels.read_volume(synthesis.source_scan_id, grid),
+        voxels.read_volume(synthesis.result_scan_id, grid),
     )
 
 
@@ -72,16 +72,16 @@ def test_outside_the_changed_voxels_nothing_changes(phantom_scan, generator, pla
     assert synthesis.job.status == JobStatus.SUCCEEDED, synthesis.job.error
     before, after = volumes(synthesis)
     grid = phantom_scan.geometry
-    changed = storage.read_labels(synthesis.result_scan.masks.get(kind=MaskKind.CHANGED).pk, grid) > 0
+    changed = voxels.read_labels(synthesis.result_scan.masks.get(kind=MaskKind.CHANGED).pk, grid) > 0
     assert np.array_equal(before != after, changed)
     assert changed.any()
-    liver = storage.read_labels(phantom_scan.masks.get(kind=MaskKind.LIVER).pk, grid) > 0
+    liver = voxels.read_labels(phantom_scan.masks.get(kind=MaskKind.LIVER).pk, grid) > 0
     assert not changed[~liver].any()
     untouched = [z for z in range(grid.size_zyx[0]) if not changed[z].any()]
     assert untouched
     for z in untouched:
         source, result = (
-            storage.load_bytes(storage.scan_slice_key(scan, z))
+            voxels.load_bytes(voxels.scan_slice_key(scan, z))
             for scan in (synthesis.source_scan_id, synthesis.result_scan_id)
         )
         assert source == result
@@ -129,8 +129,8 @@ def test_a_removal_takes_the_lesion_out_of_the_table_and_out_of_the_picture(phan
     )
     assert synthesis.job.status == JobStatus.SUCCEEDED, synthesis.job.error
     before, after = volumes(synthesis)
-    labels = storage.read_labels(phantom_scan.masks.get(kind=MaskKind.LESION).pk, phantom_scan.geometry)
-    liver = storage.read_labels(phantom_scan.masks.get(kind=MaskKind.LIVER).pk, phantom_scan.geometry) > 0
+    labels = voxels.read_labels(phantom_scan.masks.get(kind=MaskKind.LESION).pk, phantom_scan.geometry)
+    liver = voxels.read_labels(phantom_scan.masks.get(kind=MaskKind.LIVER).pk, phantom_scan.geometry) > 0
     level = before[liver & (labels == 0)].mean()
     inside = labels == lesion.number
     assert abs(after[inside].mean() - level) < 0.4 * abs(before[inside].mean() - level)
@@ -164,17 +164,17 @@ def test_exchanged_weights_are_refused(phantom_scan, generator, place):
 
     generators._load.cache_clear()
     key = f"{generator.storage_prefix}/weights.safetensors"
-    content = bytearray(storage.load_bytes(key))
+    content = bytearray(voxels.load_bytes(key))
     content[-1] ^= 1
     default_storage.delete(key)
-    storage.save_bytes(key, bytes(content))
+    voxels.save_bytes(key, bytes(content))
     try:
         synthesis = insert(phantom_scan, generator, place)
         assert synthesis.job.status == JobStatus.FAILED
         assert "damaged" in synthesis.job.error
     finally:
         default_storage.delete(key)
-        storage.save_bytes(key, (DEMO / "weights.safetensors").read_bytes())
+        voxels.save_bytes(key, (DEMO / "weights.safetensors").read_bytes())
 
 
 def test_the_same_generator_is_registered_once(generator):

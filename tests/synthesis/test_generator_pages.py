@@ -9,8 +9,8 @@ from django.core.files.storage import default_storage
 from ctplatform.accounts.models import Role
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Scan
+from ctplatform.datasets.scans.voxels import save_bytes
 from ctplatform.datasets.services import delete_scan
-from ctplatform.datasets.storage import save_bytes
 from ctplatform.errors import ConflictError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, JobStatus

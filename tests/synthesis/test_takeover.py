@@ -12,7 +12,7 @@ ORDER = """
 from pathlib import Path
 from django.conf import settings
 from ctplatform.accounts.models import Role, User
-from ctplatform.demo import phantoms, scans
+from ctdemo import phantoms, scans
 from ctplatform.datasets.models import Scan
 from ctplatform.datasets import storage
 from ml.editing import LesionSpec

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from django.core.files.storage import default_storage
 
-from ctplatform.datasets import storage
+from ctplatform.datasets.scans import voxels
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.execution import execute
@@ -108,9 +108,9 @@ def test_half_a_checkpoint_is_passed_over_and_one_picture_is_kept(scan):
         training.save_checkpoint(run, trainer)
         training.save_samples(run, trainer)
     (whole,) = training.checkpoints(run)
-    content = storage.load_bytes(f"{run.folder}/{whole}")
-    storage.save_bytes(f"{run.folder}/checkpoint-9-killed.pt", content[: len(content) // 2])
-    storage.save_bytes(f"{run.folder}/checkpoint-10-killed.pt", b"")
+    content = voxels.load_bytes(f"{run.folder}/{whole}")
+    voxels.save_bytes(f"{run.folder}/checkpoint-9-killed.pt", content[: len(content) // 2])
+    voxels.save_bytes(f"{run.folder}/checkpoint-10-killed.pt", b"")
     again = make_trainer(run, scan)
     training.restore(run, again)
     assert again.done == 2

@@ -14,9 +14,9 @@ from django.views.generic import DetailView, ListView, TemplateView, View
 from ctplatform.accounts import access
 from ctplatform.accounts.forms import TokenForm
 from ctplatform.accounts.models import AccountEvent, ApiToken, User
+from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.accounts.record import Author
 from ctplatform.errors import DomainError
-from ctplatform.permissions import StaffPageMixin, current_user
 
 EVENTS_SHOWN = 15
 

@@ -12,9 +12,9 @@ from django.views.generic import FormView, TemplateView, View
 from ctplatform.accounts import familiar, services
 from ctplatform.accounts.forms import AcceptInvitationForm, InvitationForm
 from ctplatform.accounts.models import Invitation, User
+from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.accounts.record import Author
 from ctplatform.errors import DomainError
-from ctplatform.permissions import StaffPageMixin, current_user
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 

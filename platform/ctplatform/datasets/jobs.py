@@ -4,7 +4,8 @@ from typing import Any
 
 from django.db import transaction
 
-from ctplatform.datasets import services, uploads
+from ctplatform.datasets import services
+from ctplatform.datasets.importing import uploads
 from ctplatform.jobs import registry
 from ctplatform.jobs.registry import JobContext, WriteResult
 
@@ -20,7 +21,7 @@ def abandon_import(payload: dict[str, Any], _reason: str) -> None:
 
 
 def run_liver(payload: dict[str, Any], context: JobContext) -> WriteResult:
-    from ctplatform.datasets.estimating import estimate_liver_of
+    from ctplatform.datasets.scans.liver import estimate_liver_of
 
     return estimate_liver_of(payload, context)
 

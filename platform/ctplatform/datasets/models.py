@@ -76,7 +76,7 @@ class ScanQuerySet(models.QuerySet["Scan"]):
 
 
 class Scan(models.Model):
-    """One CT volume in HU with its geometry (LPS, mm), de-identified. Voxels lie in ctplatform.datasets.storage."""
+    """One CT volume in HU with its geometry (LPS, mm), de-identified. Voxels lie in `scans.voxels`."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="scans")

@@ -9,9 +9,10 @@ from django.db.models import ProtectedError
 from django.urls import reverse
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets import storage, uploads
+from ctplatform.datasets.importing import uploads
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Scan
+from ctplatform.datasets.scans import voxels
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job
@@ -94,8 +95,8 @@ def delete_scan(*, scan: Scan, user: User) -> None:
 
     def delete_files() -> None:
         for mask_id in mask_ids:
-            storage.delete_mask_files(mask_id, slices)
-        storage.delete_scan_files(scan_id, slices)
+            voxels.delete_mask_files(mask_id, slices)
+        voxels.delete_scan_files(scan_id, slices)
 
     transaction.on_commit(delete_files)
 

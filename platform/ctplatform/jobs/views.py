@@ -8,10 +8,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.generic import DetailView, ListView, View
 
 from ctplatform.accounts.models import User
+from ctplatform.accounts.permissions import StaffPageMixin
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services
 from ctplatform.jobs.models import Job, JobStatus
-from ctplatform.permissions import StaffPageMixin
 
 
 class VisibleJobsMixin(StaffPageMixin):

@@ -197,7 +197,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     # Deny by default: an endpoint for raters says so itself.
-    "DEFAULT_PERMISSION_CLASSES": ["ctplatform.permissions.IsStudyStaff"],
+    "DEFAULT_PERMISSION_CLASSES": ["ctplatform.accounts.permissions.IsStudyStaff"],
     "DEFAULT_THROTTLE_CLASSES": ["ctplatform.accounts.authentication.TokenThrottle"],
     "DEFAULT_THROTTLE_RATES": {"token": "1200/m"},
     "DEFAULT_FILTER_BACKENDS": [

@@ -3,6 +3,7 @@
 import secrets
 
 from ctplatform.settings.base import *  # noqa: F403
+from ctplatform.settings.base import INSTALLED_APPS as PRODUCT_APPS
 from ctplatform.settings.base import VAR, env
 
 
@@ -16,6 +17,7 @@ def local_secret_key() -> str:
     return path.read_text()
 
 
+INSTALLED_APPS = [*PRODUCT_APPS, "ctdemo"]
 SECRET_KEY = local_secret_key()
 ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 for folder in ("broker", "broker-control", "storage", "static"):

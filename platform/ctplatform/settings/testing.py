@@ -14,11 +14,13 @@ if "CT_VAR_DIR" not in os.environ:
 
 from ctplatform.settings.base import *  # noqa: F403
 from ctplatform.settings.base import DATABASES, DJANGO_VITE, FRONTEND_DIST, VAR
+from ctplatform.settings.base import INSTALLED_APPS as PRODUCT_APPS
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, as in the product: an in-memory database is one connection, which threads would have to share.
     DATABASES["default"]["TEST"] = {"NAME": VAR / "test.sqlite3"}
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+INSTALLED_APPS = [*PRODUCT_APPS, "ctdemo"]
 SECRET_KEY = "only-for-tests"  # noqa: S105
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

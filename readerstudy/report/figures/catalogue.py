@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ctplatform.drawing import Drawing
+from ctplatform.figures.drawing import Drawing
 from readerstudy.analysis import RocCurve, average_roc_curve
 from readerstudy.report.data import ReportData
 from readerstudy.report.figures import measures

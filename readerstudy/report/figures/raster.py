@@ -2,7 +2,7 @@
 
 import io
 
-from ctplatform.drawing import Circle, Drawing, Paint, Shape, Text
+from ctplatform.figures.drawing import Circle, Drawing, Paint, Shape, Text
 
 # One unit of a drawing is a CSS pixel, 1/96 inch.
 UNITS_PER_INCH = 96

@@ -11,7 +11,7 @@ import pydicom
 from pydicom.dataset import Dataset as DicomDataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
-from ctplatform.datasets import deidentify
+from ctplatform.datasets.importing import deidentify
 from ctplatform.datasets.importing.axes import canonical
 from ctplatform.datasets.importing.dicom_geometry import Placed, place_slices
 from ctplatform.datasets.importing.dicom_pixels import read_hu

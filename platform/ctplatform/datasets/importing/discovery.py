@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
 
-from ctplatform.datasets import vocabulary
-from ctplatform.datasets.importing import dicom
+from ctplatform.datasets.importing import dicom, vocabulary
 from ctplatform.datasets.importing.archive import is_zip, unpack
 from ctplatform.datasets.importing.found import Candidate, GivenFile, ReadScan, Refusal, Room
 from ctplatform.datasets.importing.headers import Beside

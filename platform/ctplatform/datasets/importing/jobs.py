@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from ctplatform.datasets import uploads
+from ctplatform.datasets.importing import uploads
 from ctplatform.datasets.importing.run import ImportOrder, import_files, result_of
 from ctplatform.datasets.models import Dataset
 from ctplatform.jobs.models import Job

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from ctplatform.datasets import vocabulary
+from ctplatform.datasets.importing import vocabulary
 from ctplatform.datasets.importing.axes import canonical
 from ctplatform.datasets.importing.found import GivenFile, Labels, ReadScan, Room
 from ctplatform.datasets.importing.headers import Beside

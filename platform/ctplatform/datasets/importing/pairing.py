@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from ctplatform.datasets import vocabulary
+from ctplatform.datasets.importing import vocabulary
 from ctplatform.datasets.importing.masks import kind_of
 from ctplatform.datasets.importing.volumes import stem
 from ctplatform.datasets.kinds import MaskKind

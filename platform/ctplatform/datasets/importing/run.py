@@ -16,8 +16,8 @@ from ctplatform.datasets.importing.screening import screen
 from ctplatform.datasets.importing.subjects import subject_label
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, MadeBy, Origin, Scan
-from ctplatform.datasets.registration import DuplicateScanError, MaskVolume, StoredScan, store_scan
-from ctplatform.datasets.storage import Labels, OnProgress
+from ctplatform.datasets.scans.registration import DuplicateScanError, MaskVolume, StoredScan, store_scan
+from ctplatform.datasets.scans.voxels import Labels, OnProgress
 from ctplatform.errors import DomainError
 
 # Each file that stops the reader costs a new one; whoever sends more than this sends no scans.

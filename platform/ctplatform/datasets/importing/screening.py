@@ -1,6 +1,6 @@
 """The last look at a scan that has been read, whatever its format, before anything of it is stored."""
 
-from ctplatform.datasets import drawn_text, procedure
+from ctplatform.datasets.importing import drawn_text, procedure
 from ctplatform.datasets.importing.found import ReadScan
 from ctplatform.datasets.importing.refusal import ImportRefusedError
 from ml.geometry import Grid

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctplatform.drawing import ACCENT, CARD, LINE, MUTED, Drawing, Paint
+from ctplatform.figures.drawing import ACCENT, CARD, LINE, MUTED, Drawing, Paint
 from readerstudy.report.figures.plots.axes import clipped
 from readerstudy.report.text import percent
 

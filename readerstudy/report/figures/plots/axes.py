@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ctplatform.drawing import CARD, INK, LINE, MUTED, Drawing, Paint
+from ctplatform.figures.drawing import CARD, INK, LINE, MUTED, Drawing, Paint
 
 Scale = Callable[[float], float]
 GRID = Paint(stroke=LINE)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctplatform.drawing import ACCENT, CARD, INK, LINE, MUTED, Drawing, Paint
+from ctplatform.figures.drawing import ACCENT, CARD, INK, LINE, MUTED, Drawing, Paint
 from readerstudy.report.figures.plots.axes import clipped
 
 PER_ROW, CELL, GAP_X, GAP_Y = 4, 62.0, 60.0, 62.0

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctplatform.drawing import MUTED, REAL, SYNTHETIC, Drawing, Paint
+from ctplatform.figures.drawing import MUTED, REAL, SYNTHETIC, Drawing, Paint
 from readerstudy.report.figures.plots.axes import PlotArea, draw_axes, percent_ticks
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 760.0, 70.0, 740.0, 34.0, 244.0, 300.0

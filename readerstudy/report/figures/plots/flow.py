@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctplatform.drawing import CARD, INK, LINE, MUTED, PAPER, Drawing, Paint
+from ctplatform.figures.drawing import CARD, INK, LINE, MUTED, PAPER, Drawing, Paint
 
 WIDTH, BOX_X, BOX_WIDTH, BOX_HEIGHT, STEP, TOP = 760.0, 20.0, 330.0, 44.0, 74.0, 12.0
 SIDE_X, SIDE_WIDTH = 410.0, 330.0

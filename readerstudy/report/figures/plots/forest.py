@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ctplatform.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
+from ctplatform.figures.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
 from readerstudy.report.figures.plots.axes import CHANCE, PlotArea, clipped
 from readerstudy.report.text import percent
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctplatform.drawing import INK, Drawing, Paint, series_colour
+from ctplatform.figures.drawing import INK, Drawing, Paint, series_colour
 from readerstudy.report.figures.plots.axes import CHANCE, PlotArea, clipped, draw_axes, percent_ticks
 
 SIDE, LEFT, TOP, LEGEND = 360.0, 70.0, 16.0, 290.0

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctplatform.drawing import ACCENT, INK, MUTED, Drawing, Paint, series_colour
+from ctplatform.figures.drawing import ACCENT, INK, MUTED, Drawing, Paint, series_colour
 from readerstudy.report.figures.plots.axes import CHANCE, PlotArea, clipped, draw_axes, percent_ticks
 from readerstudy.report.text import percent
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log10
 
-from ctplatform.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
+from ctplatform.figures.drawing import ACCENT, ACCENT_SOFT, INK, LINE, MUTED, Drawing, Paint
 from readerstudy.report.figures.plots.axes import PlotArea, clipped
 
 WIDTH, ROW, TOP, LEFT, RIGHT = 720.0, 30.0, 16.0, 200.0, 560.0

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from ctplatform.datasets.sweeping import sweep
+from ctplatform.datasets.scans.sweeping import sweep
 
 
 class Command(BaseCommand):

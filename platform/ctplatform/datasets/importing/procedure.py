@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ctplatform.datasets import scanners, vocabulary
+from ctplatform.datasets.importing import scanners, vocabulary
 
 # Raised with every change of what is kept; scans say by which version they were imported.
 VERSION = 2

@@ -1,6 +1,6 @@
 from rest_framework.routers import SimpleRouter
 
-from ctplatform.datasets import api
+from ctplatform.datasets.api import views as api
 
 app_name = "datasets-api"
 router = SimpleRouter(use_regex_path=False)

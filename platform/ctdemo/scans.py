@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from ctdemo.phantoms import make_phantoms
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, MadeBy, Origin, Scan
-from ctplatform.datasets.registration import register_scan
-from ctplatform.demo.phantoms import make_phantoms
+from ctplatform.datasets.scans.registration import register_scan
 from ml.geometry import Grid
 
 DATASET_NAME = "Phantom abdomens"

@@ -8,14 +8,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.generic import DetailView, TemplateView, View
 
-from ctplatform.datasets import procedure, services, storage
+from ctplatform.accounts.permissions import StaffPageMixin, current_user
+from ctplatform.datasets import services
 from ctplatform.datasets.filters import DatasetFilter, ScanFilter
-from ctplatform.datasets.forms import DatasetForm, MemberForm, ScanForm
+from ctplatform.datasets.importing import procedure
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Scan
+from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.web.forms import DatasetForm, MemberForm, ScanForm
 from ctplatform.errors import DomainError
 from ctplatform.jobs.models import Job, JobStatus
-from ctplatform.permissions import StaffPageMixin, current_user
 
 DATASETS_PER_PAGE = 24
 SCANS_PER_PAGE = 25
@@ -215,7 +217,7 @@ class ThumbnailView(StaffPageMixin, View):
     def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         scan = get_object_or_404(Scan.objects.visible_to(current_user(request)).only("id"), pk=pk)
         return HttpResponse(
-            storage.load_bytes(storage.thumbnail_key(scan.pk)),
+            voxels.load_bytes(voxels.thumbnail_key(scan.pk)),
             content_type="image/png",
             headers={"Cache-Control": "private, max-age=31536000, immutable"},
         )

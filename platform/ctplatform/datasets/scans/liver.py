@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from django.db import IntegrityError, transaction
 
-from ctplatform.datasets import storage
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.measuring import measure_lesions
 from ctplatform.datasets.models import Lesion, MadeBy, Mask, Scan
+from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.measuring import measure_lesions
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.registry import JobContext, WriteResult
 
@@ -20,7 +20,7 @@ def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResu
     scan = Scan.objects.get(pk=payload["scan"])
     grid = scan.geometry
     context.progress(0.05, "reading the scan")
-    volume = storage.read_volume(scan.pk, grid)
+    volume = voxels.read_volume(scan.pk, grid)
     context.progress(0.2, "looking for the liver")
     try:
         estimate = estimate_liver(volume, grid)
@@ -29,10 +29,10 @@ def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResu
     context.progress(0.7, "storing the mask")
     mask = Mask(scan=scan, kind=MaskKind.LIVER, made_by=MadeBy.ESTIMATED, note=estimate.note[:300])
     try:
-        storage.write_labels(mask.pk, estimate.mask.astype(np.uint8))
+        voxels.write_labels(mask.pk, estimate.mask.astype(np.uint8))
         contrasts = _lesion_contrasts(scan, volume, estimate.mask)
     except BaseException:
-        storage.delete_mask_files(mask.pk, scan.slices)
+        voxels.delete_mask_files(mask.pk, scan.slices)
         raise
 
     def write_result() -> dict[str, Any]:
@@ -40,7 +40,7 @@ def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResu
             with transaction.atomic():
                 mask.save(force_insert=True)
         except IntegrityError:
-            storage.delete_mask_files(mask.pk, scan.slices)
+            voxels.delete_mask_files(mask.pk, scan.slices)
             raise ConflictError("The scan has got a liver mask meanwhile.") from None
         for number, contrast_hu in contrasts.items():
             Lesion.objects.filter(scan=scan, number=number).update(contrast_hu=contrast_hu)
@@ -49,10 +49,10 @@ def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResu
     return write_result
 
 
-def _lesion_contrasts(scan: Scan, volume: storage.Volume, liver: np.ndarray) -> dict[int, float | None]:
+def _lesion_contrasts(scan: Scan, volume: voxels.Volume, liver: np.ndarray) -> dict[int, float | None]:
     """Lesions can be compared with the liver only now that it is known."""
     mask = scan.masks.filter(kind=MaskKind.LESION).first()
     if mask is None:
         return {}
-    labels = storage.read_labels(mask.pk, scan.geometry)
+    labels = voxels.read_labels(mask.pk, scan.geometry)
     return {m.number: m.contrast_hu for m in measure_lesions(volume, scan.geometry, labels, liver)}

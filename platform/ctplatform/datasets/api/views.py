@@ -12,10 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from ctplatform.datasets import services, storage
-from ctplatform.datasets.filters import DatasetFilter, LesionFilter, ScanFilter
-from ctplatform.datasets.models import Dataset, Lesion, Mask, Scan
-from ctplatform.datasets.serializers import (
+from ctplatform.accounts.permissions import current_user
+from ctplatform.datasets import services
+from ctplatform.datasets.api.serializers import (
     DatasetSerializer,
     ImportSerializer,
     JobReferenceSerializer,
@@ -25,7 +24,9 @@ from ctplatform.datasets.serializers import (
     ScanSerializer,
     manifest_of,
 )
-from ctplatform.permissions import current_user
+from ctplatform.datasets.filters import DatasetFilter, LesionFilter, ScanFilter
+from ctplatform.datasets.models import Dataset, Lesion, Mask, Scan
+from ctplatform.datasets.scans import voxels
 
 # A slice never changes: an edit makes a new scan, an estimate a new mask.
 FOR_EVER = "private, max-age=31536000, immutable"
@@ -36,7 +37,7 @@ def slice_response(key: str, *, index: int, slices: int) -> HttpResponse:
     if not 0 <= index < slices:
         raise Http404
     return HttpResponse(
-        storage.load_bytes(key),
+        voxels.load_bytes(key),
         content_type="application/octet-stream",
         headers={"Content-Encoding": "gzip", "Cache-Control": FOR_EVER},
     )
@@ -117,7 +118,7 @@ class ScanViewSet(
     def slices(self, request: Request, pk: UUID, index: int) -> HttpResponse:
         """One axial slice, int16 HU."""
         scan = self.get_object()
-        return slice_response(storage.scan_slice_key(scan.pk, index), index=index, slices=scan.slices)
+        return slice_response(voxels.scan_slice_key(scan.pk, index), index=index, slices=scan.slices)
 
     @extend_schema(request=None, responses={202: JobReferenceSerializer})
     @action(detail=True, methods=["post"], url_path="liver-estimate")
@@ -139,7 +140,7 @@ class MaskViewSet(viewsets.GenericViewSet[Mask]):
     def slices(self, request: Request, pk: UUID, index: int) -> HttpResponse:
         """One axial slice of labels, uint8."""
         mask = self.get_object()
-        return slice_response(storage.mask_slice_key(mask.pk, index), index=index, slices=mask.scan.slices)
+        return slice_response(voxels.mask_slice_key(mask.pk, index), index=index, slices=mask.scan.slices)
 
 
 class LesionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Lesion]):

@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from ctdemo import edits, people, scans, studies
 from ctplatform.celery import app
-from ctplatform.demo import edits, people, scans, studies
 
 
 class Command(BaseCommand):

@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets import storage
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.measuring import MAX_LESIONS, SURROUNDINGS_MM, LesionMeasure, measure_lesions, widened
 from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, Origin, Scan
-from ctplatform.datasets.registration import (
+from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.measuring import MAX_LESIONS, SURROUNDINGS_MM, LesionMeasure, measure_lesions, widened
+from ctplatform.datasets.scans.registration import (
     StoredScan,
     discarded_on_error,
     lesion_row,
     new_scan,
     refuse_duplicate,
 )
-from ctplatform.datasets.thumbnails import thumbnail_png
+from ctplatform.datasets.scans.thumbnails import thumbnail_png
 from ctplatform.errors import DomainError
 from ml.geometry import Box, Grid
 
@@ -34,7 +34,7 @@ class Edit:
     """
 
     box_start_zyx: tuple[int, int, int]
-    content: storage.Volume
+    content: voxels.Volume
     changed: BoolBox
     inserted: BoolBox | None = None
     removed: BoolBox | None = None
@@ -79,11 +79,11 @@ def store_edited_scan(
     )
     with discarded_on_error(stored):
         planes = _edited_planes(source, grid, edit)
-        stored.scan.content_digest = storage.write_edited_volume(stored.scan.pk, source.pk, grid, planes)
+        stored.scan.content_digest = voxels.write_edited_volume(stored.scan.pk, source.pk, grid, planes)
         refuse_duplicate(stored.scan.dataset, stored.scan.content_digest)
         _store_masks(stored, source, grid, edit)
         plane = planes[(edit.box[0].start + edit.box[0].stop) // 2]
-        storage.save_bytes(storage.thumbnail_key(stored.scan.pk), thumbnail_png(plane, grid))
+        voxels.save_bytes(voxels.thumbnail_key(stored.scan.pk), thumbnail_png(plane, grid))
     return stored
 
 
@@ -98,12 +98,12 @@ def _check(grid: Grid, edit: Edit) -> None:
 
 def _slab(grid: Grid, edit: Edit) -> Box:
     """The whole slices that the box crosses."""
-    _, rows, columns = storage.whole(grid)
+    _, rows, columns = voxels.whole(grid)
     return edit.box[0], rows, columns
 
 
-def _edited_planes(source: Scan, grid: Grid, edit: Edit) -> dict[int, storage.Volume]:
-    slab = storage.read_box(source.pk, grid, _slab(grid, edit))
+def _edited_planes(source: Scan, grid: Grid, edit: Edit) -> dict[int, voxels.Volume]:
+    slab = voxels.read_box(source.pk, grid, _slab(grid, edit))
     slab[:, edit.box[1], edit.box[2]] = edit.content
     return dict(enumerate(slab, start=edit.box[0].start))
 
@@ -113,10 +113,10 @@ def _store_masks(stored: StoredScan, source: Scan, grid: Grid, edit: Edit) -> No
     for kind in (MaskKind.LIVER, MaskKind.VESSEL):
         if kind in of_source:
             mask = _new_mask(stored, kind, MadeBy(of_source[kind].made_by), of_source[kind].note)
-            storage.write_edited_labels(mask.pk, of_source[kind].pk, stored.scan.slices, {})
+            voxels.write_edited_labels(mask.pk, of_source[kind].pk, stored.scan.slices, {})
     changed = np.zeros(grid.size_zyx, dtype=np.uint8)
     changed[edit.box] = edit.changed
-    storage.write_labels(_new_mask(stored, MaskKind.CHANGED, MadeBy.SYNTHESIS).pk, changed)
+    voxels.write_labels(_new_mask(stored, MaskKind.CHANGED, MadeBy.SYNTHESIS).pk, changed)
     if MaskKind.LESION in of_source or edit.inserted is not None:
         _store_lesions(stored, source, of_source, grid, edit)
 
@@ -132,16 +132,16 @@ def _store_lesions(
 ) -> None:
     """Numbers of the source stay; a new lesion takes the next one; what the edit touched is measured again."""
     before = of_source.get(MaskKind.LESION)
-    labels = np.zeros(grid.size_zyx, np.uint8) if before is None else storage.read_labels(before.pk, grid)
+    labels = np.zeros(grid.size_zyx, np.uint8) if before is None else voxels.read_labels(before.pk, grid)
     rows = {lesion.number: lesion for lesion in source.lesions.all()}
     new_number = max(rows, default=0) + 1
     touched = _edit_labels(labels[edit.box], edit, new_number)
     mask = _new_mask(stored, MaskKind.LESION, MadeBy.SYNTHESIS if before is None else MadeBy(before.made_by))
     if before is None:
-        storage.write_labels(mask.pk, labels)
+        voxels.write_labels(mask.pk, labels)
     else:
         planes = {index: labels[index] for index in range(edit.box[0].start, edit.box[0].stop)}
-        storage.write_edited_labels(mask.pk, before.pk, stored.scan.slices, planes)
+        voxels.write_edited_labels(mask.pk, before.pk, stored.scan.slices, planes)
     stored.lesions = [_copied(stored.scan, row) for number, row in rows.items() if number not in touched]
     for measure in _measured_again(stored.scan, labels, of_source.get(MaskKind.LIVER), touched):
         row = rows.get(measure.number)
@@ -149,7 +149,7 @@ def _store_lesions(
         stored.lesions.append(lesion_row(stored.scan, measure, kind=kind, inserted=row is None or row.inserted))
 
 
-def _edit_labels(in_box: storage.Labels, edit: Edit, new_number: int) -> set[int]:
+def _edit_labels(in_box: voxels.Labels, edit: Edit, new_number: int) -> set[int]:
     """Change the labels in place; gives the numbers whose lesions the edit touched."""
     touched = {int(number) for number in np.unique(in_box[edit.changed]) if number}
     if edit.removed is not None:
@@ -163,7 +163,7 @@ def _edit_labels(in_box: storage.Labels, edit: Edit, new_number: int) -> set[int
     return touched
 
 
-def _measured_again(scan: Scan, labels: storage.Labels, liver: Mask | None, numbers: set[int]) -> list[LesionMeasure]:
+def _measured_again(scan: Scan, labels: voxels.Labels, liver: Mask | None, numbers: set[int]) -> list[LesionMeasure]:
     from scipy import ndimage
 
     grid = scan.geometry
@@ -173,8 +173,8 @@ def _measured_again(scan: Scan, labels: storage.Labels, liver: Mask | None, numb
         if number > len(boxes) or boxes[number - 1] is None:
             continue  # removed as a whole
         around = widened(grid, boxes[number - 1], SURROUNDINGS_MM)
-        volume = storage.read_box(scan.pk, grid, around)
-        liver_part = None if liver is None else storage.read_labels_box(liver.pk, grid, around) > 0
+        volume = voxels.read_box(scan.pk, grid, around)
+        liver_part = None if liver is None else voxels.read_labels_box(liver.pk, grid, around) > 0
         found = measure_lesions(volume, grid.crop(around), labels[around], liver_part)
         measures += [measure for measure in found if measure.number == number]
     return measures

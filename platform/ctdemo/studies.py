@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from ctdemo.scans import Report
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset
-from ctplatform.demo.scans import Report
 from ctplatform.errors import ConflictError
 from readerstudy.design import services as design
 from readerstudy.locking.services import open_for_reading, request_lock

@@ -12,12 +12,13 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.generic import View
 
-from ctplatform.datasets import services, uploads
-from ctplatform.datasets.forms import UploadForm
+from ctplatform.accounts.permissions import StaffPageMixin, current_user
+from ctplatform.datasets import services
+from ctplatform.datasets.importing import uploads
 from ctplatform.datasets.models import Dataset
-from ctplatform.datasets.views import visible_dataset
+from ctplatform.datasets.web.forms import UploadForm
+from ctplatform.datasets.web.views import visible_dataset
 from ctplatform.errors import DomainError
-from ctplatform.permissions import StaffPageMixin, current_user
 
 
 @method_decorator(csrf_exempt, name="dispatch")

@@ -1,7 +1,7 @@
 from django.urls import path
 
-from ctplatform.datasets import views
-from ctplatform.datasets.upload_views import UploadView
+from ctplatform.datasets.web import views
+from ctplatform.datasets.web.upload_views import UploadView
 
 app_name = "datasets"
 urlpatterns = [

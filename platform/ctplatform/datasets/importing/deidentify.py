@@ -1,4 +1,4 @@
-"""What of a DICOM file may stay: an allow-list after PS3.15 Annex E, as ctplatform.datasets.procedure tables it.
+"""What of a DICOM file may stay: an allow-list after PS3.15 Annex E; `procedure` is its table.
 
 Basic profile with the options that research needs: Clean Descriptors (text is reduced to words that describe the
 measurement), Retain Patient Characteristics (sex; age, capped) and Retain Device Identity (make and model only).
@@ -14,9 +14,9 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import UID
 
-from ctplatform.datasets import procedure
+from ctplatform.datasets.importing import procedure
+from ctplatform.datasets.importing.procedure import Action, Facts
 from ctplatform.datasets.importing.refusal import ImportRefusedError
-from ctplatform.datasets.procedure import Action, Facts
 
 # Attributes that the report doesn't call removed
 STAYS = frozenset(

@@ -5,7 +5,7 @@ from django.urls import reverse
 from rest_framework import serializers
 
 from ctplatform.datasets.models import Dataset, Lesion, Mask, Scan
-from ctplatform.datasets.thumbnails import WINDOW_CENTRE_HU, WINDOW_WIDTH_HU
+from ctplatform.datasets.scans.thumbnails import WINDOW_CENTRE_HU, WINDOW_WIDTH_HU
 from ctplatform.jobs.models import Job
 
 

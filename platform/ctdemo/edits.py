@@ -5,10 +5,10 @@ from pathlib import Path
 
 from django.conf import settings
 
+from ctdemo.scans import Report
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Lesion, Scan
-from ctplatform.demo.scans import Report
 from synthesis.atlas.services import order_atlas
 from synthesis.edits import services
 from synthesis.edits.placement import PlacementRules

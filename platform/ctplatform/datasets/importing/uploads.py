@@ -16,7 +16,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from ctplatform.datasets.importing.confined.process import Offered, Opened
 from ctplatform.datasets.importing.offering import opener
-from ctplatform.datasets.storage import load_bytes, save_bytes
+from ctplatform.datasets.scans.voxels import load_bytes, save_bytes
 from ctplatform.errors import DomainError
 
 SCANS, MASKS = "scans", "masks"

@@ -16,11 +16,11 @@ import numpy.typing as npt
 from django.db import IntegrityError, transaction
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets import storage
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.measuring import LesionMeasure, measure_lesions, number_lesions
 from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, Origin, Scan
-from ctplatform.datasets.thumbnails import telling_slice, thumbnail_png
+from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.measuring import LesionMeasure, measure_lesions, number_lesions
+from ctplatform.datasets.scans.thumbnails import telling_slice, thumbnail_png
 from ctplatform.errors import ConflictError
 from ml.geometry import Grid
 
@@ -65,8 +65,8 @@ class StoredScan:
 
     def discard(self) -> None:
         for mask in self.masks:
-            storage.delete_mask_files(mask.pk, self.scan.slices)
-        storage.delete_scan_files(self.scan.pk, self.scan.slices)
+            voxels.delete_mask_files(mask.pk, self.scan.slices)
+        voxels.delete_scan_files(self.scan.pk, self.scan.slices)
 
 
 def register_scan(**scan: Any) -> Scan:
@@ -80,7 +80,7 @@ def store_scan(
     name: str,
     subject: str,
     origin: Origin,
-    volume: storage.Volume,
+    volume: voxels.Volume,
     grid: Grid,
     created_by: User,
     masks: Mapping[MaskKind, MaskVolume] | None = None,
@@ -89,14 +89,14 @@ def store_scan(
     source_scan: Scan | None = None,
     acquisition: Mapping[str, Any] | None = None,
     import_report: Mapping[str, Any] | None = None,
-    on_progress: storage.OnProgress | None = None,
+    on_progress: voxels.OnProgress | None = None,
 ) -> StoredScan:
     """A lesion mask of bool is cut into connected lesions, one of uint8 keeps its numbers.
 
     An empty name or subject becomes a neutral one from the content digest.
     """
     check_arrays(volume, grid, masks or {})
-    digest = storage.content_digest(volume, grid)
+    digest = voxels.content_digest(volume, grid)
     refuse_duplicate(dataset, digest)
     neutral = f"ct-{digest[:8]}"
     stored = StoredScan(
@@ -115,11 +115,11 @@ def store_scan(
     )
     labels = {MaskKind(kind): as_labels(MaskKind(kind), mask) for kind, mask in (masks or {}).items()}
     with discarded_on_error(stored):
-        storage.write_volume(stored.scan.pk, volume, on_progress)
+        voxels.write_volume(stored.scan.pk, volume, on_progress)
         for kind, numbered in labels.items():
             mask = Mask(scan=stored.scan, kind=kind, made_by=masks_made_by)
             stored.masks.append(mask)
-            storage.write_labels(mask.pk, numbered)
+            voxels.write_labels(mask.pk, numbered)
         stored.lesions = lesions_of(stored.scan, volume, labels, lesion_kinds or {})
         save_thumbnail(stored.scan, volume, labels)
     return stored
@@ -137,7 +137,7 @@ def new_scan(*, grid: Grid, **fields: Any) -> Scan:
     )
 
 
-def check_arrays(volume: storage.Volume, grid: Grid, masks: Mapping[MaskKind, MaskVolume]) -> None:
+def check_arrays(volume: voxels.Volume, grid: Grid, masks: Mapping[MaskKind, MaskVolume]) -> None:
     if volume.dtype != np.int16 or volume.shape != grid.size_zyx:
         raise ValueError(f"a scan is int16 of shape {grid.size_zyx}, not {volume.dtype} of {volume.shape}")
     for kind, mask in masks.items():
@@ -145,7 +145,7 @@ def check_arrays(volume: storage.Volume, grid: Grid, masks: Mapping[MaskKind, Ma
             raise ValueError(f"the {kind} mask is bool or uint8 of shape {grid.size_zyx}, not {mask.shape}")
 
 
-def as_labels(kind: MaskKind, mask: MaskVolume) -> storage.Labels:
+def as_labels(kind: MaskKind, mask: MaskVolume) -> voxels.Labels:
     if mask.dtype == np.uint8:
         return mask.astype(np.uint8, copy=False)
     if kind == MaskKind.LESION:
@@ -183,8 +183,8 @@ def discarded_on_error(stored: StoredScan) -> Iterator[None]:
 
 def lesions_of(
     scan: Scan,
-    volume: storage.Volume,
-    labels: Mapping[MaskKind, storage.Labels],
+    volume: voxels.Volume,
+    labels: Mapping[MaskKind, voxels.Labels],
     kinds: Mapping[int, str],
 ) -> list[Lesion]:
     if MaskKind.LESION not in labels:
@@ -198,9 +198,9 @@ def lesion_row(scan: Scan, measure: LesionMeasure, **facts: Any) -> Lesion:
     return Lesion(scan=scan, **{**asdict(measure), "centroid_lps_mm": list(measure.centroid_lps_mm)}, **facts)
 
 
-def save_thumbnail(scan: Scan, volume: storage.Volume, labels: Mapping[MaskKind, storage.Labels]) -> None:
+def save_thumbnail(scan: Scan, volume: voxels.Volume, labels: Mapping[MaskKind, voxels.Labels]) -> None:
     telling = labels.get(MaskKind.LESION)
     if telling is None or not telling.any():
         telling = labels.get(MaskKind.LIVER)
     plane = volume[telling_slice(telling, scan.slices)]
-    storage.save_bytes(storage.thumbnail_key(scan.pk), thumbnail_png(plane, scan.geometry))
+    voxels.save_bytes(voxels.thumbnail_key(scan.pk), thumbnail_png(plane, scan.geometry))
