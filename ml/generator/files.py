@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from ml.errors import ArtefactError
@@ -35,11 +35,9 @@ def load_generator(folder: Path | str = cards.DEMO_FOLDER, *, device: str = "aut
     """
     card = cards.read_card(folder)
     try:
-        tensors = load_file(card.weights_path)
         net = NetConfig.from_dict(card.values["net"])
-        # Before memory is taken for networks of whatever size a card claims.
-        if tuple(tensors["encoder.code.weight"].shape) != (net.code_size, net.coarse_features):
-            raise ArtefactError("The generator's networks are not of the size that its card says.")
+        _check_shapes(card.weights_path, card.values, net)
+        tensors = load_file(card.weights_path)
         generator = Generator(net, card=card.values, device=resolve_device(device))
         generator.encoder.load_state_dict(_part(tensors, "encoder."))
         generator.decoder.load_state_dict(_part(tensors, "decoder."))
@@ -48,6 +46,18 @@ def load_generator(folder: Path | str = cards.DEMO_FOLDER, *, device: str = "aut
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ArtefactError("The generator's weights do not fit its card.") from error
     return generator
+
+
+def _check_shapes(weights: Path, values: dict[str, Any], net: NetConfig) -> None:
+    """Compare the file's table of tensors with networks that take no memory, whatever size a card claims."""
+    with safe_open(weights, framework="pt") as file:
+        found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    with torch.device("meta"):
+        empty = Generator(net, card=values, device=torch.device("meta"))
+    for prefix, module in (("encoder.", empty.encoder), ("decoder.", empty.decoder)):
+        expected = {prefix + name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+        if expected != {name: shape for name, shape in found.items() if name.startswith(prefix)}:
+            raise ArtefactError("The generator's networks are not of the size that its card says.")
 
 
 def resolve_device(device: str) -> torch.device:

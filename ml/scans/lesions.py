@@ -43,27 +43,43 @@ class Lesion:
         return values
 
 
-def label_lesions(mask: NDArray[np.generic]) -> NDArray[np.int32]:
+def label_lesions(mask: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> NDArray[np.int32]:
     """Number the connected parts (26 neighbours) of each label of a mask, the largest first."""
-    values = np.asarray(mask).astype(np.int64)
-    numbered = np.zeros(mask.shape, np.int32)
+    result = np.zeros(mask.shape, np.int32)
+    box = bounding_box(mask)
+    if box is None:
+        return result
+    values = np.asarray(mask)[box]
+    numbered = np.zeros(values.shape, np.int32)
     count = 0
     for value in np.unique(values[values > 0]):
         parts, found = ndimage.label(values == value, structure=CONNECTED)
-        numbered = np.where(parts > 0, parts + count, numbered).astype(np.int32)
+        np.add(numbered, parts + np.int32(count), out=numbered, where=parts > 0)
         count += int(found)
-    sizes = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
+    sizes = np.bincount(numbered[numbered > 0], minlength=count + 1)[1:]
     new_number = np.zeros(count + 1, np.int32)
     new_number[1 + np.argsort(-sizes, kind="stable")] = np.arange(1, count + 1)
-    result: NDArray[np.int32] = new_number[numbered]
+    result[box] = new_number[numbered]
     return result
+
+
+def bounding_box(mask: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> Box | None:
+    """The smallest box with everything above zero; None when there is nothing."""
+    sides = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        (found,) = np.nonzero((mask > 0).any(axis=others))
+        if not len(found):
+            return None
+        sides.append(slice(int(found[0]), int(found[-1]) + 1))
+    return sides[0], sides[1], sides[2]
 
 
 def lesion_table(
     volume_hu: NDArray[np.int16],
     grid: Grid,
     *,
-    lesion_mask: NDArray[np.generic],
+    lesion_mask: NDArray[np.bool_] | NDArray[np.integer[Any]],
     liver_mask: NDArray[np.bool_] | None = None,
     min_voxels: int = 1,
 ) -> list[Lesion]:

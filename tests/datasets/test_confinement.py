@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ctplatform.datasets.importing.confined import process
-from ctplatform.datasets.importing.confined.process import Limits, Offered, Reader, ReaderStoppedError
+from ctplatform.datasets.importing.confined.process import Limits, Reader, ReaderStoppedError
 from ctplatform.datasets.importing.offering import files_of, opener
 from ctplatform.datasets.importing.refusal import ImportRefusedError
 from ctplatform.datasets.importing.run import ImportOrder, import_path
@@ -40,13 +40,22 @@ ESCAPES = {
     "trace a process": "refused(101, 16, os.getppid(), 0, 0)",
     "open by handle": "refused(304, 0, 0, 0)",
     "read another process": "refused(310, os.getppid(), 0, 0, 0, 0, 0)",
+    "have the kernel signal its worker": "fcntl.fcntl(0, fcntl.F_SETOWN, os.getppid())",
+    "choose the signal": "fcntl.fcntl(0, 10, 9)",
+    "ask for signals": "fcntl.fcntl(0, fcntl.F_SETFL, os.O_ASYNC)",
+    "have the kernel signal its worker otherwise": "refused(16, 0, 0x8901, ctypes.byref(ctypes.c_int(os.getppid())))",
+    "ask for signals otherwise": "refused(16, 0, 0x5452, ctypes.byref(ctypes.c_int(1)))",
+    "lease a file": "fcntl.fcntl(0, fcntl.F_SETLEASE, fcntl.F_RDLCK)",
+    "share memory that nobody counts": "mmap.mmap(-1, 4096)",
+    "make code": "mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_EXEC)",
+    "send a descriptor": "refused(46, 0, 0, 0)",
 }
 
 
 def confined(code):
     """Run code after the confinement in a process of its own; what it printed."""
     script = (
-        "import ctypes, json, os, resource, socket, subprocess, sys\n"
+        "import ctypes, fcntl, json, mmap, os, resource, socket, subprocess, sys\n"
         "from ctplatform.datasets.importing.confined.limits import confine\n"
         "libc = ctypes.CDLL(None, use_errno=True)\n"
         "def refused(*call):\n"
@@ -111,6 +120,18 @@ OFFENCES = {
     "sends no object": "line._messages.sendall(b'[]\\n'); time.sleep(60)",
     "sends not-a-number": "line._messages.sendall(b'{\"answer\": NaN}\\n'); time.sleep(60)",
     "says nothing": "time.sleep(60)",
+    "asks without end and reads nothing": "while True: line.send({'ask': 'file', 'number': 0})",
+    "asks without end": "while True: line.send({'ask': 'file', 'number': 0}); line.receive(); os.close(line.receive_descriptor())",
+    "answers with a list": "line.send({'answer': [1]}); time.sleep(60)",
+    "answers with nothing": "line.send({'answer': None}); time.sleep(60)",
+    "answers without what was asked": "line.send({'answer': {}}); time.sleep(60)",
+    "counts without end": "line.send({'answer': {'candidates': [dict(label='', files=10**17, size=-1)], 'refusals': []}}); time.sleep(60)",
+    "counts in digits without end": "line._messages.sendall(b'{\"answer\": ' + b'9' * 4000 + b'}\\n'); time.sleep(60)",
+    "counts to infinity": "line._messages.sendall(b'{\"answer\": 1e999}\\n'); time.sleep(60)",
+    "nests without end": "line._messages.sendall(b'[' * 9999999 + b'\\n'); time.sleep(60)",
+    "names scans without end": "line.send({'answer': {'candidates': [dict(label='', files=1, size=1)] * 99999, 'refusals': []}}); time.sleep(60)",
+    "sends pages of text": "line._messages.sendall(b'x' * 99999999); time.sleep(60)",
+    "hoards scratch files": "for _ in range(9999): line.send({'ask': 'scratch'}); line.receive(); os.close(line.receive_descriptor())",
     "breaks down": "os.abort()",
     "leaves": "sys.exit(3)",
 }
@@ -132,15 +153,15 @@ def test_a_reader_that_misbehaves_is_ended_with_a_reason(acting, tmp_path, offen
     [
         "{}",
         "{'grid': {'size_zyx': [4096, 4096, 4096]}}",
-        "dict(grid=grid, volume=0, masks={}, report={}, acquisition={}, name='', subject='', identity='')",
-        "dict(grid=grid, volume=7, masks={}, report={}, acquisition={}, name='', subject='', identity='')",
-        "dict(grid=grid, volume='/etc/passwd', masks={}, report={}, acquisition={}, name='', subject='', identity='')",
+        "dict(grid=grid, volume=0, masks={}, report={}, acquisition={}, name='', subject='', identity='', text_planes=[])",
+        "dict(grid=grid, volume=7, masks={}, report={}, acquisition={}, name='', subject='', identity='', text_planes=[])",
+        "dict(grid=grid, volume='/etc/passwd', masks={}, report={}, acquisition={}, name='', subject='', identity='', text_planes=[])",
     ],
 )
 def test_a_scan_that_is_none_is_refused(acting, scan):
     """Too large, without voxels, with too few of them, or from a place that the reader may not name."""
     acting(
-        "line.send({'answer': {'candidates': [{'label': 'a', 'files': 1}], 'refusals': []}})\n"
+        "line.send({'answer': {'candidates': [{'label': 'a', 'files': 1, 'size': 1}], 'refusals': []}})\n"
         "line.receive()\n"
         "line.send({'ask': 'tray'}); line.receive(); os.write(line.receive_descriptor(), b'few')\n"
         "grid = {'size_zyx': [4, 32, 32], 'spacing_zyx_mm': [1, 1, 1], 'origin_lps_mm': [0, 0, 0],"
@@ -165,7 +186,59 @@ def test_what_is_no_plain_file_is_neither_listed_nor_opened(tmp_path):
     assert [file.path for file in files_of(folder)] == ["scans/in/plain.nii"]
     for name in ("link.nii", "pipe.nii"):  # as if it had become one after the listing
         with pytest.raises(OSError):
-            opener(folder / name)()
+            opener(folder, folder / name)()
+
+
+def test_a_folder_that_becomes_a_link_is_not_followed(tmp_path):
+    for folder in ("in/inner", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "case_1.nii").write_bytes(b"x")
+    (listed,) = files_of(tmp_path / "in")
+    (tmp_path / "in/inner").rename(tmp_path / "in/aside")
+    (tmp_path / "in/inner").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError):
+        listed.open()
+
+
+def test_the_reader_gets_an_hour_for_no_file(acting, tmp_path):
+    """Its own counts extend its time only as far as the files that were given."""
+    acting(
+        "line.send({'answer': {'candidates': [dict(label='', files=10**17, size=10**17)], 'refusals': []}})\n"
+        "time.sleep(60)\n"
+    )
+    (tmp_path / "a.nii").write_bytes(b"x")
+    with Reader(files_of(tmp_path), Limits(seconds=2)) as reader:
+        (candidate,), _ = reader.discover()
+        started = time.monotonic()
+        with pytest.raises(ReaderStoppedError, match="too long"):
+            reader.read(0, candidate)
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.django_db
+def test_the_time_for_all_files_is_limited_too(tmp_path, monkeypatch, settings):
+    settings.CT_IMPORT_SECONDS = 0.4
+    slow = (
+        "import time\n"
+        "from ctplatform.datasets.importing import discovery\n"
+        "from ctplatform.datasets.importing.confined import reader\n"
+        "from ctplatform.datasets.importing.refusal import ImportRefusedError\n"
+        "def read_ct(*_):\n"
+        "    time.sleep(0.4)\n"
+        "    raise ImportRefusedError('slow')\n"
+        "discovery.read_ct = read_ct\n"
+        "reader.main()\n"
+    )
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-I", "-c", slow))
+    monkeypatch.setattr(process, "SECONDS_PER_FURTHER_FILE", 0.1)
+    for number in range(40):
+        (tmp_path / f"case_{number}.nii").write_bytes(b"x")
+    dataset = make_dataset()
+    with pytest.raises(DomainError) as caught:
+        import_path(tmp_path, ImportOrder(dataset=dataset, created_by=dataset.owner))
+    assert len(caught.value.details) == 40
+    assert 5 < sum(reason.endswith("slow") for reason in caught.value.details) < 40
+    assert any("time for all files is used up" in reason for reason in caught.value.details)
 
 
 def test_a_file_that_vanishes_is_a_refusal(tmp_path):
@@ -265,7 +338,6 @@ def _state(pid):
 def test_offered_files_keep_their_bytes(tmp_path):
     content = np.random.default_rng(0).bytes(3000)
     (tmp_path / "a.bin").write_bytes(content)
-    opened = opener(tmp_path / "a.bin")()
+    opened = opener(tmp_path, tmp_path / "a.bin")()
     assert os.pread(opened.descriptor, 4000, opened.start) == content
     os.close(opened.descriptor)
-    assert Offered("scans/a", 1, opener(tmp_path / "a.bin")).place is None

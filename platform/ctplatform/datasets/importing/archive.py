@@ -18,6 +18,8 @@ from ctplatform.datasets.importing.refusal import (
 )
 
 BLOCK = 1024 * 1024
+# apart from files that were given beside the zip
+FOLDER = PurePosixPath("zip")
 ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 DAMAGED = "The zip file is damaged or incomplete. Make it again and upload it again."
 
@@ -38,7 +40,7 @@ def unpack(archive: GivenFile, room: Room) -> list[GivenFile]:
         files, end = [], 0
         for entry in entries:
             size = _extract(opened, entry, descriptor, limit - end)
-            files.append(_unpacked(descriptor, PurePosixPath(_plain(entry.filename)), end, size))
+            files.append(_unpacked(descriptor, FOLDER / _plain(entry.filename), end, size))
             end += size
         return files
 

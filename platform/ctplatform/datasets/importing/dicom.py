@@ -135,6 +135,7 @@ def sort_out(given: Iterable[GivenFile]) -> DicomContents:
                     label=own_label,
                     read=partial(read_series, volume),
                     files=len(volume),
+                    size=sum(file.file.size for file in volume),
                     series_uid=volume[0].text("SeriesInstanceUID"),
                     frame_uid=volume[0].text("FrameOfReferenceUID"),
                 )

@@ -8,13 +8,34 @@ import pydicom
 from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 from ctplatform.datasets.importing.found import AIR_HU, GivenFile
 from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
 
 # A padding value inside the range of tissue is a mistake of the exporter: such voxels stay as they are.
 DENSEST_PADDING_HU = -900
+# Named, so that the choice does not hang on what happens to be installed. GDCM only where nothing else decodes.
+DECODERS = {
+    **dict.fromkeys((JPEG2000, JPEG2000Lossless), "pylibjpeg"),
+    **dict.fromkeys((JPEGLSLossless, JPEGLSNearLossless), "pyjpegls"),
+    **dict.fromkeys((JPEGBaseline8Bit, JPEGExtended12Bit), "pillow"),
+    **dict.fromkeys((JPEGLossless, JPEGLosslessSV1), "gdcm"),
+    RLELossless: "pydicom",
+}
+JP2_MARK = b"\x00\x00\x00\x0cjP  "
+CODESTREAM_BOX = b"jp2c"
 
 
 def read_hu(file: GivenFile) -> tuple[npt.NDArray[np.int16], int]:
@@ -23,6 +44,7 @@ def read_hu(file: GivenFile) -> tuple[npt.NDArray[np.int16], int]:
     with refused_when_damaged(damaged), file.open() as opened:
         slice_ = pydicom.dcmread(opened, force=True)
         _check_form(slice_)
+        slice_.pixel_array_options(decoding_plugin=DECODERS.get(slice_.file_meta.TransferSyntaxUID, ""))
         stored = slice_.pixel_array
     if stored.shape != (slice_.Rows, slice_.Columns):
         raise ImportRefusedError("A slice's pixels do not have the size that its header claims.")
@@ -39,17 +61,20 @@ def _check_form(slice_: FileDataset) -> None:
     syntax = UID(str(slice_.file_meta.get("TransferSyntaxUID", "")))
     if not syntax.is_compressed:
         return
-    if not get_decoder(syntax).is_available:
+    if syntax not in DECODERS or not get_decoder(syntax).is_available:
         raise ImportRefusedError(
             f"Its compression ({syntax.name}) can't be read. Export it uncompressed or as lossless JPEG 2000."
         )
-    claimed = _codestream_size(next(generate_frames(slice_.PixelData, number_of_frames=1)))
-    if claimed is not None and claimed != (slice_.Rows, slice_.Columns):
+    if syntax == RLELossless:
+        return
+    if _codestream_size(next(generate_frames(slice_.PixelData, number_of_frames=1))) != (slice_.Rows, slice_.Columns):
         raise ImportRefusedError("A slice's compressed pixels do not have the size that its header claims.")
 
 
 def _codestream_size(frame: bytes) -> tuple[int, int] | None:
     """Rows and columns that a JPEG family code stream claims, read before a decoder allocates for them."""
+    if frame.startswith(JP2_MARK):
+        frame = frame[frame.find(CODESTREAM_BOX) + len(CODESTREAM_BOX) :]
     if frame[:4] == b"\xff\x4f\xff\x51":  # JPEG 2000: SOC, SIZ
         columns, rows = struct.unpack_from(">II", frame, 8)
         return rows, columns
@@ -57,6 +82,9 @@ def _codestream_size(frame: bytes) -> tuple[int, int] | None:
         return None
     at = 2
     while at + 9 < len(frame) and frame[at] == 0xFF:
+        if frame[at + 1] == 0xFF:  # a fill byte before a marker
+            at += 1
+            continue
         marker, length = frame[at + 1], struct.unpack_from(">H", frame, at + 2)[0]
         if marker in {0xC0, 0xC1, 0xC3, 0xF7}:  # start of frame: baseline, extended, lossless, JPEG-LS
             rows, columns = struct.unpack_from(">HH", frame, at + 5)

@@ -43,6 +43,8 @@ def _is_visible(path: PurePosixPath) -> bool:
 
 def _sorted_out(files: list[GivenFile], given: list[GivenFile], *, alone: bool) -> Found:
     by_path = {file.path: file for file in [*given, *files]}
+    if len(by_path) < len(given) + len(files):
+        raise ImportRefusedError("Two of the files have the same name and folder. Name them apart.")
     volumes = [file for file in files if is_volume_file(file.path)]
     slices = [file for file in files if not is_volume_file(file.path) and dicom.looks_like_dicom(file)]
     given_volumes = [file.path for file in given if is_volume_file(file.path)]
@@ -96,13 +98,15 @@ def _volume_candidate(by_path: ByPath, path: PurePosixPath, masks: list[PurePosi
         add_masks(scan, sources, room)
         return scan
 
-    return Candidate(label=name or f"file {number}", read=read)
+    size = sum(by_path[each].size for each in [path, *masks])
+    return Candidate(label=name or f"file {number}", read=read, files=1 + len(masks), size=size)
 
 
 def _mask_source(by_path: ByPath, path: PurePosixPath) -> MaskSource:
     file = by_path[path]
     label = vocabulary.harmless_name(stem(path)) or "mask file"
-    return MaskSource(label, partial(read_mask_file, file, _beside(by_path, file.path), kind=mask_kind(path)))
+    read = partial(read_mask_file, file, _beside(by_path, file.path), kind=mask_kind(path))
+    return MaskSource(label, file.size, read)
 
 
 def neutral_name(path: PurePosixPath) -> str:
@@ -125,7 +129,7 @@ def _series(found: Found, files: list[GivenFile], given_masks: list[GivenFile]) 
     for candidate in contents.scans:
         fitting = [file for file in segmentations if single or _refers_to(file, candidate)]
         sources = [
-            MaskSource(f"DICOM segmentation {number}", partial(read_dicom_seg, file.file))
+            MaskSource(f"DICOM segmentation {number}", file.file.size, partial(read_dicom_seg, file.file))
             for number, file in enumerate(fitting, start=1)
         ]
         series.append(_with_masks(candidate, sources))
@@ -143,4 +147,5 @@ def _with_masks(series: Candidate, sources: list[MaskSource]) -> Candidate:
         add_masks(scan, sources, room)
         return scan
 
-    return Candidate(series.label, read, series.files + len(sources), series.series_uid, series.frame_uid)
+    size = series.size + sum(source.size for source in sources)
+    return Candidate(series.label, read, series.files + len(sources), size, series.series_uid, series.frame_uid)

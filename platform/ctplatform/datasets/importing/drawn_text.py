@@ -7,6 +7,7 @@ has not.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +32,13 @@ BROADEST_STROKE = 0.6
 # Strokes are narrower than this, bodies and arms are not
 BODY_OPENING_PX = 12
 SMALLEST_BODY = 0.003
+# More shapes of a glyph's size than this are a page of text or a pattern made to be slow
 MOST_SHAPES = 2000
 
 
 @dataclass(frozen=True)
 class Glyph:
-    box: tuple[slice, slice]
+    box: tuple[slice, ...]
     brightest_hu: int
 
     def start(self, axis: int) -> int:
@@ -55,9 +57,9 @@ def planes_with_text(volume: npt.NDArray[np.int16]) -> list[int]:
 
 
 def has_text(plane: Plane) -> bool:
-    """Whether a row of glyphs, upright or sideways, lies outside the body."""
+    """Whether a row of glyphs, upright or sideways, lies outside the body, or more of them than can be judged."""
     outer = np.where(outside_body(plane), plane, AIR_HU)
-    return any(_is_text(line, above_hu) for above_hu in LEVELS_HU for line in _rows(outer, above_hu))
+    return any(_text_at(outer, above_hu) for above_hu in LEVELS_HU)
 
 
 def outside_body(plane: Plane) -> Mask:
@@ -74,46 +76,61 @@ def outside_body(plane: Plane) -> Mask:
     return outside
 
 
-def _rows(outer: Plane, above_hu: int) -> Iterator[list[Glyph]]:
-    glyphs = list(_glyphs(outer, above_hu))
-    for along in (1, 0):
-        yield from _lines(glyphs, along)
-
-
-def _glyphs(outer: Plane, above_hu: int) -> Iterator[Glyph]:
+def _text_at(outer: Plane, above_hu: int) -> bool:
     from scipy import ndimage
 
-    labels, count = ndimage.label(outer > above_hu, structure=np.ones((3, 3)))
-    if not FEWEST_GLYPHS <= count <= MOST_SHAPES:
-        return
-    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
-        largest = max(rows.stop - rows.start, columns.stop - columns.start)
-        if not SMALLEST_GLYPH_PX <= largest <= LARGEST_GLYPH_PX:
-            continue
-        shape = labels[rows, columns] == number
-        stroke_px = 2 * int(ndimage.distance_transform_cdt(np.pad(shape, 1), "chessboard").max())
-        if stroke_px <= BROADEST_STROKE * largest:
-            yield Glyph((rows, columns), int(outer[rows, columns][shape].max()))
+    labels, _ = ndimage.label(outer > above_hu, structure=np.ones((3, 3)))
+    shapes = [
+        (number, box)
+        for number, box in enumerate(ndimage.find_objects(labels), start=1)
+        if SMALLEST_GLYPH_PX <= max(side.stop - side.start for side in box) <= LARGEST_GLYPH_PX
+    ]
+    if len(shapes) > MOST_SHAPES:
+        return True
+    if len(shapes) < FEWEST_GLYPHS:
+        return False
+    glyphs = [glyph for number, box in shapes if (glyph := _glyph(outer, labels, number, box)) is not None]
+    return any(_is_text(line, above_hu) for along in (1, 0) for line in _lines(glyphs, along))
+
+
+def _glyph(outer: Plane, labels: npt.NDArray[np.integer[Any]], number: int, box: tuple[slice, ...]) -> Glyph | None:
+    """A shape of slender strokes."""
+    from scipy import ndimage
+
+    shape = labels[box] == number
+    stroke_px = 2 * int(ndimage.distance_transform_cdt(np.pad(shape, 1), "chessboard").max())
+    if stroke_px > BROADEST_STROKE * max(shape.shape):
+        return None
+    return Glyph(box, int(outer[box][shape].max()))
 
 
 def _lines(glyphs: list[Glyph], along: int) -> Iterator[list[Glyph]]:
-    """Neighbours along an axis that stand side by side and are of similar height."""
+    """Neighbours along an axis that stand side by side and are of similar height; each glyph stands in one line."""
     across = 1 - along
     waiting = sorted((g for g in glyphs if g.length(across) >= SMALLEST_GLYPH_PX), key=lambda g: g.start(along))
-    while waiting:
-        line = [waiting.pop(0)]
-        for glyph in list(waiting):
-            if _continues(line[-1], glyph, along):
-                line.append(glyph)
-                waiting.remove(glyph)
+    edges = np.array([(g.start(along), g.stop(along), g.start(across), g.stop(across)) for g in waiting]).reshape(-1, 4)
+    free = np.ones(len(waiting), dtype=bool)
+    for first in range(len(waiting)):
+        if not free[first]:
+            continue
+        line, last = [waiting[first]], first
+        free[first] = False
+        while (found := _next(edges, free, last)) is not None:
+            line.append(waiting[found])
+            free[found] = False
+            last = found
         yield line
 
 
-def _continues(last: Glyph, glyph: Glyph, along: int) -> bool:
-    across = 1 - along
-    height = max(last.length(across), glyph.length(across))
-    shared = min(last.stop(across), glyph.stop(across)) - max(last.start(across), glyph.start(across))
-    return shared >= 0.6 * height and glyph.start(along) - last.stop(along) <= 1.5 * height
+def _next(edges: npt.NDArray[np.int64], free: Mask, last: int) -> int | None:
+    """The first free glyph behind the last one of a line that continues it."""
+    behind = edges[last + 1 :]
+    start, _, low, high = behind.T
+    _, stop, last_low, last_high = edges[last]
+    height = np.maximum(high - low, last_high - last_low)
+    shared = np.minimum(high, last_high) - np.maximum(low, last_low)
+    fits = free[last + 1 :] & (shared >= 0.6 * height) & (start - stop <= 1.5 * height)
+    return last + 1 + int(np.argmax(fits)) if fits.any() else None
 
 
 def _is_text(line: list[Glyph], above_hu: int) -> bool:

@@ -60,6 +60,8 @@ class ReadScan:
     identity: str = ""
     acquisition: dict[str, Any] = field(default_factory=dict)
     masks: dict[MaskKind, Labels] = field(default_factory=dict)
+    # slices with marks that look like drawn text, by their index along the axis of the slices
+    text_planes: list[int] = field(default_factory=list)
 
     def note(self, text: str) -> None:
         self.report.setdefault("notes", []).append(text)
@@ -75,6 +77,7 @@ class Candidate:
     label: str
     read: Callable[[Room], ReadScan]
     files: int = 1
+    size: int = 0
     series_uid: str = ""
     frame_uid: str = ""
 

@@ -38,6 +38,7 @@ class MaskSource:
     """Where masks may come from; label is safe to show and to store."""
 
     label: str
+    size: int
     read: Callable[[Room], dict[MaskKind, LabelGrid]]
 
 

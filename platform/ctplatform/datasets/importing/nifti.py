@@ -15,6 +15,8 @@ from ml.geometry import Grid
 SAMPLES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 # xyzt_units: unknown is taken as millimetres, as every reader does
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+# extensions stand between header and voxels
+LARGEST_OFFSET = 1024**2
 LPS_OF_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -31,6 +33,9 @@ def inspect(file: GivenFile) -> Header:
         raise ImportRefusedError("It holds colours, complex or unknown samples, not one CT value per voxel.")
     size_zyx = _size_zyx(start, order)
     check_size(size_zyx)
+    offset = struct.unpack_from(f"{order}f", start, 108)[0]
+    if not 0 <= offset <= LARGEST_OFFSET:
+        raise ImportRefusedError("Its voxels do not begin behind its header.")
     slope, intercept = struct.unpack_from(f"{order}2f", start, 112)
     scaled = slope != 0 and math.isfinite(slope) and math.isfinite(intercept)
     notes: list[str] = []
@@ -39,7 +44,7 @@ def inspect(file: GivenFile) -> Header:
         grid=_grid(size_zyx, start, order, notes),
         dtype=np.dtype(SAMPLES[datatype]).newbyteorder("<" if order == "<" else ">"),
         data=file,
-        start=max(352, int(struct.unpack_from(f"{order}f", start, 108)[0])),
+        start=max(352, int(offset)),
         encoding="gzip" if compressed else "raw",
         slope=slope if scaled else 1.0,
         intercept=intercept if scaled else 0.0,

@@ -12,6 +12,9 @@ from pathlib import Path
 from ctplatform.datasets.importing.confined.process import Offered, Opened
 from ctplatform.datasets.importing.refusal import MAX_FILES, ImportRefusedError
 
+FOLDER_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 def files_of(path: Path, *, as_mask: bool = False) -> list[Offered]:
     """A file, or everything below a folder; each under its folder's name, which may say what a nameless file is."""
@@ -23,7 +26,7 @@ def files_of(path: Path, *, as_mask: bool = False) -> list[Offered]:
         if len(offered) == MAX_FILES:
             raise ImportRefusedError(f"There are more than {MAX_FILES} files. Import them in parts.")
         told = f"{role}/{folder.name.lstrip('.') or 'folder'}/{file.relative_to(folder)}"
-        offered.append(Offered(told, file.stat().st_size, opener(file), given_as_mask=as_mask, place=file))
+        offered.append(Offered(told, file.stat().st_size, opener(folder, file), given_as_mask=as_mask, place=file))
     return offered
 
 
@@ -38,10 +41,22 @@ def _regular(top: Path) -> Iterator[Path]:
                 yield Path(folder) / name
 
 
-def opener(file: Path) -> Callable[[], Opened]:
+def opener(top: Path, file: Path) -> Callable[[], Opened]:
+    """Opens the file from its top folder down, one name at a time: no link is followed on the way.
+
+    What was a file or a folder when it was looked at may be a link or a pipe by now.
+    """
+    *folders, name = file.relative_to(top).parts
+
     def open_() -> Opened:
-        # what was a file when the folder was looked at may be a link or a pipe by now
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        folder = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for inner in folders:
+                outer, folder = folder, os.open(inner, FOLDER_FLAGS, dir_fd=folder)
+                os.close(outer)
+            descriptor = os.open(name, FILE_FLAGS, dir_fd=folder)
+        finally:
+            os.close(folder)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise FileNotFoundError(2, "not a plain file")

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets.importing.confined.process import Limits, Offered, Reader, ReaderStoppedError
+from ctplatform.datasets.importing.confined.process import Budget, Limits, Offered, Reader, ReaderStoppedError
 from ctplatform.datasets.importing.found import ReadScan, Refusal
 from ctplatform.datasets.importing.offering import files_of
 from ctplatform.datasets.importing.refusal import ImportRefusedError
@@ -99,14 +99,15 @@ def _read_all(
     A reader that a file has stopped is followed by another one, which goes on behind that file.
     """
     limits = Limits(settings.CT_IMPORT_MEMORY_BYTES, settings.CT_IMPORT_SECONDS)
+    budget = Budget(offered, limits)
     position = 0
     for number in range(MOST_READERS):
-        with Reader(offered, limits) as reader:
+        with Reader(offered, limits, budget) as reader:
             candidates, refusals = reader.discover()
             if number == 0:
                 outcome.refused += refusals
             stopped = False
-            while position < len(candidates) and not stopped:
+            while position < len(candidates) and not stopped and not budget.is_spent:
                 candidate = candidates[position]
                 try:
                     result: ReadScan | ImportRefusedError = reader.read(position, candidate)
@@ -116,7 +117,10 @@ def _read_all(
                 position += 1
             if position == len(candidates):
                 return
-    rest = ImportRefusedError(f"It was not read: {MOST_READERS} other files stopped the reader. Import it on its own.")
+        if budget.is_spent:
+            break
+    why = "the time for all files is used up" if budget.is_spent else f"{MOST_READERS} other files stopped the reader"
+    rest = ImportRefusedError(f"It was not read: {why}. Import it on its own.")
     for left in range(position, len(candidates)):
         yield left, len(candidates), candidates[left].label, rest
 
@@ -142,7 +146,7 @@ def _import_one(
     try:
         screen(scan, looked_at_by=order.created_by.username if order.text_looked_at else "")
         outcome.stored.append(_store(scan, order, outcome, on_progress))
-    except (ImportRefusedError, DuplicateScanError) as error:
+    except DomainError as error:
         outcome.refused.append(Refusal(label, error.message))
 
 

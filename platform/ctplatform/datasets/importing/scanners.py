@@ -112,7 +112,12 @@ def _spelled(names: str) -> dict[str, str]:
     return {name.upper(): name for name in names.split()}
 
 
+MOST_KERNEL_VALUES = 2
+
+
 def kernel_of(values: Sequence[str]) -> str:
     """The kernel as written when every value of it is of a form that makers use, else nothing."""
     parts = [value.strip() for value in values]
-    return " ".join(parts) if parts and all(_KERNEL.fullmatch(part) for part in parts) else ""
+    fit = 1 <= len(parts) <= MOST_KERNEL_VALUES and all(_KERNEL.fullmatch(part) for part in parts)
+    # numbers one after another may be a date: a second one is an iteration of Siemens, from 1 to 5
+    return " ".join(parts) if fit and (len(parts) == 1 or not parts[0].isdigit()) else ""

@@ -17,11 +17,9 @@ def screen(scan: ReadScan, *, looked_at_by: str = "") -> ReadScan:
     """Refuse what may hold an identity; a person who has looked at the pictures may vouch for marks in them."""
     scan.report["procedure_version"] = procedure.VERSION
     _check_place(scan.grid)
-    axis = slice_axis(scan.grid)
-    planes = drawn_text.planes_with_text(scan.volume.swapaxes(0, axis))
-    if not planes:
+    if not scan.text_planes:
         return scan
-    where = _where(planes, axis, scan.grid)
+    where = _where(scan.text_planes, slice_axis(scan.grid), scan.grid)
     if not looked_at_by:
         raise ImportRefusedError(
             f"Marks that look like drawn text lie outside the body in {where}. Text may name the patient. Look at "
@@ -33,6 +31,11 @@ def screen(scan: ReadScan, *, looked_at_by: str = "") -> ReadScan:
         f"{looked_at_by} confirmed that they name nobody"
     )
     return scan
+
+
+def planes_with_text(scan: ReadScan) -> list[int]:
+    """For the confined reader: marks that a stranger draws can cost much to look through."""
+    return drawn_text.planes_with_text(scan.volume.swapaxes(0, slice_axis(scan.grid)))
 
 
 def slice_axis(grid: Grid) -> int:

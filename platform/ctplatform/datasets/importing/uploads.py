@@ -1,5 +1,6 @@
 """Uploaded files wait in the storage until a worker, perhaps on another machine, has imported them."""
 
+import itertools
 import json
 import os
 import shutil
@@ -62,11 +63,13 @@ def safe_path(path: str) -> str:
 
 
 def _distinct(places: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
+    """A place that is taken already goes into the first numbered folder where it is free."""
+    taken: set[str] = set()
     result = []
     for place in places:
-        seen[place] = seen.get(place, 0) + 1
-        result.append(place if seen[place] == 1 else f"{seen[place]}/{place}")
+        free = next(p for n in itertools.count(1) if (p := place if n == 1 else f"{n}/{place}") not in taken)
+        taken.add(free)
+        result.append(free)
     return result
 
 
@@ -79,9 +82,8 @@ def offered(upload_id: str) -> Iterator[list[Offered]]:
     if not default_storage.exists(_index_key(upload_id)):
         raise DomainError("The uploaded files are no longer on the server. Upload them again.")
     places: list[str] = json.loads(load_bytes(_index_key(upload_id)))
-    keys = {place: _file_key(upload_id, number) for number, place in enumerate(places)}
     with TemporaryFile() as fetched:
-        yield [_offered(place, key, fetched) for place, key in keys.items()]
+        yield [_offered(place, _file_key(upload_id, number), fetched) for number, place in enumerate(places)]
 
 
 def _offered(place: str, key: str, fetched: IO[bytes]) -> Offered:
@@ -94,8 +96,13 @@ def _offered(place: str, key: str, fetched: IO[bytes]) -> Offered:
         with default_storage.open(key, "rb") as source:
             shutil.copyfileobj(source, fetched, 1024 * 1024)
         fetched.flush()
-        return Offered(place, size, lambda: Opened(fetched.fileno(), start, close=False), given_as_mask=as_mask)
-    return Offered(place, size, opener(local), given_as_mask=as_mask)
+        return Offered(place, size, lambda: _reopened(fetched, start), given_as_mask=as_mask)
+    return Offered(place, size, opener(local.parent, local), given_as_mask=as_mask)
+
+
+def _reopened(fetched: IO[bytes], start: int) -> Opened:
+    """For reading only: what one reader could write the next one would read."""
+    return Opened(os.open(f"/proc/self/fd/{fetched.fileno()}", os.O_RDONLY | os.O_CLOEXEC), start)
 
 
 def remove(upload_id: str) -> None:

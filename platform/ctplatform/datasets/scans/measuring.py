@@ -1,15 +1,21 @@
 """Lesions of a mask as the platform keeps them: numbered in eight bits, measured by ml.scans.lesions."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ctplatform.errors import DomainError
 from ml.geometry import Box, Grid
 
 MAX_LESIONS = 255
 # Further than the liver that a lesion is compared with
 SURROUNDINGS_MM = 16.0
+# All lesions' boxes together. A whole liver at half a millimetre takes 80 million voxels; masks of lines that run
+# through the scan would take hours and more memory than there is.
+MAX_BOXED_VOXELS = 150_000_000
 
 
 @dataclass(frozen=True)
@@ -24,10 +30,21 @@ class LesionMeasure:
 
 def number_lesions(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """Connected lesions numbered from the largest on; those after the 255th are specks and get no number."""
-    from ml.scans.lesions import label_lesions
+    from ml.scans.lesions import bounding_box, label_lesions
 
+    box = bounding_box(mask)
+    _check_boxes([] if box is None else [box])
     numbers = label_lesions(mask)
-    return np.where(numbers <= MAX_LESIONS, numbers, 0).astype(np.uint8)
+    numbers[numbers > MAX_LESIONS] = 0
+    return numbers.astype(np.uint8)
+
+
+def _check_boxes(boxes: Sequence[tuple[slice, ...]]) -> None:
+    if sum(math.prod(side.stop - side.start for side in box) for box in boxes) > MAX_BOXED_VOXELS:
+        raise DomainError(
+            "Its lesions spread over more of the scan than livers fill, so the mask shows something else. "
+            "Leave the mask out, or give one of liver lesions."
+        )
 
 
 def measure_lesions(
@@ -37,8 +54,11 @@ def measure_lesions(
     liver: npt.NDArray[np.bool_] | None,
 ) -> list[LesionMeasure]:
     """One entry per number in labels; arrays and grid may be a sub-volume."""
+    from scipy import ndimage
+
     from ml.scans import lesions
 
+    _check_boxes([box for box in ndimage.find_objects(labels) if box is not None])
     return [
         LesionMeasure(
             number=lesion.number,

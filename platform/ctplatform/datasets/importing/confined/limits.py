@@ -23,31 +23,35 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 
 _SECCOMP_MODE_FILTER = 2
 _RET_ALLOW, _RET_ERRNO, _RET_KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 _EPERM = 1
-_LOAD, _JUMP_EQUAL, _RETURN = 0x20, 0x15, 0x06
-_AT_NUMBER, _AT_ARCHITECTURE = 0, 4
+_LOAD, _AND, _JUMP_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x45, 0x06
+# Where struct seccomp_data has the call's number, the architecture, and the lower half of an argument
+_AT_NUMBER, _AT_ARCHITECTURE, _AT_ARGUMENTS = 0, 4, 16
 
 # Numbers of the calls that computing, memory and already opened descriptors need (linux/unistd.h).
 _X86_64 = {
     "read": 0, "write": 1, "close": 3, "fstat": 5, "poll": 7, "lseek": 8, "mmap": 9, "mprotect": 10, "munmap": 11,
     "brk": 12, "rt_sigaction": 13, "rt_sigprocmask": 14, "rt_sigreturn": 15, "ioctl": 16, "pread64": 17,
     "pwrite64": 18, "readv": 19, "writev": 20, "select": 23, "sched_yield": 24, "mremap": 25, "madvise": 28,
-    "dup": 32, "nanosleep": 35, "getpid": 39, "sendto": 44, "recvfrom": 45, "sendmsg": 46, "recvmsg": 47,
-    "setsockopt": 54, "getsockopt": 55, "exit": 60, "uname": 63, "fcntl": 72, "fsync": 74, "ftruncate": 77,
-    "gettimeofday": 96, "getrusage": 98, "sysinfo": 99, "times": 100, "getuid": 102, "sigaltstack": 131,
-    "gettid": 186, "futex": 202, "sched_getaffinity": 204, "restart_syscall": 219, "clock_gettime": 228,
-    "clock_getres": 229, "clock_nanosleep": 230, "exit_group": 231, "ppoll": 271,
-    "set_robust_list": 273, "fallocate": 285, "getrandom": 318, "rseq": 334,
+    "dup": 32, "nanosleep": 35, "getpid": 39, "sendto": 44, "recvfrom": 45, "recvmsg": 47, "exit": 60, "uname": 63,
+    "fcntl": 72, "ftruncate": 77, "gettimeofday": 96, "getrusage": 98, "sysinfo": 99, "times": 100, "getuid": 102,
+    "sigaltstack": 131, "gettid": 186, "futex": 202, "sched_getaffinity": 204, "restart_syscall": 219,
+    "clock_gettime": 228, "clock_getres": 229, "clock_nanosleep": 230, "exit_group": 231, "ppoll": 271,
+    "set_robust_list": 273, "getrandom": 318, "rseq": 334,
 }  # fmt: skip
 _AARCH64 = {
-    "dup": 23, "fcntl": 25, "ioctl": 29, "ftruncate": 46, "fallocate": 47, "close": 57, "lseek": 62, "read": 63,
-    "write": 64, "readv": 65, "writev": 66, "pread64": 67, "pwrite64": 68, "ppoll": 73, "fstat": 80, "fsync": 82,
-    "exit": 93, "exit_group": 94, "futex": 98, "set_robust_list": 99, "nanosleep": 101, "clock_gettime": 113,
+    "dup": 23, "fcntl": 25, "ioctl": 29, "ftruncate": 46, "close": 57, "lseek": 62, "read": 63,
+    "write": 64, "readv": 65, "writev": 66, "pread64": 67, "pwrite64": 68, "ppoll": 73, "fstat": 80, "exit": 93,
+    "exit_group": 94, "futex": 98, "set_robust_list": 99, "nanosleep": 101, "clock_gettime": 113,
     "clock_getres": 114, "clock_nanosleep": 115, "restart_syscall": 128, "sched_getaffinity": 123, "sched_yield": 124,
     "sigaltstack": 132, "rt_sigaction": 134, "rt_sigprocmask": 135, "rt_sigreturn": 139, "times": 153,
     "uname": 160, "getrusage": 165, "gettimeofday": 169, "getpid": 172, "getuid": 174, "gettid": 178, "sysinfo": 179,
-    "sendto": 206, "recvfrom": 207, "setsockopt": 208, "getsockopt": 209, "sendmsg": 211, "recvmsg": 212, "brk": 214,
+    "sendto": 206, "recvfrom": 207, "recvmsg": 212, "brk": 214,
     "munmap": 215, "mremap": 216, "mmap": 222, "mprotect": 226, "madvise": 233, "getrandom": 278, "rseq": 293,
 }  # fmt: skip
+# Of these two only the commands that reading and the life of a descriptor need: others make the kernel send signals to
+# whatever process is named. F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC; TCGETS, FIONBIO, FIOCLEX.
+_COMMANDS = {"fcntl": (0, 1, 2, 3, 1030), "ioctl": (0x5401, 0x5421, 0x5451)}
+_PROT_EXEC, _SHARED_WITHOUT_FILE = 0x4, 0x21
 _ALLOWED = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
 
 
@@ -96,22 +100,43 @@ def _filter_system_calls() -> bool:
     known = _ALLOWED.get(platform.machine())
     if known is None or not _prctl(_PR_SET_NO_NEW_PRIVS, 1):
         return False
-    architecture, allowed = known
-    instructions = _program(architecture, sorted(allowed.values()))
+    instructions = _program(*known)
     program = _Program(len(instructions) // 8, instructions)
     return _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program))
 
 
-def _program(architecture: int, numbers: list[int]) -> bytes:
+_Step = tuple[int, int, int, int]
+_ALLOW: _Step = (_RETURN, 0, 0, _RET_ALLOW)
+_REFUSE: _Step = (_RETURN, 0, 0, _RET_ERRNO | _EPERM)
+
+
+def _program(architecture: int, allowed: dict[str, int]) -> bytes:
     """Refuse every call that isn't listed; a call by another architecture's numbers ends the process."""
-    steps = [
+    steps: list[_Step] = [
         (_LOAD, 0, 0, _AT_ARCHITECTURE),
         (_JUMP_EQUAL, 1, 0, architecture),
         (_RETURN, 0, 0, _RET_KILL_PROCESS),
         (_LOAD, 0, 0, _AT_NUMBER),
-        # jump to the last step
-        *((_JUMP_EQUAL, len(numbers) - position, 0, number) for position, number in enumerate(numbers)),
-        (_RETURN, 0, 0, _RET_ERRNO | _EPERM),
-        (_RETURN, 0, 0, _RET_ALLOW),
     ]
+    for name, number in allowed.items():
+        judged = _judged(name)
+        steps += [(_JUMP_EQUAL, 0, len(judged), number), *judged]
+    steps.append(_REFUSE)
     return b"".join(struct.pack("<HBBI", *step) for step in steps)
+
+
+def _judged(name: str) -> list[_Step]:
+    """What is asked of a listed call's arguments; every way through ends with a verdict."""
+    if name in _COMMANDS:
+        commands = [step for command in _COMMANDS[name] for step in ((_JUMP_EQUAL, 0, 1, command), _ALLOW)]
+        return [_argument(1), *commands, _REFUSE]
+    if name in {"mmap", "mprotect"}:
+        no_code = [_argument(2), (_JUMP_ANY_BIT, 0, 1, _PROT_EXEC), _REFUSE]
+        # memory that counts as nobody's
+        shared = [_argument(3), (_AND, 0, 0, _SHARED_WITHOUT_FILE), (_JUMP_EQUAL, 0, 1, _SHARED_WITHOUT_FILE), _REFUSE]
+        return [*no_code, *(shared if name == "mmap" else []), _ALLOW]
+    return [_ALLOW]
+
+
+def _argument(position: int) -> _Step:
+    return (_LOAD, 0, 0, _AT_ARGUMENTS + 8 * position)

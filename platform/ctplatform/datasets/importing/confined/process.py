@@ -1,6 +1,7 @@
 """The worker's side of the confined reader: starts it, hands it files, believes little of what it says."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,33 +12,44 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from ctplatform.datasets.importing.confined import answers
+from ctplatform.datasets.importing.confined.answers import Told
 from ctplatform.datasets.importing.confined.wire import Line
-from ctplatform.datasets.importing.found import Labels, ReadScan, Refusal
-from ctplatform.datasets.importing.refusal import GIB, MIB, ImportRefusedError, check_size
-from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.importing.found import ReadScan, Refusal
+from ctplatform.datasets.importing.refusal import GIB, MIB, ImportRefusedError
 from ml.geometry import Grid
 
 COMMAND = (sys.executable, "-I", "-m", "ctplatform.datasets.importing.confined.reader")
 START_SECONDS = 120.0
-# Beside the seconds per file: one more file of a series, one more MiB to unpack
+# Beside the seconds per file: one more file of a series, one more MiB
 SECONDS_PER_FURTHER_FILE = 0.5
 SECONDS_PER_MIB = 0.2
+# No export packs slices smaller than this, so a zip can't hold more of them.
+SMALLEST_PACKED_SLICE_BYTES = MIB // 16
+# All of an import may take this many times what one file may, beside what its size allows.
+FILES_AT_THE_LIMIT = 10
 # a volume and a mask of each kind
 MAX_TRAYS = 8
-MAX_TEXT, MAX_ENTRIES, MAX_DEPTH = 2000, 20_000, 6
+# Segmentations of every organ are a hundred files with a few arrays each.
+MAX_SCRATCH_FILES = 2000
+LEAST_FREE_DISK_BYTES = 2 * GIB
 # Settings of the numeric libraries that some processors need; nothing else of the environment gets in.
 PASSED_ON = ("PATH", "LANG", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Limits:
     memory_bytes: int = GIB
     seconds: float = 60.0
+
+    def seconds_for(self, *, files: int, size_bytes: int) -> float:
+        return self.seconds + SECONDS_PER_FURTHER_FILE * files + SECONDS_PER_MIB * size_bytes / MIB
 
 
 @dataclass(frozen=True)
@@ -61,24 +73,38 @@ class Offered:
     place: Path | None = None
 
 
-@dataclass(frozen=True)
-class Told:
-    """A candidate as the reader names it."""
-
-    label: str
-    files: int
-
-
 class ReaderStoppedError(ImportRefusedError):
     """The reader died, hung or spoke nonsense over these files."""
+
+
+class Budget:
+    """What reading all files of an import may take, however many readers it needs."""
+
+    def __init__(self, offered: Sequence[Offered], limits: Limits) -> None:
+        self.size_bytes = sum(file.size for file in offered)
+        self.files = len(offered) + self.size_bytes // SMALLEST_PACKED_SLICE_BYTES
+        self._limits = limits
+        seconds = limits.seconds_for(files=self.files, size_bytes=self.size_bytes)
+        self._end = time.monotonic() + FILES_AT_THE_LIMIT * limits.seconds + 2 * seconds
+
+    @property
+    def is_spent(self) -> bool:
+        return time.monotonic() >= self._end
+
+    def deadline(self, *, files: int, size_bytes: int) -> float:
+        """For one request; the reader's own counts are believed as far as the files allow."""
+        counted = {"files": min(files, self.files), "size_bytes": min(size_bytes, self.size_bytes)}
+        return min(self._end, time.monotonic() + self._limits.seconds_for(**counted))
 
 
 class Reader:
     """One process; it dies with this object, with its worker, or at its first offence."""
 
-    def __init__(self, offered: Sequence[Offered], limits: Limits) -> None:
+    def __init__(self, offered: Sequence[Offered], limits: Limits, budget: Budget | None = None) -> None:
         self._offered, self._limits = offered, limits
+        self._budget = budget or Budget(offered, limits)
         self._trays: list[IO[bytes]] = []
+        self._scratch_files = 0
 
     def __enter__(self) -> Self:
         ours, theirs = zip(socket.socketpair(), socket.socketpair(), strict=True)
@@ -100,12 +126,13 @@ class Reader:
             end.close()
         self._line = Line(*ours)
         try:
-            self.in_force: list[str] = self._receive(time.monotonic() + START_SECONDS)["in_force"]
+            self.in_force: list[str] = self._line.receive(deadline=time.monotonic() + START_SECONDS)["in_force"]
         except BaseException as error:
             self.__exit__(None, None, None)
-            if isinstance(error, ReaderStoppedError):
+            if isinstance(error, EOFError | OSError | ValueError | KeyError):
                 # before it has seen a file, so no file is to blame
-                raise RuntimeError(f"{COMMAND} does not start: exit status {self._process.returncode}") from error  # noqa: TRY004
+                how = f"exit status {self._process.returncode}"
+                raise RuntimeError(f"{COMMAND} does not start: {how}") from error  # noqa: TRY004
             raise
         return self
 
@@ -124,35 +151,28 @@ class Reader:
 
     def discover(self) -> tuple[list[Told], list[Refusal]]:
         files = [{"path": file.path, "size": file.size, "mask": file.given_as_mask} for file in self._offered]
-        size_mib = sum(file.size for file in self._offered) / MIB
-        answer = self._call({"do": "discover", "files": files}, further_files=len(files), size_mib=size_mib)
-        candidates = [Told(_text(c["label"]), int(c["files"])) for c in answer["candidates"]]
-        return candidates, [Refusal(_text(r["label"]), _text(r["reason"])) for r in answer["refusals"]]
+        deadline = self._budget.deadline(files=self._budget.files, size_bytes=self._budget.size_bytes)
+        return self._call({"do": "discover", "files": files}, deadline, answers.discovered)
 
     def read(self, number: int, candidate: Told) -> ReadScan:
+        deadline = self._budget.deadline(files=candidate.files, size_bytes=candidate.size)
         try:
-            answer = self._call({"do": "read", "candidate": number}, further_files=candidate.files)
-            return self._scan(answer["scan"])
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise ImportRefusedError("It is damaged: what was read of it makes no scan.") from error
+            return self._call({"do": "read", "candidate": number}, deadline, self._scan)
         finally:
             self._clear_trays()
 
-    def _scan(self, told: Mapping[str, Any]) -> ReadScan:
-        grid = Grid.from_dict(told["grid"])
-        check_size(grid.size_zyx)
-        masks: dict[MaskKind, Labels] = {
-            MaskKind(kind): self._array(number, grid, np.uint8) for kind, number in told["masks"].items()
-        }
+    def _scan(self, answer: Mapping[str, Any]) -> ReadScan:
+        told = answers.scan(answer)
         return ReadScan(
-            volume=self._array(told["volume"], grid, np.int16),
-            grid=grid,
-            report=_plain(dict(told["report"])),
-            acquisition=_plain(dict(told["acquisition"])),
-            name=_text(told["name"]),
-            subject=_text(told["subject"]),
-            identity=_text(told["identity"]),
-            masks=masks,
+            volume=self._array(told.volume, told.grid, np.int16),
+            grid=told.grid,
+            report=told.report,
+            acquisition=told.acquisition,
+            name=told.name,
+            subject=told.subject,
+            identity=told.identity,
+            text_planes=told.text_planes,
+            masks={kind: self._array(number, told.grid, np.uint8) for kind, number in told.masks.items()},
         )
 
     def _array(self, number: int, grid: Grid, dtype: type[Any]) -> npt.NDArray[Any]:
@@ -162,82 +182,65 @@ class Reader:
         count = int(np.prod(grid.size_zyx, dtype=np.int64))
         return np.fromfile(file, dtype, count).reshape(grid.size_zyx)
 
-    def _call(self, request: Mapping[str, Any], *, further_files: int, size_mib: float = 0) -> dict[str, Any]:
-        seconds = self._limits.seconds + SECONDS_PER_FURTHER_FILE * further_files + SECONDS_PER_MIB * size_mib
-        deadline = time.monotonic() + seconds
-        self._line.send(request)
-        while "answer" not in (message := self._receive(deadline)):
-            self._grant(message)
-        answer: dict[str, Any] = message["answer"]
-        if "refused" in answer:
-            raise ImportRefusedError(_text(answer["refused"]))
-        return answer
-
-    def _receive(self, deadline: float) -> dict[str, Any]:
+    def _call(self, request: Mapping[str, Any], deadline: float, understood: Callable[[Mapping[str, Any]], T]) -> T:
+        """Ask, grant what is asked for in return, and make sense of the answer, all before the deadline."""
         try:
-            return self._line.receive(deadline=deadline)
+            self._line.send(request, deadline=deadline)
+            while "answer" not in (message := self._line.receive(deadline=deadline)):
+                self._grant(message, deadline)
+            answer = message["answer"]
+            reason = answers.refused(answer)
+            if not reason:
+                return understood(answer)
         except TimeoutError:
             self._process.kill()
             raise ReaderStoppedError(
                 "Reading it took too long and was stopped: it is damaged, hostile or too large. Export it again."
             ) from None
-        except (EOFError, OSError, ValueError) as error:
+        except (EOFError, OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            # whatever a reader that has been taken over may say
             raise self._stopped() from error
+        raise ImportRefusedError(reason)
 
     def _stopped(self) -> ReaderStoppedError:
         try:
-            status = self._process.wait(5)
+            status = self._process.wait(0.5)
             how = signal.Signals(-status).name if status < 0 else f"status {status}"
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, ValueError):
+            self._process.kill()
             how = "it spoke nonsense"
         return ReaderStoppedError(f"Reading it stopped the reader ({how}): it is damaged or hostile. Export it again.")
 
-    def _grant(self, message: Mapping[str, Any]) -> None:
+    def _grant(self, message: Mapping[str, Any], deadline: float) -> None:
         number = message.get("number")
-        if message.get("ask") == "scratch":
+        if message.get("ask") == "scratch" and self._may_have_scratch():
+            self._scratch_files += 1
             with tempfile.TemporaryFile(buffering=0) as file:
-                self._hand_over({}, file.fileno())
+                self._hand_over({}, file.fileno(), deadline)
         elif message.get("ask") == "tray" and len(self._trays) < MAX_TRAYS:
             self._trays.append(tempfile.TemporaryFile(buffering=0))  # noqa: SIM115 - closed with the reader
-            self._hand_over({"number": len(self._trays) - 1}, self._trays[-1].fileno())
+            self._hand_over({"number": len(self._trays) - 1}, self._trays[-1].fileno(), deadline)
         elif message.get("ask") == "file" and isinstance(number, int) and 0 <= number < len(self._offered):
-            self._grant_file(self._offered[number])
+            self._grant_file(self._offered[number], deadline)
         else:
-            self._process.kill()
-            raise ReaderStoppedError("Reading it stopped the reader: it asked for what it may not have.")
+            raise ValueError("it asked for what it may not have")
 
-    def _hand_over(self, told: Mapping[str, Any], descriptor: int) -> None:
-        try:
-            self._line.send(told)
-            self._line.send_descriptor(descriptor)
-        except OSError as error:
-            raise self._stopped() from error
+    def _may_have_scratch(self) -> bool:
+        free = shutil.disk_usage(tempfile.gettempdir()).free
+        return self._scratch_files < MAX_SCRATCH_FILES and free > LEAST_FREE_DISK_BYTES
 
-    def _grant_file(self, offered: Offered) -> None:
+    def _hand_over(self, told: Mapping[str, Any], descriptor: int, deadline: float) -> None:
+        self._line.send(told, deadline=deadline)
+        self._line.send_descriptor(descriptor, deadline=deadline)
+
+    def _grant_file(self, offered: Offered, deadline: float) -> None:
         try:
             opened = offered.open()
         except OSError as error:
-            self._line.send({"refused": f"A file can't be read on the server: {error.strerror}."})
+            self._line.send({"refused": f"A file can't be read on the server: {error.strerror}."}, deadline=deadline)
             return
         try:
-            self._hand_over({"start": opened.start}, opened.descriptor)
+            self._hand_over({"start": opened.start}, opened.descriptor, deadline)
         finally:
             if opened.close:
                 os.close(opened.descriptor)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ReaderStoppedError("Reading it stopped the reader: it spoke nonsense.")
-    return value.replace("\0", "").encode(errors="replace").decode()[:MAX_TEXT]
-
-
-def _plain(value: Any, depth: int = 0) -> Any:
-    """Values as a database takes them: nothing deep, nothing long, no half characters."""
-    if depth > MAX_DEPTH:
-        raise ValueError("nested too deep")
-    if isinstance(value, dict):
-        return {_text(key): _plain(inner, depth + 1) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner, depth + 1) for inner in value[:MAX_ENTRIES]]
-    return _text(value) if isinstance(value, str) else value

@@ -23,6 +23,7 @@ from ctplatform.datasets.importing.confined.wire import Line, Window, WindowRead
 from ctplatform.datasets.importing.discovery import Found, discover
 from ctplatform.datasets.importing.found import GivenFile, ReadScan, write_all
 from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
+from ctplatform.datasets.importing.screening import planes_with_text
 from ctplatform.errors import DomainError
 
 T = TypeVar("T", bound=np.generic)
@@ -40,6 +41,7 @@ LATER = (
     "pydicom.overlays",
     "pydicom.pixels.decoders",
     "pydicom.pixels.utils",
+    "scipy.ndimage",
     "PIL.Jpeg2KImagePlugin",
     "PIL.JpegImagePlugin",
 )
@@ -112,13 +114,15 @@ class Reader:
         self._found = discover(self._broker.given(request["files"]), self._broker)
         return {
             "candidates": [
-                {"label": candidate.label, "files": candidate.files} for candidate in self._found.candidates
+                {"label": candidate.label, "files": candidate.files, "size": candidate.size}
+                for candidate in self._found.candidates
             ],
             "refusals": [asdict(refusal) for refusal in self._found.refusals],
         }
 
     def _read(self, candidate: int) -> dict[str, Any]:
         scan = self._found.candidates[candidate].read(self._broker)
+        scan.text_planes = planes_with_text(scan)
         return {"scan": self._described(scan)}
 
     def _described(self, scan: ReadScan) -> dict[str, Any]:
@@ -131,6 +135,7 @@ class Reader:
             "name": scan.name,
             "subject": scan.subject,
             "identity": scan.identity,
+            "text_planes": scan.text_planes,
         }
 
 

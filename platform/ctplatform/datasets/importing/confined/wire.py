@@ -6,13 +6,15 @@ descriptor, so that no header, link or device that it meets can lead anywhere.
 
 import io
 import json
+import math
 import os
 import socket
 import time
 from collections.abc import Mapping
 from typing import Any
 
-MAX_MESSAGE_BYTES = 64 * 1024**2
+MAX_MESSAGE_BYTES = 16 * 1024**2
+MOST_DIGITS = 18
 BLOCK = 256 * 1024
 
 
@@ -69,33 +71,35 @@ class WindowReader(io.BufferedReader):
 
 
 class Line:
-    """One end of the conversation."""
+    """One end of the conversation. No call outlasts its deadline, neither waiting nor being kept waiting."""
 
     def __init__(self, messages: socket.socket, descriptors: socket.socket) -> None:
         self._messages, self._descriptors = messages, descriptors
-        self._pending = b""
+        self._pending = bytearray()
 
-    def send(self, message: Mapping[str, Any]) -> None:
-        self._messages.settimeout(None)
+    def send(self, message: Mapping[str, Any], *, deadline: float | None = None) -> None:
+        self._messages.settimeout(_left(deadline))
         self._messages.sendall(json.dumps(message, allow_nan=False).encode() + b"\n")
 
     def receive(self, *, deadline: float | None = None) -> dict[str, Any]:
         """The next message. Raises EOFError when the other end is gone, TimeoutError, and ValueError for no message."""
-        while b"\n" not in self._pending:
-            if len(self._pending) > MAX_MESSAGE_BYTES:
+        seen = 0
+        while (end := self._pending.find(b"\n", seen)) < 0:
+            seen = len(self._pending)
+            if seen > MAX_MESSAGE_BYTES:
                 raise ValueError("the message is too long")
-            self._messages.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
+            self._messages.settimeout(_left(deadline))
             block = self._messages.recv(BLOCK)
             if not block:
                 raise EOFError
             self._pending += block
-        line, _, self._pending = self._pending.partition(b"\n")
-        message = json.loads(line, parse_constant=_refuse_constant)
-        if not isinstance(message, dict):
-            raise ValueError("the message is no object")  # noqa: TRY004 - one kind of error for every malformed message
-        return message
+        _left(deadline)
+        line = bytes(self._pending[:end])
+        del self._pending[: end + 1]
+        return _parsed(line)
 
-    def send_descriptor(self, descriptor: int) -> None:
+    def send_descriptor(self, descriptor: int, *, deadline: float | None = None) -> None:
+        self._descriptors.settimeout(_left(deadline))
         socket.send_fds(self._descriptors, [b"."], [descriptor])
 
     def receive_descriptor(self) -> int:
@@ -107,5 +111,37 @@ class Line:
         self._descriptors.close()
 
 
-def _refuse_constant(name: str) -> float:
+def _left(deadline: float | None) -> float | None:
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(line, parse_constant=_refused, parse_float=_finite, parse_int=_bounded)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(message, dict):
+        raise ValueError("the message is no object")  # noqa: TRY004 - one kind of error for every malformed message
+    return message
+
+
+def _refused(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number without end")
+    return number
+
+
+def _bounded(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError("a number without end")
+    return int(text)
