@@ -292,6 +292,11 @@ def test_other_kernels_are_dropped_with_a_note(text):
     assert not_kept(ConvolutionKernel=text) == {"ConvolutionKernel": "not in the list of known names"}
 
 
+@pytest.mark.parametrize("values", [["19", "54", "03", "21"], ["54", "03"], ["B30f", "3", "21"]])
+def test_a_date_in_pieces_is_no_kernel(values):
+    assert "kernel" not in facts_of(ConvolutionKernel=values)
+
+
 @pytest.mark.parametrize(
     ("maker", "written", "kept"),
     [

@@ -4,6 +4,7 @@ import gzip
 import itertools
 import os
 import struct
+import time
 import zipfile
 import zlib
 
@@ -11,13 +12,15 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.sr.codedict import codes
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless
 
+from ctplatform.datasets.importing import uploads
 from ctplatform.datasets.importing.run import ImportOrder, ImportOutcome, import_path
 from ctplatform.datasets.scans import voxels
 from ctplatform.errors import DomainError
-from tests.datasets.files import write_series
+from tests.datasets.files import write_file, write_series
 from tests.datasets.test_import_refusals import nifti_header
 from tests.factories import make_dataset
 from tests.phantoms import small_ct, small_grid
@@ -149,6 +152,73 @@ def test_what_crashed_a_library_is_refused(tmp_path, order):
         import_path(tmp_path, order)
     assert len(caught.value.details) == len(CRASHERS)
     assert "stopped the reader" not in " ".join(caught.value.details)
+
+
+def test_voxels_that_begin_behind_everything(tmp_path, order):
+    """The way there would be unpacked first, however far it is."""
+    header = bytearray(nifti_header((32, 24, 6)))
+    struct.pack_into("<f", header, 108, 1e30)
+    with gzip.open(tmp_path / "case_1.nii.gz", "wb") as file:
+        file.write(header)
+        file.write(b"\0" * 50 * 1024**2)
+    with pytest.raises(DomainError, match="do not begin behind"):
+        import_path(tmp_path, order)
+
+
+def test_a_plane_of_marks_that_would_take_hours(tmp_path, order, settings):
+    """Slender shapes by the thousand are looked through in the confined process, and in little time."""
+    settings.CT_IMPORT_SECONDS = 20
+    plane = np.full((512, 512), -1000, np.int16)
+    for number in range(1800):
+        row, column = divmod(number, 50)
+        height = 6 + number % 3
+        plane[4 + row * 12 : 4 + row * 12 + height, 4 + column * 10] = 200
+        plane[3 + row * 12 + height, 4 + column * 10 : 8 + column * 10] = 200
+    grid = small_grid((3, 512, 512))
+    write_file(tmp_path / "case_1.nii.gz", np.stack([plane] * 3), grid)
+    started = time.monotonic()
+    with pytest.raises(DomainError, match="drawn text"):
+        import_path(tmp_path, order)
+    assert time.monotonic() - started < 60
+
+
+def test_lesions_that_run_through_the_whole_scan(tmp_path, order, monkeypatch):
+    monkeypatch.setattr("ctplatform.datasets.scans.measuring.MAX_BOXED_VOXELS", 2_000)
+    labels = np.zeros(GRID.size_zyx, np.uint8)
+    for number in range(1, 200):  # each in two opposite corners
+        labels[0, 0, number % 30] = labels[-1, -1, number % 30] = number
+    write_file(tmp_path / "case_1.nii.gz", CT, GRID)
+    write_file(tmp_path / "case_1_lesions.nii.gz", labels, GRID)
+    with pytest.raises(DomainError, match="spread over"):
+        import_path(tmp_path, order)
+
+
+def test_files_of_one_name_are_kept_apart():
+    places = uploads._distinct(["a.nii", "a.nii", "2/a.nii", "a.nii", "2/a.nii"])
+    assert len(set(places)) == 5
+    assert places[0] == "a.nii"
+
+
+@pytest.mark.parametrize("codec", [JPEGLSLossless, JPEG2000Lossless])
+def test_a_size_that_hides_behind_fill_bytes_or_a_box(tmp_path, order, codec):
+    grid = small_grid((4, 80, 96))
+    write_series(tmp_path / "in", small_ct(grid), grid, syntax=codec)
+    for file in (tmp_path / "in").iterdir():
+        content = pydicom.dcmread(file)
+        (frame,) = generate_frames(content.PixelData, number_of_frames=1)
+        if codec == JPEGLSLossless:
+            at = frame.index(b"\xff\xf7")
+            frame = bytearray(frame[:at] + b"\xff\xff\xff" + frame[at:])
+            struct.pack_into(">HH", frame, at + 8, 60000, 60000)
+        else:
+            box = b"\x00\x00\x00\x0cjP  \r\n\x87\n" + struct.pack(">I4s", 0, b"jp2c")
+            stream = bytearray(frame)
+            struct.pack_into(">II", stream, 8, 60000, 60000)
+            frame = box + bytes(stream)
+        content.PixelData = encapsulate([bytes(frame)])
+        content.save_as(file)
+    with pytest.raises(DomainError, match="do not have the size"):
+        import_path(tmp_path / "in", order)
 
 
 def test_what_unpacks_to_gigabytes_costs_little(tmp_path, order):

@@ -15,7 +15,7 @@ MAX_LESIONS = 255
 SURROUNDINGS_MM = 16.0
 # All lesions' boxes together. A whole liver at half a millimetre takes 80 million voxels; masks of lines that run
 # through the scan would take hours and more memory than there is.
-MAX_BOXED_VOXELS = 150_000_000
+MAX_BOXED_VOXELS = 100_000_000
 
 
 @dataclass(frozen=True)
