@@ -16,9 +16,9 @@ from typing import IO, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ctplatform.datasets.importing.confined.wire import Line
 from ctplatform.datasets.importing.found import Labels, ReadScan, Refusal
 from ctplatform.datasets.importing.refusal import GIB, MIB, ImportRefusedError, check_size
+from ctplatform.datasets.importing.wire import Line
 from ctplatform.datasets.kinds import MaskKind
 from ml.geometry import Grid
 
