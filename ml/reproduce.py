@@ -36,10 +36,10 @@ from ml.generator.files import load_generator
 from ml.generator.model import Generator
 from ml.generator.signatures import SignatureSpace
 from ml.nets.config import NetConfig
-from ml.patches.frames import Case
+from ml.patches.case import Case
 from ml.phantom.__main__ import main as make_phantoms
 from ml.scans.cases import find_cases, load_cases
-from ml.train import split_patients
+from ml.training.trainer import split_patients
 
 TRAINING_PHANTOMS, HELD_OUT_PHANTOMS = (57, 10000), (80, 20000)
 HELD_OUT_SHARE = 0.5

@@ -21,7 +21,7 @@ from ml.generator.model import Generator
 from ml.generator.signatures import Codes
 from ml.geometry import Grid
 from ml.parallel import both
-from ml.patches.frames import Mask, Volume
+from ml.patches.case import Mask, Volume
 from ml.scans.lesions import axial_diameter_mm
 
 SEARCH_MM = 60.0

@@ -15,7 +15,8 @@ from ml.generator.model import Generator
 from ml.generator.signatures import Codes
 from ml.geometry import Box, Float3, Grid
 from ml.parallel import both
-from ml.patches.frames import Mask, PatchFrame, Volume, liver_level, liver_weight, normalise
+from ml.patches.case import Mask, Volume, liver_level, liver_weight
+from ml.patches.frames import PatchFrame, normalise
 
 SMALLEST_VIEW_MM = 24.0
 VESSEL_SIGMA_MM = 1.3

@@ -33,7 +33,8 @@ from ml.generator.signatures import Codes
 from ml.geometry import Box, Grid, sphere_diameter_mm
 from ml.nets.config import NetConfig
 from ml.parallel import both
-from ml.patches.frames import Mask, PatchFrame, Volume
+from ml.patches.case import Mask, Volume
+from ml.patches.frames import PatchFrame
 from ml.scans.lesions import REFERENCE_GAP_MM, axial_diameter_mm
 
 # Low-passed structure must stand out this many times from the liver's own before it is levelled.

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from ml.patches.frames import Mask, Volume
+from ml.patches.case import Mask, Volume
 from ml.settled import STEP_SCORE, settled
 
 Kernel = NDArray[np.float32]

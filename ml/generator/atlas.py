@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.errors import TrainingError
-from ml.evaluation.classify import VIEW_ZOOMS, normal_centres
 from ml.generator.model import Generator
 from ml.generator.signatures import Codes, SignatureSpace
 from ml.nets.config import NetConfig
-from ml.patches.frames import Case, PatchFrame, Volume, extract
+from ml.patches.case import Case, Volume
+from ml.patches.frames import PatchFrame, extract
+from ml.patches.sampling import VIEW_ZOOMS, normal_centres
 
 COMPONENTS = 6
 TILE_PX, TILE_COLUMNS = 40, 32

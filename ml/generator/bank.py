@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.editing.spec import LESION_KINDS
 from ml.errors import NoExemplarError, TrainingError
 from ml.generator.model import Generator
 from ml.generator.shapes import PROFILE_DEPTHS_MM, depth_profile, measure_difference, outer_fade, signed_depth_mm
 from ml.generator.signatures import NormalNeighbours, SignatureBank, SignatureSpace
-from ml.patches.frames import HU_SCALE, Case, LesionRecord, PatchFrame, PatchSampler, Volume, extract
+from ml.patches.case import Case, LesionRecord, Volume
+from ml.patches.frames import HU_SCALE, PatchFrame, extract
+from ml.patches.sampling import PatchSampler
+from ml.scans.lesions import LESION_KINDS
 
 CANONICAL_DIAMETER_MM = 22.0
 ZOOM_RANGE = (0.4, 1.9)

@@ -16,7 +16,8 @@ from ml.generator.exact import ExactDecoder, ExactEncoder
 from ml.generator.signatures import Codes, NormalNeighbours, SignatureBank, SignatureSpace
 from ml.nets.autoencoder import Decoder, Encoder, FreshNoise, to_device
 from ml.nets.config import NetConfig
-from ml.patches.frames import HU_SCALE, Volume
+from ml.patches.case import Volume
+from ml.patches.frames import HU_SCALE
 
 BATCH = 32
 

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from ml.errors import TrainingError, VolumeError
 from ml.geometry import Box, Grid, same_grid
-from ml.patches.frames import Case, build_case
+from ml.patches.case import Case, build_case
 from ml.scans.lesions import label_lesions
 from ml.scans.liver import ESTIMATE_NOTE, estimate_liver
 from ml.scans.volume_io import read_mask, read_volume

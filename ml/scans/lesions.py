@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from scipy import ndimage
 from scipy.spatial.distance import pdist
 
 from ml.geometry import Box, Float3, Grid, sphere_diameter_mm
+
+LesionKind: TypeAlias = Literal["hypodense", "cystic", "ring_enhancing"]
+LESION_KINDS: tuple[LesionKind, ...] = get_args(LesionKind)
 
 REFERENCE_GAP_MM, REFERENCE_WIDTH_MM = 3.0, 8.0
 CONNECTED = np.ones((3, 3, 3), dtype=bool)

@@ -40,7 +40,8 @@ from ml.evaluation.realism.places import (
 from ml.evaluation.two_sample import TwoSampleData
 from ml.generator.model import Generator
 from ml.nets.config import NetConfig
-from ml.patches.frames import HU_SCALE, Case, PatchFrame, Volume
+from ml.patches.case import Case, Volume
+from ml.patches.frames import HU_SCALE, PatchFrame
 from ml.scans.cases import CaseFiles, load_case, load_twin
 from ml.scans.lesions import Lesion
 

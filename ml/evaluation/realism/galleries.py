@@ -12,7 +12,7 @@ from ml.editing import remove_lesion
 from ml.errors import EditError
 from ml.evaluation.realism.places import SMALLEST_MM, Place, Scan, insertion_places, try_insert
 from ml.generator.model import Generator
-from ml.patches.frames import Case
+from ml.patches.case import Case
 from ml.scans.cases import CaseFiles, load_case, load_twin
 
 WINDOW_HU = (-15.0, 185.0)

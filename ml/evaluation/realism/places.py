@@ -12,7 +12,7 @@ from ml.editing import EditResult, LesionSpec, insert_lesion
 from ml.editing.spec import MAX_CONTRAST_HU, MAX_DIAMETER_MM, MIN_CONTRAST_HU
 from ml.errors import EditError
 from ml.generator.model import Generator
-from ml.patches.frames import Case
+from ml.patches.case import Case
 from ml.scans.lesions import Lesion, measure_lesions
 
 SMALLEST_MM = 6.0
