@@ -82,7 +82,7 @@ def remove(
     """See ``ml.editing.remove_lesion``."""
     report = on_progress or (lambda _: None)
     asked = Asked(volume_hu, grid, liver_mask, np.asarray(lesion_mask, dtype=np.bool_), seed)
-    generator = generator.on(device)
+    generator.move_to(device)
     seen = look(asked, generator)
     report(0.2)
     difference, found = both(

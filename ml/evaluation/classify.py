@@ -24,7 +24,7 @@ from ml.evaluation.radiomics import features
 from ml.evaluation.ranking import area_under_curve, patient_draws
 from ml.evaluation.supervised import Fold, held_out_scores
 from ml.nets.config import NetConfig
-from ml.patches.case import Case, Volume
+from ml.patches.case import LiverCase, Volume
 from ml.patches.frames import PatchFrame, extract
 from ml.patches.sampling import VIEW_ZOOMS, normal_centres
 
@@ -93,7 +93,7 @@ class Score:
         return {key: value for key, value in asdict(self).items() if key != "decisions"}
 
 
-def collect(cases: list[Case], net: NetConfig, *, seed: int) -> dict[str, LabelledPatches]:
+def collect(cases: list[LiverCase], net: NetConfig, *, seed: int) -> dict[str, LabelledPatches]:
     """Every lesion of 8 mm or more and as many normal places of the same patient, in every view."""
     # Places and filling noise are drawn apart, so that every network sees the same places.
     places_rng, rng = np.random.default_rng([seed, 95]), np.random.default_rng([seed, 96])

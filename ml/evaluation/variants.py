@@ -11,7 +11,7 @@ from ml.errors import TrainingError
 from ml.generator.card import CARD_NAME, OBJECTIVE_WORDS, POPULATION_WORDS
 from ml.generator.files import Generator, load_generator, save_generator
 from ml.nets.config import NetConfig
-from ml.patches.case import Case
+from ml.patches.case import LiverCase
 from ml.patches.sampling import Population
 from ml.training.config import Objective, TrainConfig
 from ml.training.folder import FolderSink
@@ -51,7 +51,7 @@ def paper_variants(training_scans: int) -> list[Variant]:
     return rows + [Variant(BEST_OBJECTIVE, scans=count) for count in SCAN_COUNTS if count < training_scans]
 
 
-def trained(variant: Variant, cases: list[Case], folder: Path, *, steps: int, seed: int, device: str) -> Generator:
+def trained(variant: Variant, cases: list[LiverCase], folder: Path, *, steps: int, seed: int, device: str) -> Generator:
     """The variant's generator from ``folder``, trained first (or on) where it is not finished there.
 
     Raises TrainingError when the folder holds a generator of other settings or cases, NoExemplarError when the

@@ -19,7 +19,7 @@ from ml.generator.bank import build_bank
 from ml.generator.model import Generator
 from ml.generator.signatures import SignatureBank, SignatureSpace
 from ml.nets.config import NetConfig
-from ml.patches.case import Case
+from ml.patches.case import LiverCase
 from ml.training.learned import Learned
 
 __all__ = ["Generator", "load_generator", "save_generator"]
@@ -63,7 +63,7 @@ def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tens
 
 
 def save_generator(
-    learned: Learned, cases: list[Case], folder: Path, *, name: str, command: str, data_note: str
+    learned: Learned, cases: list[LiverCase], folder: Path, *, name: str, command: str, data_note: str
 ) -> Generator:
     """Build the signature bank from the training cases and write weights and card; returns the generator."""
     generator = Generator(learned.net, card={}, device=learned.device)
@@ -90,7 +90,7 @@ def _tensors(generator: Generator) -> dict[str, torch.Tensor]:
 
 
 def describe(
-    learned: Learned, cases: list[Case], generator: Generator, *, name: str, command: str, data_note: str
+    learned: Learned, cases: list[LiverCase], generator: Generator, *, name: str, command: str, data_note: str
 ) -> dict[str, Any]:
     """The card: what a person must know before using the generator."""
     lesions = [record for case in cases for record in case.lesions]

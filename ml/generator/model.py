@@ -77,8 +77,8 @@ class Generator:
             "processor": processor_class(self.device),
         }
 
-    def on(self, device: str) -> Generator:
-        """The generator on another device ("auto" leaves it where it is)."""
+    def move_to(self, device: str) -> None:
+        """Move this generator, for everybody who has it, to another device ("auto" leaves it where it is)."""
         wanted = self.device if device == "auto" else torch.device(device)
         if wanted != self.device:
             self.device = wanted
@@ -86,7 +86,6 @@ class Generator:
             self.decoder.to(wanted)
             self.__dict__.pop("exact_encoder", None)
             self.__dict__.pop("exact_decoder", None)
-        return self
 
     @cached_property
     def neighbours(self) -> NormalNeighbours:

@@ -30,7 +30,7 @@ class LesionRecord:
 
 
 @dataclass(frozen=True)
-class Case:
+class LiverCase:
     """A scan with its liver (bool, lesions included), numbered lesions and what follows from them.
 
     ``liver_note`` says so where the liver is an estimate; it is empty for a mask that came with the scan.
@@ -78,7 +78,7 @@ def build_case(
     labels: NDArray[np.uint8],
     kinds: dict[int, str] | None = None,
     liver_note: str = "",
-) -> Case:
+) -> LiverCase:
     """A case from arrays; ``labels`` numbers the lesions."""
     liver = liver | (labels > 0)
     lesions = []
@@ -90,4 +90,4 @@ def build_case(
         diameter_mm = sphere_diameter_mm(float(inside.sum() * grid.voxel_volume_mm3))
         lesions.append(LesionRecord(label, (z, y, x), diameter_mm, (kinds or {}).get(label)))
     weight = liver_weight(liver, grid.spacing_zyx_mm)
-    return Case(name, grid, hu, liver, labels, weight, liver_level(hu, liver & (labels == 0)), lesions, liver_note)
+    return LiverCase(name, grid, hu, liver, labels, weight, liver_level(hu, liver & (labels == 0)), lesions, liver_note)

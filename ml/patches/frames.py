@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from ml.geometry import Box, Int3
 from ml.nets.config import NetConfig
-from ml.patches.case import Case, Mask, Volume
+from ml.patches.case import LiverCase, Mask, Volume
 
 HU_SCALE = 80.0
 CLIP = 2.5
@@ -105,7 +105,7 @@ def normalise(patch_hu: Volume, weight: Volume, level_hu: float, rng: np.random.
     return filled
 
 
-def extract(case: Case, frame: PatchFrame, rng: np.random.Generator) -> Volume:
+def extract(case: LiverCase, frame: PatchFrame, rng: np.random.Generator) -> Volume:
     """One normalised patch of a case."""
     box = frame.source_box(case.grid.size_zyx)
     tissue = frame.sample(case.hu[box], box, smooth=True, outside=None)

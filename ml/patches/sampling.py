@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml.errors import TrainingError
 from ml.nets.config import NetConfig
-from ml.patches.case import Case, Volume
+from ml.patches.case import LiverCase, Volume
 from ml.patches.frames import PatchFrame, extract
 
 Population: TypeAlias = Literal["all", "normal"]
@@ -28,7 +28,7 @@ class PatchSampler:
     Patch number n depends on the seed and n alone, so that it does not matter who draws it, or when.
     """
 
-    def __init__(self, cases: list[Case], config: NetConfig, *, population: Population, seed: int) -> None:
+    def __init__(self, cases: list[LiverCase], config: NetConfig, *, population: Population, seed: int) -> None:
         self.config, self.population, self.seed, self.drawn = config, population, seed, 0
         places = [(case, np.flatnonzero(case.weight > 0.9)) for case in cases]
         self.places = [(case, voxels) for case, voxels in places if voxels.size]
@@ -57,14 +57,14 @@ class PatchSampler:
             patch = patch.transpose(0, 2, 1)
         return patch + np.float32(rng.normal(0, 0.04))
 
-    def near_lesion(self, rng: np.random.Generator) -> tuple[Case, PatchFrame]:
+    def near_lesion(self, rng: np.random.Generator) -> tuple[LiverCase, PatchFrame]:
         """A place near a lesion, seen at a zoom at which the lesion is 13 to 32 mm wide."""
         case, record = self.lesions[rng.integers(len(self.lesions))]
         zoom = float(np.clip(record.diameter_mm / rng.uniform(13, 32), 0.45, 2.0))
         jitter = rng.uniform(-4, 4, 3) * zoom / np.asarray(case.grid.spacing_zyx_mm)
         return case, self._frame(case, np.asarray(record.centre_zyx) + jitter, zoom)
 
-    def anywhere(self, rng: np.random.Generator) -> tuple[Case, PatchFrame]:
+    def anywhere(self, rng: np.random.Generator) -> tuple[LiverCase, PatchFrame]:
         """A place anywhere in the liver; raises TrainingError when every place tried shows a lesion."""
         for _ in range(PLACE_TRIES):
             case, voxels = self.places[int(rng.integers(len(self.places)))]
@@ -74,12 +74,12 @@ class PatchSampler:
                 return case, frame
         raise TrainingError("No lesion-free liver was found for normal patches; the lesions are everywhere.")
 
-    def _frame(self, case: Case, centre_zyx: NDArray[np.float64], zoom: float) -> PatchFrame:
+    def _frame(self, case: LiverCase, centre_zyx: NDArray[np.float64], zoom: float) -> PatchFrame:
         z, y, x = (float(v) for v in centre_zyx)
         return PatchFrame(self.config, case.grid.spacing_zyx_mm, (z, y, x), zoom)
 
 
-def normal_centres(case: Case, *, count: int, rng: np.random.Generator) -> list[tuple[float, float, float]]:
+def normal_centres(case: LiverCase, *, count: int, rng: np.random.Generator) -> list[tuple[float, float, float]]:
     """Random liver voxels with no lesion near them (10 mm through the slices, 14 mm within)."""
     voxels = np.flatnonzero(case.weight > 0.9)
     found: list[tuple[float, float, float]] = []

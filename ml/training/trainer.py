@@ -16,7 +16,7 @@ from ml.errors import TrainingError
 from ml.nets.autoencoder import Decoder, DeviceNoise, Encoder, FreshNoise, half_pays, to_device
 from ml.nets.config import NetConfig
 from ml.nets.critics import CodeCritic, JointCritic
-from ml.patches.case import Case
+from ml.patches.case import LiverCase
 from ml.patches.pool import PatchPool
 from ml.patches.sampling import PatchSampler
 from ml.training import losses
@@ -37,7 +37,13 @@ class Trainer:
     """Networks, optimisers and the state of the random numbers; one call of ``step`` is one update of each."""
 
     def __init__(
-        self, cases: list[Case], net: NetConfig, config: TrainConfig, *, device: str = "cpu", team: Team | None = None
+        self,
+        cases: list[LiverCase],
+        net: NetConfig,
+        config: TrainConfig,
+        *,
+        device: str = "cpu",
+        team: Team | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
         self.net, self.config, self.device, self.done = net, config, torch.device(device), 0
@@ -65,7 +71,7 @@ class Trainer:
         # The networks start alike on every process; what is drawn from here on must differ.
         torch.manual_seed(seed)
 
-    def _watched(self, held_out: list[Case]) -> Tensor | None:
+    def _watched(self, held_out: list[LiverCase]) -> Tensor | None:
         """The patches whose error decides when to stop: always the same ones of the held-out patients."""
         if not held_out:
             return None
@@ -249,7 +255,7 @@ class Trainer:
         self.done = int(state["done"])
 
 
-def split_patients(cases: Sequence[Case], share: float, *, seed: int) -> tuple[list[Case], list[Case]]:
+def split_patients(cases: Sequence[LiverCase], share: float, *, seed: int) -> tuple[list[LiverCase], list[LiverCase]]:
     """Cases to train on and cases held out; at least one patient of each when ``share`` is not zero.
 
     Names tell patients apart, so that all scans of one are on the same side. Raises TrainingError when there are

@@ -29,7 +29,7 @@ from synthesis.generators import services as generators
 from synthesis.models import TrainingRun
 
 if TYPE_CHECKING:
-    from ml.patches.case import Case
+    from ml.patches.case import LiverCase
     from ml.training.run import Line
     from ml.training.trainer import Trainer
 
@@ -115,7 +115,7 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
     return write_result
 
 
-def export(run: TrainingRun, trainer: "Trainer", cases: list["Case"]) -> dict[str, bytes]:
+def export(run: TrainingRun, trainer: "Trainer", cases: list["LiverCase"]) -> dict[str, bytes]:
     """The artefact's files by name."""
     from ml.generator.files import save_generator
 
@@ -132,7 +132,7 @@ def command_of(run: TrainingRun) -> str:
     return f"python -m ml.train --data <the scans, exported> {options}"
 
 
-def case_of(scan: Scan) -> "Case":
+def case_of(scan: Scan) -> "LiverCase":
     from ml.patches.case import build_case
 
     grid = scan.geometry
