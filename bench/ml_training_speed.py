@@ -33,9 +33,10 @@ def measure(name):
     import torch
 
     from ml.nets.config import NetConfig
-    from ml.patches.frames import build_case
+    from ml.patches.case import build_case
     from ml.phantom import PhantomConfig, make_phantom
-    from ml.train import TrainConfig, Trainer
+    from ml.training.config import TrainConfig
+    from ml.training.trainer import Trainer
 
     chosen = CONFIGURATIONS[name]
     torch.set_num_threads(1)

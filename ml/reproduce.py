@@ -36,10 +36,10 @@ from ml.generator.files import load_generator
 from ml.generator.model import Generator
 from ml.generator.signatures import SignatureSpace
 from ml.nets.config import NetConfig
-from ml.patches.frames import Case
+from ml.patches.case import LiverCase
 from ml.phantom.__main__ import main as make_phantoms
 from ml.scans.cases import find_cases, load_cases
-from ml.train import split_patients
+from ml.training.trainer import split_patients
 
 TRAINING_PHANTOMS, HELD_OUT_PHANTOMS = (57, 10000), (80, 20000)
 HELD_OUT_SHARE = 0.5
@@ -48,7 +48,7 @@ HEADLINE = "LinearSVM"
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ClassificationTable:
     """All rows of the classification table and the patches they were measured on, by view.
 
     ``own`` are the features that the others are compared with: the first generator's signature.
@@ -80,7 +80,7 @@ def untrained(generator: Generator, *, seed: int) -> Generator:
     return Generator(generator.net, card={"name": UNTRAINED}, device=generator.device)
 
 
-def classification(cases: list[Case], generators: dict[str, Generator], *, seed: int) -> Comparison:
+def classification(cases: list[LiverCase], generators: dict[str, Generator], *, seed: int) -> ClassificationTable:
     """Scores of the baselines, of an untrained encoder and of every generator's signatures on the same folds."""
     reference = next(iter(generators.values()))
     # Baselines see the recipe's own patches; a generator of another size sees the same places in its own.
@@ -96,10 +96,10 @@ def classification(cases: list[Case], generators: dict[str, Generator], *, seed:
         for name, table in tables.items():
             scores += evaluate(name, table, patches, seed=seed)
         scores.append(evaluate_network(patches, seed=seed))
-    return Comparison(f"signature {next(iter(generators))}", scores, data)
+    return ClassificationTable(f"signature {next(iter(generators))}", scores, data)
 
 
-def markdown(comparison: Comparison, *, seed: int) -> str:
+def markdown(comparison: ClassificationTable, *, seed: int) -> str:
     """The classification table; each cell is the estimate with its 95 per cent interval."""
 
     def cell(value: tuple[float, float, float]) -> str:
@@ -165,7 +165,7 @@ def phantoms(folder: Path, count: int, seed: int, jobs: int) -> Path:
     return folder
 
 
-def held_out_cases(cases: list[Case], generators: dict[str, Generator]) -> list[Case]:
+def held_out_cases(cases: list[LiverCase], generators: dict[str, Generator]) -> list[LiverCase]:
     """Cases that trained none of the generators."""
     seen = {name for generator in generators.values() for name in generator.case_names}
     return [case for case in cases if case.name not in seen]
@@ -185,7 +185,7 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def train_variants(cases: list[Case], options: argparse.Namespace) -> dict[str, Generator]:
+def train_variants(cases: list[LiverCase], options: argparse.Namespace) -> dict[str, Generator]:
     """The paper's generators, from the output folder or trained into it; one that decodes no lesion is left out."""
     folder = options.out / "generators"
     found = {}
@@ -232,7 +232,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"written to {options.out}")
 
 
-def write_classification(cases: list[Case], generators: dict[str, Generator], options: argparse.Namespace) -> None:
+def write_classification(cases: list[LiverCase], generators: dict[str, Generator], options: argparse.Namespace) -> None:
     """The classification table and the embedding; raises TrainingError where there are too few lesions."""
     comparison = classification(cases, generators, seed=options.seed)
     (options.out / "classification.md").write_text(markdown(comparison, seed=options.seed))
@@ -253,7 +253,7 @@ def write_classification(cases: list[Case], generators: dict[str, Generator], op
 def measure(
     data: Path,
     training: Path | None,
-    cases: list[Case],
+    cases: list[LiverCase],
     generators: dict[str, Generator],
     options: argparse.Namespace,
 ) -> None:

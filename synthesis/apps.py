@@ -6,4 +6,4 @@ class SynthesisConfig(AppConfig):
 
     def ready(self) -> None:
         from synthesis import jobs  # noqa: F401 - listens to deletions; registers the kinds of work
-        from synthesis.atlas import clearing  # noqa: F401 - listens to deletions; registers the kinds of work
+        from synthesis.atlas import deletion  # noqa: F401 - listens to deletions; registers the kinds of work

@@ -7,8 +7,8 @@ from django.urls import reverse
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset, Lesion, Scan
 from ctplatform.jobs.models import Job, JobStatus
-from ml.editing.spec import LESION_KINDS
-from synthesis.evidence import REALISM_NAME, with_names_of
+from ml.scans.lesions import LESION_KINDS
+from synthesis.generator_reports import REALISM_NAME, with_names_of
 
 
 class GeneratorQuerySet(models.QuerySet["Generator"]):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.editing.spec import LESION_KINDS, EditResult, LesionKind, LesionSpec
+from ml.editing.spec import EditResult, LesionSpec
 from ml.errors import EditError
 from ml.geometry import Grid
+from ml.scans.lesions import LESION_KINDS, LesionKind
 
 if TYPE_CHECKING:
     from ml.generator.files import Generator

@@ -14,7 +14,7 @@ from ml.editing.measure import reference_hu
 from ml.editing.neighbourhood import VESSEL_SHARE, Neighbourhood, vessel_excess
 from ml.errors import EditError
 from ml.generator.shapes import PROFILE_DEPTHS_MM, fine_index, fine_profile, lookup, outer_fade
-from ml.patches.frames import Mask, Volume
+from ml.patches.case import Mask, Volume
 
 MIN_CORE_VOXELS = 8
 # Nothing that lesions are made of is darker than water, except fat.

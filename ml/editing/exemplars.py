@@ -14,7 +14,7 @@ from ml.generator.model import Generator
 from ml.generator.shapes import DifferenceShape, measure_difference, signed_depth_mm
 from ml.generator.signatures import Codes, SignatureBank
 from ml.parallel import both
-from ml.patches.frames import Volume
+from ml.patches.case import Volume
 from ml.settled import STEP_MM, STEP_SCORE, settled
 
 CANDIDATES, ATTEMPTS = 6, 4

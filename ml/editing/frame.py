@@ -17,7 +17,7 @@ from scipy import ndimage
 from ml.errors import EditError
 from ml.generator.shapes import OUTER_FADE_MM, signed_depth_mm
 from ml.geometry import Box, Float3, Int3, sphere_diameter_mm
-from ml.patches.frames import Mask, Volume
+from ml.patches.case import Mask, Volume
 from ml.scans.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.settled import STEP_MM, settled
 

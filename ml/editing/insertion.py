@@ -21,7 +21,7 @@ from ml.generator.model import Generator
 from ml.generator.signatures import Codes
 from ml.geometry import Grid
 from ml.parallel import both
-from ml.patches.frames import Mask, Volume
+from ml.patches.case import Mask, Volume
 from ml.scans.lesions import axial_diameter_mm
 
 SEARCH_MM = 60.0
@@ -50,7 +50,7 @@ def insert(
     # Rounded, so that the last digits of a grid's direction never move a box by a voxel.
     centre = np.round(grid.to_voxel(centre_lps_mm), 4)
     check_inside_liver(grid, liver_mask, centre)
-    generator = generator.on(device)
+    generator.move_to(device)
     zoom = canonical_zoom(spec.diameter_mm)
     view, level_hu = look_around(
         volume_hu, grid, liver_mask=liver_mask, centre_zyx=centre, generator=generator, zoom=zoom
@@ -93,7 +93,7 @@ def decode_and_place(
     rng: np.random.Generator,
     *,
     centre_zyx: NDArray[np.float64],
-) -> tuple[DecodedLesion, Placed]:
+) -> tuple[DecodedLesion, PlacedLesion]:
     """The first exemplar whose lesion fits the place and looks like one.
 
     Raises the EditError of the last one when none of several does.
@@ -114,7 +114,7 @@ def decode_and_place(
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedLesion:
     """A lesion fitted into the part of the crop that it changes; ``change`` in HU."""
 
     around: Neighbourhood
@@ -155,7 +155,7 @@ def place(
     centre_zyx: NDArray[np.float64],
     spec: LesionSpec,
     rng: np.random.Generator,
-) -> Placed:
+) -> PlacedLesion:
     """Fit a decoded lesion to its place (``centre_zyx`` in the crop's voxels) and to what was asked for.
 
     Raises LesionDoesNotFitError, or EditError where it comes apart, is too faint or would be darker than water.
@@ -170,7 +170,7 @@ def place(
     core = core_of(lesion, site.depth, site.inside) if spec.kind == "ring_enhancing" else site.inside
     change = compose(lesion, site, core=core, contrast_hu=spec.contrast_hu)
     axial_mm = axial_diameter_mm(site.inside, site.part.grid)
-    return Placed(site.part, site.inside, core, change, site.reference_hu, axial_mm)
+    return PlacedLesion(site.part, site.inside, core, change, site.reference_hu, axial_mm)
 
 
 def check_inside_liver(grid: Grid, liver_mask: Mask, centre_zyx: NDArray[np.float64]) -> None:

@@ -13,7 +13,7 @@ from ml.editing.neighbourhood import Neighbourhood
 from ml.editing.spec import EditResult
 from ml.geometry import sphere_diameter_mm
 from ml.parallel import both
-from ml.patches.frames import Mask, Volume
+from ml.patches.case import Mask, Volume
 from ml.scans.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 
 MIN_REFERENCE_VOXELS = 30

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.editing.frame import pool
-from ml.editing.scanner import Scanner
+from ml.editing.scanner import ScannerResponse
 from ml.errors import EditError, MlError
 from ml.generator.model import Generator
 from ml.generator.signatures import Codes
 from ml.geometry import Box, Float3, Grid
 from ml.parallel import both
-from ml.patches.frames import Mask, PatchFrame, Volume, liver_level, liver_weight, normalise
+from ml.patches.case import Mask, Volume, liver_level, liver_weight
+from ml.patches.frames import PatchFrame, normalise
 
 SMALLEST_VIEW_MM = 24.0
 VESSEL_SIGMA_MM = 1.3
@@ -42,7 +43,7 @@ class Neighbourhood:
     liver: Mask
     level_hu: float
     noise_hu: float
-    scanner: Scanner
+    scanner: ScannerResponse
 
     @property
     def spacing_zyx_mm(self) -> Float3:
@@ -147,7 +148,7 @@ def read_neighbourhood(
     source = np.asarray(volume_hu[box])
     liver = np.asarray(liver_mask[box], dtype=np.bool_)
     noise = _noise_sd(source, liver, level_hu, pixel_mm=grid.spacing_zyx_mm[2])
-    scanner = Scanner.of(source, liver, level_hu)
+    scanner = ScannerResponse.of(source, liver, level_hu)
     return Neighbourhood(box, grid.crop(box), source, liver, level_hu, noise, scanner)
 
 

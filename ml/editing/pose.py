@@ -15,7 +15,7 @@ from ml.editing.resampling import resample
 from ml.editing.spec import LesionSpec
 from ml.errors import LesionDoesNotFitError
 from ml.geometry import Box
-from ml.patches.frames import Mask, Volume
+from ml.patches.case import Mask, Volume
 from ml.scans.lesions import CONNECTED
 from ml.settled import STEP_SCORE, settled
 

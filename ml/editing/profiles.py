@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.generator.shapes import PROFILE_DEPTHS_MM, PROFILE_STEP_MM, outer_fade
-from ml.patches.frames import Volume
+from ml.patches.case import Volume
 from ml.settled import STEP_HU, settled
 
 # Asked contrasts may be this many times the learned ones.

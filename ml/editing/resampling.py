@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ml.patches.frames import Volume
+from ml.patches.case import Volume
 from ml.settled import STEP_MM, settled
 
 

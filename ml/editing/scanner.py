@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from ml.patches.frames import Mask, Volume
+from ml.patches.case import Mask, Volume
 from ml.settled import STEP_SCORE, settled
 
 Kernel = NDArray[np.float32]
@@ -46,7 +46,7 @@ MAX_CORRELATION = 0.6
 
 
 @dataclass(frozen=True)
-class Scanner:
+class ScannerResponse:
     """In-plane filters (9, 9): ``transmits`` for changes, ``unrounds`` for the scan (None: cannot be told).
 
     ``overlap`` is the share that a slice takes from either neighbour.
@@ -57,7 +57,7 @@ class Scanner:
     overlap: float = 0.0
 
     @classmethod
-    def of(cls, source_hu: NDArray[np.int16], liver: Mask, level_hu: float) -> Scanner:
+    def of(cls, source_hu: NDArray[np.int16], liver: Mask, level_hu: float) -> ScannerResponse:
         """The filters of a crop (z, y, x) with its liver and the liver's level."""
         tiles = plain_tiles(source_hu, liver, level_hu)
         if len(tiles) < MIN_TILES:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.errors import SpecError
 from ml.geometry import Box
+from ml.scans.lesions import LESION_KINDS, LesionKind
 
-LesionKind: TypeAlias = Literal["hypodense", "cystic", "ring_enhancing"]
-LESION_KINDS: tuple[LesionKind, ...] = get_args(LesionKind)
 MIN_DIAMETER_MM, MAX_DIAMETER_MM = 4.0, 60.0
 MIN_CONTRAST_HU, MAX_CONTRAST_HU = -150.0, -10.0
 

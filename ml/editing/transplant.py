@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.patches.frames import Mask, Volume
+from ml.patches.case import Mask, Volume
 
 Places = NDArray[np.int_]
 

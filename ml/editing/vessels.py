@@ -18,7 +18,7 @@ from ml.editing.frame import LesionFrame, pool
 from ml.editing.neighbourhood import vessel_sigma
 from ml.editing.transplant import random_shifts, taken_from, usable
 from ml.geometry import Box, Grid
-from ml.patches.frames import Mask, Volume
+from ml.patches.case import Mask, Volume
 from ml.settled import STEP_HU, settled
 
 # A lesion's own cells and what its edge blurs into.

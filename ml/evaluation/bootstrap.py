@@ -20,7 +20,7 @@ NO_TWIN = "not measured: no lesion-free twin"
 
 
 @dataclass(frozen=True)
-class Estimate:
+class BootstrapEstimate:
     """A value with its 95 per cent interval and the number of measurements."""
 
     value: float | None
@@ -33,7 +33,7 @@ class Estimate:
         return asdict(self)
 
 
-NOTHING = Estimate(None, None, None, 0)
+NOTHING = BootstrapEstimate(None, None, None, 0)
 
 
 def mean(values: Array) -> float:
@@ -56,7 +56,9 @@ def _draw(members: list[NDArray[np.int64]], rng: np.random.Generator) -> NDArray
     return np.concatenate([members[k] for k in rng.integers(len(members), size=len(members))])
 
 
-def estimate(values: list[float], patients: list[str], *, statistic: Statistic = mean, seed: int = 0) -> Estimate:
+def estimate(
+    values: list[float], patients: list[str], *, statistic: Statistic = mean, seed: int = 0
+) -> BootstrapEstimate:
     """A statistic with its percentile interval over resampled patients; NaN values are left out."""
     table = np.asarray(values, np.float64)
     known = np.isfinite(table)
@@ -67,7 +69,7 @@ def estimate(values: list[float], patients: list[str], *, statistic: Statistic =
     rng = np.random.default_rng([seed, 71])
     draws = [statistic(table[_draw(members, rng)]) for _ in range(DRAWS)]
     low, high = np.percentile(draws, [2.5, 97.5])
-    return Estimate(statistic(table), float(low), float(high), len(table))
+    return BootstrapEstimate(statistic(table), float(low), float(high), len(table))
 
 
 def difference(
@@ -78,7 +80,7 @@ def difference(
     *,
     statistic: Callable[[Array, Array], float],
     seed: int = 0,
-) -> Estimate:
+) -> BootstrapEstimate:
     """A statistic of two groups (rows are lesions), each resampled by its patients."""
     if min(len(first), len(second)) < 2:
         return NOTHING
@@ -86,7 +88,7 @@ def difference(
     a, b = _members(groups_of(first_patients)), _members(groups_of(second_patients))
     draws = [statistic(first[_draw(a, rng)], second[_draw(b, rng)]) for _ in range(DRAWS)]
     low, high = np.percentile(draws, [2.5, 97.5])
-    return Estimate(statistic(first, second), float(low), float(high), len(first) + len(second))
+    return BootstrapEstimate(statistic(first, second), float(low), float(high), len(first) + len(second))
 
 
 def permuted(
@@ -113,7 +115,7 @@ def permuted(
 
 
 def line(
-    name: str, result: Estimate, target: float, comparison: Comparison, *, unit: str = "", note: str = ""
+    name: str, result: BootstrapEstimate, target: float, comparison: Comparison, *, unit: str = "", note: str = ""
 ) -> dict[str, Any]:
     """One line of the gate; ``passed`` is None where nothing was measured."""
     passed: bool | None = None

@@ -24,7 +24,9 @@ from ml.evaluation.radiomics import features
 from ml.evaluation.ranking import area_under_curve, patient_draws
 from ml.evaluation.supervised import Fold, held_out_scores
 from ml.nets.config import NetConfig
-from ml.patches.frames import Case, PatchFrame, Volume, extract
+from ml.patches.case import LiverCase, Volume
+from ml.patches.frames import PatchFrame, extract
+from ml.patches.sampling import VIEW_ZOOMS, normal_centres
 
 Table = NDArray[np.float64]
 FOLDS, BOOTSTRAPS = 5, 500
@@ -36,10 +38,7 @@ FEWEST_OF_A_CLASS = 6
 NORMALS_PER_LESION = 1
 SMALLEST_MM = 8.0
 PIXEL_COMPONENTS = 48
-CLEARANCE_ZYX_MM = (10.0, 14.0, 14.0)
 RAW_PIXELS, NETWORK = "raw-pixel PCA", "supervised network"
-# The views: the whole patch, and one that a lesion of the smallest size fills a third of.
-VIEW_ZOOMS = {"wide": 1.0, "close": 0.4}
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Score:
         return {key: value for key, value in asdict(self).items() if key != "decisions"}
 
 
-def collect(cases: list[Case], net: NetConfig, *, seed: int) -> dict[str, LabelledPatches]:
+def collect(cases: list[LiverCase], net: NetConfig, *, seed: int) -> dict[str, LabelledPatches]:
     """Every lesion of 8 mm or more and as many normal places of the same patient, in every view."""
     # Places and filling noise are drawn apart, so that every network sees the same places.
     places_rng, rng = np.random.default_rng([seed, 95]), np.random.default_rng([seed, 96])
@@ -123,19 +122,6 @@ def collect(cases: list[Case], net: NetConfig, *, seed: int) -> dict[str, Labell
         patients = [f"patch {n}" for n in range(len(truth))]
     labels = (np.array(truth), np.array(patients), np.array(kinds), note, count)
     return {view: LabelledPatches(view, np.stack(rows), *labels) for view, rows in patches.items()}
-
-
-def normal_centres(case: Case, *, count: int, rng: np.random.Generator) -> list[tuple[float, float, float]]:
-    """Random liver voxels with no lesion near them (10 mm through the slices, 14 mm within)."""
-    voxels = np.flatnonzero(case.weight > 0.9)
-    found: list[tuple[float, float, float]] = []
-    for voxel in voxels[rng.permutation(len(voxels))[: 40 * count]]:
-        z, y, x = (float(v) for v in np.unravel_index(voxel, case.grid.size_zyx))
-        if not case.labels[case.grid.box_around((z, y, x), half_extent_zyx_mm=CLEARANCE_ZYX_MM)].any():
-            found.append((z, y, x))
-        if len(found) == count:
-            break
-    return found
 
 
 def classifiers(truth: NDArray[np.int64], patients: NDArray[np.str_], *, seed: int) -> dict[str, ClassifierMixin]:

@@ -11,8 +11,12 @@ from ml.errors import TrainingError
 from ml.generator.card import CARD_NAME, OBJECTIVE_WORDS, POPULATION_WORDS
 from ml.generator.files import Generator, load_generator, save_generator
 from ml.nets.config import NetConfig
-from ml.patches.frames import Case, Population
-from ml.train import Objective, TrainConfig, Trainer, run
+from ml.patches.case import LiverCase
+from ml.patches.sampling import Population
+from ml.training.config import Objective, TrainConfig
+from ml.training.folder import FolderSink
+from ml.training.run import run
+from ml.training.trainer import Trainer
 
 POOL = 6000
 BEST_OBJECTIVE: Objective = "iae_content"
@@ -47,7 +51,7 @@ def paper_variants(training_scans: int) -> list[Variant]:
     return rows + [Variant(BEST_OBJECTIVE, scans=count) for count in SCAN_COUNTS if count < training_scans]
 
 
-def trained(variant: Variant, cases: list[Case], folder: Path, *, steps: int, seed: int, device: str) -> Generator:
+def trained(variant: Variant, cases: list[LiverCase], folder: Path, *, steps: int, seed: int, device: str) -> Generator:
     """The variant's generator from ``folder``, trained first (or on) where it is not finished there.
 
     Raises TrainingError when the folder holds a generator of other settings or cases, NoExemplarError when the
@@ -57,9 +61,9 @@ def trained(variant: Variant, cases: list[Case], folder: Path, *, steps: int, se
     config = TrainConfig(objective=variant.objective, population=variant.population, steps=steps, pool=POOL, seed=seed)
     if not (own / CARD_NAME).is_file():
         trainer = Trainer(used, NetConfig(noise=config.adversarial), config, device=device)
-        run(trainer, own)
+        run(trainer, FolderSink(own))
         command = shlex.join(["python", "-m", "ml.reproduce", *sys.argv[1:]])
-        save_generator(trainer, used, own, name=variant.name, command=command, data_note=f"{len(used)} scans")
+        save_generator(trainer.learned(), used, own, name=variant.name, command=command, data_note=f"{len(used)} scans")
     generator = load_generator(own, device=device)
     if generator.card["train"] != asdict(config) or generator.case_names != {case.name for case in used}:
         raise TrainingError(f"{own} holds a generator of other settings or scans; choose another output folder.")

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.errors import TrainingError
-from ml.evaluation.classify import VIEW_ZOOMS, normal_centres
 from ml.generator.model import Generator
 from ml.generator.signatures import Codes, SignatureSpace
 from ml.nets.config import NetConfig
-from ml.patches.frames import Case, PatchFrame, Volume, extract
+from ml.patches.case import LiverCase, Volume
+from ml.patches.frames import PatchFrame, extract
+from ml.patches.sampling import VIEW_ZOOMS, normal_centres
 
 COMPONENTS = 6
 TILE_PX, TILE_COLUMNS = 40, 32
@@ -55,7 +56,7 @@ class Atlas:
     sheet: NDArray[np.uint8]
 
 
-def sample(case: Case, generator: Generator, *, lesions: int, seed: int) -> Sampled:
+def sample(case: LiverCase, generator: Generator, *, lesions: int, seed: int) -> Sampled:
     """Up to ``lesions`` lesions of a case and as many places of normal liver (two at least)."""
     rng = np.random.default_rng([seed, 64])
     found = sorted((r for r in case.lesions if r.diameter_mm >= SMALLEST_MM), key=lambda r: -r.diameter_mm)[:lesions]
@@ -101,12 +102,12 @@ def contact_sheet(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return sheet
 
 
-def _world(case: Case, centre_zyx: tuple[float, float, float]) -> tuple[float, float, float]:
+def _world(case: LiverCase, centre_zyx: tuple[float, float, float]) -> tuple[float, float, float]:
     x, y, z = (round(float(v), 2) for v in case.grid.to_world(centre_zyx))
     return x, y, z
 
 
-def _picture(case: Case, frame: PatchFrame) -> NDArray[np.uint8]:
+def _picture(case: LiverCase, frame: PatchFrame) -> NDArray[np.uint8]:
     """One slice (40, 40) with everything around the liver, in a liver window."""
     box = frame.source_box(case.grid.size_zyx)
     middle = frame.sample(case.hu[box], box, smooth=False, outside=None)[0]

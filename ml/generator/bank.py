@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.editing.spec import LESION_KINDS
 from ml.errors import NoExemplarError, TrainingError
 from ml.generator.model import Generator
 from ml.generator.shapes import PROFILE_DEPTHS_MM, depth_profile, measure_difference, outer_fade, signed_depth_mm
 from ml.generator.signatures import NormalNeighbours, SignatureBank, SignatureSpace
-from ml.patches.frames import HU_SCALE, Case, LesionRecord, PatchFrame, PatchSampler, Volume, extract
+from ml.patches.case import LesionRecord, LiverCase, Volume
+from ml.patches.frames import HU_SCALE, PatchFrame, extract
+from ml.patches.sampling import PatchSampler
+from ml.scans.lesions import LESION_KINDS
 
 CANONICAL_DIAMETER_MM = 22.0
 ZOOM_RANGE = (0.4, 1.9)
@@ -36,7 +38,7 @@ def guess_kind(patch: Volume) -> str:
     return "ring_enhancing" if rim > 6 and core < -25 else "hypodense"
 
 
-def build_bank(generator: Generator, cases: list[Case], *, seed: int) -> tuple[SignatureBank, SignatureSpace]:
+def build_bank(generator: Generator, cases: list[LiverCase], *, seed: int) -> tuple[SignatureBank, SignatureSpace]:
     """Encode every lesion at its canonical zoom and random normal liver; keep exemplars that decode well.
 
     Raises TrainingError when the cases hold no lesion of 6 mm, NoExemplarError when none decodes to one.
@@ -76,7 +78,7 @@ def build_bank(generator: Generator, cases: list[Case], *, seed: int) -> tuple[S
     return bank, SignatureSpace.fit(np.concatenate([lesion_codes, normal_codes]))
 
 
-def exemplar_profile(case: Case, lesion: LesionRecord) -> tuple[Volume, float]:
+def exemplar_profile(case: LiverCase, lesion: LesionRecord) -> tuple[Volume, float]:
     """A lesion's HU against the liver around it over depth, and its mean contrast (HU).
 
     Vessels and other lesions outside it do not count; the profile fades to zero outside.
@@ -94,6 +96,8 @@ def exemplar_profile(case: Case, lesion: LesionRecord) -> tuple[Volume, float]:
     return profile, float(hu[inside].mean() - level)
 
 
-def _patch(generator: Generator, case: Case, lesion: LesionRecord, zoom: float, rng: np.random.Generator) -> Volume:
+def _patch(
+    generator: Generator, case: LiverCase, lesion: LesionRecord, zoom: float, rng: np.random.Generator
+) -> Volume:
     frame = PatchFrame(generator.net, case.grid.spacing_zyx_mm, lesion.centre_zyx, zoom)
     return extract(case, frame, rng)

@@ -6,7 +6,7 @@ import json
 import platform
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +19,8 @@ from ml.generator.bank import build_bank
 from ml.generator.model import Generator
 from ml.generator.signatures import SignatureBank, SignatureSpace
 from ml.nets.config import NetConfig
-
-if TYPE_CHECKING:
-    from ml.patches.frames import Case
-    from ml.train import Trainer
+from ml.patches.case import LiverCase
+from ml.training.learned import Learned
 
 __all__ = ["Generator", "load_generator", "save_generator"]
 
@@ -75,18 +73,18 @@ def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tens
 
 
 def save_generator(
-    trainer: Trainer, cases: list[Case], folder: Path, *, name: str, command: str, data_note: str
+    learned: Learned, cases: list[LiverCase], folder: Path, *, name: str, command: str, data_note: str
 ) -> Generator:
     """Build the signature bank from the training cases and write weights and card; returns the generator."""
-    generator = Generator(trainer.net, card={}, device=trainer.device)
-    generator.encoder.load_state_dict(trainer.mean_encoder.state_dict())
-    generator.decoder.load_state_dict(trainer.mean_decoder.state_dict())
-    generator.bank, generator.space = build_bank(generator, cases, seed=trainer.config.seed)
+    generator = Generator(learned.net, card={}, device=learned.device)
+    generator.encoder.load_state_dict(learned.encoder.state_dict())
+    generator.decoder.load_state_dict(learned.decoder.state_dict())
+    generator.bank, generator.space = build_bank(generator, cases, seed=learned.seed)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(_tensors(generator), folder / cards.WEIGHTS_NAME)
     (folder / cards.WEIGHTS_NAME).chmod(0o644)
     digest = cards.file_digest(folder / cards.WEIGHTS_NAME)
-    generator.card = describe(trainer, cases, generator, name=name, command=command, data_note=data_note)
+    generator.card = describe(learned, cases, generator, name=name, command=command, data_note=data_note)
     generator.card["weights_sha256"] = digest
     (folder / cards.CARD_NAME).write_text(json.dumps(generator.card, indent=2) + "\n")
     return generator
@@ -102,7 +100,7 @@ def _tensors(generator: Generator) -> dict[str, torch.Tensor]:
 
 
 def describe(
-    trainer: Trainer, cases: list[Case], generator: Generator, *, name: str, command: str, data_note: str
+    learned: Learned, cases: list[LiverCase], generator: Generator, *, name: str, command: str, data_note: str
 ) -> dict[str, Any]:
     """The card: what a person must know before using the generator."""
     lesions = [record for case in cases for record in case.lesions]
@@ -115,9 +113,9 @@ def describe(
         "method": "implicit autoencoder on liver patches; edits by residual transfer",
         "intended_use": "synthetic lesions for reader studies and teaching; not for diagnosis",
         "limits": "Knows hypodense, cystic and ring-enhancing lesions darker than the liver. No mass effect.",
-        "net": trainer.net.to_dict(),
-        "train": asdict(trainer.config),
-        "steps_done": trainer.done,
+        "net": learned.net.to_dict(),
+        "train": learned.settings,
+        "steps_done": learned.steps_done,
         "data": {
             "note": data_note,
             "cases": len(cases),

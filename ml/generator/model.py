@@ -16,7 +16,8 @@ from ml.generator.exact import ExactDecoder, ExactEncoder
 from ml.generator.signatures import Codes, NormalNeighbours, SignatureBank, SignatureSpace
 from ml.nets.autoencoder import Decoder, Encoder, FreshNoise, to_device
 from ml.nets.config import NetConfig
-from ml.patches.frames import HU_SCALE, Volume
+from ml.patches.case import Volume
+from ml.patches.frames import HU_SCALE
 
 BATCH = 32
 
@@ -76,8 +77,8 @@ class Generator:
             "processor": processor_class(self.device),
         }
 
-    def on(self, device: str) -> Generator:
-        """The generator on another device ("auto" leaves it where it is)."""
+    def move_to(self, device: str) -> None:
+        """Move this generator, for everybody who has it, to another device ("auto" leaves it where it is)."""
         wanted = self.device if device == "auto" else torch.device(device)
         if wanted != self.device:
             self.device = wanted
@@ -85,7 +86,6 @@ class Generator:
             self.decoder.to(wanted)
             self.__dict__.pop("exact_encoder", None)
             self.__dict__.pop("exact_decoder", None)
-        return self
 
     @cached_property
     def neighbours(self) -> NormalNeighbours:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.editing.spec import LESION_KINDS, LesionKind
+from ml.scans.lesions import LESION_KINDS, LesionKind
 from ml.settled import STEP_SCORE, settled
 
 Codes: TypeAlias = NDArray[np.float32]

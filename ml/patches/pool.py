@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml.patches.frames import PatchSampler
+from ml.patches.sampling import PatchSampler
 
 
 class PatchPool:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.editing.spec import LESION_KINDS, LesionKind
 from ml.geometry import Box
 from ml.phantom.canvas import Canvas, Volume, smooth_field
 from ml.phantom.liver import Liver
+from ml.scans.lesions import LESION_KINDS, LesionKind
 
 # Equivalent-sphere diameters of the 871 lesions of the LiTS training set (quantile, mm); the ends are extrapolated.
 SIZE_QUANTILES = (0.0, 0.05, 0.25, 0.50, 0.75, 0.95, 1.0)

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from ml.errors import TrainingError, VolumeError
 from ml.geometry import Box, Grid, same_grid
-from ml.patches.frames import Case, build_case
+from ml.patches.case import LiverCase, build_case
 from ml.scans.lesions import label_lesions
 from ml.scans.liver import ESTIMATE_NOTE, estimate_liver
 from ml.scans.volume_io import read_mask, read_volume
@@ -117,12 +117,12 @@ def _decathlon(folder: Path) -> list[CaseFiles]:
     return found
 
 
-def load_cases(folder: Path) -> list[Case]:
+def load_cases(folder: Path) -> list[LiverCase]:
     """All cases of a dataset folder, in the order of their names."""
     return [load_case(files) for files in find_cases(folder)]
 
 
-def load_case(files: CaseFiles | Path) -> Case:
+def load_case(files: CaseFiles | Path) -> LiverCase:
     """One case (or case folder), cut to the liver and its surroundings where it is larger than them.
 
     Case folders with a lesion-free twin stay whole, so that the twin's voxels are the case's voxels. Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,15 @@ from scipy.spatial.distance import pdist
 
 from ml.geometry import Box, Float3, Grid, sphere_diameter_mm
 
+LesionKind: TypeAlias = Literal["hypodense", "cystic", "ring_enhancing"]
+LESION_KINDS: tuple[LesionKind, ...] = get_args(LesionKind)
+
 REFERENCE_GAP_MM, REFERENCE_WIDTH_MM = 3.0, 8.0
 CONNECTED = np.ones((3, 3, 3), dtype=bool)
 
 
 @dataclass(frozen=True)
-class Lesion:
+class MeasuredLesion:
     """One connected lesion.
 
     ``diameter_mm`` is that of the sphere of equal volume, ``axial_diameter_mm`` the longest distance within
@@ -82,7 +85,7 @@ def lesion_table(
     lesion_mask: NDArray[np.bool_] | NDArray[np.integer[Any]],
     liver_mask: NDArray[np.bool_] | None = None,
     min_voxels: int = 1,
-) -> list[Lesion]:
+) -> list[MeasuredLesion]:
     """All connected lesions of a mask, the largest first.
 
     Args:
@@ -104,7 +107,7 @@ def measure_lesions(
     numbered: NDArray[np.integer[Any]],
     liver_mask: NDArray[np.bool_] | None = None,
     min_voxels: int = 1,
-) -> list[Lesion]:
+) -> list[MeasuredLesion]:
     """As ``lesion_table``, for lesions that have their numbers already; the numbers stay, in rising order."""
     scan = _Scan(volume_hu, grid, numbered, liver_mask)
     lesions = []
@@ -123,7 +126,7 @@ class _Scan:
     numbered: NDArray[np.integer[Any]]
     liver: NDArray[np.bool_] | None
 
-    def describe(self, number: int, box: Box) -> Lesion:
+    def describe(self, number: int, box: Box) -> MeasuredLesion:
         inside = self.numbered[box] == number
         voxels = int(inside.sum())
         start = np.array([s.start for s in box])
@@ -131,7 +134,7 @@ class _Scan:
         volume_mm3 = voxels * self.grid.voxel_volume_mm3
         mean_hu = float(self.hu[box][inside].mean())
         reference, touches = self._surroundings(number, box)
-        return Lesion(
+        return MeasuredLesion(
             number=number,
             centroid_lps_mm=(x, y, z),
             diameter_mm=sphere_diameter_mm(volume_mm3),

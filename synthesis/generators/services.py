@@ -23,7 +23,7 @@ from ctplatform.jobs.models import Job, Queue
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.errors import ArtefactError
 from ml.generator.card import CARD_NAME, WEIGHTS_NAME
-from synthesis import evidence
+from synthesis import generator_reports
 from synthesis.models import Generator
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def register(*, folder: Path, name: str, registered_by: User) -> Generator:
         loaded = load_generator(folder)
     except ArtefactError as error:
         raise DomainError(f"This generator can't be registered: {error}") from error
-    reports = evidence.read_reports(folder)
-    evidence.check_measured(reports, loaded.digest)
+    reports = generator_reports.read_reports(folder)
+    generator_reports.check_measured(reports, loaded.digest)
     if reports:
-        reports[evidence.RECEIVED] = {
+        reports[generator_reports.RECEIVED] = {
             name: {"by": str(registered_by), "at": timezone.now().isoformat()} for name in reports
         }
     existing = Generator.objects.filter(digest=loaded.digest).first()
@@ -60,7 +60,7 @@ def register(*, folder: Path, name: str, registered_by: User) -> Generator:
     return Generator.objects.create(
         name=name,
         digest=loaded.digest,
-        card=evidence.storable(CARD_NAME, loaded.card),
+        card=generator_reports.storable(CARD_NAME, loaded.card),
         reports=reports,
         storage_prefix=prefix,
         registered_by=registered_by,
@@ -71,7 +71,7 @@ def add_reports(generator: Generator, reports: dict[str, Any], *, brought_by: Us
     """The same weights measured again or more fully; others choose by a report, so not everybody replaces it."""
     with transaction.atomic():
         held = Generator.objects.select_for_update().get(pk=generator.pk)
-        named = [name for name in evidence.REPORT_FILES if name in reports]
+        named = [name for name in generator_reports.REPORT_FILES if name in reports]
         other = {name: reports[name] for name in named if reports[name] != held.reports.get(name)}
         replaced = [name for name in other if name in held.reports]
         if replaced and not (brought_by.may_coordinate or held.registered_by_id == brought_by.pk):
@@ -79,9 +79,9 @@ def add_reports(generator: Generator, reports: dict[str, Any], *, brought_by: Us
                 f"{held} has a {' and a '.join(replaced)} already. {held.registered_by}, who registered it, "
                 "and coordinators may replace them."
             )
-        brought = {name: note for name, note in reports.get(evidence.RECEIVED, {}).items() if name in other}
-        received = held.reports.get(evidence.RECEIVED, {}) | brought
-        held.reports = held.reports | other | {evidence.RECEIVED: received}
+        brought = {name: note for name, note in reports.get(generator_reports.RECEIVED, {}).items() if name in other}
+        received = held.reports.get(generator_reports.RECEIVED, {}) | brought
+        held.reports = held.reports | other | {generator_reports.RECEIVED: received}
         held.save(update_fields=["reports"])
     return held
 
@@ -100,11 +100,11 @@ def order_registration(
         raise DomainError("Raters do not register generators.")
     if (weights.size or 0) > MAX_WEIGHTS_BYTES:
         raise DomainError(f"{weights.name} has {weights.size} bytes; at most {MAX_WEIGHTS_BYTES} are taken.")
-    files = (CARD_NAME, card), *zip(evidence.REPORT_FILES, (realism, classification), strict=True)
+    files = (CARD_NAME, card), *zip(generator_reports.REPORT_FILES, (realism, classification), strict=True)
     described = {file_name: part for file_name, part in files if part is not None}
     # Refused here, where the person still has the form before them.
     values = {file_name: _read(file_name, part) for file_name, part in described.items()}
-    evidence.check_measured(values, values[CARD_NAME].get("weights_sha256"))
+    generator_reports.check_measured(values, values[CARD_NAME].get("weights_sha256"))
     parts = {WEIGHTS_NAME: weights, **described}
     staged = f"uploads/generators/{uuid.uuid4()}"
     for file_name, part in parts.items():
@@ -120,7 +120,7 @@ def order_registration(
 
 
 def _read(file_name: str, part: UploadedFile[Any]) -> Any:
-    values = evidence.parse(file_name, part.read(evidence.MAX_REPORT_BYTES + 1))
+    values = generator_reports.parse(file_name, part.read(generator_reports.MAX_REPORT_BYTES + 1))
     part.seek(0)
     return values
 
@@ -139,7 +139,7 @@ def run_registration(payload: dict[str, Any], context: JobContext) -> WriteResul
 
 
 def discard_staged(payload: dict[str, Any], reason: str) -> None:
-    for file_name in (*ARTEFACT_FILES, *evidence.REPORT_FILES):
+    for file_name in (*ARTEFACT_FILES, *generator_reports.REPORT_FILES):
         default_storage.delete(f"{payload['staged']}/{file_name}")
 
 
@@ -150,7 +150,7 @@ def fetched(prefix: str) -> Iterator[Path]:
         folder = Path(scratch)
         for file_name in ARTEFACT_FILES:
             (folder / file_name).write_bytes(load_bytes(f"{prefix}/{file_name}"))
-        for file_name in evidence.REPORT_FILES:
+        for file_name in generator_reports.REPORT_FILES:
             if default_storage.exists(f"{prefix}/{file_name}"):
                 (folder / file_name).write_bytes(load_bytes(f"{prefix}/{file_name}"))
         yield folder

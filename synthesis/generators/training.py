@@ -29,16 +29,18 @@ from synthesis.generators import services as generators
 from synthesis.models import TrainingRun
 
 if TYPE_CHECKING:
-    from ml.patches.frames import Case
-    from ml.train import Trainer
+    from ml.patches.case import LiverCase
+    from ml.training.run import Line
+    from ml.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 TRAIN_KIND = "synthesis.train"
 REPORT_EVERY_STEPS = 10
 REPORT_EVERY_SECONDS = 2.0
-SAVE_EVERY_STEPS = 100
-LONGEST_CURVE = 1000
+# A fifth of the patients decides when to stop: when they have gained nothing for ten checks (2000 steps). Of fewer than
+# five patients none can be spared.
+FEWEST_PATIENTS, HELD_OUT_SHARE, PATIENCE_CHECKS = 5, 0.2, 10
 
 
 def order_training(
@@ -56,7 +58,7 @@ def order_training(
         raise DomainError("Choose at least one scan with a liver mask.")
     if not any(scan.lesions.exists() for scan in scans):
         raise DomainError("None of these scans has a known lesion, so no direction towards lesions could be learned.")
-    config = {"objective": objective, "population": population, "steps": steps, "seed": seed}
+    config = {"objective": objective, "population": population, "steps": steps, "seed": seed} | held_out(scans)
     run_id = uuid.uuid4()
     with transaction.atomic():
         job = jobs.enqueue(
@@ -72,10 +74,19 @@ def order_training(
     return run
 
 
+def held_out(scans: Sequence[Scan]) -> dict[str, Any]:
+    """How many patients only watch, and for how many checks the training waits for them."""
+    if len({scan.subject for scan in scans}) < FEWEST_PATIENTS:
+        return {}
+    return {"validation_share": HELD_OUT_SHARE, "patience": PATIENCE_CHECKS}
+
+
 def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
     from ml.generator.files import resolve_device
     from ml.nets.config import NetConfig
-    from ml.train import TrainConfig, Trainer
+    from ml.training.config import TrainConfig
+    from ml.training.run import run as train
+    from ml.training.trainer import Trainer
 
     run = TrainingRun.objects.get(pk=payload["run"])
     device = resolve_device("auto")
@@ -85,8 +96,7 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
         cases = [case_of(scan) for scan in run.scans.order_by("pk")]
         config = TrainConfig(**run.config)
         trainer = Trainer(cases, NetConfig(noise=config.adversarial), config, device=str(device))
-        restore(run, trainer)
-        train(run, trainer, context)
+        train(trainer, JobSink(run, context))
         context.progress(1.0, "building the signature bank")
         files = export(run, trainer, cases)
     except MlError as error:
@@ -105,24 +115,25 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
     return write_result
 
 
-def export(run: TrainingRun, trainer: "Trainer", cases: list["Case"]) -> dict[str, bytes]:
+def export(run: TrainingRun, trainer: "Trainer", cases: list["LiverCase"]) -> dict[str, bytes]:
     """The artefact's files by name."""
     from ml.generator.files import save_generator
 
     note = f"{len(cases)} scans of this platform"
     with tempfile.TemporaryDirectory(prefix="training-") as scratch:
         folder = Path(scratch)
-        save_generator(trainer, cases, folder, name=run.name, command=command_of(run), data_note=note)
+        save_generator(trainer.learned(), cases, folder, name=run.name, command=command_of(run), data_note=note)
         return {name: (folder / name).read_bytes() for name in generators.ARTEFACT_FILES}
 
 
 def command_of(run: TrainingRun) -> str:
-    options = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in run.config.items())
+    given = ((name.replace("_", "-"), shlex.quote(str(value))) for name, value in run.config.items())
+    options = " ".join(f"--{name} {value}" for name, value in given)
     return f"python -m ml.train --data <the scans, exported> {options}"
 
 
-def case_of(scan: Scan) -> "Case":
-    from ml.patches.frames import build_case
+def case_of(scan: Scan) -> "LiverCase":
+    from ml.patches.case import build_case
 
     grid = scan.geometry
     masks = {mask.kind: voxels.read_labels(mask.pk, grid) for mask in scan.masks.all()}
@@ -139,27 +150,29 @@ def case_of(scan: Scan) -> "Case":
     )
 
 
-def train(run: TrainingRun, trainer: "Trainer", context: JobContext) -> None:
-    """A report every few steps or seconds: it renews the lease and is where a cancellation is noticed."""
-    from ml.train import check_finite
+class JobSink:
+    """A training that belongs to a job: its curve stands in a row, checkpoint and picture in the storage."""
 
-    curve = [point for point in run.curve if point["step"] <= trainer.done]
-    total = trainer.config.steps
-    every = REPORT_EVERY_STEPS * math.ceil(total / (REPORT_EVERY_STEPS * LONGEST_CURVE))
-    reported = -math.inf
-    while trainer.done < total:
-        if time.monotonic() - reported >= REPORT_EVERY_SECONDS or trainer.done % REPORT_EVERY_STEPS == 0:
-            reported = time.monotonic()
-            context.progress(trainer.done / total, f"step {trainer.done} of {total}")
-        losses = trainer.step()
-        done = trainer.done
-        check_finite(losses, done)
-        if done % SAVE_EVERY_STEPS == 0 or done == total:
-            save_checkpoint(run, trainer)
-            save_samples(run, trainer)
-        if done % every == 0 or done == total:
-            curve.append({"step": done, **{name: round(value, 4) for name, value in losses.items()}})
-            TrainingRun.objects.filter(pk=run.pk).update(curve=curve)
+    def __init__(self, run: TrainingRun, context: JobContext) -> None:
+        self.run, self.context, self.reported = run, context, -math.inf
+
+    def resume(self, trainer: "Trainer") -> "list[Line]":
+        restore(self.run, trainer)
+        return [point for point in self.run.curve if point["step"] <= trainer.done]
+
+    def before_step(self, trainer: "Trainer") -> None:
+        """A report every few steps or seconds: it renews the lease and is where a cancellation is noticed."""
+        if time.monotonic() - self.reported >= REPORT_EVERY_SECONDS or trainer.done % REPORT_EVERY_STEPS == 0:
+            self.reported = time.monotonic()
+            total = trainer.config.steps
+            self.context.progress(trainer.done / total, f"step {trainer.done} of {total}")
+
+    def log(self, curve: "list[Line]") -> None:
+        TrainingRun.objects.filter(pk=self.run.pk).update(curve=curve)
+
+    def save(self, trainer: "Trainer", curve: "list[Line]") -> None:
+        save_checkpoint(self.run, trainer)
+        save_samples(self.run, trainer)
 
 
 def save_checkpoint(run: TrainingRun, trainer: "Trainer") -> None:
@@ -210,7 +223,7 @@ def save_samples(run: TrainingRun, trainer: "Trainer") -> None:
     from ml.training.progress import sample_picture
 
     key = f"{run.folder}/samples-{trainer.done}-{uuid.uuid4().hex[:8]}.png"
-    voxels.save_bytes(key, sample_picture(trainer))
+    voxels.save_bytes(key, sample_picture(*trainer.samples()))
     older = TrainingRun.objects.values_list("samples_key", flat=True).get(pk=run.pk)
     TrainingRun.objects.filter(pk=run.pk).update(samples_key=key)
     if older:

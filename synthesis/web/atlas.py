@@ -16,7 +16,7 @@ from ctplatform.datasets.scans.voxels import load_bytes
 from ctplatform.errors import DomainError
 from synthesis.atlas.services import order_atlas
 from synthesis.models import LESION_KIND_LABELS, Generator, SignatureAtlas
-from synthesis.web.waiting import WaitingPageMixin
+from synthesis.web.job_page import WaitingPageMixin
 
 PATCHES_PER_PAGE = 50
 Point = dict[str, Any]

@@ -16,10 +16,10 @@ from ctplatform.errors import DomainError
 from synthesis.edits import services
 from synthesis.generators.training import order_training
 from synthesis.models import SynthesisJob, SynthesisJobQuerySet, TrainingRun
-from synthesis.web.curves import loss_curves
 from synthesis.web.filters import SynthesisFilter
 from synthesis.web.forms import BatchForm, InsertionForm, RemovalForm, TrainingForm
-from synthesis.web.waiting import WaitingPageMixin
+from synthesis.web.job_page import WaitingPageMixin
+from synthesis.web.loss_curves import loss_curves
 
 PER_PAGE = 30
 PANEL_ORDERS = 8

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctplatform.figures.drawing import ACCENT, INK, LINE, MUTED, SYNTHETIC, Drawing, Paint
-from synthesis.evidence import AUC_TARGET, AreaRow, ClassifierRow, Interval
+from synthesis.generator_reports import AUC_TARGET, AreaRow, ClassifierRow, Interval
 
 ROW, TOP, BOTTOM, LABELS, PLOT, RIGHT = 24, 26, 34, 380, 400, 150
 TICK = 0.1

@@ -5,13 +5,7 @@ from django.db.models import QuerySet
 
 from ctplatform.datasets.models import Lesion, Scan
 from ctplatform.errors import DomainError
-from ml.editing.spec import (
-    MAX_CONTRAST_HU,
-    MAX_DIAMETER_MM,
-    MIN_CONTRAST_HU,
-    MIN_DIAMETER_MM,
-    LesionSpec,
-)
+from ml.editing.spec import MAX_CONTRAST_HU, MAX_DIAMETER_MM, MIN_CONTRAST_HU, MIN_DIAMETER_MM, LesionSpec
 from ml.errors import SpecError
 from ml.generator.card import OBJECTIVE_WORDS, POPULATION_WORDS
 from synthesis.edits.placement import PlacementRules

@@ -15,7 +15,7 @@ from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.datasets.models import Dataset
 from ctplatform.errors import DomainError
 from ml.generator.card import CARD_NAME
-from synthesis import evidence
+from synthesis import generator_reports
 from synthesis.generators.services import order_registration, reinstate, retire
 from synthesis.models import Generator, SignatureAtlas, TrainingRun
 from synthesis.web.edits import PER_PAGE
@@ -32,7 +32,7 @@ class GeneratorListView(StaffPageMixin, ListView[Generator]):
         runs = TrainingRun.objects.visible_to(current_user(self.request)).select_related("job")[:10]
         context = super().get_context_data(runs=runs, **kwargs)
         for generator in context["object_list"]:
-            generator.gate = evidence.gate_summary(generator.reports.get(evidence.REALISM_NAME))
+            generator.gate = generator_reports.gate_summary(generator.reports.get(generator_reports.REALISM_NAME))
         return context
 
 
@@ -56,18 +56,18 @@ class GeneratorView(StaffPageMixin, DetailView[Generator]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user, reports = current_user(self.request), self.object.reports
         card = self.object.card_for(user)
-        areas = evidence.areas(reports.get(evidence.REALISM_NAME))
-        rows = evidence.classifier_rows(reports.get(evidence.CLASSIFICATION_NAME))
-        headline = [row for row in rows if row.classifier in (evidence.HEADLINE_CLASSIFIER, "network")]
+        areas = generator_reports.areas(reports.get(generator_reports.REALISM_NAME))
+        rows = generator_reports.classifier_rows(reports.get(generator_reports.CLASSIFICATION_NAME))
+        headline = [row for row in rows if row.classifier in (generator_reports.HEADLINE_CLASSIFIER, "network")]
         return super().get_context_data(
             card=json.dumps(card, indent=2),
-            facts=evidence.facts(card),
-            gate=evidence.gate_lines(reports.get(evidence.REALISM_NAME)),
-            gate_summary=evidence.gate_summary(reports.get(evidence.REALISM_NAME)),
+            facts=generator_reports.facts(card),
+            gate=generator_reports.gate_lines(reports.get(generator_reports.REALISM_NAME)),
+            gate_summary=generator_reports.gate_summary(reports.get(generator_reports.REALISM_NAME)),
             datasets=Dataset.objects.visible_to(user),
             atlases=SignatureAtlas.objects.visible_to(user).filter(generator=self.object).select_related("job"),
             areas=areas_figure(areas).svg(name="areas") if areas else "",
-            received=evidence.received(reports),
+            received=generator_reports.received(reports),
             classifiers=rows,
             classifiers_figure=classifiers_figure(headline).svg(name="classifiers") if headline else "",
             **kwargs,

@@ -99,7 +99,7 @@ def acting(monkeypatch):
     def take_over(code):
         head = (
             "import os, socket, sys, time\n"
-            "from ctplatform.datasets.importing.confined.wire import Line\n"
+            "from ctplatform.datasets.importing.wire import Line\n"
             "line = Line(socket.socket(fileno=int(sys.argv[1])), socket.socket(fileno=int(sys.argv[2])))\n"
             "line.send({'in_force': []})\n"
             "line.receive()\n"

@@ -4,11 +4,11 @@ import shutil
 import numpy as np
 import pytest
 
-from ml.editing.spec import LESION_KINDS
 from ml.errors import ArtefactError, command_line
 from ml.generator.card import CARD_NAME, DEMO_FOLDER, NAMES_LEFT_OUT, WEIGHTS_NAME, read_card
 from ml.generator.files import load_generator
 from ml.nets.config import NetConfig
+from ml.scans.lesions import LESION_KINDS
 
 
 @pytest.fixture

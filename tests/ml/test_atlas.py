@@ -7,7 +7,7 @@ from ml.generator.atlas import COMPONENTS, TILE_PX, AtlasPlace, Sampled, assembl
 from ml.generator.model import Generator
 from ml.geometry import Grid
 from ml.nets.config import NetConfig
-from ml.patches.frames import build_case
+from ml.patches.case import build_case
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from scipy import ndimage
 from ml.errors import TrainingError
 from ml.evaluation.classify import (
     FEWEST_OF_A_CLASS,
-    VIEW_ZOOMS,
     Difference,
     LabelledPatches,
     baseline_tables,
@@ -18,6 +17,7 @@ from ml.evaluation.classify import (
     evaluate_network,
 )
 from ml.nets.config import NetConfig
+from ml.patches.sampling import VIEW_ZOOMS
 from ml.reproduce import held_out_cases
 from ml.scans.cases import load_cases
 

@@ -7,15 +7,15 @@ from ml.evaluation.bootstrap import difference, estimate, line, permuted
 from ml.evaluation.realism.comparisons import band_difference, distributions, mean_difference, noise_power
 from ml.evaluation.realism.local_measures import (
     PROFILE_MM,
-    depth_profile,
     differing_outside,
     edge_width_mm,
     log_power,
+    mean_over_depth,
     measure,
-    neighbourhood,
     residual,
     slice_correlation,
     zone_sigma,
+    zones_of,
 )
 from ml.evaluation.realism.memorisation import memorisation, nearest_distances
 from ml.geometry import Grid
@@ -39,7 +39,7 @@ def scan(rng, *, contrast=-40.0, noise=12.0, softness_mm=1.0, rim_noise=None):
     return np.rint(values).astype(np.int16)
 
 
-AROUND = neighbourhood(ball() > 0, LIVER, GRID)
+AROUND = zones_of(ball() > 0, LIVER, GRID)
 
 
 def locals_of(seed, count=24, **options):
@@ -74,7 +74,7 @@ def test_the_residual_has_neither_the_lesions_level_nor_its_edge():
 def test_edge_width_is_that_of_the_sigmoid(softness_mm):
     clean = scan(np.random.default_rng(0), noise=0.0, softness_mm=softness_mm)
     # From 10 to 90 per cent a logistic curve takes 2 ln 9 of its scale; bins of 1 mm and slices of 2 mm widen it.
-    width = edge_width_mm(depth_profile(clean[AROUND.box], AROUND))
+    width = edge_width_mm(mean_over_depth(clean[AROUND.box], AROUND))
     assert width == pytest.approx(4.39 * softness_mm, abs=1.5)
     assert np.isnan(edge_width_mm(np.full(len(PROFILE_MM), 100.0)))
 

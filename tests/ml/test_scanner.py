@@ -7,7 +7,7 @@ from scipy import ndimage
 from ml.editing import LesionSpec, insert_lesion, remove_lesion
 from ml.editing.scanner import (
     ROUNDING_VARIANCE_HU2,
-    Scanner,
+    ScannerResponse,
     noise_power,
     overlapped,
     plain_tiles,
@@ -43,7 +43,7 @@ def test_the_noise_of_rounding_is_found_at_the_highest_frequencies(soft, whole):
 
 def test_what_rounding_took_is_given_back_within_half_a_unit(soft, whole):
     exact, kept = soft
-    lacking = Scanner.of(kept, whole, 100.0).taken_by_rounding(kept)
+    lacking = ScannerResponse.of(kept, whole, 100.0).taken_by_rounding(kept)
     assert np.abs(lacking).max() < 0.5
     assert np.array_equal(np.rint(kept + lacking), kept)
     before, after = ((exact - kept) ** 2).mean(), ((exact - kept - lacking) ** 2).mean()
@@ -52,7 +52,7 @@ def test_what_rounding_took_is_given_back_within_half_a_unit(soft, whole):
 
 def test_a_sharp_scan_is_left_alone(whole):
     sharp = np.rint(100 + 12 * np.random.default_rng(1).standard_normal(whole.shape)).astype(np.int16)
-    scanner = Scanner.of(sharp, whole, 100.0)
+    scanner = ScannerResponse.of(sharp, whole, 100.0)
     assert np.abs(scanner.taken_by_rounding(sharp)).max() < 0.1
     change = np.random.default_rng(2).standard_normal(whole.shape).astype(np.float32)
     kept = scanner.transmitted(change)[:, 6:-6, 6:-6].std() / change[:, 6:-6, 6:-6].std()
@@ -60,7 +60,7 @@ def test_a_sharp_scan_is_left_alone(whole):
 
 
 def test_smooth_changes_pass_and_what_the_scan_never_shows_does_not(soft, whole):
-    scanner = Scanner.of(soft[1], whole, 100.0)
+    scanner = ScannerResponse.of(soft[1], whole, 100.0)
     _, y, x = np.meshgrid(*[np.arange(n) for n in whole.shape], indexing="ij")
     smooth = (-40 * np.exp(-((y - 40) ** 2 + (x - 40) ** 2) / (2 * 8.0**2))).astype(np.float32)
     assert np.abs(scanner.transmitted(smooth) - smooth).max() < 1.0
@@ -79,7 +79,7 @@ def test_transmission_starts_at_one_and_only_falls(soft, whole):
 
 def test_too_little_liver_falls_back_and_takes_nothing_from_the_scan():
     scan = np.full((4, 20, 20), 100, np.int16)
-    scanner = Scanner.of(scan, np.zeros(scan.shape, bool), 100.0)
+    scanner = ScannerResponse.of(scan, np.zeros(scan.shape, bool), 100.0)
     assert np.array_equal(scanner.taken_by_rounding(scan), np.zeros(scan.shape))
     assert np.allclose(scanner.transmitted(np.ones(scan.shape, np.float32)), 1, atol=1e-3)
 

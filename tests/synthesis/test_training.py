@@ -1,6 +1,6 @@
 """Training as a job: it learns, shows what it does, and goes on after a kill as if nothing had happened."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 from django.core.files.storage import default_storage
@@ -10,7 +10,6 @@ from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import Job, JobStatus
-from ml.errors import TrainingError
 from synthesis.generators import training
 from synthesis.models import TrainingRun
 from tests.factories import make_scan, make_user
@@ -23,9 +22,9 @@ def scan(phantom_scan):
     return phantom_scan
 
 
-def order(scan, steps=8):
+def order(scan, *others, steps=8):
     run = training.order_training(
-        ordered_by=scan.dataset.owner, name="Tiny", scans=[scan], objective="iae_content", steps=steps, seed=3
+        ordered_by=scan.dataset.owner, name="Tiny", scans=[scan, *others], objective="iae_content", steps=steps, seed=3
     )
     run.config["batch"] = 2
     run.save()
@@ -34,8 +33,8 @@ def order(scan, steps=8):
 
 def test_a_killed_training_goes_on_as_if_never_stopped(scan, monkeypatch):
     monkeypatch.setattr("ml.generator.bank.NORMAL_COUNT", 8)
-    monkeypatch.setattr(training, "SAVE_EVERY_STEPS", 4)
-    monkeypatch.setattr(training, "REPORT_EVERY_STEPS", 1)
+    monkeypatch.setattr("ml.training.run.CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr("ml.training.run.LOG_EVERY", 1)
     straight = run_to_the_end(order(scan))
 
     class KilledError(BaseException):
@@ -49,7 +48,7 @@ def test_a_killed_training_goes_on_as_if_never_stopped(scan, monkeypatch):
     original_samples = training.save_samples
     monkeypatch.setattr(training, "save_samples", dies_at_six)
     broken = order(scan)
-    from ml.train import Trainer
+    from ml.training.trainer import Trainer
 
     original_step = Trainer.step
 
@@ -83,8 +82,9 @@ def run_to_the_end(run):
 
 def test_a_cancelled_training_keeps_its_curve(scan, monkeypatch):
     monkeypatch.setattr(training, "REPORT_EVERY_STEPS", 2)
+    monkeypatch.setattr("ml.training.run.LOG_EVERY", 2)
     run = order(scan, steps=50)
-    from ml.train import Trainer
+    from ml.training.trainer import Trainer
 
     original_step = Trainer.step
 
@@ -125,52 +125,50 @@ def test_half_a_checkpoint_is_passed_over_and_one_picture_is_kept(scan):
 
 def make_trainer(run, scan):
     from ml.nets.config import NetConfig
-    from ml.train import TrainConfig, Trainer
+    from ml.training.config import TrainConfig
+    from ml.training.trainer import Trainer
 
     config = TrainConfig(**run.config)
     return Trainer([training.case_of(scan)], NetConfig(noise=config.adversarial), config, device="cpu")
 
 
-def test_a_long_training_keeps_a_curve_that_a_page_can_draw(scan, monkeypatch):
-    monkeypatch.setattr(training, "REPORT_EVERY_STEPS", 1)
-    monkeypatch.setattr(training, "LONGEST_CURVE", 3)
-    monkeypatch.setattr(training, "save_checkpoint", lambda *_: None)
-    monkeypatch.setattr(training, "save_samples", lambda *_: None)
-
-    run, context = order(scan), Context()
-    training.train(run, Steps(), context)
-    run.refresh_from_db()
-    assert [point["step"] for point in run.curve] == [4, 8, 10]
-    assert context.said == [f"step {step} of 10" for step in range(10)]
-
-
 def test_a_training_that_came_apart_says_so_and_keeps_its_last_checkpoint(scan, monkeypatch):
-    monkeypatch.setattr(training, "SAVE_EVERY_STEPS", 1)
-    monkeypatch.setattr(training, "save_checkpoint", lambda run, trainer: saved.append(trainer.done))
+    from ml.training.trainer import Trainer
+
+    monkeypatch.setattr("ml.training.run.CHECKPOINT_EVERY", 1)
+    original_step = Trainer.step
+
+    def step(trainer):
+        return original_step(trainer) | ({"content": float("nan")} if trainer.done == 3 else {})
+
+    monkeypatch.setattr(Trainer, "step", step)
+    run = order(scan)
+    execute(str(run.job_id))
+    run.job.refresh_from_db()
+    assert run.job.status == JobStatus.FAILED
+    assert "content is no number any more at step 3" in run.job.error
+    assert [training.checkpoint_step(name) for name in training.checkpoints(run)] == [2]
+
+
+def test_of_five_patients_one_only_watches_and_a_training_that_gains_nothing_stops(scan, monkeypatch):
+    from ml.training.trainer import Trainer
+
+    monkeypatch.setattr("ml.generator.bank.NORMAL_COUNT", 8)
+    monkeypatch.setattr("ml.training.trainer.VALIDATE_EVERY", 1)
+    monkeypatch.setattr("ml.training.run.LOG_EVERY", 1)
+    monkeypatch.setattr(training, "PATIENCE_CHECKS", 3)
     monkeypatch.setattr(training, "save_samples", lambda *_: None)
-    saved: list[int] = []
-    with pytest.raises(TrainingError, match="content is no number any more at step 3"):
-        training.train(order(scan), Steps(broken_at=3), Context())
-    assert saved == [1, 2]
-
-
-class Steps:
-    """As much of a trainer as the loop needs."""
-
-    def __init__(self, broken_at=0):
-        self.config, self.done, self.broken_at = SimpleNamespace(steps=10), 0, broken_at
-
-    def step(self):
-        self.done += 1
-        return {"content": float("nan") if self.done == self.broken_at else 1.0}
-
-
-class Context:
-    def __init__(self):
-        self.said = []
-
-    def progress(self, fraction, message=""):
-        self.said.append(message)
+    monkeypatch.setattr(Trainer, "validate", lambda _: {"validation_content": 1.0})
+    original_case = training.case_of
+    one = original_case(scan)
+    monkeypatch.setattr(training, "case_of", lambda other: replace(one, name=other.subject))
+    others = [make_scan(scan.dataset) for _ in range(4)]
+    assert training.held_out([scan, scan, *others[:3]]) == {}
+    run = order(scan, *others, steps=50)
+    execute(str(run.job_id))
+    run.refresh_from_db()
+    assert [point["step"] for point in run.curve] == [1, 2, 3]
+    assert all(point["validation_content"] == 1.0 for point in run.curve)
 
 
 def test_the_page_shows_curves_to_its_owner_only(scan, client, monkeypatch):

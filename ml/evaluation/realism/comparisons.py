@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ml.evaluation.bootstrap import NO_TWIN, Estimate, difference, estimate, groups_of, permuted
+from ml.evaluation.bootstrap import NO_TWIN, BootstrapEstimate, difference, estimate, groups_of, permuted
 from ml.evaluation.realism.edits import Harvest
 from ml.evaluation.realism.local_measures import BAND_EDGES, PROFILE_MM, ZONES, Local
 
@@ -76,7 +76,7 @@ def distributions(first: list[Local], second: list[Local], *, seed: int = 0) -> 
     for key in first[0].values if first else ():
         (a, people_a), (b, people_b) = _known(first, key), _known(second, key)
         if min(len(a), len(b)) < 2:
-            found[key] = {"difference": Estimate(None, None, None, 0).to_dict()}
+            found[key] = {"difference": BootstrapEstimate(None, None, None, 0).to_dict()}
             continue
         with warnings.catch_warnings():
             # Where the exact p cannot be computed scipy takes the asymptotic one, and says so.

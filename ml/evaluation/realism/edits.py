@@ -22,11 +22,11 @@ from ml.errors import EditError
 from ml.evaluation.bootstrap import ENOUGH_PATIENTS, LESIONS_NOTE
 from ml.evaluation.realism.local_measures import (
     Local,
-    depth_profile,
     differing_outside,
+    mean_over_depth,
     measure,
-    neighbourhood,
     zone_sigma,
+    zones_of,
 )
 from ml.evaluation.realism.places import (
     SMALLEST_MM,
@@ -40,9 +40,10 @@ from ml.evaluation.realism.places import (
 from ml.evaluation.two_sample import TwoSampleData
 from ml.generator.model import Generator
 from ml.nets.config import NetConfig
-from ml.patches.frames import HU_SCALE, Case, PatchFrame, Volume
+from ml.patches.case import LiverCase, Volume
+from ml.patches.frames import HU_SCALE, PatchFrame
 from ml.scans.cases import CaseFiles, load_case, load_twin
-from ml.scans.lesions import Lesion
+from ml.scans.lesions import MeasuredLesion
 
 # The judges look at native in-plane resolution, not through the generator's own view.
 JUDGE = NetConfig(patch_zyx=(16, 40, 40), spacing_zyx_mm=(3.0, 1.25, 1.25))
@@ -107,7 +108,7 @@ class Harvest:
         return TwoSampleData.of(*sets, np.array(self.patients[first]), np.array(self.patients[second]))
 
 
-def judge_patch(hu: Scan, case: Case, centre_zyx: NDArray[np.float64]) -> Volume:
+def judge_patch(hu: Scan, case: LiverCase, centre_zyx: NDArray[np.float64]) -> Volume:
     """What the judges see: (HU - liver) / 80 about a lesion, without any masking."""
     z, y, x = (float(v) for v in centre_zyx)
     frame = PatchFrame(JUDGE, case.grid.spacing_zyx_mm, (z, y, x))
@@ -170,10 +171,12 @@ def _harvest_one(number: int, files: CaseFiles, generator: Generator, seed: int,
     return out
 
 
-def _real_and_removed(out: Harvest, case: Case, twin: Scan | None, lesion: Lesion, generator: Generator) -> None:
+def _real_and_removed(
+    out: Harvest, case: LiverCase, twin: Scan | None, lesion: MeasuredLesion, generator: Generator
+) -> None:
     centre = case.grid.to_voxel(lesion.centroid_lps_mm)
     mask = case.labels == lesion.number
-    around = neighbourhood(mask, case.liver, case.grid)
+    around = zones_of(mask, case.liver, case.grid)
     out.add("real", judge_patch(case.hu, case, centre), case.name)
     out.local["real"].append(measure(case.hu, around, case.name))
     try:
@@ -204,22 +207,22 @@ def _real_and_removed(out: Harvest, case: Case, twin: Scan | None, lesion: Lesio
     own = zone_sigma(twin[around.box], around, "rim")
     out.row("real_rim", case.name, {"sigma_ratio": zone_sigma(case.hu[around.box], around, "rim") / max(own, 1e-6)})
     left = edited[around.box].astype(np.float32) - twin[around.box]
-    profile = depth_profile(left, around) / noise
+    profile = mean_over_depth(left, around) / noise
     out.row("removal_profile", case.name, {f"{n:02d}": float(v) for n, v in enumerate(profile)})
 
 
-def _inserted(out: Harvest, case: Case, source: Scan, place: Place, generator: Generator) -> None:
+def _inserted(out: Harvest, case: LiverCase, source: Scan, place: Place, generator: Generator) -> None:
     centre, spec = place.centre, place.spec
     out.add("free", judge_patch(source, case, centre), case.name)
     if place.mask is not None and place.mask.any():
-        out.local["free"].append(measure(source, neighbourhood(place.mask, case.liver, case.grid), case.name))
+        out.local["free"].append(measure(source, zones_of(place.mask, case.liver, case.grid), case.name))
     result = try_insert(case, source, place, generator)
     if result is None:
         out.refused += 1
         return
     edited = result.apply(source)
     mask = result.paste_mask(source.shape, what="lesion")
-    around = neighbourhood(mask, case.liver, case.grid)
+    around = zones_of(mask, case.liver, case.grid)
     if place.mask is None:
         out.local["free"].append(measure(source, around, case.name))
     _outside(out, case, source, edited, result)
@@ -241,7 +244,7 @@ def _inserted(out: Harvest, case: Case, source: Scan, place: Place, generator: G
     out.row("rim", case.name, {"sigma_ratio": zone_sigma(edited[around.box], around, "rim") / max(before, 1e-6)})
 
 
-def _insert_back(out: Harvest, case: Case, removed: Scan, place: Place, generator: Generator) -> None:
+def _insert_back(out: Harvest, case: LiverCase, removed: Scan, place: Place, generator: Generator) -> None:
     """insert(remove(y)): the same size and contrast again, and how far the scan is from y."""
     result = try_insert(case, removed, place, generator)
     if result is None:
@@ -261,7 +264,7 @@ def _insert_back(out: Harvest, case: Case, removed: Scan, place: Place, generato
     )
 
 
-def _cycle_places(case: Case, source: Scan, number: int, *, count: int) -> list[tuple[int, NDArray[np.int64]]]:
+def _cycle_places(case: LiverCase, source: Scan, number: int, *, count: int) -> list[tuple[int, NDArray[np.int64]]]:
     """Seeds and voxels deep in lesion-free liver; none where the liver is too thin."""
     free = case.liver & (case.labels == 0) if source is case.hu else case.liver
     depth = ndimage.distance_transform_edt(free, sampling=case.grid.spacing_zyx_mm)
@@ -273,7 +276,7 @@ def _cycle_places(case: Case, source: Scan, number: int, *, count: int) -> list[
 
 
 def _cycle(
-    out: Harvest, case: Case, source: Scan, centre: NDArray[np.int64], generator: Generator, *, seed: int
+    out: Harvest, case: LiverCase, source: Scan, centre: NDArray[np.int64], generator: Generator, *, seed: int
 ) -> None:
     """remove(insert(x)): insert into lesion-free liver, remove again, compare with the start."""
     kind, diameter_mm, contrast_hu = CYCLE_SPEC
@@ -312,7 +315,7 @@ def noise_of(result: EditResult) -> float:
     return max(float(result.measured["noise_hu"]), LEAST_NOISE_HU)
 
 
-def _outside(out: Harvest, case: Case, source: Scan, edited: Scan, result: EditResult) -> None:
+def _outside(out: Harvest, case: LiverCase, source: Scan, edited: Scan, result: EditResult) -> None:
     differing, looked_at = differing_outside(source, edited, result.box)
     out.row("outside", case.name, {"differing_voxels": float(differing), "voxels": float(looked_at)})
 

@@ -12,7 +12,7 @@ from ml.editing import remove_lesion
 from ml.errors import EditError
 from ml.evaluation.realism.places import SMALLEST_MM, Place, Scan, insertion_places, try_insert
 from ml.generator.model import Generator
-from ml.patches.frames import Case
+from ml.patches.case import LiverCase
 from ml.scans.cases import CaseFiles, load_case, load_twin
 
 WINDOW_HU = (-15.0, 185.0)
@@ -41,7 +41,7 @@ def write_galleries(
     return found["insertion"] + found["removal"]
 
 
-Example = tuple[str, Case, Scan, Scan, NDArray[np.float64], str]
+Example = tuple[str, LiverCase, Scan, Scan, NDArray[np.float64], str]
 
 
 def _examples(files: CaseFiles, generator: Generator, *, most: dict[str, int], seed: int) -> list[Example]:
@@ -55,7 +55,7 @@ def _examples(files: CaseFiles, generator: Generator, *, most: dict[str, int], s
     return good + [example for example in removed if example is not None]
 
 
-def _insertion(case: Case, source: Scan, place: Place, generator: Generator) -> Example | None:
+def _insertion(case: LiverCase, source: Scan, place: Place, generator: Generator) -> Example | None:
     result = try_insert(case, source, place, generator)
     if result is None:
         return None
@@ -64,7 +64,7 @@ def _insertion(case: Case, source: Scan, place: Place, generator: Generator) -> 
     return "insertion", case, source, result.apply(source), place.centre, title
 
 
-def _removal(case: Case, label: int, generator: Generator, *, seed: int) -> Example | None:
+def _removal(case: LiverCase, label: int, generator: Generator, *, seed: int) -> Example | None:
     mask = case.labels == label
     try:
         result = remove_lesion(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.evaluation.bootstrap import NO_TWIN, NOTHING, Comparison, Estimate, estimate, line, mean
+from ml.evaluation.bootstrap import NO_TWIN, NOTHING, BootstrapEstimate, Comparison, estimate, line, mean
 from ml.evaluation.realism.edits import Harvest
 from ml.evaluation.realism.local_measures import ZONES
 
@@ -21,10 +21,10 @@ def gate(result: dict[str, Any], out: Harvest, *, seed: int = 0) -> list[dict[st
     return [*_tests(result), *_textures(result), *_noise(result), *_edits(out, seed), *_rest(result)]
 
 
-def _read(value: dict[str, Any] | None) -> Estimate:
+def _read(value: dict[str, Any] | None) -> BootstrapEstimate:
     if not value or value.get("value") is None:
         return NOTHING
-    return Estimate(value["value"], value["low"], value["high"], value["n"])
+    return BootstrapEstimate(value["value"], value["low"], value["high"], value["n"])
 
 
 def _tests(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -34,12 +34,12 @@ def _tests(result: dict[str, Any]) -> list[dict[str, Any]]:
         note = tests.get("note", "")
         for kind in ("features", "network"):
             found = tests.get(kind)
-            value = Estimate(found["auc"], found["low"], found["high"], sum(found["n"])) if found else NOTHING
+            value = BootstrapEstimate(found["auc"], found["low"], found["high"], sum(found["n"])) if found else NOTHING
             said = "; ".join(filter(None, [found["classifier"] if found else "", note]))
             lines.append(line(f"{pair}: AUC, {kind}", value, AUC_TARGET, "<=", note=said))
         for key, name in (("p", "MMD"), ("kid_p", "KID")):
             n = sum(tests["features"]["n"]) if "features" in tests else 0
-            value = Estimate(tests["kernel"][key], None, None, n) if n else NOTHING
+            value = BootstrapEstimate(tests["kernel"][key], None, None, n) if n else NOTHING
             lines.append(line(f"{pair}: p of {name}", value, P_TARGET, ">=", note=note))
     return lines
 

@@ -26,7 +26,7 @@ LEAST_CONTRAST_HU = 8.0
 
 
 @dataclass(frozen=True)
-class Neighbourhood:
+class LesionZones:
     """A lesion's surroundings: ``box`` in the scan; signed ``depth`` (mm) and liver ``tissue`` of its shape."""
 
     box: Box
@@ -51,7 +51,7 @@ class Local:
     values: dict[str, float]
 
 
-def neighbourhood(mask: Mask, liver: Mask, grid: Grid) -> Neighbourhood:
+def zones_of(mask: Mask, liver: Mask, grid: Grid) -> LesionZones:
     """The voxels within 12 mm of a lesion's box with their signed depth."""
     where = ndimage.find_objects(mask.astype(np.uint8))[0]
     reach = np.ceil((OUTER_MM + 2) / np.asarray(grid.spacing_zyx_mm)).astype(int)
@@ -62,10 +62,10 @@ def neighbourhood(mask: Mask, liver: Mask, grid: Grid) -> Neighbourhood:
     depth = depth - ndimage.distance_transform_edt(~inside, sampling=grid.spacing_zyx_mm)
     # The edge lies between two voxels, half a pixel from either, not in one.
     depth -= np.where(inside, 0.5, -0.5) * min(grid.spacing_zyx_mm)
-    return Neighbourhood(box, depth, liver[box] | inside)
+    return LesionZones(box, depth, liver[box] | inside)
 
 
-def depth_profile(values: NDArray[np.generic], around: Neighbourhood) -> Array:
+def mean_over_depth(values: NDArray[np.generic], around: LesionZones) -> Array:
     """Mean over signed depth in bins of 1 mm from -8 to 8 mm (NaN where a bin is empty)."""
     number = np.floor(around.depth - (PROFILE_MM[0] - 0.5)).astype(int)
     used = around.tissue & (number >= 0) & (number < len(PROFILE_MM))
@@ -74,7 +74,7 @@ def depth_profile(values: NDArray[np.generic], around: Neighbourhood) -> Array:
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def residual(hu: NDArray[np.generic], around: Neighbourhood) -> Array:
+def residual(hu: NDArray[np.generic], around: LesionZones) -> Array:
     """Noise and fine texture in HU: the mean over depth and a low-pass within the liver taken off, 0 elsewhere."""
     values = np.asarray(hu, np.float64)
     steps = np.floor(around.depth).astype(int)
@@ -131,17 +131,17 @@ def edge_width_mm(profile: Array) -> float:
     return float(fine[last[0]] - fine[first[0]]) if len(first) and len(last) else float("nan")
 
 
-def zone_sigma(hu: NDArray[np.generic], around: Neighbourhood, name: str) -> float:
+def zone_sigma(hu: NDArray[np.generic], around: LesionZones, name: str) -> float:
     """Standard deviation (HU) of the residual in a zone."""
     zone = around.zone(name)
     return float(residual(hu, around)[zone].std()) if zone.any() else float("nan")
 
 
-def measure(hu: NDArray[np.int16], around: Neighbourhood, patient: str) -> Local:
+def measure(hu: NDArray[np.int16], around: LesionZones, patient: str) -> Local:
     """All measurements of one place of a scan."""
     part = hu[around.box]
     rough = residual(part, around)
-    profile = depth_profile(part, around)
+    profile = mean_over_depth(part, around)
     ring = around.tissue & (around.depth < -3) & (around.depth >= -11)
     liver = float(np.median(part[ring])) if ring.sum() >= LEAST_VOXELS else float("nan")
     inside = around.zone("inside")

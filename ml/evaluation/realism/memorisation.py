@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.evaluation.bootstrap import difference, permuted
-from ml.patches.frames import Volume
+from ml.patches.case import Volume
 
 SMOOTHING_PX = (0.5, 1.0, 1.0)
 RADIUS_PX = 14

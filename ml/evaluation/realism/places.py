@@ -12,8 +12,8 @@ from ml.editing import EditResult, LesionSpec, insert_lesion
 from ml.editing.spec import MAX_CONTRAST_HU, MAX_DIAMETER_MM, MIN_CONTRAST_HU
 from ml.errors import EditError
 from ml.generator.model import Generator
-from ml.patches.frames import Case
-from ml.scans.lesions import Lesion, measure_lesions
+from ml.patches.case import LiverCase
+from ml.scans.lesions import MeasuredLesion, measure_lesions
 
 SMALLEST_MM = 6.0
 AWAY_MM = 15.0
@@ -31,14 +31,14 @@ class Place:
     mask: NDArray[np.bool_] | None = None
 
 
-def large_lesions(case: Case) -> list[Lesion]:
+def large_lesions(case: LiverCase) -> list[MeasuredLesion]:
     """The lesions of 6 mm or more under the case's own numbers, the largest first."""
     table = measure_lesions(case.hu, case.grid, numbered=case.labels, liver_mask=case.liver)
     large = [lesion for lesion in table if lesion.diameter_mm >= SMALLEST_MM]
     return sorted(large, key=lambda lesion: -lesion.voxels)
 
 
-def insertion_places(case: Case, twin: Scan | None, *, seed: int) -> list[Place]:
+def insertion_places(case: LiverCase, twin: Scan | None, *, seed: int) -> list[Place]:
     """The real lesions' own places in a twin; without one, places in the scan's lesion-free liver.
 
     ``twin`` in HU on the case's grid.
@@ -47,7 +47,7 @@ def insertion_places(case: Case, twin: Scan | None, *, seed: int) -> list[Place]
     return places if twin is not None else _other_places(case, places, seed=seed)
 
 
-def same_place(case: Case, lesion: Lesion) -> Place:
+def same_place(case: LiverCase, lesion: MeasuredLesion) -> Place:
     """Insert what a real lesion is, where it is; raises SpecError for a kind that no edit knows."""
     centre = case.grid.to_voxel(lesion.centroid_lps_mm)
     kind = next((r.kind for r in case.lesions if r.label == lesion.number), None) or "hypodense"
@@ -59,7 +59,7 @@ def same_place(case: Case, lesion: Lesion) -> Place:
     return Place(centre, spec, case.labels == lesion.number)
 
 
-def _other_places(case: Case, places: list[Place], *, seed: int) -> list[Place]:
+def _other_places(case: LiverCase, places: list[Place], *, seed: int) -> list[Place]:
     """The same lesions elsewhere: lesion-free liver of the scan, away from every lesion and the surface."""
     away = ndimage.distance_transform_edt(case.labels == 0, sampling=case.grid.spacing_zyx_mm)
     deep = ndimage.distance_transform_edt(case.liver, sampling=case.grid.spacing_zyx_mm)
@@ -74,14 +74,14 @@ def _other_places(case: Case, places: list[Place], *, seed: int) -> list[Place]:
     return found
 
 
-def core_mean_hu(case: Case, label: int) -> float:
+def core_mean_hu(case: LiverCase, label: int) -> float:
     """Mean HU of the inner half (by depth) of a lesion: what a ring's contrast is asked by."""
     inside = case.labels == label
     depth = ndimage.distance_transform_edt(inside, sampling=case.grid.spacing_zyx_mm)
     return float(case.hu[depth > 0.5 * depth.max()].mean())
 
 
-def try_insert(case: Case, source: Scan, place: Place, generator: Generator) -> EditResult | None:
+def try_insert(case: LiverCase, source: Scan, place: Place, generator: Generator) -> EditResult | None:
     """The edit, or None where the editor refuses."""
     where = case.grid.to_world(place.centre).tolist()
     try:

@@ -22,7 +22,7 @@ from ml.evaluation.realism.gate import gate
 from ml.evaluation.realism.memorisation import memorisation
 from ml.evaluation.two_sample import FOLDS, TwoSampleData, feature_test, kernel_test, network_tests
 from ml.generator.model import Generator
-from ml.patches.frames import Volume
+from ml.patches.case import Volume
 from ml.scans.cases import find_cases
 
 PLANTED_CONTRAST, PLANTED_SMOOTHING_PX = 0.7, 0.5

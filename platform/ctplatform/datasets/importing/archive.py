@@ -5,7 +5,6 @@ import zipfile
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from ctplatform.datasets.importing.confined.wire import Window, WindowReader
 from ctplatform.datasets.importing.found import GivenFile, Room, write_all
 from ctplatform.datasets.importing.refusal import (
     FREE_UNPACKED_BYTES,
@@ -16,6 +15,7 @@ from ctplatform.datasets.importing.refusal import (
     ImportRefusedError,
     refused_when_damaged,
 )
+from ctplatform.datasets.importing.wire import Window, WindowReader
 
 BLOCK = 1024 * 1024
 # apart from files that were given beside the zip

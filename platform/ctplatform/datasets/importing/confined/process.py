@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from ctplatform.datasets.importing.confined import answers
 from ctplatform.datasets.importing.confined.answers import Told
-from ctplatform.datasets.importing.confined.wire import Line
 from ctplatform.datasets.importing.found import ReadScan, Refusal
 from ctplatform.datasets.importing.refusal import GIB, MIB, ImportRefusedError
+from ctplatform.datasets.importing.wire import Line
 from ml.geometry import Grid
 
 COMMAND = (sys.executable, "-I", "-m", "ctplatform.datasets.importing.confined.reader")

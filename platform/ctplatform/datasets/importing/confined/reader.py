@@ -19,11 +19,11 @@ from highdicom._standard_utils import get_iod_module_map, get_module_attribute_m
 from pydicom.charset import python_encoding
 
 from ctplatform.datasets.importing.confined.limits import confine
-from ctplatform.datasets.importing.confined.wire import Line, Window, WindowReader
 from ctplatform.datasets.importing.discovery import Found, discover
 from ctplatform.datasets.importing.found import GivenFile, ReadScan, write_all
 from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
 from ctplatform.datasets.importing.screening import planes_with_text
+from ctplatform.datasets.importing.wire import Line, Window, WindowReader
 from ctplatform.errors import DomainError
 
 T = TypeVar("T", bound=np.generic)

@@ -10,7 +10,7 @@ from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import Job
 from ml.generator.card import DEMO_FOLDER
-from synthesis import evidence
+from synthesis import generator_reports
 from synthesis.generators import services as generators
 from synthesis.models import Generator
 from tests.factories import make_user
@@ -71,33 +71,36 @@ CLASSIFICATION = [
 
 
 def test_lines_keep_their_verdict_and_what_was_not_measured_says_so():
-    lines = {line.name: line for line in evidence.gate_lines(REALISM)}
-    assert lines["insertion: AUC"].verdict == evidence.PASSED
-    assert lines["cycle"].verdict == evidence.MISSED
-    assert lines["ghost rim"].verdict == evidence.NOT_MEASURED
+    lines = {line.name: line for line in generator_reports.gate_lines(REALISM)}
+    assert lines["insertion: AUC"].verdict == generator_reports.PASSED
+    assert lines["cycle"].verdict == generator_reports.MISSED
+    assert lines["ghost rim"].verdict == generator_reports.NOT_MEASURED
     assert lines["ghost rim"].value is None
 
 
 def test_a_report_without_a_gate_is_judged_by_its_areas():
     without = {"two_sample": {"insertion": {"features": AUC}, "removal": {"features": AUC | {"auc": 0.7}}}}
-    assert [line.verdict for line in evidence.gate_lines(without)] == [evidence.PASSED, evidence.MISSED]
+    assert [line.verdict for line in generator_reports.gate_lines(without)] == [
+        generator_reports.PASSED,
+        generator_reports.MISSED,
+    ]
 
 
 def test_only_complete_rows_are_shown_and_the_best_comes_first():
-    assert [row.features for row in evidence.classifier_rows(CLASSIFICATION)] == ["signature demo", "mean HU"]
+    assert [row.features for row in generator_reports.classifier_rows(CLASSIFICATION)] == ["signature demo", "mean HU"]
 
 
 @pytest.mark.parametrize("hostile", [None, [], {"gate": 3}, {"two_sample": []}, {"gate": [None, 7]}, "x"])
 def test_nonsense_shows_nothing_and_breaks_nothing(hostile):
-    assert evidence.areas(hostile) == []
-    assert all(line.verdict == evidence.NOT_MEASURED for line in evidence.gate_lines(hostile))
-    assert evidence.classifier_rows(hostile) == []
-    assert isinstance(evidence.facts(hostile), list)
+    assert generator_reports.areas(hostile) == []
+    assert all(line.verdict == generator_reports.NOT_MEASURED for line in generator_reports.gate_lines(hostile))
+    assert generator_reports.classifier_rows(hostile) == []
+    assert isinstance(generator_reports.facts(hostile), list)
 
 
 def test_what_no_database_and_no_page_can_hold_is_taken_out():
     content = b'{"gate": [NaN, -Infinity, 1e999, %d, 0.5], "a\\u0000b": "\\ud800x"}' % 10**400
-    values = evidence.parse("realism.json", content)
+    values = generator_reports.parse("realism.json", content)
     assert values == {"gate": [None, None, None, None, 0.5], "ab": "?x"}
     json.dumps(values, allow_nan=False).encode()
 
@@ -105,7 +108,7 @@ def test_what_no_database_and_no_page_can_hold_is_taken_out():
 @pytest.mark.django_db
 def test_a_report_with_endless_numbers_is_kept_and_shown_as_not_measured(client):
     user = make_user()
-    report = evidence.parse("realism.json", b'{"gate": [{"name": "rim", "value": NaN, "passed": null}]}')
+    report = generator_reports.parse("realism.json", b'{"gate": [{"name": "rim", "value": NaN, "passed": null}]}')
     generator = Generator.objects.create(
         name="G", digest="d" * 64, storage_prefix="x", registered_by=user, reports={"realism.json": report}
     )
@@ -118,16 +121,18 @@ def test_a_report_with_endless_numbers_is_kept_and_shown_as_not_measured(client)
 def test_numbers_that_are_no_shares_are_not_drawn():
     absurd = [[-1e300, -1e300, 1], [0.5, 0.4, 7], [10**400, 0, 1], [True, 0, 1], [0.5, 0.4, 0.6, 0.7]]
     for rate in absurd:
-        assert evidence.classifier_rows([CLASSIFICATION[0] | {"accuracy": rate}]) == []
+        assert generator_reports.classifier_rows([CLASSIFICATION[0] | {"accuracy": rate}]) == []
         auc = dict(zip(("auc", "low", "high"), rate[:3], strict=True))
-        assert len(rate) > 3 or evidence.areas({"two_sample": {"insertion": {"features": auc}}}) == []
-    assert evidence.gate_lines({"gate": [{"value": 10**400}]})[0].value is None
+        assert len(rate) > 3 or generator_reports.areas({"two_sample": {"insertion": {"features": auc}}}) == []
+    assert generator_reports.gate_lines({"gate": [{"value": 10**400}]})[0].value is None
 
 
 def test_a_card_that_says_little_makes_no_empty_sentences():
-    assert evidence.facts({"train": {"objective": "ae"}}) == [("Objective", "AE")]
-    assert evidence.facts({"train": {"objective": "of tomorrow", "population": []}}) == [("Objective", "of tomorrow")]
-    lines = dict(evidence.facts(json.loads((DEMO_FOLDER / "card.json").read_text())))
+    assert generator_reports.facts({"train": {"objective": "ae"}}) == [("Objective", "AE")]
+    assert generator_reports.facts({"train": {"objective": "of tomorrow", "population": []}}) == [
+        ("Objective", "of tomorrow")
+    ]
+    lines = dict(generator_reports.facts(json.loads((DEMO_FOLDER / "card.json").read_text())))
     assert lines["Training"] == "1800 steps of 16 patches, seed 0"
     assert (lines["Objective"], lines["Patches"]) == ("IAE with content term", "all patches")
     assert lines["Patch"] == "16 × 40 × 40 samples (z, y, x) of 2.5 × 1.4 × 1.4 mm"
@@ -138,16 +143,16 @@ def test_a_card_that_says_little_makes_no_empty_sentences():
 @pytest.mark.parametrize("names", ["Anna", {"a": "Anna"}, ["Anna", ["Berta"], 3], None])
 def test_a_card_of_any_shape_is_shown_without_the_names_that_are_not_seen(names):
     card = {"name": "G", "data": {"cases": 3, "case_names": names}}
-    shown = evidence.with_names_of(card, {"Clara"})
+    shown = generator_reports.with_names_of(card, {"Clara"})
     assert "Anna" not in str(shown)
-    assert evidence.names_left_out(shown) == (3 if isinstance(names, list) else 0)
+    assert generator_reports.names_left_out(shown) == (3 if isinstance(names, list) else 0)
     assert (shown["name"], shown["data"]["cases"]) == ("G", 3)
 
 
 def test_names_left_out_twice_are_counted_together():
-    once = evidence.with_names_of({"data": {"case_names": ["a", "b", "c"]}}, {"a", "b"})
-    assert evidence.with_names_of(once, {"a"})["data"] == {"case_names": ["a"], "case_names_left_out": 2}
-    assert evidence.with_names_of({"name": "says nothing of data"}, set()) == {"name": "says nothing of data"}
+    once = generator_reports.with_names_of({"data": {"case_names": ["a", "b", "c"]}}, {"a", "b"})
+    assert generator_reports.with_names_of(once, {"a"})["data"] == {"case_names": ["a"], "case_names_left_out": 2}
+    assert generator_reports.with_names_of({"name": "says nothing of data"}, set()) == {"name": "says nothing of data"}
 
 
 @pytest.mark.parametrize(
@@ -159,12 +164,12 @@ def test_names_left_out_twice_are_counted_together():
         ("realism.json", b"[]"),
         ("classification.json", b"{}"),
         ("classification.json", b"[" * 100_000),
-        ("realism.json", b" " * (evidence.MAX_REPORT_BYTES + 1)),
+        ("realism.json", b" " * (generator_reports.MAX_REPORT_BYTES + 1)),
     ],
 )
 def test_damaged_and_oversized_reports_are_refused(name, content):
     with pytest.raises(DomainError, match=name):
-        evidence.parse(name, content)
+        generator_reports.parse(name, content)
 
 
 def upload(name, content):
@@ -219,23 +224,23 @@ def test_reports_of_weights_that_are_known_are_added_with_the_name_of_who_brough
     assert generators.register(folder=tmp_path, name="Second", registered_by=second) == made
     made.refresh_from_db()
     assert made.name == "First"
-    brought = evidence.received(made.reports)
+    brought = generator_reports.received(made.reports)
     assert brought["classification"].startswith(f"{first}, 20")
     assert brought["realism"].startswith(f"{second}, 20")
     (tmp_path / "realism.json").write_text(json.dumps({"gate": []}))
     with pytest.raises(DomainError, match=r"has a realism\.json already"):
         generators.register(folder=tmp_path, name="Third", registered_by=second)
     made.refresh_from_db()
-    assert evidence.gate_lines(made.reports["realism.json"])
+    assert generator_reports.gate_lines(made.reports["realism.json"])
     for number, allowed in enumerate((first, make_user(role=Role.COORDINATOR))):
         (tmp_path / "realism.json").write_text(json.dumps({"gate": [], "held_out_cases": number}))
         generators.register(folder=tmp_path, name="Third", registered_by=allowed)
         made.refresh_from_db()
-        assert evidence.received(made.reports)["realism"].startswith(str(allowed))
+        assert generator_reports.received(made.reports)["realism"].startswith(str(allowed))
     # What is there already replaces nothing, whoever brings it.
     generators.register(folder=tmp_path, name="Third", registered_by=second)
     made.refresh_from_db()
-    assert evidence.received(made.reports)["realism"].startswith(str(allowed))
+    assert generator_reports.received(made.reports)["realism"].startswith(str(allowed))
     (tmp_path / "realism.json").write_text(json.dumps(REALISM | {"generator_sha256": "0" * 64}))
     with pytest.raises(DomainError, match="measured on other weights"):
         generators.register(folder=tmp_path, name="Third", registered_by=second)
