@@ -16,9 +16,13 @@ class JobContext(Protocol):
     def report_device(self, device: str) -> None:
         """Say on which device the work runs."""
 
+    def unless_written(self, remove: Callable[[], None]) -> None:
+        """Have stored files removed when the job ends without its result."""
 
-# Work computes first and returns how to write its result: the writing runs in the transaction that ends the job,
-# so a result exists exactly when its job succeeded, and once.
+
+# Work computes and stores files first and returns how to write the rows of its result: the writing runs in the
+# transaction that ends the job, so a result exists exactly when its job succeeded, and once. Nobody else can write
+# meanwhile (SQLite), so it neither computes nor touches a file.
 WriteResult = Callable[[], dict[str, Any]]
 RunJob = Callable[[dict[str, Any], JobContext], WriteResult]
 
