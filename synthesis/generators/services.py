@@ -228,8 +228,15 @@ def reinstate(*, generator: Generator, user: User) -> None:
 
 
 def check_usable(generator: Generator) -> None:
-    if generator.retired_at is not None:
-        raise ConflictError(f"The generator {generator} is retired. Order again with another one.")
+    refusal = why_unusable(generator)
+    if refusal:
+        raise ConflictError(refusal)
+
+
+def why_unusable(generator: Generator) -> str:
+    return (
+        "" if generator.retired_at is None else f"The generator {generator} is retired. Order again with another one."
+    )
 
 
 def check_may_decide(user: User) -> None:
