@@ -1,15 +1,17 @@
 """Registers the synthesis app's kinds of work; imported by AppConfig.ready."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ctplatform.errors import ConflictError
 from ctplatform.jobs import registry
-from ctplatform.jobs.registry import JobContext, WriteResult
+from ctplatform.jobs.registry import GONE, JobContext, WriteResult
 from synthesis.atlas.services import ATLAS_KIND, run_atlas
 from synthesis.edits.services import BATCH_KIND, EDIT_KIND
-from synthesis.generators.services import REGISTER_KIND, check_usable, discard_staged, run_registration
+from synthesis.generators.services import REGISTER_KIND, discard_staged, run_registration, why_unusable
 from synthesis.generators.training import TRAIN_KIND, run_training
-from synthesis.models import Generator, SignatureAtlas, SynthesisJob
+from synthesis.models import GENERATOR_BULK, Generator, SignatureAtlas, SynthesisJob
+
+GENERATOR_NAMED = [f"generator__{name}" for name in ("name", "digest", "retired_at")]
 
 
 def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
@@ -25,23 +27,31 @@ def run_batch(payload: dict[str, Any], context: JobContext) -> WriteResult:
 
 
 # What is tried again is ordered anew: a generator that was retired meanwhile makes nothing more.
-def check_edit(payload: dict[str, Any]) -> None:
-    check_usable(SynthesisJob.objects.select_related("generator").get(pk=payload["synthesis"]).generator)
+def refuse_edits(payloads: Sequence[dict[str, Any]]) -> list[str]:
+    wanted = [payload["synthesis"] for payload in payloads]
+    orders = SynthesisJob.objects.filter(pk__in=wanted).select_related("generator").only(*GENERATOR_NAMED)
+    return _refusals(wanted, {str(order.pk): order.generator for order in orders}, gone=GONE)
 
 
-def check_batch(payload: dict[str, Any]) -> None:
-    check_usable(Generator.objects.get(pk=payload["generator"]))
+def refuse_batches(payloads: Sequence[dict[str, Any]]) -> list[str]:
+    wanted = [payload["generator"] for payload in payloads]
+    generators = Generator.objects.filter(pk__in=wanted).defer(*GENERATOR_BULK)
+    return _refusals(wanted, {str(generator.pk): generator for generator in generators}, gone=GONE)
 
 
-def check_atlas(payload: dict[str, Any]) -> None:
-    atlas = SignatureAtlas.objects.select_related("generator").filter(pk=payload["atlas"]).first()
-    if atlas is None:
-        raise ConflictError("The dataset of this atlas was deleted, and the atlas with it. Order one of another.")
-    check_usable(atlas.generator)
+def refuse_atlases(payloads: Sequence[dict[str, Any]]) -> list[str]:
+    wanted = [payload["atlas"] for payload in payloads]
+    atlases = SignatureAtlas.objects.filter(pk__in=wanted).select_related("generator").only(*GENERATOR_NAMED)
+    gone = "The dataset of this atlas was deleted, and the atlas with it. Order one of another."
+    return _refusals(wanted, {str(atlas.pk): atlas.generator for atlas in atlases}, gone=gone)
+
+
+def _refusals(wanted: Sequence[str], generators: Mapping[str, Generator], *, gone: str) -> list[str]:
+    return [why_unusable(generators[pk]) if pk in generators else gone for pk in wanted]
 
 
 registry.register(REGISTER_KIND, run_registration, on_abandoned=discard_staged)
-registry.register(EDIT_KIND, run_edit, check_retry=check_edit)
-registry.register(BATCH_KIND, run_batch, check_retry=check_batch)
+registry.register(EDIT_KIND, run_edit, refuse_retries=refuse_edits)
+registry.register(BATCH_KIND, run_batch, refuse_retries=refuse_batches)
 registry.register(TRAIN_KIND, run_training)
-registry.register(ATLAS_KIND, run_atlas, check_retry=check_atlas)
+registry.register(ATLAS_KIND, run_atlas, refuse_retries=refuse_atlases)

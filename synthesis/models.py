@@ -1,7 +1,10 @@
 import uuid
+from collections.abc import Sequence
 from typing import Any, Self
 
 from django.db import models
+from django.db.models.fields.json import KeyTransform
+from django.db.models.functions import JSONObject
 from django.urls import reverse
 
 from ctplatform.accounts.models import User
@@ -9,6 +12,9 @@ from ctplatform.datasets.models import Dataset, Lesion, Scan
 from ctplatform.jobs.models import Job, JobStatus
 from ml.scans.lesions import LESION_KINDS
 from synthesis.generator_reports import REALISM_NAME, with_names_of
+
+# Hundreds of kilobytes in each row, which lists do not show.
+GENERATOR_BULK = ("card", "reports")
 
 
 class GeneratorQuerySet(models.QuerySet["Generator"]):
@@ -18,7 +24,13 @@ class GeneratorQuerySet(models.QuerySet["Generator"]):
     def measured_first(self) -> Self:
         """Those with a realism report before those without: a fresh experiment is nobody's first choice."""
         measured = models.Case(models.When(reports__has_key=REALISM_NAME, then=1), default=0)
-        return self.alias(measured=measured).order_by("-measured", "-registered_at")
+        return self.annotate(measured=measured).order_by("-measured", "-registered_at").defer(*GENERATOR_BULK)
+
+    def with_gate(self) -> Self:
+        """Of the reports as much as the gate's summary needs, as `judged`."""
+        realism = KeyTransform(REALISM_NAME, "reports")
+        parts = {name: KeyTransform(name, realism) for name in ("gate", "two_sample")}
+        return self.annotate(judged=JSONObject(**parts)).defer(*GENERATOR_BULK)
 
 
 class Generator(models.Model):
@@ -54,19 +66,29 @@ class Generator(models.Model):
 
         Where an uploaded generator's scans lie is not known here: who brought it and administrators see their names.
         """
-        brought = self.registered_by_id == user.pk and not self.training_runs.exists()
-        if user.is_administrator or brought:
-            return dict(self.card)
-        seen = Scan.objects.visible_to(user).filter(training_runs__generator=self)
-        return with_names_of(self.card, set(seen.values_list("subject", flat=True)))
-
-    @property
-    def is_measured(self) -> bool:
-        return REALISM_NAME in self.reports
+        return cards_for(user, [self])[self.pk]
 
     @property
     def short_digest(self) -> str:
         return self.digest[:10]
+
+
+def cards_for(user: User, generators: Sequence[Generator]) -> dict[uuid.UUID, dict[str, Any]]:
+    """Every generator's card for the person, by its id; asks as much for many as for one."""
+    if user.is_administrator:
+        return {generator.pk: dict(generator.card) for generator in generators}
+    runs = TrainingRun.objects.filter(generator__in=generators)
+    trained_here = set(runs.values_list("generator", flat=True))
+    seen: dict[uuid.UUID, set[str]] = {generator.pk: set() for generator in generators}
+    scans = Scan.objects.visible_to(user).filter(training_runs__generator__in=generators)
+    for pk, subject in scans.values_list("training_runs__generator", "subject"):
+        seen[pk].add(subject)
+    return {
+        generator.pk: dict(generator.card)
+        if generator.registered_by_id == user.pk and generator.pk not in trained_here
+        else with_names_of(generator.card, seen[generator.pk])
+        for generator in generators
+    }
 
 
 class Operation(models.TextChoices):

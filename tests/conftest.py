@@ -1,12 +1,17 @@
 """For every test: databases may be emptied between tests although the product forbids it."""
 
+import functools
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
+from django.core.files.storage import FileSystemStorage
 from django.db import connection
 from django.test import TransactionTestCase
 
 from ctplatform.accounts.record import RECORD
+from ctplatform.jobs import registry
 from readerstudy.ledger.triggers import LEDGER
 
 
@@ -27,3 +32,45 @@ def emptying_append_only_tables() -> Iterator[None]:
     TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
     yield
     TransactionTestCase._fixture_teardown = original  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def storage_rests_while_a_result_is_written(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever job a test runs: the transaction that ends it writes rows and touches no file."""
+    writing: list[str] = []
+    touched: list[str] = []
+    find = registry.kind
+
+    @contextmanager
+    def during(name: str) -> Iterator[None]:
+        writing.append(name)
+        try:
+            yield
+        finally:
+            writing.pop()
+
+    def watched(name: str) -> registry.JobKind:
+        kind = find(name)
+
+        def run(payload, context):
+            write_result = kind.run(payload, context)
+            return during(f"{name} writes")(write_result)
+
+        told = kind.on_abandoned and during(f"{name} is abandoned")(kind.on_abandoned)
+        return replace(kind, run=run, on_abandoned=told)
+
+    def noting(method: str) -> None:
+        original = getattr(FileSystemStorage, method)
+
+        @functools.wraps(original)
+        def noted(*args, **kwargs):
+            touched.extend(f"{name}: {method} of {args[1:2]}" for name in writing)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(FileSystemStorage, method, noted)
+
+    monkeypatch.setattr(registry, "kind", watched)
+    for method in ("_open", "_save", "delete", "exists", "listdir"):
+        noting(method)
+    yield
+    assert not touched

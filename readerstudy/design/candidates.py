@@ -3,12 +3,12 @@
 The facts about an edit stand in `Scan.import_report["synthesis"]`: operation, centre_lps_mm, diameter_mm, accepted.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 
 from ctplatform.datasets.models import Lesion, Origin, Scan
 from readerstudy.design.matching import Candidate
@@ -65,6 +65,15 @@ def flow_counts(study: Study) -> dict[str, int]:
     }
 
 
+def fetch_ancestors(scans: Iterable[Scan]) -> None:
+    """Join the scans' sources, and theirs, in one query per generation of edits: root_of asks nothing any more."""
+    generation = list(scans)
+    while generation:
+        prefetch_related_objects(generation, "source_scan")
+        sources = {scan.source_scan.pk: scan.source_scan for scan in generation if scan.source_scan is not None}
+        generation = list(sources.values())
+
+
 def root_of(scan: Scan) -> Scan:
     """The scan that all its edited twins descend from."""
     while scan.source_scan is not None:
@@ -72,7 +81,12 @@ def root_of(scan: Scan) -> Scan:
     return scan
 
 
-def from_lesion(lesion: Lesion) -> Candidate:
+def from_lesions(lesions: Sequence[Lesion]) -> list[Candidate]:
+    fetch_ancestors(lesion.scan for lesion in lesions)
+    return [_from_lesion(lesion) for lesion in lesions]
+
+
+def _from_lesion(lesion: Lesion) -> Candidate:
     return _candidate(
         lesion.scan,
         synthetic=lesion.inserted,
@@ -83,7 +97,12 @@ def from_lesion(lesion: Lesion) -> Candidate:
     )
 
 
-def from_removal(scan: Scan) -> Candidate:
+def from_removals(scans: Sequence[Scan]) -> list[Candidate]:
+    fetch_ancestors(scans)
+    return [_from_removal(scan) for scan in scans]
+
+
+def _from_removal(scan: Scan) -> Candidate:
     facts = scan.import_report["synthesis"]
     return _candidate(
         scan, synthetic=True, place=facts["centre_lps_mm"], diameter_mm=float(facts["diameter_mm"]), details=facts
@@ -115,12 +134,12 @@ def _candidate(
 def measured_candidates(study: Study, *, on_progress: Progress) -> tuple[list[Candidate], list[Candidate]]:
     """All real and all synthetic candidates, with their depth where the scan has a liver mask."""
     if study.template == Template.INSERTED_LESIONS:
-        synthetic = [from_lesion(lesion) for lesion in _newest_per_scan(lesions_of_kind(study, synthetic=True))]
-        real = [from_lesion(lesion) for lesion in lesions_of_kind(study, synthetic=False)]
+        synthetic = from_lesions(_newest_per_scan(lesions_of_kind(study, synthetic=True)))
+        real = from_lesions(list(lesions_of_kind(study, synthetic=False)))
     else:
         synthetic = [
             removal
-            for removal in map(from_removal, accepted_scans(study))
+            for removal in from_removals(list(accepted_scans(study)))
             if study.diameter_min_mm <= removal.diameter_mm <= study.diameter_max_mm
         ]
         real = _healthy_candidates(study, synthetic, on_progress)
@@ -139,6 +158,7 @@ def _newest_per_scan(lesions: Iterable[Lesion]) -> list[Lesion]:
 
 def _healthy_candidates(study: Study, removals: list[Candidate], on_progress: Progress) -> list[Candidate]:
     scans = list(scans_of(study).exclude(origin=Origin.SYNTHETIC).order_by("pk"))
+    fetch_ancestors(scans)
     sizes = sorted(removal.diameter_mm for removal in removals) or [study.diameter_min_mm]
     found: list[Candidate] = []
     for number, scan in enumerate(scans):

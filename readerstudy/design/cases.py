@@ -1,6 +1,6 @@
 """The cases of a study as the pure parts of design, locking and analysis want them."""
 
-from readerstudy.design.candidates import root_of
+from readerstudy.design.candidates import fetch_ancestors, root_of
 from readerstudy.design.matching import Candidate
 from readerstudy.models import CaseTruth, Study
 
@@ -8,7 +8,9 @@ from readerstudy.models import CaseTruth, Study
 def truths_of(study: Study) -> list[CaseTruth]:
     """Sealed rows, ordered by the random id of their case."""
     rows = CaseTruth.objects.filter(case__study=study).select_related("case", "scan", "scan__dataset")
-    return list(rows.order_by("case_id"))
+    truths = list(rows.order_by("case_id"))
+    fetch_ancestors(truth.scan for truth in truths)
+    return truths
 
 
 def chosen_candidates(study: Study) -> list[Candidate]:

@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from django.core.files.storage import default_storage
+from django.db import transaction
 from django.utils import timezone
 
 from ctplatform.accounts.models import User
@@ -38,32 +40,31 @@ def run_lock(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[
     truths = truths_of(study)
     folder = f"{payload['folder']}/{secrets.token_hex(4)}"
     # An attempt whose worker died left files behind.
-    forget_lock(payload, "")
-    try:
-        seal = StudySeal(study=study, schedule_seed=secrets.token_hex(16), salt=secrets.token_hex(32))
-        orders = draw_orders(study, truths, seed=seal.schedule_seed)
-        made = make_stimuli(study, truths, folder=folder, on_progress=context.progress)
-        context.progress(0.92, "checking for blinding leaks")
-        tokens = {number: {case_id: new_token() for case_id in order} for number, order in orders.by_rater.items()}
-        audit = check_for_leaks(made, orders=orders.by_rater, tokens=tokens)
-    except BaseException:
-        remove_folder(folder)
-        raise
+    _remove_attempts(payload["folder"])
+    context.unless_written(lambda: remove_folder(folder))
+    seal = StudySeal(study=study, schedule_seed=secrets.token_hex(16), salt=secrets.token_hex(32))
+    orders = draw_orders(study, truths, seed=seal.schedule_seed)
+    made = make_stimuli(study, truths, folder=folder, on_progress=context.progress)
+    context.progress(0.92, "checking for blinding leaks")
+    tokens = {number: {case_id: new_token() for case_id in order} for number, order in orders.by_rater.items()}
+    audit = check_for_leaks(made, orders=orders.by_rater, tokens=tokens)
     audit["checked_at"] = timezone.now().isoformat()
     locking = _Locking(study=study, seal=seal, orders=orders, made=made, tokens=tokens, audit=audit, folder=folder)
     return lambda: locking.write(job_id=context.job_id, actor=User.objects.get(pk=payload["actor"]))
 
 
-def forget_lock(payload: dict[str, Any], reason: str) -> None:
-    """Remove the stimuli of attempts that did not lock the study."""
-    from django.core.files.storage import default_storage
+def forget_lock(payload: dict[str, Any], _reason: str) -> None:
+    transaction.on_commit(lambda: _remove_attempts(payload["folder"]))
 
+
+def _remove_attempts(folder: str) -> None:
+    """Remove the stimuli of attempts that did not lock the study."""
     try:
-        attempts, _ = default_storage.listdir(payload["folder"])
+        attempts, _ = default_storage.listdir(folder)
     except FileNotFoundError:
         return
     for attempt in attempts:
-        remove_folder(f"{payload['folder']}/{attempt}")
+        remove_folder(f"{folder}/{attempt}")
 
 
 class _Locking:
@@ -92,7 +93,7 @@ class _Locking:
             held.save(update_fields=["leak_audit"])
             leaking = [finding["name"] for finding in self.audit["findings"] if finding["leak"]]
             record(study=held, actor=actor, action="lock refused", leaks=leaking)
-            remove_folder(self.folder)
+            transaction.on_commit(lambda: remove_folder(self.folder))
             return {"locked": False, "leaks": leaking}
         self._write_rows(held)
         self._freeze(held)

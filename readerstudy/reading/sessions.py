@@ -1,5 +1,6 @@
 """Where a rater stands in the stored order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -47,10 +48,20 @@ def sessions_of(user: User) -> QuerySet[Session]:
 
 
 def standing(session: Session) -> Standing:
+    return standings([session])[session.pk]
+
+
+def standings(sessions: Sequence[Session]) -> dict[int, Standing]:
+    """By the sessions' ids; asks once for all of them."""
     answered = RatingEvent.objects.filter(presentation=OuterRef("pk"))
-    slots = list(
-        session.presentations.annotate(done=Exists(answered)).order_by("position").values_list("token", "done")
-    )
+    slots: dict[int, list[tuple[str, bool]]] = {session.pk: [] for session in sessions}
+    stored = Presentation.objects.filter(session__in=sessions).annotate(done=Exists(answered)).order_by("position")
+    for session_id, token, done in stored.values_list("session", "token", "done"):
+        slots[session_id].append((token, done))
+    return {session.pk: _standing(session, slots[session.pk]) for session in sessions}
+
+
+def _standing(session: Session, slots: Sequence[tuple[str, bool]]) -> Standing:
     done = sum(finished for _, finished in slots)
     state = state_of(session, finished=done == len(slots))
     waiting = [token for token, finished in slots if not finished]
@@ -94,11 +105,13 @@ def study_payload(study: Study) -> dict[str, Any]:
     }
 
 
-def median_seconds_per_case(session: Session) -> float | None:
-    """From the person's own answers; None before the first."""
-    times = RatingEvent.objects.filter(presentation__session=session).values_list("reading_ms", "load_ms")
-    seconds = [(reading + load) / 1000 for reading, load in times]
-    return median(seconds) if seconds else None
+def median_seconds_per_case(sessions: Sequence[Session]) -> dict[int, float]:
+    """By the sessions' ids, from the person's own answers; a session without an answer has none."""
+    times = RatingEvent.objects.filter(presentation__session__in=sessions)
+    seconds: dict[int, list[float]] = {}
+    for session_id, reading_ms, load_ms in times.values_list("presentation__session", "reading_ms", "load_ms"):
+        seconds.setdefault(session_id, []).append((reading_ms + load_ms) / 1000)
+    return {session_id: median(values) for session_id, values in seconds.items()}
 
 
 def presentation_of(user: User, token: str) -> QuerySet[Presentation]:

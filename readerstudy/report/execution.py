@@ -22,12 +22,8 @@ def run_report(payload: dict[str, Any], context: JobContext) -> Callable[[], dic
     archive = zipped(files)
     digest = hashlib.sha256(archive).hexdigest()
     key = f"reports/{study.pk}/{digest}.zip"
-
-    def write() -> dict[str, Any]:
-        # The name is the content: made twice, it is the same file.
-        if not default_storage.exists(key):
-            default_storage.save(key, ContentFile(archive))
-        sizes = {name: len(content) for name, content in sorted(files.items())}
-        return {"key": key, "sha256": digest, "bytes": len(archive), "files": sizes}
-
-    return write
+    # The name is the content: made twice, it is the same file.
+    if not default_storage.exists(key):
+        default_storage.save(key, ContentFile(archive))
+    sizes = {name: len(content) for name, content in sorted(files.items())}
+    return lambda: {"key": key, "sha256": digest, "bytes": len(archive), "files": sizes}

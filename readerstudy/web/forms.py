@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.models import Dataset, Lesion
-from readerstudy.design.candidates import accepted_scans, from_lesion, from_removal, lesions_of_kind
+from readerstudy.design.candidates import accepted_scans, from_lesions, from_removals, lesions_of_kind
 from readerstudy.design.matching import Candidate
 from readerstudy.models import Case, Study, Template
 
@@ -159,8 +159,8 @@ class PlacesForm(forms.Form):
         self.fields["place"].queryset = places  # type: ignore[attr-defined]
 
     def candidates(self) -> list[Candidate]:
-        chosen = self.cleaned_data["place"]
-        return [from_removal(scan) for scan in chosen] if self.removed else [from_lesion(lesion) for lesion in chosen]
+        chosen = list(self.cleaned_data["place"])
+        return from_removals(chosen) if self.removed else from_lesions(chosen)
 
 
 class ExclusionForm(forms.Form):

@@ -10,7 +10,7 @@ from django.views.generic import TemplateView
 
 from ctplatform.accounts.permissions import current_user
 from readerstudy.models import Session
-from readerstudy.reading.sessions import Standing, median_seconds_per_case, sessions_of, standing
+from readerstudy.reading.sessions import Standing, median_seconds_per_case, sessions_of, standings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +28,14 @@ class SessionsView(LoginRequiredMixin, TemplateView):
     template_name = "readerstudy/sessions.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        sessions = sessions_of(current_user(self.request)).order_by("-rater__study__opened_at", "number")
-        rows = [_row(session) for session in sessions]
+        sessions = list(sessions_of(current_user(self.request)).order_by("-rater__study__opened_at", "number"))
+        at, seconds = standings(sessions), median_seconds_per_case(sessions)
+        rows = [_row(session, at[session.pk], seconds.get(session.pk)) for session in sessions]
         rows.sort(key=lambda row: row.standing.state != "open")
         return super().get_context_data(rows=rows, **kwargs)
 
 
-def _row(session: Session) -> SessionRow:
-    at = standing(session)
-    seconds = median_seconds_per_case(session)
+def _row(session: Session, at: Standing, seconds: float | None) -> SessionRow:
     left = None if seconds is None else max(1, round((at.total - at.done) * seconds / 60))
     return SessionRow(session=session, standing=at, minutes_left=left)
 

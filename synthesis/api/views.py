@@ -1,4 +1,7 @@
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -14,20 +17,31 @@ from ctplatform.jobs.api import JobSerializer
 from ml.editing.spec import LesionSpec
 from ml.errors import SpecError
 from synthesis.edits import services
-from synthesis.models import LESION_KIND_CHOICES, Generator, SynthesisJob
+from synthesis.models import LESION_KIND_CHOICES, Generator, SynthesisJob, cards_for
 from synthesis.web.filters import SynthesisFilter
 
 
+class GeneratorListSerializer(serializers.ListSerializer[Any]):
+    child: "GeneratorSerializer"
+
+    def to_representation(self, data: Any) -> Any:
+        generators = list(data)
+        self.child.cards = cards_for(current_user(self.context["request"]), generators)
+        return super().to_representation(generators)
+
+
 class GeneratorSerializer(serializers.ModelSerializer[Generator]):
+    cards: Mapping[UUID, dict[str, Any]] = MappingProxyType({})  # those of a list, fetched at once
     card = serializers.SerializerMethodField(help_text="Without the names of scans that the asking person may not see")
 
     class Meta:
         model = Generator
         fields = ["id", "name", "digest", "card", "registered_at", "retired_at"]
         read_only_fields = fields
+        list_serializer_class = GeneratorListSerializer
 
     def get_card(self, generator: Generator) -> dict[str, Any]:
-        return generator.card_for(current_user(self.context["request"]))
+        return self.cards.get(generator.pk) or generator.card_for(current_user(self.context["request"]))
 
 
 class SynthesisJobSerializer(serializers.ModelSerializer[SynthesisJob]):
@@ -100,7 +114,7 @@ class ReviewSerializer(serializers.Serializer[Any]):
 
 
 class GeneratorViewSet(viewsets.ReadOnlyModelViewSet[Generator]):
-    queryset = Generator.objects.all()
+    queryset = Generator.objects.defer("reports")
     serializer_class = GeneratorSerializer
 
 
@@ -113,7 +127,7 @@ class SynthesisJobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, view
     def get_queryset(self) -> QuerySet[SynthesisJob]:
         if not isinstance(self.request.user, User):
             return SynthesisJob.objects.none()
-        return SynthesisJob.objects.visible_to(self.request.user).select_related("job", "generator")
+        return SynthesisJob.objects.visible_to(self.request.user).select_related("job")
 
     @extend_schema(request=InsertionOrderSerializer, responses={201: SynthesisJobSerializer})
     @action(detail=False, methods=["post"])

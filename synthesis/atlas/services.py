@@ -4,6 +4,7 @@ import io
 import uuid
 from typing import Any
 
+from django.core.files.storage import default_storage
 from django.db import transaction
 
 from ctplatform.accounts.models import User
@@ -96,10 +97,11 @@ def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
     }
     sheet = io.BytesIO()
     Image.fromarray(made.sheet).save(sheet, "PNG")
+    key = f"atlas/{atlas.pk}-{uuid.uuid4().hex[:8]}.png"
+    voxels.save_bytes(key, sheet.getvalue())
+    context.unless_written(lambda: default_storage.delete(key))
 
     def write_result() -> dict[str, Any]:
-        key = f"atlas/{atlas.pk}-{uuid.uuid4().hex[:8]}.png"
-        voxels.save_bytes(key, sheet.getvalue())
         SignatureAtlas.objects.filter(pk=atlas.pk).update(content=content, sheet_key=key)
         return {"points": len(points)}
 

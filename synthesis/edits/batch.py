@@ -18,7 +18,7 @@ from synthesis.edits import services
 from synthesis.edits.placement import PlacementRules, allowed_places, draw_places
 from synthesis.models import Generator
 
-Drawn = tuple[Scan, npt.NDArray[np.float64], LesionSpec]
+Drawn = tuple[Scan, list[float], LesionSpec]
 
 
 def run_batch(payload: dict[str, Any], context: JobContext) -> WriteResult:
@@ -29,16 +29,18 @@ def run_batch(payload: dict[str, Any], context: JobContext) -> WriteResult:
     for index, scan in enumerate(scans):
         drawn += draw_for_scan(scan, order)
         context.progress((index + 1) / len(scans), f"places drawn in {index + 1} of {len(scans)} scans")
+    for scan, centre, _ in drawn:
+        services.check_insertion(scan=scan, generator=generator, centre_lps_mm=centre)
     owner = Job.objects.select_related("owner").get(pk=context.job_id).owner
     wanted = order["per_scan"] * len(scans)
 
     def write_result() -> dict[str, Any]:
         for scan, centre, spec in drawn:
-            services.order_insertion(
+            services.write_insertion(
                 ordered_by=owner,
                 scan=scan,
                 generator=generator,
-                centre_lps_mm=[float(c) for c in centre],
+                centre_lps_mm=centre,
                 spec=spec,
                 batch=UUID(payload["batch"]),
             )
@@ -71,7 +73,7 @@ def draw_for_scan(scan: Scan, order: dict[str, Any]) -> Iterator[Drawn]:
     )
     places = draw_places(grid=grid, allowed=allowed, count=len(specs), rules=rules, rng=rng)
     for centre, spec in zip(places, specs, strict=False):
-        yield scan, centre, spec
+        yield scan, [float(c) for c in centre], spec
 
 
 def draw_spec(order: dict[str, Any], rng: np.random.Generator) -> LesionSpec:

@@ -42,6 +42,7 @@ def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
         created_by=synthesis.ordered_by,
         import_report={"synthesis": {**synthesis.provenance, "measured": result.measured, **result.provenance}},
     )
+    context.unless_written(stored.discard)
 
     def write_result() -> dict[str, Any]:
         scan = stored.save()

@@ -33,14 +33,32 @@ def order_insertion(
     generator: Generator,
     centre_lps_mm: Sequence[float],
     spec: LesionSpec,
-    batch: uuid.UUID | None = None,
 ) -> SynthesisJob:
+    check_insertion(scan=scan, generator=generator, centre_lps_mm=centre_lps_mm)
+    return write_insertion(
+        ordered_by=ordered_by, scan=scan, generator=generator, centre_lps_mm=centre_lps_mm, spec=spec
+    )
+
+
+def check_insertion(*, scan: Scan, generator: Generator, centre_lps_mm: Sequence[float]) -> None:
     _check_source(scan, generator)
     inside = scan.geometry.contains(scan.geometry.nearest_voxel(centre_lps_mm))
     if not inside:
         raise DomainError("This place lies outside the scan. Click into the liver on the scan's page.")
     if not _in_liver(scan, centre_lps_mm):
         raise DomainError("This place lies outside the liver. Click into the liver on the scan's page.")
+
+
+def write_insertion(
+    *,
+    ordered_by: User,
+    scan: Scan,
+    generator: Generator,
+    centre_lps_mm: Sequence[float],
+    spec: LesionSpec,
+    batch: uuid.UUID | None = None,
+) -> SynthesisJob:
+    """Write the rows of an order that was checked."""
     return _order(
         title=f"Insert a lesion of {spec.diameter_mm:g} mm into {scan.name}",
         operation=Operation.INSERT,

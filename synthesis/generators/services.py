@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,39 @@ ARTEFACT_FILES = (CARD_NAME, WEIGHTS_NAME)
 MAX_WEIGHTS_BYTES = 1024**3
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoredGenerator:
+    """An artefact that was loaded and whose files are stored; its row is not yet written."""
+
+    name: str
+    digest: str
+    card: dict[str, Any]
+    reports: dict[str, Any]
+    storage_prefix: str
+    registered_by: User
+
+    def save(self) -> Generator:
+        """The same weights are registered once; what was measured of them since then is added."""
+        existing = Generator.objects.filter(digest=self.digest).first()
+        if existing is not None:
+            return add_reports(existing, self.reports, brought_by=self.registered_by) if self.reports else existing
+        return Generator.objects.create(
+            name=self.name,
+            digest=self.digest,
+            card=self.card,
+            reports=self.reports,
+            storage_prefix=self.storage_prefix,
+            registered_by=self.registered_by,
+        )
+
+
 def register(*, folder: Path, name: str, registered_by: User) -> Generator:
-    """Check an artefact by loading it and take its files into the storage; the same weights are registered once."""
+    """Store an artefact and write its row at once."""
+    return store(folder=folder, name=name, registered_by=registered_by).save()
+
+
+def store(*, folder: Path, name: str, registered_by: User) -> StoredGenerator:
+    """Check an artefact by loading it and take its files into the storage."""
     from ml.generator.files import load_generator
 
     try:
@@ -49,15 +81,12 @@ def register(*, folder: Path, name: str, registered_by: User) -> Generator:
         reports[generator_reports.RECEIVED] = {
             name: {"by": str(registered_by), "at": timezone.now().isoformat()} for name in reports
         }
-    existing = Generator.objects.filter(digest=loaded.digest).first()
-    if existing is not None:
-        return add_reports(existing, reports, brought_by=registered_by) if reports else existing
     prefix = f"generators/{loaded.digest}"
     for file_name in ARTEFACT_FILES:
         key = f"{prefix}/{file_name}"
         if not default_storage.exists(key):
             save_bytes(key, (folder / file_name).read_bytes())
-    return Generator.objects.create(
+    return StoredGenerator(
         name=name,
         digest=loaded.digest,
         card=generator_reports.storable(CARD_NAME, loaded.card),
@@ -127,10 +156,12 @@ def _read(file_name: str, part: UploadedFile[Any]) -> Any:
 
 def run_registration(payload: dict[str, Any], context: JobContext) -> WriteResult:
     owner = Job.objects.select_related("owner").get(pk=context.job_id).owner
+    context.progress(0.1, "loading the generator")
+    with fetched(payload["staged"]) as folder:
+        stored = store(folder=folder, name=payload["name"], registered_by=owner)
 
     def write_result() -> dict[str, Any]:
-        with fetched(payload["staged"]) as folder:
-            generator = register(folder=folder, name=payload["name"], registered_by=owner)
+        generator = stored.save()
         discard_staged(payload, "")
         Job.objects.filter(pk=context.job_id).update(result_url=generator.get_absolute_url())
         return {"generator": str(generator.pk), "digest": generator.digest}
@@ -138,9 +169,12 @@ def run_registration(payload: dict[str, Any], context: JobContext) -> WriteResul
     return write_result
 
 
-def discard_staged(payload: dict[str, Any], reason: str) -> None:
-    for file_name in (*ARTEFACT_FILES, *generator_reports.REPORT_FILES):
-        default_storage.delete(f"{payload['staged']}/{file_name}")
+def discard_staged(payload: dict[str, Any], _reason: str) -> None:
+    def delete_files() -> None:
+        for file_name in (*ARTEFACT_FILES, *generator_reports.REPORT_FILES):
+            default_storage.delete(f"{payload['staged']}/{file_name}")
+
+    transaction.on_commit(delete_files)
 
 
 @contextmanager
@@ -194,8 +228,15 @@ def reinstate(*, generator: Generator, user: User) -> None:
 
 
 def check_usable(generator: Generator) -> None:
-    if generator.retired_at is not None:
-        raise ConflictError(f"The generator {generator} is retired. Order again with another one.")
+    refusal = why_unusable(generator)
+    if refusal:
+        raise ConflictError(refusal)
+
+
+def why_unusable(generator: Generator) -> str:
+    return (
+        "" if generator.retired_at is None else f"The generator {generator} is retired. Order again with another one."
+    )
 
 
 def check_may_decide(user: User) -> None:

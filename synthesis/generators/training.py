@@ -103,11 +103,13 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
         raise DomainError(str(error)) from error
     owner = Job.objects.select_related("owner").get(pk=context.job_id).owner
 
+    with tempfile.TemporaryDirectory(prefix="training-") as scratch:
+        for name, content in files.items():
+            (Path(scratch) / name).write_bytes(content)
+        stored = generators.store(folder=Path(scratch), name=run.name, registered_by=owner)
+
     def write_result() -> dict[str, Any]:
-        with tempfile.TemporaryDirectory(prefix="training-") as scratch:
-            for name, content in files.items():
-                (Path(scratch) / name).write_bytes(content)
-            generator = generators.register(folder=Path(scratch), name=run.name, registered_by=owner)
+        generator = stored.save()
         TrainingRun.objects.filter(pk=run.pk).update(generator=generator)
         transaction.on_commit(lambda: discard_checkpoints(run))
         return {"generator": str(generator.pk), "digest": generator.digest}

@@ -15,7 +15,7 @@ from ctplatform.datasets.scans.voxels import load_bytes
 from ctplatform.errors import DomainError
 from synthesis.edits import services
 from synthesis.generators.training import order_training
-from synthesis.models import SynthesisJob, SynthesisJobQuerySet, TrainingRun
+from synthesis.models import GENERATOR_BULK, SynthesisJob, SynthesisJobQuerySet, TrainingRun
 from synthesis.web.filters import SynthesisFilter
 from synthesis.web.forms import BatchForm, InsertionForm, RemovalForm, TrainingForm
 from synthesis.web.job_page import WaitingPageMixin
@@ -27,7 +27,8 @@ PANEL_ORDERS = 8
 
 def visible_synthesis(request: HttpRequest) -> SynthesisJobQuerySet:
     related = ("job", "source_scan", "result_scan", "generator", "reviewed_by", "ordered_by")
-    return SynthesisJob.objects.visible_to(current_user(request)).select_related(*related)
+    unseen = [f"generator__{name}" for name in GENERATOR_BULK]
+    return SynthesisJob.objects.visible_to(current_user(request)).select_related(*related).defer(*unseen)
 
 
 class SynthesisListView(StaffPageMixin, TemplateView):

@@ -43,7 +43,7 @@ class ScansField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 class GeneratorField(forms.ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Any) -> str:
-        return str(obj) if obj.is_measured else f"{obj} · realism not measured"
+        return str(obj) if obj.measured else f"{obj} · realism not measured"
 
 
 class GeneratorForm(forms.Form):

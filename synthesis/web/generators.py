@@ -26,13 +26,13 @@ from synthesis.web.forms import RegistrationForm
 class GeneratorListView(StaffPageMixin, ListView[Generator]):
     template_name = "synthesis/generators.html"
     paginate_by = PER_PAGE
-    queryset = Generator.objects.select_related("registered_by")
+    queryset = Generator.objects.select_related("registered_by").with_gate()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         runs = TrainingRun.objects.visible_to(current_user(self.request)).select_related("job")[:10]
         context = super().get_context_data(runs=runs, **kwargs)
         for generator in context["object_list"]:
-            generator.gate = generator_reports.gate_summary(generator.reports.get(generator_reports.REALISM_NAME))
+            generator.gate = generator_reports.gate_summary(generator.judged)
         return context
 
 
@@ -65,7 +65,10 @@ class GeneratorView(StaffPageMixin, DetailView[Generator]):
             gate=generator_reports.gate_lines(reports.get(generator_reports.REALISM_NAME)),
             gate_summary=generator_reports.gate_summary(reports.get(generator_reports.REALISM_NAME)),
             datasets=Dataset.objects.visible_to(user),
-            atlases=SignatureAtlas.objects.visible_to(user).filter(generator=self.object).select_related("job"),
+            atlases=SignatureAtlas.objects.visible_to(user)
+            .filter(generator=self.object)
+            .select_related("job", "dataset")
+            .defer("content"),
             areas=areas_figure(areas).svg(name="areas") if areas else "",
             received=generator_reports.received(reports),
             classifiers=rows,

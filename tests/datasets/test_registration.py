@@ -90,12 +90,12 @@ def test_equal_voxels_are_refused_once_per_dataset():
     assert make_scan(grid=grid, volume=small_ct(grid)).content_digest == first.content_digest
 
 
-def test_of_two_stored_at_once_one_is_saved(stored_files):
+def test_of_two_stored_at_once_one_is_saved(stored_files, django_capture_on_commit_callbacks):
     grid, dataset = small_grid(), make_dataset()
     arguments = {"dataset": dataset, "subject": "s", "origin": Origin.PHANTOM, "created_by": dataset.owner}
     both = [store_scan(name=name, volume=small_ct(grid), grid=grid, **arguments) for name in "ab"]
     both[0].save()
-    with pytest.raises(DuplicateScanError):
+    with django_capture_on_commit_callbacks(execute=True), pytest.raises(DuplicateScanError):
         both[1].save()
     assert {name.split("/")[2] for name in stored_files() if "/scans/" in name} == {str(both[0].scan.pk)}
 
@@ -124,13 +124,16 @@ def test_nothing_is_half_stored_when_the_storage_fails(monkeypatch, stored_files
     assert [model.objects.count() for model in (Scan, Mask, Lesion)] == [0, 0, 0]
 
 
-def test_nothing_is_half_stored_when_the_database_refuses(monkeypatch, stored_files):
+def test_nothing_is_half_stored_when_the_database_refuses(
+    monkeypatch, stored_files, django_capture_on_commit_callbacks
+):
     def refuse(*args, **kwargs):
         raise RuntimeError("connection lost")
 
     monkeypatch.setattr(Lesion.objects, "bulk_create", refuse)
-    with pytest.raises(RuntimeError):
-        make_scan()
+    dataset = make_dataset()
+    with django_capture_on_commit_callbacks(execute=True), pytest.raises(RuntimeError):
+        make_scan(dataset)
     assert stored_files() == set()
     assert not Scan.objects.exists()
 

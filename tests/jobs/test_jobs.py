@@ -31,7 +31,7 @@ def kind():
         "test.work",
         run,
         on_abandoned=lambda payload, reason: behaviour["abandoned"].append(reason),
-        check_retry=lambda payload: behaviour.get("check_retry", lambda: None)(),
+        refuse_retries=lambda payloads: [behaviour.get("refusal", "")] * len(payloads),
     )
     return behaviour
 
@@ -166,10 +166,7 @@ def test_an_unexpected_error_is_told_without_its_details(kind, caplog):
 
 
 def test_work_that_its_app_refuses_to_try_again_stays_ended(kind, client):
-    def refuse():
-        raise ConflictError("What it was ordered with is gone. Order again.")
-
-    kind["check_retry"] = refuse
+    kind["refusal"] = "What it was ordered with is gone. Order again."
     job = make_job(owner=make_user(), status=JobStatus.FAILED, error="Broken")
     with pytest.raises(ConflictError):
         services.retry(job=job)

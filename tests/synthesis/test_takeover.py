@@ -14,7 +14,7 @@ from django.conf import settings
 from ctplatform.accounts.models import Role, User
 from ctdemo import phantoms, scans
 from ctplatform.datasets.models import Scan
-from ctplatform.datasets import storage
+from ctplatform.datasets.scans import voxels
 from ml.editing import LesionSpec
 from synthesis import generators, services
 
@@ -27,7 +27,7 @@ generator = generators.register(
 scan = Scan.objects.get(name="phantom-01-free")
 from synthesis.edits.placement import PlacementRules, allowed_places, draw_places
 import numpy as np
-liver = storage.read_labels(scan.masks.get(kind="liver").pk, scan.geometry) > 0
+liver = voxels.read_labels(scan.masks.get(kind="liver").pk, scan.geometry) > 0
 rules = PlacementRules(min_depth_mm=14)
 allowed = allowed_places(grid=scan.geometry, liver=liver, vessels=None, lesions=None, rules=rules, radius_mm=8)
 centre = draw_places(grid=scan.geometry, allowed=allowed, count=1, rules=rules, rng=np.random.default_rng(1))[0]
@@ -49,7 +49,7 @@ print(json.dumps({"status": s.job.status, "attempts": s.job.attempts, "error": s
 
 # The voxels of the same order, computed here and now without any job.
 EXPECTED = """
-from ctplatform.datasets import storage
+from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.models import Scan
 from synthesis import execution
 from synthesis.generators.services import load
@@ -58,8 +58,8 @@ import numpy as np
 s = SynthesisJob.objects.select_related("source_scan", "generator", "result_scan").get(pk=sys.argv[1])
 box, volume, masks = execution._read_neighbourhood(s)
 edit = execution._as_edit(s, box, execution._edit(s, box, volume, masks, load(s.generator)))
-before = storage.read_volume(s.source_scan_id, s.source_scan.geometry)
-after = storage.read_volume(s.result_scan_id, s.result_scan.geometry)
+before = voxels.read_volume(s.source_scan_id, s.source_scan.geometry)
+after = voxels.read_volume(s.result_scan_id, s.result_scan.geometry)
 expected = before.copy(); expected[edit.box] = edit.content
 print(json.dumps({"same": bool(np.array_equal(after, expected)), "changed": int((after != before).sum()),
                   "scans": Scan.objects.filter(origin="synthetic").count()}))

@@ -2,8 +2,9 @@
 
 import logging
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -18,6 +19,9 @@ from ctplatform.jobs.models import Job, JobStatus, lease_end
 
 logger = logging.getLogger(__name__)
 
+# Longer than this, other people feel that they wait for the database.
+LONG_WRITE_SECONDS = 1.0
+
 
 class JobCancelledError(Exception):
     """The person asked for the work to stop."""
@@ -31,6 +35,7 @@ class LeasedContext:
     def __init__(self, job: Job) -> None:
         self.job_id = str(job.pk)
         self._held = Job.objects.filter(pk=job.pk, status=JobStatus.RUNNING, lease_token=job.lease_token)
+        self._unwritten: list[Callable[[], None]] = []
 
     def progress(self, fraction: float, message: str = "") -> None:
         changed = self._held.update(
@@ -40,6 +45,17 @@ class LeasedContext:
 
     def report_device(self, device: str) -> None:
         self._held.update(device=device)
+
+    def unless_written(self, remove: Callable[[], None]) -> None:
+        self._unwritten.append(remove)
+
+    def remove_unwritten(self) -> None:
+        for remove in self._unwritten:
+            try:
+                remove()
+            except Exception:
+                # What stays behind is found by sweep_storage.
+                logger.exception("could not remove files of a result", extra={"job": self.job_id})
 
     def renew(self) -> bool:
         return bool(self._held.update(lease_expires_at=lease_end()))
@@ -105,12 +121,13 @@ def execute(job_id: str) -> None:
         context.check(renewed=True)
         with heartbeat(context):
             write_result = kind.run(job.payload, context)
-        with transaction.atomic():
+        with _ending(job):
             if not context.end(JobStatus.SUCCEEDED, progress=1.0, message="Done"):
                 raise LeaseLostError(job_id)  # noqa: TRY301
             Job.objects.filter(pk=job.pk).update(result=write_result())
     except LeaseLostError:
         logger.warning("job was taken over; nothing is written", extra={"job": job_id})
+        context.remove_unwritten()
     except JobCancelledError:
         _end_without_result(job, context, JobStatus.CANCELLED, "Cancelled")
     except DomainError as error:
@@ -128,6 +145,21 @@ def execute(job_id: str) -> None:
 
 
 def _end_without_result(job: Job, context: LeasedContext, status: JobStatus, reason: str) -> None:
-    with transaction.atomic():
-        if context.end(status, error="" if status == JobStatus.CANCELLED else reason, message=reason[:300]):
+    with _ending(job):
+        ended = context.end(status, error="" if status == JobStatus.CANCELLED else reason, message=reason[:300])
+        if ended:
             registry.abandon(job.kind, job.payload, reason)
+    if ended:
+        context.remove_unwritten()
+
+
+@contextmanager
+def _ending(job: Job) -> Iterator[None]:
+    """The transaction that ends a job; the log tells when it kept others from writing."""
+    with transaction.atomic():
+        began = time.monotonic()
+        yield
+        seconds = time.monotonic() - began
+    if seconds > LONG_WRITE_SECONDS:
+        held = {"job": str(job.pk), "kind": job.kind, "seconds": round(seconds, 2)}
+        logger.warning("the end of a job held the database for long", extra=held)

@@ -1,15 +1,15 @@
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Self
 
 from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from ctplatform.accounts.models import User
-from ctplatform.errors import DomainError
 from ctplatform.jobs import registry
 
 
@@ -79,16 +79,10 @@ class Job(models.Model):
     def __str__(self) -> str:
         return self.title
 
-    @property
+    @cached_property
     def retry_refusal(self) -> str:
         """Why ended work can't be tried again as it was ordered; empty where it can."""
-        try:
-            registry.check_retry(self.kind, self.payload)
-        except DomainError as error:
-            return error.message
-        except (LookupError, ObjectDoesNotExist):
-            return "What this job was about is no longer there."
-        return ""
+        return registry.retry_refusals(self.kind, [self.payload])[0]
 
     @property
     def is_terminal(self) -> bool:
@@ -97,6 +91,18 @@ class Job(models.Model):
     @property
     def percent(self) -> int:
         return round(100 * self.progress)
+
+
+def fetch_retry_refusals(jobs: Iterable[Job]) -> None:
+    """Set `retry_refusal` of the jobs that a person could try again, asking once per kind."""
+    by_kind: dict[str, list[Job]] = {}
+    for job in jobs:
+        if job.status in (JobStatus.FAILED, JobStatus.CANCELLED):
+            by_kind.setdefault(job.kind, []).append(job)
+    for kind, ended in by_kind.items():
+        refusals = registry.retry_refusals(kind, [job.payload for job in ended])
+        for job, refusal in zip(ended, refusals, strict=True):
+            job.retry_refusal = refusal
 
 
 def lease_end() -> object:

@@ -1,6 +1,6 @@
 """Which function does which kind of work. Apps register theirs in AppConfig.ready by importing their jobs module."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,11 +16,18 @@ class JobContext(Protocol):
     def report_device(self, device: str) -> None:
         """Say on which device the work runs."""
 
+    def unless_written(self, remove: Callable[[], None]) -> None:
+        """Have stored files removed when the job ends without its result."""
 
-# Work computes first and returns how to write its result: the writing runs in the transaction that ends the job,
-# so a result exists exactly when its job succeeded, and once.
+
+# Work computes and stores files first and returns how to write the rows of its result: the writing runs in the
+# transaction that ends the job, so a result exists exactly when its job succeeded, and once. Nobody else can write
+# meanwhile (SQLite), so it neither computes nor touches a file.
 WriteResult = Callable[[], dict[str, Any]]
 RunJob = Callable[[dict[str, Any], JobContext], WriteResult]
+RefuseRetries = Callable[[Sequence[dict[str, Any]]], list[str]]
+
+GONE = "What this job was about is no longer there."
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,8 @@ class JobKind:
     run: RunJob
     # told about a job that ended without a result (failed or cancelled), in the same transaction
     on_abandoned: Callable[[dict[str, Any], str], None] | None = None
-    # raises a DomainError where ended work must not be tried again
-    check_retry: Callable[[dict[str, Any]], None] | None = None
+    # for each payload, why that ended work must not be tried again as it was ordered; empty where it may
+    refuse_retries: RefuseRetries | None = None
 
 
 _kinds: dict[str, JobKind] = {}
@@ -41,9 +48,9 @@ def register(
     run: RunJob,
     *,
     on_abandoned: Callable[[dict[str, Any], str], None] | None = None,
-    check_retry: Callable[[dict[str, Any]], None] | None = None,
+    refuse_retries: RefuseRetries | None = None,
 ) -> None:
-    _kinds[name] = JobKind(name=name, run=run, on_abandoned=on_abandoned, check_retry=check_retry)
+    _kinds[name] = JobKind(name=name, run=run, on_abandoned=on_abandoned, refuse_retries=refuse_retries)
 
 
 def kind(name: str) -> JobKind:
@@ -53,11 +60,12 @@ def kind(name: str) -> JobKind:
         raise LookupError(f"no code is registered for jobs of kind {name!r}") from None
 
 
-def check_retry(name: str, payload: dict[str, Any]) -> None:
-    """Raise a DomainError where the app refuses to try its work again as it was ordered."""
-    check = kind(name).check_retry
-    if check is not None:
-        check(payload)
+def retry_refusals(name: str, payloads: Sequence[dict[str, Any]]) -> list[str]:
+    """For each payload, why the app refuses to try its work again as it was ordered; empty where it does not."""
+    if name not in _kinds:
+        return [GONE] * len(payloads)
+    refuse = _kinds[name].refuse_retries
+    return [""] * len(payloads) if refuse is None else refuse(payloads)
 
 
 def abandon(name: str, payload: dict[str, Any], reason: str) -> None:

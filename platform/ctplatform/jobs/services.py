@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 from django.utils import timezone
 
@@ -42,17 +41,12 @@ def cancel(*, job: Job) -> Job:
     return job
 
 
-def _check_retry(job: Job) -> None:
-    try:
-        registry.check_retry(job.kind, job.payload)
-    except (LookupError, ObjectDoesNotExist) as error:
-        raise ConflictError(job.retry_refusal) from error
-
-
 def retry(*, job: Job) -> Job:
     ended = Job.objects.filter(pk=job.pk, status__in=[JobStatus.FAILED, JobStatus.CANCELLED])
     with transaction.atomic():
-        _check_retry(job)
+        [refusal] = registry.retry_refusals(job.kind, [job.payload])
+        if refusal:
+            raise ConflictError(refusal)
         if not ended.update(
             status=JobStatus.QUEUED,
             progress=0,

@@ -11,7 +11,7 @@ from ctplatform.accounts.models import User
 from ctplatform.accounts.permissions import StaffPageMixin
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services
-from ctplatform.jobs.models import Job, JobStatus
+from ctplatform.jobs.models import Job, JobStatus, fetch_retry_refusals
 
 
 class VisibleJobsMixin(StaffPageMixin):
@@ -32,7 +32,10 @@ class JobListView(VisibleJobsMixin, ListView[Job]):
         return jobs.filter(status=status) if status in JobStatus.values else jobs
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(statuses=JobStatus.choices, status=self.request.GET.get("status", ""), **kwargs)
+        asked = self.request.GET.get("status", "")
+        context = super().get_context_data(statuses=JobStatus.choices, status=asked, **kwargs)
+        fetch_retry_refusals(context["object_list"])
+        return context
 
 
 class JobView(VisibleJobsMixin, DetailView[Job]):

@@ -23,6 +23,7 @@ def import_upload(payload: dict[str, Any], context: JobContext) -> WriteResult:
     )
     with uploads.offered(payload["upload"]) as files:
         outcome = import_files(files, order, context.progress)
+    context.unless_written(outcome.discard)
 
     def write_result() -> dict[str, Any]:
         saved = outcome.save()

@@ -28,19 +28,15 @@ def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResu
         raise DomainError(str(error)) from error
     context.progress(0.7, "storing the mask")
     mask = Mask(scan=scan, kind=MaskKind.LIVER, made_by=MadeBy.ESTIMATED, note=estimate.note[:300])
-    try:
-        voxels.write_labels(mask.pk, estimate.mask.astype(np.uint8))
-        contrasts = _lesion_contrasts(scan, volume, estimate.mask)
-    except BaseException:
-        voxels.delete_mask_files(mask.pk, scan.slices)
-        raise
+    context.unless_written(lambda: voxels.delete_mask_files(mask.pk, scan.slices))
+    voxels.write_labels(mask.pk, estimate.mask.astype(np.uint8))
+    contrasts = _lesion_contrasts(scan, volume, estimate.mask)
 
     def write_result() -> dict[str, Any]:
         try:
             with transaction.atomic():
                 mask.save(force_insert=True)
         except IntegrityError:
-            voxels.delete_mask_files(mask.pk, scan.slices)
             raise ConflictError("The scan has got a liver mask meanwhile.") from None
         for number, contrast_hu in contrasts.items():
             Lesion.objects.filter(scan=scan, number=number).update(contrast_hu=contrast_hu)

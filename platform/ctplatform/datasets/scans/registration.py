@@ -1,7 +1,8 @@
 """The one way by which a scan comes into the platform, whatever made it.
 
-Voxels are written first, rows last. `store_*` writes files and gives a StoredScan back; `save()` makes its rows
-(call it in the transaction that ends a job), `discard()` removes its files. `register_*` does both at once.
+Voxels are written first, rows last. `store_*` writes files and gives a StoredScan back; `save()` makes its rows,
+`discard()` removes its files. A job saves in the transaction that ends it and has its context discard what was not
+written; `register_*` does both at once.
 """
 
 import logging
@@ -47,7 +48,7 @@ class StoredScan:
     lesions: list[Lesion] = field(default_factory=list)
 
     def save(self) -> Scan:
-        """Write the rows; when that fails the files go too."""
+        """Write the rows; when that fails the files go too, once nobody waits for the database."""
         try:
             with transaction.atomic():
                 self.scan.name = free_name(self.scan.dataset, self.scan.name)
@@ -55,11 +56,11 @@ class StoredScan:
                 Mask.objects.bulk_create(self.masks)
                 Lesion.objects.bulk_create(self.lesions)
         except IntegrityError:
-            self.discard()
+            transaction.on_commit(self.discard)
             refuse_duplicate(self.scan.dataset, self.scan.content_digest)
             raise
         except BaseException:
-            self.discard()
+            transaction.on_commit(self.discard)
             raise
         return self.scan
 
