@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ctplatform.accounts.models import Role
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Origin
+from ctplatform.datasets.models import Operation, Origin, Provenance, Scan, Verdict
 from ctplatform.datasets.services import delete_dataset, delete_scan
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
@@ -18,8 +18,8 @@ from synthesis.atlas.services import order_atlas
 from synthesis.edits import services
 from synthesis.edits.placement import PlacementRules
 from synthesis.generators.services import retire
-from synthesis.models import Generator, Operation, Review, SynthesisJob
-from tests.factories import make_dataset, make_generator, make_scan, make_user
+from synthesis.models import Generator, SynthesisJob
+from tests.factories import edited_here, make_dataset, make_generator, make_scan, make_user
 from tests.phantoms import small_grid
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +63,7 @@ def finish(synthesis):
         synthesis.source_scan.dataset,
         origin=Origin.SYNTHETIC,
         source_scan=synthesis.source_scan,
-        import_report={"synthesis": synthesis.provenance},
+        provenance=edited_here(synthesis.operation, seed=synthesis.seed),
     )
     synthesis.job.status = JobStatus.SUCCEEDED
     synthesis.job.save()
@@ -148,9 +148,8 @@ def test_a_removal_knows_its_lesion(source):
 def test_accepting_marks_the_result_for_the_study(source):
     synthesis = finish(order(source))
     services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=True)
-    synthesis.result_scan.refresh_from_db()
-    assert synthesis.result_scan.import_report["synthesis"]["accepted"] is True
-    assert synthesis.review == Review.ACCEPTED
+    assert Scan.objects.get(provenance__verdict=Verdict.ACCEPTED) == synthesis.result_scan
+    assert synthesis.provenance.reviewed_by == source.dataset.owner
 
 
 def test_rejecting_needs_a_reason_and_stays_counted(source):
@@ -158,16 +157,15 @@ def test_rejecting_needs_a_reason_and_stays_counted(source):
     with pytest.raises(DomainError, match="why"):
         services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason="  ")
     services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason="Seam")
-    synthesis.result_scan.refresh_from_db()
-    assert synthesis.result_scan.import_report["synthesis"]["accepted"] is False
-    assert SynthesisJob.objects.filter(review=Review.REJECTED, review_reason="Seam").count() == 1
+    rejected = Provenance.objects.get(verdict=Verdict.REJECTED, verdict_reason="Seam")
+    assert rejected.scan == SynthesisJob.objects.get().result_scan
 
 
 def test_a_reason_is_measured_as_the_browser_measured_it(source):
     synthesis = finish(order(source))
     lines = "\r\n".join(["x" * 99] * 3)
     services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason=lines + "\r\n")
-    assert synthesis.review_reason == lines.replace("\r", "")
+    assert synthesis.provenance.verdict_reason == lines.replace("\r", "")
     with pytest.raises(DomainError, match="has 301 characters"):
         services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason="x" * 301)
 
@@ -258,8 +256,8 @@ def test_who_may_reach_which_endpoint(client, cast, who, allowed):
     }
     for path, data in posts.items():
         assert client.post(path, data).status_code in ({200, 302} if allowed else refused | {302} - {404}), path
-    synthesis.refresh_from_db()
-    assert (synthesis.review == Review.REJECTED) == allowed
+    synthesis.provenance.refresh_from_db()
+    assert (synthesis.provenance.verdict == Verdict.REJECTED) == allowed
     listed = client.get("/api/synthesis/jobs/")
     if who in {"owner", "member", "stranger"}:
         assert listed.json()["count"] == (1 if allowed else 0)
@@ -335,9 +333,7 @@ def test_the_review_says_what_an_edit_was_computed_in(client, cast):
     client.force_login(cast["owner"])
     told = "<dt>Computed in</dt><dd>{}</dd>"
     assert told.format("–") in client.get(f"/synthesis/{synthesis.pk}/").content.decode()
-    scan = synthesis.result_scan
-    scan.import_report["synthesis"] |= {"precision": "float32", "processor": "AVX2"}
-    scan.save(update_fields=["import_report"])
+    Provenance.objects.filter(scan=synthesis.result_scan).update(precision="float32", processor="AVX2")
     assert told.format("float32, AVX2") in client.get(f"/synthesis/{synthesis.pk}/").content.decode()
 
 
