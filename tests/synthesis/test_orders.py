@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ctplatform.accounts.models import Role
@@ -350,3 +352,46 @@ def test_a_removal_is_shown_as_before_and_after_not_as_asked(client, cast):
         page = client.get(f"/synthesis/{synthesis.pk}/").content.decode()
         assert there in page
         assert missing not in page
+
+
+def test_a_decision_on_an_outdated_page_is_refused(client, cast):
+    synthesis = finish(order(make_source(cast["dataset"])))
+    address = f"/synthesis/{synthesis.pk}/decide/"
+    client.force_login(cast["owner"])
+    client.post(address, {"decision": "reject", "reason": "Seam", "seen": "pending"})
+    page = client.post(address, {"decision": "accept", "seen": "pending"}, follow=True).content.decode()
+    assert "Somebody has decided about this result since you opened it" in page
+    refused = client.post(
+        f"/api/synthesis/jobs/{synthesis.pk}/review/", {"accept": True, "seen": "pending"}, "application/json"
+    )
+    assert refused.status_code == 409
+    assert Provenance.objects.get(scan=synthesis.result_scan).verdict == Verdict.REJECTED
+    client.post(address, {"decision": "accept", "seen": "rejected"})
+    assert Provenance.objects.get(scan=synthesis.result_scan).verdict == Verdict.ACCEPTED
+
+
+def test_the_api_tells_an_order_the_verdict_of_its_result(client, cast):
+    waiting = order(make_source(cast["dataset"]))
+    client.force_login(cast["owner"])
+    told = client.get(f"/api/synthesis/jobs/{waiting.pk}/").json()
+    assert (told["review"], told["review_reason"], told["reviewed_at"], told["measured"]) == ("pending", "", None, {})
+    done = finish(waiting)
+    services.review(synthesis=done, reviewer=cast["owner"], accept=False, reason="Seam")
+    told = client.get(f"/api/synthesis/jobs/{done.pk}/").json()
+    assert (told["review"], told["review_reason"]) == ("rejected", "Seam")
+    assert told["reviewed_at"]
+
+
+def test_lists_of_edits_ask_no_more_for_more_rows(client, cast, django_assert_max_num_queries):
+    def review_one_more():
+        synthesis = finish(order(make_source(cast["dataset"])))
+        services.review(synthesis=synthesis, reviewer=cast["owner"], accept=True)
+
+    client.force_login(cast["owner"])
+    review_one_more()
+    for address in ("/synthesis/", "/synthesis/?review=accepted", "/api/synthesis/jobs/?review=accepted"):
+        with CaptureQueriesContext(connection) as few:
+            client.get(address)
+        review_one_more()
+        with django_assert_max_num_queries(len(few)):
+            client.get(address)
