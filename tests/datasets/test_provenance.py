@@ -207,4 +207,8 @@ def test_an_edit_tells_where_it_is(client, edited):
     told = client.get(f"/api/datasets/scans/{edited.pk}/").json()["provenance"]
     assert np.array_equal(told["centre_lps_mm"], [0.0, 0.0, 0.0])
     assert (told["source_scan"], told["reviewed_by"]) == (str(edited.source_scan_id), None)
-    assert "Edited here: insert" in client.get(reverse("datasets:scan", args=[edited.pk])).content.decode()
+    Provenance.objects.filter(scan=edited).update(measured={"diameter_mm": 8.94, "contrast_hu": -41.2, "noise_hu": 7})
+    page = client.get(reverse("datasets:scan", args=[edited.pk])).content.decode()
+    assert "Edited here: insert" in page
+    assert "8.9 mm, -41 HU to the liver" in page
+    assert "3 values" in page
