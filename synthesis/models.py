@@ -8,8 +8,8 @@ from django.db.models.functions import JSONObject
 from django.urls import reverse
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets.models import Dataset, Lesion, Scan
-from ctplatform.jobs.models import Job, JobStatus
+from ctplatform.datasets.models import EDITS, Dataset, Lesion, Provenance, Scan, Verdict
+from ctplatform.jobs.models import Job
 from ml.scans.lesions import LESION_KINDS
 from synthesis.generator_reports import REALISM_NAME, with_names_of
 
@@ -91,18 +91,8 @@ def cards_for(user: User, generators: Sequence[Generator]) -> dict[uuid.UUID, di
     }
 
 
-class Operation(models.TextChoices):
-    INSERT = "insert", "Insert"
-    REMOVE = "remove", "Remove"
-
-
-class Review(models.TextChoices):
-    PENDING = "pending", "To review"
-    ACCEPTED = "accepted", "Accepted"
-    REJECTED = "rejected", "Rejected"
-
-
 LESION_KIND_LABELS = {"hypodense": "Hypodense", "cystic": "Cystic", "ring_enhancing": "Ring-enhancing"}
+OPERATION_CHOICES = [(operation.value, operation.label) for operation in EDITS]
 LESION_KIND_CHOICES = [(kind, LESION_KIND_LABELS[kind]) for kind in LESION_KINDS]
 
 
@@ -111,7 +101,7 @@ class SynthesisJobQuerySet(models.QuerySet["SynthesisJob"]):
         return self.filter(source_scan__in=Scan.objects.visible_to(user))
 
     def to_review(self) -> Self:
-        return self.filter(job__status=JobStatus.SUCCEEDED, review=Review.PENDING)
+        return self.filter(result_scan__provenance__verdict=Verdict.PENDING)
 
 
 class SynthesisJob(models.Model):
@@ -119,7 +109,7 @@ class SynthesisJob(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="synthesis")
-    operation = models.CharField(max_length=10, choices=Operation.choices)
+    operation = models.CharField(max_length=10, choices=OPERATION_CHOICES)
     generator = models.ForeignKey(Generator, on_delete=models.PROTECT, related_name="jobs")
     source_scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="synthesis_jobs")
     centre_lps_mm = models.JSONField()
@@ -136,13 +126,6 @@ class SynthesisJob(models.Model):
     result_scan = models.OneToOneField(
         Scan, on_delete=models.PROTECT, null=True, blank=True, related_name="synthesised_by"
     )
-    measured = models.JSONField(default=dict)
-    review = models.CharField(max_length=10, choices=Review.choices, default=Review.PENDING)
-    review_reason = models.CharField(max_length=300, blank=True)
-    reviewed_by = models.ForeignKey(
-        User, on_delete=models.PROTECT, null=True, blank=True, related_name="synthesis_reviewed"
-    )
-    reviewed_at = models.DateTimeField(null=True, blank=True)
 
     objects = SynthesisJobQuerySet.as_manager()
 
@@ -156,20 +139,9 @@ class SynthesisJob(models.Model):
         return reverse("synthesis:review", args=[self.pk])
 
     @property
-    def provenance(self) -> dict[str, Any]:
-        """What a result scan says about how it was made; the reader study reads it from the scan."""
-        return {
-            "operation": self.operation,
-            "centre_lps_mm": self.centre_lps_mm,
-            "kind": self.kind,
-            "diameter_mm": self.diameter_mm,
-            "contrast_hu": self.contrast_hu,
-            "seed": self.seed,
-            "generator_digest": self.generator.digest,
-            "source_scan": str(self.source_scan_id),
-            "synthesis_job": str(self.pk),
-            "accepted": None,
-        }
+    def provenance(self) -> Provenance | None:
+        """Of the result, with what was measured and the verdict; none while there is no result."""
+        return self.result_scan.provenance if self.result_scan else None
 
 
 class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):

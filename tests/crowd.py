@@ -4,7 +4,6 @@ import uuid
 from datetime import timedelta
 
 from django.utils import timezone
-from synthesis.evidence import REALISM_NAME
 
 from ctplatform.accounts.models import (
     AccountEvent,
@@ -31,6 +30,7 @@ from readerstudy.models import (
     record,
 )
 from synthesis.edits.services import EDIT_KIND
+from synthesis.generator_reports import REALISM_NAME
 from synthesis.models import Generator, Operation, SignatureAtlas, SynthesisJob, TrainingRun
 from tests.factories import make_user
 from tests.phantoms import small_grid

@@ -6,7 +6,7 @@ import uuid
 from ctplatform.accounts import access
 from ctplatform.accounts.models import Role, User
 from ctplatform.accounts.record import Author
-from ctplatform.datasets.models import Dataset, Origin
+from ctplatform.datasets.models import Dataset, Made, Operation, Origin, Provenance, centre_columns
 from ctplatform.datasets.scans.registration import register_scan
 from synthesis.models import Generator
 from tests.phantoms import small_ct, small_grid
@@ -37,6 +37,23 @@ def make_scan(dataset=None, *, grid=None, volume=None, **fields):
     fields.setdefault("created_by", dataset.owner)
     volume = small_ct(grid, seed=number) if volume is None else volume
     return register_scan(dataset=dataset, grid=grid, volume=volume, **fields)
+
+
+def edited_here(operation=Operation.INSERT, **fields):
+    """The provenance of an edit that is about to be stored."""
+    fields = {
+        **centre_columns((0.0, 0.0, 0.0)),
+        "diameter_mm": 9.0,
+        "seed": 1,
+        "generator_name": "Test",
+        "generator_digest": "d" * 64,
+        **fields,
+    }
+    return Provenance(made=Made.HERE, operation=operation, **fields)
+
+
+def made_elsewhere(operation=Operation.WHOLE, **fields):
+    return Provenance(made=Made.ELSEWHERE, operation=operation, **{"generator_name": "Other program", **fields})
 
 
 def make_generator(**fields):

@@ -8,12 +8,12 @@ from django.conf import settings
 from ctdemo.scans import Report
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Dataset, Lesion, Scan
+from ctplatform.datasets.models import Dataset, Lesion, Operation, Scan, Verdict
 from synthesis.atlas.services import order_atlas
 from synthesis.edits import services
 from synthesis.edits.placement import PlacementRules
 from synthesis.generators import services as generators
-from synthesis.models import Generator, Operation, Review, SignatureAtlas, SynthesisJob, SynthesisJobQuerySet
+from synthesis.models import Generator, SignatureAtlas, SynthesisJob, SynthesisJobQuerySet
 
 BATCH = services.BatchOrder(
     per_scan=3,
@@ -64,9 +64,9 @@ def lesions_to_remove(dataset: Dataset) -> Iterator[Lesion]:
 
 def review_results(orders: SynthesisJobQuerySet, reviewer: User, report: Report) -> None:
     """Accept most, reject one with a reason and leave some, so that each state can be looked at."""
-    if orders.exclude(review=Review.PENDING).exists():
+    if orders.filter(result_scan__provenance__verdict__in=[Verdict.ACCEPTED, Verdict.REJECTED]).exists():
         return
-    waiting = list(orders.to_review().order_by("ordered_at", "pk"))
+    waiting = list(orders.to_review().select_related("result_scan__provenance").order_by("ordered_at", "pk"))
     for synthesis in waiting[1 : len(waiting) - LEFT_TO_REVIEW]:
         services.review(synthesis=synthesis, reviewer=reviewer, accept=True)
     if waiting:

@@ -1,7 +1,4 @@
-"""Which places of the datasets may become cases. What synthesis made counts only after a person accepted it.
-
-The facts about an edit stand in `Scan.import_report["synthesis"]`: operation, centre_lps_mm, diameter_mm, accepted.
-"""
+"""Which places of the datasets may become cases. What synthesis made counts only after a person accepted it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -10,12 +7,12 @@ from typing import Any
 
 from django.db.models import QuerySet, prefetch_related_objects
 
-from ctplatform.datasets.models import Lesion, Origin, Scan
+from ctplatform.datasets.models import Lesion, Operation, Origin, Scan, Verdict
 from readerstudy.design.matching import Candidate
 from readerstudy.design.places import LiverMap
 from readerstudy.models import Study, Template
 
-OPERATIONS = {Template.INSERTED_LESIONS: "insert", Template.REMOVED_LESIONS: "remove"}
+OPERATIONS = {Template.INSERTED_LESIONS: Operation.INSERT, Template.REMOVED_LESIONS: Operation.REMOVE}
 # Healthy places sampled for every place of an accepted removal in the same scan.
 HEALTHY_PER_REMOVAL = 4
 HEALTHY_PER_SCAN = 4
@@ -31,15 +28,15 @@ def scans_of(study: Study) -> QuerySet[Scan]:
 
 def edited_scans(study: Study) -> QuerySet[Scan]:
     operation = OPERATIONS[Template(study.template)]
-    return scans_of(study).filter(origin=Origin.SYNTHETIC, import_report__synthesis__operation=operation)
+    return scans_of(study).filter(provenance__operation=operation)
 
 
 def accepted_scans(study: Study) -> QuerySet[Scan]:
-    return edited_scans(study).filter(import_report__synthesis__accepted=True)
+    return edited_scans(study).filter(provenance__verdict=Verdict.ACCEPTED).select_related("provenance")
 
 
 def is_accepted(scan: Scan) -> bool:
-    return scan.import_report.get("synthesis", {}).get("accepted") is True
+    return scan.origin == Origin.SYNTHETIC and scan.provenance.verdict == Verdict.ACCEPTED
 
 
 def lesions_of_kind(study: Study, *, synthetic: bool) -> QuerySet[Lesion]:
@@ -50,17 +47,17 @@ def lesions_of_kind(study: Study, *, synthetic: bool) -> QuerySet[Lesion]:
         inserted=synthetic,
         diameter_mm__gte=study.diameter_min_mm,
         diameter_mm__lte=study.diameter_max_mm,
-    ).select_related("scan", "scan__dataset")
+    ).select_related("scan__dataset", "scan__provenance")
 
 
 def flow_counts(study: Study) -> dict[str, int]:
     """The denominator: every edit counts, also those that a person refused or has not looked at."""
-    edited = list(edited_scans(study).values_list("import_report__synthesis__accepted", flat=True))
+    verdicts = list(edited_scans(study).values_list("provenance__verdict", flat=True))
     return {
-        "edited": len(edited),
-        "accepted": sum(accepted is True for accepted in edited),
-        "rejected": sum(accepted is False for accepted in edited),
-        "not_reviewed": sum(accepted is None for accepted in edited),
+        "edited": len(verdicts),
+        "accepted": verdicts.count(Verdict.ACCEPTED),
+        "rejected": verdicts.count(Verdict.REJECTED),
+        "not_reviewed": verdicts.count(Verdict.PENDING),
         "untouched_scans": scans_of(study).exclude(origin=Origin.SYNTHETIC).count(),
     }
 
@@ -93,7 +90,7 @@ def _from_lesion(lesion: Lesion) -> Candidate:
         place=lesion.centroid_lps_mm,
         diameter_mm=lesion.diameter_mm,
         lesion=lesion.pk,
-        details={**lesion.scan.import_report.get("synthesis", {}), **lesion.measurements} if lesion.inserted else {},
+        details={**lesion.scan.provenance.facts, **lesion.measurements} if lesion.inserted else {},
     )
 
 
@@ -103,10 +100,10 @@ def from_removals(scans: Sequence[Scan]) -> list[Candidate]:
 
 
 def _from_removal(scan: Scan) -> Candidate:
-    facts = scan.import_report["synthesis"]
-    return _candidate(
-        scan, synthetic=True, place=facts["centre_lps_mm"], diameter_mm=float(facts["diameter_mm"]), details=facts
-    )
+    made = scan.provenance
+    if made.centre_lps_mm is None or made.diameter_mm is None:
+        raise ValueError(f"the removal in {scan} has no place, which the table forbids")
+    return _candidate(scan, synthetic=True, place=made.centre_lps_mm, diameter_mm=made.diameter_mm, details=made.facts)
 
 
 def _candidate(

@@ -7,7 +7,8 @@ from readerstudy.models import CaseTruth, Study
 
 def truths_of(study: Study) -> list[CaseTruth]:
     """Sealed rows, ordered by the random id of their case."""
-    rows = CaseTruth.objects.filter(case__study=study).select_related("case", "scan", "scan__dataset")
+    rows = CaseTruth.objects.filter(case__study=study)
+    rows = rows.select_related("case", "scan__dataset", "scan__provenance")
     truths = list(rows.order_by("case_id"))
     fetch_ancestors(truth.scan for truth in truths)
     return truths

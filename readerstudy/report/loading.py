@@ -100,9 +100,15 @@ def _case(number: int, code: str, truth: CaseTruth) -> ReportedCase:
         subject=truth.scan.subject,
         diameter_mm=round(truth.diameter_mm, 2),
         depth_mm=None if truth.depth_mm is None else round(truth.depth_mm, 2),
-        generator=str(truth.details.get("generator_digest", ""))[:12],
+        generator=_generator(truth.details),
         kind=str(truth.details.get("kind", "")),
     )
+
+
+def _generator(details: dict[str, Any]) -> str:
+    """By the digest of its weights, or as another program calls itself."""
+    named = f"{details.get('generator_name', '')} {details.get('generator_version', '')}".strip()
+    return str(details.get("generator_digest") or "")[:12] or named
 
 
 def _reported(row: Row) -> Row:

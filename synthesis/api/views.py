@@ -12,12 +12,13 @@ from rest_framework.response import Response
 
 from ctplatform.accounts.models import User
 from ctplatform.accounts.permissions import current_user
-from ctplatform.datasets.models import Lesion, Scan
+from ctplatform.datasets.models import Lesion, Scan, Verdict
+from ctplatform.datasets.services import MAX_REASON
 from ctplatform.jobs.api import JobSerializer
 from ml.editing.spec import LesionSpec
 from ml.errors import SpecError
 from synthesis.edits import services
-from synthesis.models import LESION_KIND_CHOICES, Generator, SynthesisJob, cards_for
+from synthesis.models import GENERATOR_BULK, LESION_KIND_CHOICES, Generator, SynthesisJob, cards_for
 from synthesis.web.filters import SynthesisFilter
 
 
@@ -46,6 +47,14 @@ class GeneratorSerializer(serializers.ModelSerializer[Generator]):
 
 class SynthesisJobSerializer(serializers.ModelSerializer[SynthesisJob]):
     job = JobSerializer(read_only=True)
+    measured = serializers.DictField(source="provenance.measured", default={}, read_only=True)
+    review = serializers.ChoiceField(
+        source="provenance.verdict", choices=Verdict.choices, default=Verdict.PENDING, read_only=True
+    )
+    review_reason = serializers.CharField(source="provenance.verdict_reason", default="", read_only=True)
+    reviewed_at = serializers.DateTimeField(
+        source="provenance.reviewed_at", default=None, allow_null=True, read_only=True
+    )
 
     class Meta:
         model = SynthesisJob
@@ -110,7 +119,10 @@ class RemovalOrderSerializer(serializers.Serializer[Any]):
 
 class ReviewSerializer(serializers.Serializer[Any]):
     accept = serializers.BooleanField()
-    reason = serializers.CharField(required=False, allow_blank=True, max_length=300)
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=MAX_REASON)
+    seen = serializers.ChoiceField(
+        required=False, choices=Verdict.choices, help_text="The verdict that you saw; refused when it is another by now"
+    )
 
 
 class GeneratorViewSet(viewsets.ReadOnlyModelViewSet[Generator]):
@@ -127,7 +139,9 @@ class SynthesisJobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, view
     def get_queryset(self) -> QuerySet[SynthesisJob]:
         if not isinstance(self.request.user, User):
             return SynthesisJob.objects.none()
-        return SynthesisJob.objects.visible_to(self.request.user).select_related("job")
+        related = ("job", "generator", "result_scan__provenance")
+        unseen = [f"generator__{name}" for name in GENERATOR_BULK]
+        return SynthesisJob.objects.visible_to(self.request.user).select_related(*related).defer(*unseen)
 
     @extend_schema(request=InsertionOrderSerializer, responses={201: SynthesisJobSerializer})
     @action(detail=False, methods=["post"])

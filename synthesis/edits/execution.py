@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import Made, Operation, Provenance, centre_columns
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.edited import Edit, store_edited_scan
 from ctplatform.errors import DomainError
@@ -14,8 +15,10 @@ from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
 from ml.errors import MlError
 from ml.geometry import Box, Grid
 from synthesis.generators.services import load
-from synthesis.models import Operation, SynthesisJob
+from synthesis.models import SynthesisJob
 
+# What ml tells of an edit beside what stands in columns of its own.
+DETAILS = ("device", "exemplar", "signature_gain", "slice_overlap")
 # Liver around an edit that the generator looks at, beyond the lesion itself.
 CONTEXT_MM = 60.0
 
@@ -40,13 +43,13 @@ def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
         edit=_as_edit(synthesis, box, result),
         name=f"{synthesis.source_scan.name} {synthesis.operation} {str(synthesis.pk)[:8]}",
         created_by=synthesis.ordered_by,
-        import_report={"synthesis": {**synthesis.provenance, "measured": result.measured, **result.provenance}},
+        provenance=_provenance(synthesis, result),
     )
     context.unless_written(stored.discard)
 
     def write_result() -> dict[str, Any]:
         scan = stored.save()
-        SynthesisJob.objects.filter(pk=synthesis.pk).update(result_scan=scan, measured=result.measured)
+        SynthesisJob.objects.filter(pk=synthesis.pk).update(result_scan=scan)
         return {"scan": str(scan.pk), "measured": result.measured}
 
     return write_result
@@ -119,6 +122,25 @@ def _as_edit(synthesis: SynthesisJob, box: Box, result: EditResult) -> Edit:
         inserted=result.lesion_mask if inserted else None,
         removed=None if inserted else result.lesion_mask,
         inserted_kind=synthesis.kind,
+    )
+
+
+def _provenance(synthesis: SynthesisJob, result: EditResult) -> Provenance:
+    told = result.provenance
+    return Provenance(
+        made=Made.HERE,
+        operation=synthesis.operation,
+        **centre_columns(synthesis.centre_lps_mm),
+        diameter_mm=synthesis.diameter_mm,
+        kind=synthesis.kind,
+        contrast_hu=synthesis.contrast_hu,
+        seed=synthesis.seed,
+        generator_name=synthesis.generator.name or synthesis.generator.short_digest,
+        generator_digest=synthesis.generator.digest,
+        precision=told["precision"],
+        processor=told["processor"],
+        measured=result.measured,
+        details={name: value for name, value in told.items() if name in DETAILS},
     )
 
 

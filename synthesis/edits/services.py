@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
-from django.utils import timezone
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Lesion, Scan
+from ctplatform.datasets.models import Lesion, Operation, Scan
 from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.services import give_verdict
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue
@@ -18,12 +18,11 @@ from ml.editing.spec import LesionSpec
 from ml.errors import SpecError
 from synthesis.edits.placement import PlacementRules
 from synthesis.generators.services import check_usable
-from synthesis.models import Generator, Operation, Review, SynthesisJob
+from synthesis.models import Generator, SynthesisJob
 
 EDIT_KIND = "synthesis.edit"
 BATCH_KIND = "synthesis.batch"
 MAX_BATCH = 500
-MAX_REASON = 300
 
 
 def order_insertion(
@@ -147,25 +146,11 @@ def order_batch(*, ordered_by: User, scans: Sequence[Scan], generator: Generator
     )
 
 
-def review(*, synthesis: SynthesisJob, reviewer: User, accept: bool, reason: str = "") -> SynthesisJob:
+def review(*, synthesis: SynthesisJob, reviewer: User, accept: bool, reason: str = "", seen: str = "") -> SynthesisJob:
     """Accept or reject a result. Both stay counted; a rejection needs its reason."""
     if synthesis.result_scan is None:
         raise ConflictError("There is no result to review yet.")
-    # Browsers count a line's end once and send two characters.
-    reason = reason.replace("\r\n", "\n").strip()
-    if len(reason) > MAX_REASON:
-        raise DomainError(f"The reason has {len(reason)} characters; at most {MAX_REASON} are kept. Shorten it.")
-    if not accept and not reason:
-        raise DomainError("Say in a few words why the result is rejected: the reason is part of the study's record.")
-    with transaction.atomic():
-        scan = Scan.objects.select_for_update().get(pk=synthesis.result_scan.pk)
-        scan.import_report["synthesis"]["accepted"] = accept
-        scan.save(update_fields=["import_report"])
-        synthesis.review = Review.ACCEPTED if accept else Review.REJECTED
-        synthesis.review_reason = reason
-        synthesis.reviewed_by = reviewer
-        synthesis.reviewed_at = timezone.now()
-        synthesis.save(update_fields=["review", "review_reason", "reviewed_by", "reviewed_at"])
+    give_verdict(scan=synthesis.result_scan, reviewer=reviewer, accept=accept, reason=reason, seen=seen)
     return synthesis
 
 

@@ -26,7 +26,7 @@ PANEL_ORDERS = 8
 
 
 def visible_synthesis(request: HttpRequest) -> SynthesisJobQuerySet:
-    related = ("job", "source_scan", "result_scan", "generator", "reviewed_by", "ordered_by")
+    related = ("job", "source_scan", "result_scan__provenance__reviewed_by", "generator", "ordered_by")
     unseen = [f"generator__{name}" for name in GENERATOR_BULK]
     return SynthesisJob.objects.visible_to(current_user(request)).select_related(*related).defer(*unseen)
 
@@ -160,17 +160,20 @@ class ReviewView(WaitingPageMixin, StaffPageMixin, DetailView[SynthesisJob]):
 class DecideView(StaffPageMixin, View):
     def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         synthesis = get_object_or_404(visible_synthesis(request), pk=pk)
+        accept = request.POST.get("decision") == "accept"
         try:
             services.review(
                 synthesis=synthesis,
                 reviewer=current_user(request),
-                accept=request.POST.get("decision") == "accept",
+                accept=accept,
                 reason=request.POST.get("reason", ""),
+                seen=request.POST.get("seen", ""),
             )
         except DomainError as error:
             messages.error(request, error.message)
             return redirect(synthesis)
-        messages.success(request, f"{synthesis}: {synthesis.get_review_display().lower()}.")
+        done = "accepted" if accept else "rejected"
+        messages.success(request, f"{synthesis}: {done}.")
         following = visible_synthesis(request).to_review().order_by("ordered_at").first()
         if request.POST.get("then") == "next" and following is not None:
             return redirect(following)

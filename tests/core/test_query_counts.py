@@ -7,10 +7,10 @@ from django.db import connection
 from django.db.models import JSONField
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from synthesis.evidence import CLASSIFICATION_NAME, REALISM_NAME
 
 from ctplatform.accounts.models import Role
 from readerstudy.unblinding import services as unblinding
+from synthesis.generator_reports import CLASSIFICATION_NAME, REALISM_NAME
 from synthesis.models import Generator
 from tests.crowd import Crowd
 from tests.doors.addresses import Things, addresses

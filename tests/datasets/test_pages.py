@@ -12,7 +12,7 @@ from ctplatform.accounts.models import Role
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, MadeBy, Origin, Scan
 from ctplatform.datasets.templatetags.datasets_tags import words
-from tests.factories import make_dataset, make_scan, make_user
+from tests.factories import edited_here, make_dataset, make_scan, make_user
 from tests.phantoms import ball, liver_box, small_ct, small_grid
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +79,7 @@ def three(dataset):
         dataset, name="beta", masks={MaskKind.LIVER: liver_box(grid), MaskKind.LESION: ball(grid, (2, 12, 16), 6)}
     )
     plain = make_scan(dataset, name="alpha", grid=small_grid((5, 24, 32)), acquisition={"contrast_phase": "arterial"})
-    synthetic = make_scan(dataset, name="gamma", origin=Origin.SYNTHETIC, source_scan=plain)
+    synthetic = make_scan(dataset, name="gamma", origin=Origin.SYNTHETIC, source_scan=plain, provenance=edited_here())
     return {"beta": labelled, "alpha": plain, "gamma": synthetic}
 
 
@@ -139,7 +139,7 @@ def test_facts_are_written_as_people_write_them(name, written):
 def test_reports_of_any_shape_are_shown(client, dataset):
     report = {
         "removed": [f"Keyword{n}" for n in range(30)],
-        "synthesis": {"measured": {"diameter_mm": 12.5}},
+        "masks": {"lesion": {"diameter_mm": 12.5}},
         "notes": [],
     }
     text = page(client, "datasets:scan", make_scan(dataset, import_report=report).pk)

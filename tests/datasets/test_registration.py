@@ -11,7 +11,7 @@ from ctplatform.datasets.models import Lesion, MadeBy, Mask, Origin, Scan
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.edited import Edit, register_edited_scan, store_edited_scan
 from ctplatform.datasets.scans.registration import DuplicateScanError, register_scan, store_scan
-from tests.factories import make_dataset, make_scan
+from tests.factories import edited_here, make_dataset, make_scan
 from tests.phantoms import ball, liver_box, small_ct, small_grid
 
 pytestmark = pytest.mark.django_db
@@ -154,7 +154,9 @@ def small_edit(scan, *, start=(2, 10, 10), shape=(3, 8, 8), **parts):
 
 def test_outside_the_box_an_edited_scan_equals_its_source_byte_for_byte(with_lesions):
     edit = small_edit(with_lesions)
-    result = register_edited_scan(source=with_lesions, edit=edit, name="edited", created_by=with_lesions.created_by)
+    result = register_edited_scan(
+        source=with_lesions, edit=edit, provenance=edited_here(), name="edited", created_by=with_lesions.created_by
+    )
     before = voxels.read_volume(with_lesions.pk, with_lesions.geometry)
     after = voxels.read_volume(result.pk, result.geometry)
     assert np.array_equal(after[edit.box], edit.content)
@@ -173,7 +175,11 @@ def test_outside_the_box_an_edited_scan_equals_its_source_byte_for_byte(with_les
 
 def test_the_digest_of_an_edited_scan_is_that_of_its_voxels(with_lesions):
     result = register_edited_scan(
-        source=with_lesions, edit=small_edit(with_lesions), name="e", created_by=with_lesions.created_by
+        source=with_lesions,
+        edit=small_edit(with_lesions),
+        provenance=edited_here(),
+        name="e",
+        created_by=with_lesions.created_by,
     )
     volume = voxels.read_volume(result.pk, result.geometry)
     assert result.content_digest == voxels.content_digest(volume, result.geometry)
@@ -183,7 +189,9 @@ def test_an_inserted_lesion_takes_the_next_number(with_lesions):
     inserted = np.zeros((3, 8, 8), bool)
     inserted[1, 5:8, 5:8] = True
     edit = small_edit(with_lesions, start=(8, 8, 8), inserted=inserted, inserted_kind="cystic")
-    result = register_edited_scan(source=with_lesions, edit=edit, name="e", created_by=with_lesions.created_by)
+    result = register_edited_scan(
+        source=with_lesions, edit=edit, provenance=edited_here(), name="e", created_by=with_lesions.created_by
+    )
     rows = {lesion.number: lesion for lesion in result.lesions.all()}
     assert sorted(rows) == [1, 2, 3]
     assert (rows[3].inserted, rows[3].kind, rows[1].inserted) == (True, "cystic", False)
@@ -202,7 +210,9 @@ def test_a_removed_lesion_is_gone_and_the_others_keep_their_numbers(with_lesions
     start, shape = (0, 5, 5), (7, 15, 15)
     removed = (mask == 1)[0:7, 5:20, 5:20]
     edit = small_edit(with_lesions, start=start, shape=shape, removed=removed)
-    result = register_edited_scan(source=with_lesions, edit=edit, name="e", created_by=with_lesions.created_by)
+    result = register_edited_scan(
+        source=with_lesions, edit=edit, provenance=edited_here(), name="e", created_by=with_lesions.created_by
+    )
     assert [lesion.number for lesion in result.lesions.all()] == [2]
     labels = voxels.read_labels(result.masks.get(kind="lesion").pk, result.geometry)
     assert np.array_equal(labels, np.where(mask == 1, 0, mask))
@@ -212,7 +222,9 @@ def test_an_insertion_works_where_no_lesion_was_known():
     source = make_scan()
     inserted = np.ones((3, 8, 8), bool)
     edit = small_edit(source, inserted=inserted)
-    result = register_edited_scan(source=source, edit=edit, name="e", created_by=source.created_by)
+    result = register_edited_scan(
+        source=source, edit=edit, provenance=edited_here(), name="e", created_by=source.created_by
+    )
     lesion = result.lesions.get()
     assert (lesion.number, lesion.inserted) == (1, True)
     assert result.masks.get(kind="lesion").made_by == MadeBy.SYNTHESIS
@@ -220,10 +232,10 @@ def test_an_insertion_works_where_no_lesion_was_known():
 
 def test_the_same_edit_twice_is_one_scan(with_lesions, stored_files):
     arguments = {"source": with_lesions, "edit": small_edit(with_lesions), "created_by": with_lesions.created_by}
-    register_edited_scan(name="one", **arguments)
+    register_edited_scan(name="one", provenance=edited_here(), **arguments)
     files = stored_files()
     with pytest.raises(DuplicateScanError, match="one"):
-        store_edited_scan(name="two", **arguments)
+        store_edited_scan(name="two", provenance=edited_here(), **arguments)
     assert stored_files() == files
 
 

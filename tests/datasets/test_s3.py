@@ -9,7 +9,7 @@ import pytest
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.edited import Edit, register_edited_scan
-from tests.factories import make_scan
+from tests.factories import edited_here, make_scan
 from tests.phantoms import liver_box, small_ct, small_grid
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,9 @@ def test_scans_live_in_a_bucket(bucket):
     box = (slice(2, 5), slice(3, 20), slice(1, 30))
     assert np.array_equal(voxels.read_box(scan.pk, grid, box), volume[box])
     edit = Edit((2, 4, 4), (volume[2:4, 4:8, 4:8] - 30).astype(np.int16), np.ones((2, 4, 4), bool))
-    edited = register_edited_scan(source=scan, edit=edit, name="edited", created_by=scan.created_by)
+    edited = register_edited_scan(
+        source=scan, edit=edit, provenance=edited_here(), name="edited", created_by=scan.created_by
+    )
     assert voxels.load_bytes(voxels.scan_slice_key(edited.pk, 5)) == voxels.load_bytes(
         voxels.scan_slice_key(scan.pk, 5)
     )

@@ -18,7 +18,7 @@ from readerstudy.design.places import LiverMap
 from readerstudy.locking import services as locking
 from readerstudy.models import CaseTruth, Template
 from tests.phantoms import ball, liver_box
-from tests.readerstudy.worlds import GRID, make_draft, make_world
+from tests.readerstudy.worlds import GRID, decide, make_draft, make_world
 
 
 def candidates(synthetic, diameters, scans=6):
@@ -69,10 +69,9 @@ def test_a_matched_draw_brings_unlike_pools_together():
 
 
 def test_the_draw_chooses_accepted_edits_only_and_counts_the_rest(cast, stages):
-    world = make_world(cast.owner, sources=2, edits_per_source=3)
-    for scan, accepted in zip(world.edits, (True, False, None, True, True, True), strict=True):
-        scan.import_report["synthesis"]["accepted"] = accepted
-        scan.save(update_fields=["import_report"])
+    world = make_world(cast.owner, sources=2, edits_per_source=3, accepted=None)
+    for number, accept in ((0, True), (1, False), (3, True), (4, True), (5, True)):
+        decide(world.edits[number], accept=accept)
     study = make_draft(cast, world, cases=8)
     job = stages.draw(study)
     assert job.status == JobStatus.SUCCEEDED, job.error
@@ -95,7 +94,7 @@ def test_removed_lesions_are_compared_with_untouched_places(cast, stages):
     synthetic = CaseTruth.objects.filter(case__study=study, synthetic=True).select_related("scan")
     assert synthetic.count() == 4
     for truth in synthetic:
-        assert truth.place_lps_mm == truth.scan.import_report["synthesis"]["centre_lps_mm"]
+        assert truth.place_lps_mm == truth.scan.provenance.centre_lps_mm
     real = CaseTruth.objects.filter(case__study=study, synthetic=False).select_related("scan")
     assert real.count() == 4
     lesions = {scan.pk: [np.array(row.centroid_lps_mm) for row in scan.lesions.all()] for scan in world.sources}

@@ -13,7 +13,7 @@ from readerstudy.models import CaseTruth, Presentation, Stimulus, Study, StudySt
 from readerstudy.results import analysis_of, responses_of
 from readerstudy.unblinding import services as unblinding
 from readerstudy.verification import verify
-from tests.readerstudy.worlds import Browser, make_draft, make_world
+from tests.readerstudy.worlds import Browser, decide, make_draft, make_world
 
 
 def test_from_draft_to_results(cast, draft, stages):
@@ -101,8 +101,7 @@ def test_readiness_says_what_is_missing(cast, draft, stages):
 def test_a_withdrawn_acceptance_blocks_the_lock(draft, stages):
     stages.draw(draft)
     scan = CaseTruth.objects.filter(case__study=draft, synthetic=True).first().scan
-    scan.import_report["synthesis"]["accepted"] = False
-    scan.save(update_fields=["import_report"])
+    decide(scan, accept=False)
     assert any("1 synthetic cases are not accepted" in message for message in blocking(readiness(draft)))
 
 

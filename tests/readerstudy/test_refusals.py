@@ -10,7 +10,7 @@ from django.urls import get_resolver, reverse
 from ctplatform.datasets.models import Lesion
 from readerstudy.models import Template
 from readerstudy.web.common import StudyActionView
-from tests.readerstudy.worlds import make_draft, make_world
+from tests.readerstudy.worlds import decide, make_draft, make_world
 
 
 @dataclass
@@ -118,8 +118,7 @@ def test_a_rejected_removal_becomes_no_case(cast):
     study = make_draft(cast, world, template=Template.REMOVED_LESIONS)
     client = client_of(cast.owner)
     good, rejected = world.edits
-    rejected.import_report["synthesis"]["accepted"] = False
-    rejected.save()
+    decide(rejected, accept=False)
     fields = {"place": [good.pk, rejected.pk]}
     assert "can't become a case any more" in press(client, study, "add-cases", fields)[0]
     assert study.cases.count() == 0

@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Dataset, MadeBy, Origin
+from ctplatform.datasets.models import Dataset, MadeBy, Origin, centre_columns
 from ctplatform.datasets.scans.edited import Edit, register_edited_scan
+from ctplatform.datasets.services import give_verdict
 from readerstudy.design import services as design
 from readerstudy.locking import services as locking
 from readerstudy.models import Presentation, Session, Study, Template
-from tests.factories import make_dataset, make_scan, make_user
+from tests.factories import edited_here, make_dataset, make_scan, make_user
 from tests.phantoms import ball, liver_box, small_grid
 
 GRID = small_grid((9, 52, 52), (3.0, 1.25, 1.25))
@@ -100,14 +101,21 @@ def make_edit(scan, volume, index, *, operation, accepted, owner):
         **lesion,
     )
     centre = [float(v) for v in GRID.to_world(place)]
-    facts = {"operation": operation, "centre_lps_mm": centre, "diameter_mm": 9.0, "accepted": accepted}
-    return register_edited_scan(
+    edited = register_edited_scan(
         source=scan,
         edit=edit,
+        provenance=edited_here(operation, **centre_columns(centre)),
         name=f"{scan.name} {operation} {index}",
         created_by=owner,
-        import_report={"synthesis": facts},
     )
+    if accepted is not None:
+        decide(edited, accept=accepted)
+    return edited
+
+
+def decide(scan, *, accept):
+    """Review a scan as its dataset's owner does."""
+    give_verdict(scan=scan, reviewer=scan.dataset.owner, accept=accept, reason="" if accept else "Seam")
 
 
 def make_draft(cast, world, *, cases=12, template=Template.INSERTED_LESIONS, raters=None, **settings) -> Study:

@@ -91,19 +91,21 @@ def test_geometry_and_subject_stay_and_the_result_is_marked_synthetic(phantom_sc
     result = insert(phantom_scan, generator, place).result_scan
     assert result.geometry == phantom_scan.geometry
     assert (result.origin, result.subject, result.source_scan) == (Origin.SYNTHETIC, phantom_scan.subject, phantom_scan)
-    told = result.import_report["synthesis"]
-    assert told["generator_digest"] == generator.digest
-    assert (told["operation"], told["seed"], told["accepted"]) == ("insert", 9, None)
-    assert told["precision"] == "float32"
-    assert told["processor"]
+    made = result.provenance
+    assert (made.generator_name, made.generator_digest) == (generator.name, generator.digest)
+    assert (made.made, made.operation, made.seed, made.verdict) == ("here", "insert", 9, "pending")
+    assert (made.centre_lps_mm, made.source_scan) == (place, phantom_scan)
+    assert made.precision == "float32"
+    assert made.processor
+    assert {"device", "exemplar", "slice_overlap"} <= set(made.details)
     assert result.masks.get(kind=MaskKind.CHANGED).made_by == MadeBy.SYNTHESIS
 
 
 def test_what_was_asked_is_what_is_measured(phantom_scan, generator, place):
     synthesis = insert(phantom_scan, generator, place)
-    assert synthesis.measured["diameter_mm"] == pytest.approx(14, rel=0.1)
-    assert synthesis.measured["contrast_hu"] == pytest.approx(-50, abs=10)
-    off_mm = np.linalg.norm(np.subtract(synthesis.measured["centre_lps_mm"], place))
+    assert synthesis.provenance.measured["diameter_mm"] == pytest.approx(14, rel=0.1)
+    assert synthesis.provenance.measured["contrast_hu"] == pytest.approx(-50, abs=10)
+    off_mm = np.linalg.norm(np.subtract(synthesis.provenance.measured["centre_lps_mm"], place))
     assert off_mm <= max(phantom_scan.geometry.spacing_zyx_mm)
     inserted = Lesion.objects.get(scan=synthesis.result_scan, inserted=True)
     assert inserted.diameter_mm == pytest.approx(14, rel=0.1)

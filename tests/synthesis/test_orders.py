@@ -4,11 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from ctplatform.accounts.models import Role
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Origin
+from ctplatform.datasets.models import Operation, Origin, Provenance, Scan, Verdict
 from ctplatform.datasets.services import delete_dataset, delete_scan
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
@@ -18,8 +20,8 @@ from synthesis.atlas.services import order_atlas
 from synthesis.edits import services
 from synthesis.edits.placement import PlacementRules
 from synthesis.generators.services import retire
-from synthesis.models import Generator, Operation, Review, SynthesisJob
-from tests.factories import make_dataset, make_generator, make_scan, make_user
+from synthesis.models import Generator, SynthesisJob
+from tests.factories import edited_here, make_dataset, make_generator, make_scan, make_user
 from tests.phantoms import small_grid
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +65,7 @@ def finish(synthesis):
         synthesis.source_scan.dataset,
         origin=Origin.SYNTHETIC,
         source_scan=synthesis.source_scan,
-        import_report={"synthesis": synthesis.provenance},
+        provenance=edited_here(synthesis.operation, seed=synthesis.seed),
     )
     synthesis.job.status = JobStatus.SUCCEEDED
     synthesis.job.save()
@@ -148,9 +150,8 @@ def test_a_removal_knows_its_lesion(source):
 def test_accepting_marks_the_result_for_the_study(source):
     synthesis = finish(order(source))
     services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=True)
-    synthesis.result_scan.refresh_from_db()
-    assert synthesis.result_scan.import_report["synthesis"]["accepted"] is True
-    assert synthesis.review == Review.ACCEPTED
+    assert Scan.objects.get(provenance__verdict=Verdict.ACCEPTED) == synthesis.result_scan
+    assert synthesis.provenance.reviewed_by == source.dataset.owner
 
 
 def test_rejecting_needs_a_reason_and_stays_counted(source):
@@ -158,16 +159,15 @@ def test_rejecting_needs_a_reason_and_stays_counted(source):
     with pytest.raises(DomainError, match="why"):
         services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason="  ")
     services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason="Seam")
-    synthesis.result_scan.refresh_from_db()
-    assert synthesis.result_scan.import_report["synthesis"]["accepted"] is False
-    assert SynthesisJob.objects.filter(review=Review.REJECTED, review_reason="Seam").count() == 1
+    rejected = Provenance.objects.get(verdict=Verdict.REJECTED, verdict_reason="Seam")
+    assert rejected.scan == SynthesisJob.objects.get().result_scan
 
 
 def test_a_reason_is_measured_as_the_browser_measured_it(source):
     synthesis = finish(order(source))
     lines = "\r\n".join(["x" * 99] * 3)
     services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason=lines + "\r\n")
-    assert synthesis.review_reason == lines.replace("\r", "")
+    assert synthesis.provenance.verdict_reason == lines.replace("\r", "")
     with pytest.raises(DomainError, match="has 301 characters"):
         services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason="x" * 301)
 
@@ -258,8 +258,8 @@ def test_who_may_reach_which_endpoint(client, cast, who, allowed):
     }
     for path, data in posts.items():
         assert client.post(path, data).status_code in ({200, 302} if allowed else refused | {302} - {404}), path
-    synthesis.refresh_from_db()
-    assert (synthesis.review == Review.REJECTED) == allowed
+    synthesis.provenance.refresh_from_db()
+    assert (synthesis.provenance.verdict == Verdict.REJECTED) == allowed
     listed = client.get("/api/synthesis/jobs/")
     if who in {"owner", "member", "stranger"}:
         assert listed.json()["count"] == (1 if allowed else 0)
@@ -335,9 +335,7 @@ def test_the_review_says_what_an_edit_was_computed_in(client, cast):
     client.force_login(cast["owner"])
     told = "<dt>Computed in</dt><dd>{}</dd>"
     assert told.format("–") in client.get(f"/synthesis/{synthesis.pk}/").content.decode()
-    scan = synthesis.result_scan
-    scan.import_report["synthesis"] |= {"precision": "float32", "processor": "AVX2"}
-    scan.save(update_fields=["import_report"])
+    Provenance.objects.filter(scan=synthesis.result_scan).update(precision="float32", processor="AVX2")
     assert told.format("float32, AVX2") in client.get(f"/synthesis/{synthesis.pk}/").content.decode()
 
 
@@ -354,3 +352,46 @@ def test_a_removal_is_shown_as_before_and_after_not_as_asked(client, cast):
         page = client.get(f"/synthesis/{synthesis.pk}/").content.decode()
         assert there in page
         assert missing not in page
+
+
+def test_a_decision_on_an_outdated_page_is_refused(client, cast):
+    synthesis = finish(order(make_source(cast["dataset"])))
+    address = f"/synthesis/{synthesis.pk}/decide/"
+    client.force_login(cast["owner"])
+    client.post(address, {"decision": "reject", "reason": "Seam", "seen": "pending"})
+    page = client.post(address, {"decision": "accept", "seen": "pending"}, follow=True).content.decode()
+    assert "Somebody has decided about this result since you opened it" in page
+    refused = client.post(
+        f"/api/synthesis/jobs/{synthesis.pk}/review/", {"accept": True, "seen": "pending"}, "application/json"
+    )
+    assert refused.status_code == 409
+    assert Provenance.objects.get(scan=synthesis.result_scan).verdict == Verdict.REJECTED
+    client.post(address, {"decision": "accept", "seen": "rejected"})
+    assert Provenance.objects.get(scan=synthesis.result_scan).verdict == Verdict.ACCEPTED
+
+
+def test_the_api_tells_an_order_the_verdict_of_its_result(client, cast):
+    waiting = order(make_source(cast["dataset"]))
+    client.force_login(cast["owner"])
+    told = client.get(f"/api/synthesis/jobs/{waiting.pk}/").json()
+    assert (told["review"], told["review_reason"], told["reviewed_at"], told["measured"]) == ("pending", "", None, {})
+    done = finish(waiting)
+    services.review(synthesis=done, reviewer=cast["owner"], accept=False, reason="Seam")
+    told = client.get(f"/api/synthesis/jobs/{done.pk}/").json()
+    assert (told["review"], told["review_reason"]) == ("rejected", "Seam")
+    assert told["reviewed_at"]
+
+
+def test_lists_of_edits_ask_no_more_for_more_rows(client, cast, django_assert_max_num_queries):
+    def review_one_more():
+        synthesis = finish(order(make_source(cast["dataset"])))
+        services.review(synthesis=synthesis, reviewer=cast["owner"], accept=True)
+
+    client.force_login(cast["owner"])
+    review_one_more()
+    for address in ("/synthesis/", "/synthesis/?review=accepted", "/api/synthesis/jobs/?review=accepted"):
+        with CaptureQueriesContext(connection) as few:
+            client.get(address)
+        review_one_more()
+        with django_assert_max_num_queries(len(few)):
+            client.get(address)

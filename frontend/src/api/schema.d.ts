@@ -572,6 +572,8 @@ export interface components {
             /** Format: double */
             width: number;
         };
+        /** @enum {string} */
+        EditEnum: "insert" | "remove";
         EnvironmentRequest: {
             renderer?: string;
             /** Format: double */
@@ -715,6 +717,8 @@ export interface components {
         };
         /** @enum {string} */
         MadeByEnum: "imported" | "estimated" | "phantom" | "synthesis";
+        /** @enum {string} */
+        MadeEnum: "here" | "elsewhere";
         Manifest: {
             /** Format: uuid */
             id: string;
@@ -745,7 +749,7 @@ export interface components {
         /** @enum {string} */
         ModeEnum: "patch" | "slice" | "stack";
         /** @enum {string} */
-        OperationEnum: "insert" | "remove";
+        OperationEnum: "insert" | "remove" | "whole";
         /** @enum {string} */
         OriginEnum: "acquired" | "phantom" | "synthetic";
         PaginatedDatasetList: {
@@ -900,6 +904,43 @@ export interface components {
             done: number;
             total: number;
         };
+        Provenance: {
+            readonly made: components["schemas"]["MadeEnum"];
+            readonly operation: components["schemas"]["OperationEnum"];
+            /**
+             * Format: uuid
+             * @description That it was edited from
+             */
+            readonly source_scan: string | null;
+            readonly centre_lps_mm: number[] | null;
+            /**
+             * Format: double
+             * @description Asked for; of a removed lesion, as measured
+             */
+            readonly diameter_mm: number | null;
+            readonly kind: string;
+            /** Format: double */
+            readonly contrast_hu: number | null;
+            readonly seed: number | null;
+            readonly generator_name: string;
+            readonly generator_version: string;
+            /** @description SHA-256 of weights and card */
+            readonly generator_digest: string;
+            readonly precision: string;
+            readonly processor: string;
+            readonly measured: {
+                [key: string]: unknown;
+            };
+            /** @description What else its program told of how it was made */
+            readonly details: {
+                [key: string]: unknown;
+            };
+            readonly verdict: components["schemas"]["VerdictEnum"];
+            readonly verdict_reason: string;
+            readonly reviewed_by: string | null;
+            /** Format: date-time */
+            readonly reviewed_at: string | null;
+        };
         Question: {
             title: string;
             instructions: string;
@@ -1047,11 +1088,11 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @enum {string} */
-        ReviewEnum: "pending" | "accepted" | "rejected";
         ReviewRequest: {
             accept: boolean;
             reason?: string;
+            /** @description The verdict that you saw; refused when it is another by now */
+            seen?: components["schemas"]["VerdictEnum"];
         };
         Scan: {
             /** Format: uuid */
@@ -1113,6 +1154,8 @@ export interface components {
             readonly import_report: {
                 [key: string]: unknown;
             };
+            /** @description How a synthetic scan was made, and its verdict */
+            readonly provenance: components["schemas"]["Provenance"] | null;
             readonly masks: components["schemas"]["Mask"][];
             readonly lesions: components["schemas"]["Lesion"][];
         };
@@ -1157,7 +1200,7 @@ export interface components {
             /** Format: uuid */
             readonly id: string;
             readonly job: components["schemas"]["Job"];
-            readonly operation: components["schemas"]["OperationEnum"];
+            readonly operation: components["schemas"]["EditEnum"];
             /** Format: uuid */
             readonly generator: string;
             /** Format: uuid */
@@ -1178,8 +1221,13 @@ export interface components {
             readonly lesion: number | null;
             /** Format: uuid */
             readonly result_scan: string | null;
-            readonly measured: unknown;
-            readonly review: components["schemas"]["ReviewEnum"];
+            /** @default {} */
+            readonly measured: {
+                [key: string]: unknown;
+            };
+            /** @default pending */
+            readonly review: components["schemas"]["VerdictEnum"];
+            /** @default  */
             readonly review_reason: string;
             /** Format: date-time */
             readonly reviewed_at: string | null;
@@ -1188,6 +1236,8 @@ export interface components {
         };
         /** @enum {string} */
         TemplateEnum: "inserted_lesions" | "removed_lesions";
+        /** @enum {string} */
+        VerdictEnum: "pending" | "accepted" | "rejected";
         Window: {
             /** Format: double */
             center: number;
@@ -3962,6 +4012,7 @@ export interface operations {
                 page?: number;
                 /** @description Number of results to return per page. */
                 page_size?: number;
+                /** @description Review */
                 review?: "accepted" | "pending" | "rejected";
                 scan?: string;
                 /** @description Status */

@@ -7,18 +7,20 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.urls import reverse
+from django.utils import timezone
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.importing import uploads
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Dataset, Scan
+from ctplatform.datasets.models import Dataset, Provenance, Scan, Verdict
 from ctplatform.datasets.scans import voxels
-from ctplatform.errors import ConflictError, DomainError
+from ctplatform.errors import ConflictError, DomainError, ForbiddenError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job
 
 IMPORT_KIND = "datasets.import"
 LIVER_KIND = "datasets.estimate_liver"
+MAX_REASON = 300
 
 
 class NotYoursError(DomainError):
@@ -143,3 +145,41 @@ def request_liver_estimate(*, scan: Scan, user: User) -> Job:
         payload={"scan": str(scan.pk)},
         result_url=reverse("datasets:scan", args=[scan.pk]),
     )
+
+
+def give_verdict(*, scan: Scan, reviewer: User, accept: bool, reason: str = "", seen: str = "") -> Provenance:
+    """Accept or reject a synthetic scan; a rejection needs its reason. The only place that writes a verdict.
+
+    It holds for what the reviewer saw: `seen`, or the row as it was read. A verdict given meanwhile stays.
+    """
+    if not Scan.objects.visible_to(reviewer).filter(pk=scan.pk).exists():
+        raise ForbiddenError("Only those who may use the scan's dataset review it. Ask the dataset's owner.")
+    provenance: Provenance | None = getattr(scan, "provenance", None)
+    if provenance is None:
+        raise ConflictError("This scan isn't synthetic, so there is nothing to review.")
+    given = {
+        "verdict": Verdict.ACCEPTED if accept else Verdict.REJECTED,
+        "verdict_reason": _checked_reason(reason, needed=not accept),
+        "reviewed_by": reviewer,
+        "reviewed_at": timezone.now(),
+    }
+    as_seen = Provenance.objects.filter(
+        pk=scan.pk, verdict=seen or provenance.verdict, reviewed_at=provenance.reviewed_at
+    )
+    if not as_seen.update(**given):
+        raise ConflictError(
+            "Somebody has decided about this result since you opened it. Look at the decision; you can still change it."
+        )
+    for name, value in given.items():
+        setattr(provenance, name, value)
+    return provenance
+
+
+def _checked_reason(reason: str, *, needed: bool) -> str:
+    # Browsers count a line's end once and send two characters.
+    reason = reason.replace("\r\n", "\n").strip()
+    if len(reason) > MAX_REASON:
+        raise DomainError(f"The reason has {len(reason)} characters; at most {MAX_REASON} are kept. Shorten it.")
+    if needed and not reason:
+        raise DomainError("Say in a few words why the result is rejected: the reason is part of the study's record.")
+    return reason

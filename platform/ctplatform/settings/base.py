@@ -225,6 +225,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "JobStatusEnum": "ctplatform.jobs.models.JobStatus",
         "MaskKindEnum": "ctplatform.datasets.models.MaskKind",
+        "OperationEnum": "ctplatform.datasets.models.Operation",
+        "EditEnum": "synthesis.models.OPERATION_CHOICES",
+        "VerdictEnum": "ctplatform.datasets.models.Verdict",
         "LesionKindEnum": "synthesis.models.LESION_KIND_CHOICES",
         "StudyStateEnum": "readerstudy.models.StudyState",
         "SessionStateEnum": ["open", "finished", "closed"],

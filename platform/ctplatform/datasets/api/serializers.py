@@ -4,7 +4,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.urls import reverse
 from rest_framework import serializers
 
-from ctplatform.datasets.models import Dataset, Lesion, Mask, Scan
+from ctplatform.datasets.models import Dataset, Lesion, Mask, Provenance, Scan
 from ctplatform.datasets.scans.thumbnails import WINDOW_CENTRE_HU, WINDOW_WIDTH_HU
 from ctplatform.jobs.models import Job
 
@@ -51,6 +51,40 @@ class LesionSerializer(serializers.ModelSerializer[Lesion]):
         read_only_fields = fields
 
 
+class ProvenanceSerializer(serializers.ModelSerializer[Provenance]):
+    centre_lps_mm = serializers.ListField(
+        child=serializers.FloatField(), min_length=3, max_length=3, allow_null=True, read_only=True
+    )
+    measured = serializers.DictField(read_only=True)
+    details = serializers.DictField(read_only=True, help_text="What else its program told of how it was made")
+    reviewed_by = serializers.CharField(source="reviewed_by.username", default=None, allow_null=True, read_only=True)
+
+    class Meta:
+        model = Provenance
+        fields = [
+            "made",
+            "operation",
+            "source_scan",
+            "centre_lps_mm",
+            "diameter_mm",
+            "kind",
+            "contrast_hu",
+            "seed",
+            "generator_name",
+            "generator_version",
+            "generator_digest",
+            "precision",
+            "processor",
+            "measured",
+            "details",
+            "verdict",
+            "verdict_reason",
+            "reviewed_by",
+            "reviewed_at",
+        ]
+        read_only_fields = fields
+
+
 class ScanSerializer(serializers.ModelSerializer[Scan]):
     has_liver = serializers.BooleanField(read_only=True)
     lesion_count = serializers.IntegerField(read_only=True)
@@ -79,11 +113,14 @@ class ScanDetailSerializer(ScanSerializer):
     grid = serializers.DictField(read_only=True)
     acquisition = serializers.DictField(read_only=True)
     import_report = serializers.DictField(read_only=True)
+    provenance = ProvenanceSerializer(
+        read_only=True, allow_null=True, help_text="How a synthetic scan was made, and its verdict"
+    )
     masks = MaskSerializer(many=True, read_only=True)
     lesions = LesionSerializer(many=True, read_only=True)
 
     class Meta(ScanSerializer.Meta):
-        fields = [*ScanSerializer.Meta.fields, "grid", "acquisition", "import_report", "masks", "lesions"]
+        fields = [*ScanSerializer.Meta.fields, "grid", "acquisition", "import_report", "provenance", "masks", "lesions"]
         read_only_fields = [name for name in fields if name not in {"name", "subject"}]
 
 

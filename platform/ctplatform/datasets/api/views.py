@@ -93,7 +93,9 @@ class ScanViewSet(
 
     def get_queryset(self) -> QuerySet[Scan]:
         scans = Scan.objects.visible_to(current_user(self.request)).with_facts().select_related("dataset")
-        return scans if self.action == "list" else scans.prefetch_related("masks", "lesions")
+        if self.action == "list":
+            return scans
+        return scans.select_related("provenance__reviewed_by").prefetch_related("masks", "lesions")
 
     def get_serializer_class(self) -> type[BaseSerializer[Scan]]:
         return ScanSerializer if self.action == "list" else ScanDetailSerializer

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, Origin, Scan
+from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, Origin, Provenance, Scan
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.measuring import MAX_LESIONS, SURROUNDINGS_MM, LesionMeasure, measure_lesions, widened
 from ctplatform.datasets.scans.registration import (
@@ -55,11 +55,11 @@ def store_edited_scan(
     *,
     source: Scan,
     edit: Edit,
+    provenance: Provenance,
     name: str,
     created_by: User,
     dataset: Dataset | None = None,
     acquisition: Mapping[str, Any] | None = None,
-    import_report: Mapping[str, Any] | None = None,
 ) -> StoredScan:
     """The result belongs to the source's subject and, unless said otherwise, to its dataset."""
     grid = source.geometry
@@ -74,8 +74,8 @@ def store_edited_scan(
             grid=grid,
             created_by=created_by,
             acquisition=dict(source.acquisition if acquisition is None else acquisition),
-            import_report=dict(import_report or {}),
-        )
+        ),
+        provenance=provenance,
     )
     with discarded_on_error(stored):
         planes = _edited_planes(source, grid, edit)

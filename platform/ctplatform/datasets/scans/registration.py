@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, Origin, Scan
+from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, Origin, Provenance, Scan
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.measuring import LesionMeasure, measure_lesions, number_lesions
 from ctplatform.datasets.scans.thumbnails import telling_slice, thumbnail_png
@@ -46,6 +46,11 @@ class StoredScan:
     scan: Scan
     masks: list[Mask] = field(default_factory=list)
     lesions: list[Lesion] = field(default_factory=list)
+    provenance: Provenance | None = None
+
+    def __post_init__(self) -> None:
+        if (self.scan.origin == Origin.SYNTHETIC) != (self.provenance is not None):
+            raise ValueError("a synthetic scan has a provenance, and no other scan has one")
 
     def save(self) -> Scan:
         """Write the rows; when that fails the files go too, once nobody waits for the database."""
@@ -53,6 +58,7 @@ class StoredScan:
             with transaction.atomic():
                 self.scan.name = free_name(self.scan.dataset, self.scan.name)
                 self.scan.save(force_insert=True)
+                self._save_provenance()
                 Mask.objects.bulk_create(self.masks)
                 Lesion.objects.bulk_create(self.lesions)
         except IntegrityError:
@@ -63,6 +69,12 @@ class StoredScan:
             transaction.on_commit(self.discard)
             raise
         return self.scan
+
+    def _save_provenance(self) -> None:
+        if self.provenance is not None:
+            self.provenance.scan = self.scan
+            self.provenance.source_scan = self.scan.source_scan
+            self.provenance.save(force_insert=True)
 
     def discard(self) -> None:
         for mask in self.masks:
@@ -88,13 +100,14 @@ def store_scan(
     masks_made_by: MadeBy = MadeBy.IMPORTED,
     lesion_kinds: Mapping[int, str] | None = None,
     source_scan: Scan | None = None,
+    provenance: Provenance | None = None,
     acquisition: Mapping[str, Any] | None = None,
     import_report: Mapping[str, Any] | None = None,
     on_progress: voxels.OnProgress | None = None,
 ) -> StoredScan:
     """A lesion mask of bool is cut into connected lesions, one of uint8 keeps its numbers.
 
-    An empty name or subject becomes a neutral one from the content digest.
+    An empty name or subject becomes a neutral one from the content digest. A synthetic scan brings its provenance.
     """
     check_arrays(volume, grid, masks or {})
     digest = voxels.content_digest(volume, grid)
@@ -112,7 +125,8 @@ def store_scan(
             content_digest=digest,
             acquisition=dict(acquisition or {}),
             import_report=dict(import_report or {}),
-        )
+        ),
+        provenance=provenance,
     )
     labels = {MaskKind(kind): as_labels(MaskKind(kind), mask) for kind, mask in (masks or {}).items()}
     with discarded_on_error(stored):

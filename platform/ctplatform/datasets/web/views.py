@@ -30,7 +30,9 @@ def visible_dataset(request: HttpRequest, pk: UUID) -> Dataset:
 
 def visible_scan(request: HttpRequest, pk: UUID) -> Scan:
     scans = Scan.objects.visible_to(current_user(request)).with_facts()
-    return get_object_or_404(scans.select_related("dataset", "source_scan", "created_by"), pk=pk)
+    return get_object_or_404(
+        scans.select_related("dataset", "source_scan", "created_by", "provenance__reviewed_by"), pk=pk
+    )
 
 
 class DatasetListView(StaffPageMixin, TemplateView):
