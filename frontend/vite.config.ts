@@ -5,7 +5,7 @@ export default defineConfig({
   resolve: {
     alias: [
       // vtk.js reads XML files with it; the package needs Node's "events" and crashes a browser build at start.
-      { find: /^xmlbuilder2$/, replacement: "/src/stubs/xmlbuilder2.ts" },
+      { find: /^xmlbuilder2$/, replacement: new URL("src/stubs/xmlbuilder2.ts", import.meta.url).pathname },
     ],
   },
   worker: { format: "es" },
