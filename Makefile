@@ -22,10 +22,10 @@ demo: setup build ## set everything up, make demo content and run the platform (
 	@$(MANAGE) demo
 	@$(MANAGE) serve --host $(HOST) --port $(PORT) --announce "$$($(MANAGE) demo --logins)"
 
-dev: setup-dev build ## the platform without demo content
+dev: export DJANGO_SETTINGS_MODULE = ctplatform.settings.live
+dev: setup-dev ## the platform for those who change it: Python, templates and frontend take effect when they are saved
 	@$(MANAGE) migrate --verbosity 0
-	@$(MANAGE) collectstatic --no-input --verbosity 0
-	@$(MANAGE) serve --host $(HOST) --port $(PORT)
+	@$(MANAGE) serve --profile live --host $(HOST) --port $(PORT)
 
 services: setup build ## the service deployment's processes on this machine (PostgreSQL and Redis must be installed)
 	@docker/native-services.sh $(HOST) $(PORT)

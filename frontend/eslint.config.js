@@ -45,9 +45,16 @@ export default tseslint.config(
       ],
       "no-restricted-globals": [
         "error",
-        ...["window", "document", "fetch", "localStorage", "sessionStorage", "performance", "navigator", "indexedDB"].map(
-          (name) => ({ name, message: "src/core is pure: clocks, storage and the network are handed in." }),
-        ),
+        ...[
+          "window",
+          "document",
+          "fetch",
+          "localStorage",
+          "sessionStorage",
+          "performance",
+          "navigator",
+          "indexedDB",
+        ].map((name) => ({ name, message: "src/core is pure: clocks, storage and the network are handed in." })),
       ],
     },
   },

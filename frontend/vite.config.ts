@@ -5,7 +5,7 @@ export default defineConfig({
   resolve: {
     alias: [
       // vtk.js reads XML files with it; the package needs Node's "events" and crashes a browser build at start.
-      { find: /^xmlbuilder2$/, replacement: "/src/stubs/xmlbuilder2.ts" },
+      { find: /^xmlbuilder2$/, replacement: new URL("src/stubs/xmlbuilder2.ts", import.meta.url).pathname },
     ],
   },
   worker: { format: "es" },
@@ -18,7 +18,15 @@ export default defineConfig({
     rolldownOptions: {
       // htmx can evaluate expressions in attributes; the pages switch that off (allowEval) and the CSP forbids it.
       checks: { eval: false },
-      input: ["src/base.ts", "src/pages/scan.ts", "src/pages/review.ts", "src/pages/rate.ts", "src/pages/upload.ts", "src/pages/atlas.ts", "src/pages/choose.ts"],
+      input: [
+        "src/base.ts",
+        "src/pages/scan.ts",
+        "src/pages/review.ts",
+        "src/pages/rate.ts",
+        "src/pages/upload.ts",
+        "src/pages/atlas.ts",
+        "src/pages/choose.ts",
+      ],
     },
   },
   server: { port: 5173, strictPort: true, origin: "http://localhost:5173" },

@@ -50,7 +50,9 @@ async function jsonOf(response: Response): Promise<unknown> {
 export function messageIn(body: unknown, status: number): string {
   if (typeof body === "object" && body !== null) {
     if ("detail" in body && typeof body.detail === "string") return body.detail;
-    const texts = Object.values(body).flat().filter((value): value is string => typeof value === "string");
+    const texts = Object.values(body)
+      .flat()
+      .filter((value): value is string => typeof value === "string");
     if (texts.length > 0) return texts.join(" ");
   }
   if (status === 401 || status === 403) return "You are logged out, or this is not yours to see.";

@@ -19,7 +19,11 @@ const entry = (id: string, more: Partial<OutboxEntry> = {}): OutboxEntry => ({
   ...more,
 });
 
-const receipt = (id: string, status = 201): SendReply => ({ status, body: { receipt: { client_event_id: id } }, message: "" });
+const receipt = (id: string, status = 201): SendReply => ({
+  status,
+  body: { receipt: { client_event_id: id } },
+  message: "",
+});
 const reply = (status: number): SendReply => ({ status, body: { detail: "no" }, message: "no" });
 
 class Desk {
@@ -123,7 +127,11 @@ describe("outbox", () => {
   });
 
   it("takes no page of a proxy for a receipt, nor the receipt of another answer", async () => {
-    for (const foreign of [{ status: 200, body: null, message: "" }, receipt("other"), { status: 200, body: { receipt: null }, message: "" }]) {
+    for (const foreign of [
+      { status: 200, body: null, message: "" },
+      receipt("other"),
+      { status: 200, body: { receipt: null }, message: "" },
+    ]) {
       const desk = new Desk(() => foreign);
       await desk.outbox.add(entry("a"));
       await desk.outbox.flush();
@@ -191,7 +199,10 @@ describe("outbox", () => {
   it("leaves another session's answers alone when the server does not want them from here", async () => {
     const storage = memoryStorage();
     await storage.put(entry("theirs", { session: "/s/2/" }));
-    const desk = new Desk((sending) => (sending.clientEventId === "theirs" ? reply(403) : receipt(sending.clientEventId)), storage);
+    const desk = new Desk(
+      (sending) => (sending.clientEventId === "theirs" ? reply(403) : receipt(sending.clientEventId)),
+      storage,
+    );
     await desk.outbox.load();
     await desk.outbox.add(entry("mine"));
     await desk.outbox.flush();

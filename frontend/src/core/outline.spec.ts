@@ -25,10 +25,12 @@ describe("outline", () => {
       seed = (seed * 16807) % 2147483647;
       return seed % 3 === 0 ? 1 : 0;
     });
-    const at = (x: number, y: number): number => (x < 0 || y < 0 || x >= columns || y >= rows ? 0 : (mask[y * columns + x] ?? 0));
+    const at = (x: number, y: number): number =>
+      x < 0 || y < 0 || x >= columns || y >= rows ? 0 : (mask[y * columns + x] ?? 0);
     let edges = 0;
     for (let y = 0; y <= rows; y += 1) {
-      for (let x = 0; x <= columns; x += 1) edges += Number(at(x, y) !== at(x, y - 1)) + Number(at(x, y) !== at(x - 1, y));
+      for (let x = 0; x <= columns; x += 1)
+        edges += Number(at(x, y) !== at(x, y - 1)) + Number(at(x, y) !== at(x - 1, y));
     }
     expect(total(maskOutline(mask, columns, rows))).toBe(edges);
   });

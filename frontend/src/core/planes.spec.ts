@@ -100,7 +100,9 @@ describe("planes of any scan", () => {
         const geometry = planeGeometry(grid, plane);
         const start = voxelToWorld(grid, planeToVoxel(geometry, { column: 0, row: 0, slice: 0 }));
         const distance = (point: { column: number; row: number; slice: number }): number =>
-          Math.hypot(...voxelToWorld(grid, planeToVoxel(geometry, point)).map((value, axis) => value - (start[axis] ?? 0)));
+          Math.hypot(
+            ...voxelToWorld(grid, planeToVoxel(geometry, point)).map((value, axis) => value - (start[axis] ?? 0)),
+          );
         expect(distance({ column: 1, row: 0, slice: 0 })).toBeCloseTo(geometry.columnSpacingMm);
         expect(distance({ column: 0, row: 1, slice: 0 })).toBeCloseTo(geometry.rowSpacingMm);
         expect(distance({ column: 0, row: 0, slice: 1 })).toBeCloseTo(geometry.sliceSpacingMm);

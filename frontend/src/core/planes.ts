@@ -48,9 +48,24 @@ interface PlaneConvention {
 }
 
 const CONVENTIONS: Record<Plane, PlaneConvention> = {
-  axial: { right: ["L", 1], down: ["P", 1], through: ["S", -1], labels: { left: "R", right: "L", top: "A", bottom: "P" } },
-  coronal: { right: ["L", 1], down: ["S", -1], through: ["P", 1], labels: { left: "R", right: "L", top: "H", bottom: "F" } },
-  sagittal: { right: ["P", 1], down: ["S", -1], through: ["L", 1], labels: { left: "A", right: "P", top: "H", bottom: "F" } },
+  axial: {
+    right: ["L", 1],
+    down: ["P", 1],
+    through: ["S", -1],
+    labels: { left: "R", right: "L", top: "A", bottom: "P" },
+  },
+  coronal: {
+    right: ["L", 1],
+    down: ["S", -1],
+    through: ["P", 1],
+    labels: { left: "R", right: "L", top: "H", bottom: "F" },
+  },
+  sagittal: {
+    right: ["P", 1],
+    down: ["S", -1],
+    through: ["L", 1],
+    labels: { left: "A", right: "P", top: "H", bottom: "F" },
+  },
 };
 const COMPONENT: Record<Anatomical, 0 | 1 | 2> = { L: 0, P: 1, S: 2 };
 const PERMUTATIONS = [

@@ -79,7 +79,11 @@ describe("sitting", () => {
   it("does not count a corrected answer twice", () => {
     const server = new Server(["a", "b", "c"]);
     server.done.push("a");
-    const sitting: Sitting = { server: server.view(), pending: [{ presentation: "a", revisit: true }], revisiting: null };
+    const sitting: Sitting = {
+      server: server.view(),
+      pending: [{ presentation: "a", revisit: true }],
+      revisiting: null,
+    };
     expect(progress(sitting)).toEqual({ done: 1, total: 3 });
     expect(currentCase(sitting)).toBe("b");
   });

@@ -45,5 +45,4 @@ export function dragWindow(start: Window, dxPx: number, dyPx: number): Window {
   return clampWindow({ center: start.center + dyPx * huPerPx, width: start.width + dxPx * huPerPx });
 }
 
-export const describeWindow = ({ center, width }: Window): string =>
-  `W ${Math.round(width)} L ${Math.round(center)}`;
+export const describeWindow = ({ center, width }: Window): string => `W ${Math.round(width)} L ${Math.round(center)}`;

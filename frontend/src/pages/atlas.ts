@@ -200,7 +200,9 @@ class Atlas {
       context.drawImage(this.pictures, left, top, size, size, 0, 0, PICTURE_PX, PICTURE_PX);
     }
     const size_mm = point.diameter_mm === null ? "" : `, ${point.diameter_mm.toFixed(0)} mm`;
-    const what = point.lesion ? `lesion ${point.lesion}, ${LESION_MARKS[point.kind]?.words ?? point.kind}${size_mm}` : "normal liver";
+    const what = point.lesion
+      ? `lesion ${point.lesion}, ${LESION_MARKS[point.kind]?.words ?? point.kind}${size_mm}`
+      : "normal liver";
     this.said.textContent = `${point.name}: ${what}`;
     this.picture.setAttribute("aria-label", `Patch of ${point.name}: ${what}`);
     this.link.href = this.address(point);

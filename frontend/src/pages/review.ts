@@ -82,7 +82,12 @@ function compareButtons(viewer: ReviewViewer, keys: Shortcuts): HTMLElement {
     viewer.flip();
     flipButton.setAttribute("aria-pressed", String(viewer.flipped));
   };
-  const flipButton = keyButton("Flip", "b", { class: "tool", "aria-pressed": "false", title: "Show before in the place of after" }, flip);
+  const flipButton = keyButton(
+    "Flip",
+    "b",
+    { class: "tool", "aria-pressed": "false", title: "Show before in the place of after" },
+    flip,
+  );
   keys.on("b", flip);
   const reset = (): void => {
     void viewer.reset();

@@ -40,7 +40,10 @@ class Upload {
     folder.webkitdirectory = true;
     folder.disabled = true;
     const box = element("div", { class: "field upload-folder" });
-    box.append(element("label", { for: "upload-folder" }, "or a whole folder (a DICOM series, a LiTS-style set)"), folder);
+    box.append(
+      element("label", { for: "upload-folder" }, "or a whole folder (a DICOM series, a LiTS-style set)"),
+      folder,
+    );
     const wasRequired = this.files.required;
     const prefer = (chosen: HTMLInputElement, other: HTMLInputElement): void => {
       if (!chosen.files?.length) return;

@@ -81,7 +81,11 @@ function cornerstoneImage(imageId: string, pixels: Int16Array, { frame }: ImageS
     dataType: "Int16Array",
     // The values are HU already: nothing may rescale them a second time.
     isPreScaled: true,
-    preScale: { enabled: true, scaled: true, scalingParameters: { modality: "CT", rescaleSlope: 1, rescaleIntercept: 0 } },
+    preScale: {
+      enabled: true,
+      scaled: true,
+      scalingParameters: { modality: "CT", rescaleSlope: 1, rescaleIntercept: 0 },
+    },
     voxelManager: utilities.VoxelManager.createImageVoxelManager({ width: columns, height: rows, scalarData: pixels }),
   };
 }

@@ -29,7 +29,13 @@ function strokeTwice(context: CanvasRenderingContext2D, colour: string, width: n
   }
 }
 
-export function label(context: CanvasRenderingContext2D, text: string, x: number, y: number, align: CanvasTextAlign): void {
+export function label(
+  context: CanvasRenderingContext2D,
+  text: string,
+  x: number,
+  y: number,
+  align: CanvasTextAlign,
+): void {
   // Large monitors are looked at from farther away.
   const size = Math.round(Math.min(20, Math.max(12, context.canvas.clientHeight / 90)));
   context.font = `${size}px ${FONT}`;

@@ -263,7 +263,8 @@ export class StackView {
       this.currentCamera = fitCamera(this.stack.frame, this.screen);
     } else {
       const factor = Math.min(width, height) / Math.max(1, Math.min(before.width, before.height));
-      if (before.width > 1) this.currentCamera = { ...this.currentCamera, pxPerMm: this.currentCamera.pxPerMm * factor };
+      if (before.width > 1)
+        this.currentCamera = { ...this.currentCamera, pxPerMm: this.currentCamera.pxPerMm * factor };
     }
     this.apply();
     this.changed.emit();

@@ -63,7 +63,11 @@ describe("loading volume", () => {
   it("shows axial images at once and the other planes when everything has arrived", async () => {
     const line = new Line();
     const volume = LoadingVolume.ofHu(grid, line.fetch, 4);
-    const [axial, coronal, plain] = [new PlaneStack(volume, "axial"), new PlaneStack(volume, "coronal"), plainStack(volume)];
+    const [axial, coronal, plain] = [
+      new PlaneStack(volume, "axial"),
+      new PlaneStack(volume, "coronal"),
+      plainStack(volume),
+    ];
     await line.deliver(4);
     expect(axial.pixels(4)?.[0]).toBe(40);
     expect(plain.pixels(4)?.[5]).toBe(45);

@@ -68,7 +68,7 @@ ROOT_URLCONF = "ctplatform.urls"
 WSGI_APPLICATION = "ctplatform.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-TEMPLATES = [
+TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [ROOT / "platform" / "ctplatform" / "templates"],

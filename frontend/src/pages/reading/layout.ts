@@ -6,16 +6,7 @@ import { Banner } from "./banner";
 import { paragraphs } from "./words";
 
 export type RoomState =
-  | "loading"
-  | "welcome"
-  | "reading"
-  | "confidence"
-  | "busy"
-  | "saving"
-  | "finished"
-  | "closed"
-  | "logged-out"
-  | "error";
+  "loading" | "welcome" | "reading" | "confidence" | "busy" | "saving" | "finished" | "closed" | "logged-out" | "error";
 
 export interface RoomActions {
   answer(value: Answer): void;
@@ -229,7 +220,10 @@ function keptWords(kept: OutboxStatus["kept"]): (Node | string)[] {
     1,
   );
   const details = element("details", {}, element("summary", {}, "Show"), element("pre", { tabindex: 0 }, copies));
-  return [`The server did not take every answer: ${reasons} ${answersAre(kept.length)} kept in this browser. `, details];
+  return [
+    `The server did not take every answer: ${reasons} ${answersAre(kept.length)} kept in this browser. `,
+    details,
+  ];
 }
 
 const answersAre = (count: number): string => (count === 1 ? "1 answer is" : `${count} answers are`);

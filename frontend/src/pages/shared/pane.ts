@@ -62,12 +62,7 @@ export class Pane {
     this.readout.textContent = text;
   }
 
-  async show(
-    stack: ImageStack,
-    slice: number,
-    window: Window,
-    camera?: (screen: ScreenSize) => Camera,
-  ): Promise<void> {
+  async show(stack: ImageStack, slice: number, window: Window, camera?: (screen: ScreenSize) => Camera): Promise<void> {
     this.slider.max = String(stack.slices);
     this.slider.hidden = stack.slices === 1;
     await this.view.show(stack, { slice, window, ...(camera ? { camera } : {}) });

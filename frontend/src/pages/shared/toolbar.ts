@@ -26,7 +26,12 @@ export class ToolChoice {
       const choose = (): void => {
         this.choose(tool);
       };
-      const made = keyButton(text, key, { class: "tool", title: `${help} (${key.toUpperCase()})`, "data-tool": tool }, choose);
+      const made = keyButton(
+        text,
+        key,
+        { class: "tool", title: `${help} (${key.toUpperCase()})`, "data-tool": tool },
+        choose,
+      );
       keys.on(key, choose);
       this.buttons.set(tool, made);
       this.element.append(made);

@@ -1,19 +1,23 @@
 """Starts the whole platform on this machine: a web process and a worker, or the service deployment's set."""
 
 import contextlib
+import shlex
 import socket
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ctplatform.launcher import Launcher, Service
 
 READY_SECONDS = 120
+PACKAGES = ("platform", "readerstudy", "synthesis", "ml")
 
 
 def web(host: str, port: int, *, processes: int) -> Service:
@@ -33,7 +37,23 @@ def beat() -> Service:
     return Service("beat", argv)
 
 
-PROFILES = {
+def restarted_on_change(service: Service, *folders: str) -> Service:
+    """A worker ends the job it is at for five seconds; after that another one takes the job over."""
+    watch = [sys.executable, "-m", "watchfiles", "--filter", "python", "--verbosity", "warning"]
+    return Service(service.name, [*watch, "--target-type", "command", shlex.join(service.argv), *folders])
+
+
+def vite() -> Service:
+    return Service("vite", ["npm", "--prefix", str(settings.ROOT / "frontend"), "run", "--silent", "dev"])
+
+
+def live(host: str, port: int) -> list[Service]:
+    folders = [str(settings.ROOT / package) for package in PACKAGES]
+    parts = [web(host, port, processes=1), worker("worker", "default,gpu")]
+    return [*(restarted_on_change(part, *folders) for part in parts), beat(), vite()]
+
+
+PROFILES: dict[str, Callable[[str, int], list[Service]]] = {
     "embedded": lambda host, port: [web(host, port, processes=1), worker("worker", "default,gpu", beat=True)],
     "services": lambda host, port: [
         web(host, port, processes=2),
@@ -41,6 +61,7 @@ PROFILES = {
         worker("gpu", "gpu"),
         beat(),
     ],
+    "live": live,
 }
 
 
