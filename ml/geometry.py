@@ -14,8 +14,11 @@ Int3: TypeAlias = tuple[int, int, int]
 Box: TypeAlias = tuple[slice, slice, slice]
 Direction: TypeAlias = tuple[float, float, float, float, float, float, float, float, float]
 
+# Patient axes: x to the left, y to the back, z upwards.
 IDENTITY: Direction = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+# Headers round direction cosines.
 ORTHOGONALITY_TOLERANCE = 1e-3
+# Corners of two scans that are nearer than this (mm) are one.
 GRID_TOLERANCE_MM = 0.05
 
 

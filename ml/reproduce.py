@@ -41,7 +41,9 @@ from ml.phantom.__main__ import main as make_phantoms
 from ml.scans.cases import find_cases, load_cases
 from ml.training.trainer import split_patients
 
+# How many, and the first one's seed.
 TRAINING_PHANTOMS, HELD_OUT_PHANTOMS = (57, 10000), (80, 20000)
+# Of the patients, where no folder for training is named.
 HELD_OUT_SHARE = 0.5
 UNTRAINED = "untrained encoder"
 HEADLINE = "LinearSVM"

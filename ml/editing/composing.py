@@ -16,6 +16,7 @@ from ml.errors import EditError
 from ml.generator.shapes import PROFILE_DEPTHS_MM, fine_index, fine_profile, lookup, outer_fade
 from ml.patches.case import Mask, Volume
 
+# A ring's core of fewer voxels has no mean of its own; the whole lesion counts then.
 MIN_CORE_VOXELS = 8
 # Nothing that lesions are made of is darker than water, except fat.
 WATER_HU = 0.0

@@ -17,7 +17,9 @@ from ml.parallel import both
 from ml.patches.case import Volume
 from ml.settled import STEP_MM, STEP_SCORE, settled
 
+# The best so many exemplars come in random order, and so many at most are decoded. Set by hand.
 CANDIDATES, ATTEMPTS = 6, 4
+# Strength of the dents in a lesion's surface, as a part of its radius: cysts are smooth.
 DENTS = {"hypodense": 0.10, "cystic": 0.03, "ring_enhancing": 0.08}
 # The inscribed sphere against the sphere of equal volume; a rounder lesion is looked for below this.
 ROUND_ENOUGH = 0.62

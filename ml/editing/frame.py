@@ -24,6 +24,7 @@ from ml.settled import STEP_MM, settled
 # Voxels are pooled up to this size, about a scanner's edges. For large lesions, whose fields take longest, cells may
 # be somewhat larger: depths are smooth, and the HU over depth are looked up on the voxels.
 POOLED_MM, LARGE_POOLED_MM, LARGE_MM = 1.7, 2.4, 32.0
+# The liver that a lesion is compared with, and 1 mm for the frame's rounding.
 MARGIN_MM = REFERENCE_GAP_MM + REFERENCE_WIDTH_MM + 1
 # Voxel steps of a mask are no property of the lesion.
 DEPTH_SIGMA_ZYX = (0.24, 0.8, 0.8)

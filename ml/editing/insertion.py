@@ -24,10 +24,14 @@ from ml.parallel import both
 from ml.patches.case import Mask, Volume
 from ml.scans.lesions import axial_diameter_mm
 
+# How far (mm, each way) the nearest liver is looked for when a place lies outside it. Set by hand.
 SEARCH_MM = 60.0
 # Longest axial distance over the asked diameter, and dark voxels outside the lesion over those inside.
 MAX_AXIAL_RATIO, MAX_HALO = 1.7, 1.0
+# Exemplars that may turn out unlike a lesion before an insertion gives up. Set by hand.
 MAX_REFUSED = 6
+# Rounds in which the contrast that the scanner took is given back, and the largest factor (or its inverse) of one.
+# Set by hand.
 GIVING_BACK_STEPS, MAX_GIVEN_BACK = 4, 1.3
 # How far the lesion's centre may lie from the asked one.
 MAX_OFF_VOXELS = 0.9

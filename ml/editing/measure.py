@@ -16,6 +16,7 @@ from ml.parallel import both
 from ml.patches.case import Mask, Volume
 from ml.scans.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 
+# As in the table of lesions: the median of fewer voxels than this is noise.
 MIN_REFERENCE_VOXELS = 30
 
 

@@ -18,13 +18,17 @@ from ml.parallel import both
 from ml.patches.case import Mask, Volume, liver_level, liver_weight
 from ml.patches.frames import PatchFrame, normalise
 
+# Half of the smallest crop (mm) that the liver's level is told from; small zooms see less than that. Set by hand.
 SMALLEST_VIEW_MM = 24.0
+# The low-pass (sigma, mm) in which vessels stand out of the noise.
 VESSEL_SIGMA_MM = 1.3
 # Low-passed values this many times the liver's own are surely not vessels, and surely are.
 VESSEL_RAMP = (3.0, 5.0)
 # A lesion takes this part of a vessel's brightness, so that its removal can bring it back from the rest.
 VESSEL_SHARE = 0.5
+# Cells of plain liver, pooled to about the patch's resolution, without which its level is not told. Set by hand.
 MIN_LIVER_VOXELS = 60
+# Pixels so far apart (mm) share no noise; of more pairs than this some are taken.
 NOISE_PAIR_MM, ENOUGH_NOISE_PAIRS = 4.0, 10_000
 
 

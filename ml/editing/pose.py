@@ -19,16 +19,22 @@ from ml.patches.case import Mask, Volume
 from ml.scans.lesions import CONNECTED
 from ml.settled import STEP_SCORE, settled
 
+# How far a shape is turned from the learned one: log standard deviation of each axis' length, and degrees. Set by
+# hand.
 STRETCH, TILT_DEG = 0.10, 20.0
 # The shape may be grown by this part of its radius to reach the asked volume at the liver's border.
 MAX_GROWTH = 0.35
 NO_ROOM = "There is no room for this lesion here; choose a place deeper in the liver."
 # The lesion must leave liver around it to be told from.
 MAX_SHARE_OF_LIVER = 0.85
+# Rounds in which a lesion's centroid is brought to the asked place, or until it is so near (voxels).
 CENTRING_STEPS, CENTRED_VOXELS = 4, 0.25
 # The lesion is put in place on a lattice of about this step (mm), or this part of its diameter.
 COARSE_MM, COARSE_SHARE = 1.8, 1 / 16
+# A depth (mm) outside every lesion; and the depths (mm) about the surface among which the answer nearly always is.
 BELOW_ALL_MM, VOLUME_BAND_MM = -1e4, 2.0
+# Rounds in which islands that a fit leaves beside the lesion are taken away and the volume is fitted again. Set by
+# hand.
 ISLAND_STEPS = 5
 # How far an irregular lesion reaches beyond its sphere.
 ROOM = 1.3

@@ -17,6 +17,7 @@ FREE_HU, FREE_MM = 5.0, 1.5
 LEVEL_HU = 6.0
 # Area in a slice over which neighbouring pixels share their noise.
 CLUSTER_MM2 = 9.0
+# Added to every variance (HU squared): a mean of whole HU is never known exactly. Set by hand.
 ROUNDING_HU2 = 0.05
 
 Matrix = NDArray[np.float64]

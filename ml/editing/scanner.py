@@ -25,17 +25,24 @@ from ml.settled import STEP_SCORE, settled
 Kernel = NDArray[np.float32]
 Places = NDArray[np.int64]
 
+# Tiles of plain liver in which noise is measured, the distance of their places, and the kernel's size (pixels). Set
+# by hand.
 TILE_PX, TILE_STEP_PX, KERNEL_PX = 16, 6, 9
+# The fewest tiles that tell a kernel, the most that are read, the least share of liver in one. Set by hand.
 MIN_TILES, MAX_TILES, MIN_LIVER_SHARE = 6, 200, 0.97
 # Tiles are looked for in about this many slices of a crop.
 TILE_SLICES = 12
+# Tiles are cut to this (HU against the liver) before their noise is measured. Set by hand.
 CLIP_HU = 80
+# Of a number rounded to whole HU: uniform over one unit.
 ROUNDING_VARIANCE_HU2 = 1 / 12
+# Rings of the noise power up to 0.5 cycles per pixel.
 BANDS = 8
 # Frequencies transmitted by less than this part of the best one are taken out of a change.
 HARDLY_TRANSMITTED = 0.25
 # Where a scan shows too little plain liver to tell: no scanner transmits much beyond this (cycles per pixel).
 FALLBACK_CUTOFF = 0.36
+# Just below half a HU: what is given back for rounding alone rounds to no change.
 HALF_UNIT = 0.49
 # Every so many slices are compared with the next.
 PAIR_STEP = 3

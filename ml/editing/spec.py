@@ -13,7 +13,9 @@ from ml.errors import SpecError
 from ml.geometry import Box
 from ml.scans.lesions import LESION_KINDS, LesionKind
 
+# What people may ask for (mm); the phantom's lesions end at 60 mm as well.
 MIN_DIAMETER_MM, MAX_DIAMETER_MM = 4.0, 60.0
+# HU against the liver. Lesions brighter than it have not been learned.
 MIN_CONTRAST_HU, MAX_CONTRAST_HU = -150.0, -10.0
 
 

@@ -25,12 +25,15 @@ from ml.settled import STEP_HU, settled
 TOUCHED_MM, COVERED_MM = -0.5, -1.0
 # Through the slices a few are looked at; within them as far as a lesion of this size needs to be moved.
 REACH_Z_MM, REACH_MM, REACH_SHARE, FARTHEST_MM = 6.0, 8.0, 0.75, 40.0
+# Random shifts; the part of a place's cells that must be plain liver; of how many cells that is told. Set by hand.
 TRIES, ENOUGH_SHARE, SAMPLE = 160, 0.9, 300
+# Of so many suitable places the one with the middle amount of vessels is taken.
 PLACES = 8
 # Low-passed values that stand out by more than this many times the dark half's spread are vessels, or a part of them.
 BRIGHT_SPREADS, DARKEST_HU, BRIGHTEST_HU = 1.0, -60.0, 150.0
 # Darker than this is another lesion, fat or a duct.
 OTHER_HU = -90.0
+# Fewer dark cells tell no spread (HU); this one stands in for it.
 ENOUGH_CELLS, FALLBACK_SPREAD_HU = 30, 5.0
 
 

@@ -13,7 +13,9 @@ Array = NDArray[np.float64]
 Statistic = Callable[[Array], float]
 Comparison = Literal["<=", ">=", "absolute <=", "=="]
 
+# Resamples per interval.
 DRAWS = 400
+# Below this many, patients are neither resampled nor kept apart; the report says so.
 ENOUGH_PATIENTS = 10
 LESIONS_NOTE = "patches, not patients, are resampled"
 NO_TWIN = "not measured: no lesion-free twin"

@@ -29,14 +29,18 @@ from ml.patches.frames import PatchFrame, extract
 from ml.patches.sampling import VIEW_ZOOMS, normal_centres
 
 Table = NDArray[np.float64]
+# Folds that keep patients together, and resamples of patients per interval.
 FOLDS, BOOTSTRAPS = 5, 500
 # The linear models' penalties, chosen among the patients of each training fold: what carries the lesions in a
 # trained code has a small variance, and one penalty for all feature tables would decide which of them wins.
 COSTS, INNER_FOLDS = (0.02, 0.2, 2.0), 5
 # Enough for nine neighbours in every fold.
 FEWEST_OF_A_CLASS = 6
+# As many normal places as lesions: an accuracy of one half is chance.
 NORMALS_PER_LESION = 1
+# Smaller lesions (mm) are left out: less than a third of the close view across.
 SMALLEST_MM = 8.0
+# Principal components of the raw pixels that classifiers get. Set by hand.
 PIXEL_COMPONENTS = 48
 RAW_PIXELS, NETWORK = "raw-pixel PCA", "supervised network"
 

@@ -10,8 +10,11 @@ from scipy import ndimage, stats
 
 Patches = NDArray[np.float32]
 
+# Radii (pixels) of the shells in which means and spreads are taken; the last one is near the patch's border.
 SHELLS_PX = (0, 4, 7, 10, 14, 18)
+# Edges of the frequency bands, cycles per pixel.
 BANDS = np.arange(0, 0.50, 0.07)
+# Levels of the co-occurrence matrix and the width of one, in units of the networks (80 HU): 12 HU.
 GREY_LEVELS, GREY_STEP = 16, 0.15
 
 

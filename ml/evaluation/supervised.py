@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+# Passes over the training patches, and patches per step. Set by hand.
 EPOCHS, BATCH = 14, 32
+# Input channels, output channels and stride of each layer. Set by hand.
 WIDTHS = ((3, 16, 1), (16, 24, 2), (24, 32, 2), (32, 48, 2))
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]

@@ -21,8 +21,11 @@ from sklearn.preprocessing import StandardScaler
 from ml.evaluation.radiomics import features
 from ml.evaluation.ranking import area_under_curve, patient_draws
 
+# Folds that keep patients together.
 FOLDS = 5
+# Resamples per interval, and permutations: the smallest p is 1/501.
 BOOTSTRAPS, PERMUTATIONS = 400, 500
+# Axis that is cut by each plane.
 PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}
 
 

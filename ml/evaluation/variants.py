@@ -18,8 +18,10 @@ from ml.training.folder import FolderSink
 from ml.training.run import run
 from ml.training.trainer import Trainer
 
+# Patches drawn once and reused, 51 kB each; as for the demo generator.
 POOL = 6000
 BEST_OBJECTIVE: Objective = "iae_content"
+# Rows that say what more training scans bring.
 SCAN_COUNTS = (5, 10, 25)
 
 

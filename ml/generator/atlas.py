@@ -16,13 +16,17 @@ from ml.patches.case import LiverCase, Volume
 from ml.patches.frames import PatchFrame, extract
 from ml.patches.sampling import VIEW_ZOOMS, normal_centres
 
+# Principal components that a person can choose axes from.
 COMPONENTS = 6
+# Side of a picture in pixels, and pictures in a row of the sheet.
 TILE_PX, TILE_COLUMNS = 40, 32
 # Pictures are 56 mm wide, whatever patches a generator looks at.
 PICTURE = NetConfig(patch_zyx=(1, TILE_PX, TILE_PX), spacing_zyx_mm=(2.5, 1.4, 1.4))
 # A liver window: level and width relative to the patient's own parenchyma (HU).
 WINDOW_CENTRE_HU, WINDOW_WIDTH_HU = -5.0, 180.0
+# Smaller lesions (mm) are left out. Set by hand.
 SMALLEST_MM = 4.0
+# Near the end of what float32 holds.
 LARGEST_SPREAD = 1e30
 
 

@@ -13,10 +13,15 @@ from ml.patches.frames import HU_SCALE, PatchFrame, extract
 from ml.patches.sampling import PatchSampler
 from ml.scans.lesions import LESION_KINDS
 
+# Every lesion is encoded at the zoom at which it is so wide (mm), within the range of zooms that training has seen.
 CANONICAL_DIAMETER_MM = 22.0
+# Training draws zooms from 0.45 to 2.0; lesions under 9 mm and over 42 mm are not at the canonical size.
 ZOOM_RANGE = (0.4, 1.9)
+# Smaller lesions (mm) are no exemplars. Set by hand.
 SMALLEST_EXEMPLAR_MM = 6.0
+# Codes of lesion-free patches that neighbours are looked for among. Set by hand.
 NORMAL_COUNT = 384
+# Noise draws over which a decoded lesion is averaged before its shape is judged. Set by hand.
 CHECK_DRAWS = 4
 # An exemplar whose decoded difference is not a lesion of about the size it was shown at is left out.
 DECODED_RANGE_MM = (11.0, 38.0)

@@ -11,6 +11,7 @@ from typing import Any
 from ml.errors import ArtefactError
 
 FORMAT = "turing-ward-generator"
+# Raised by a change that older readers could not read.
 FORMAT_VERSION = 1
 CARD_NAME, WEIGHTS_NAME = "card.json", "weights.safetensors"
 # What people call the objectives and populations of ``ml.train``, the recommended ones first.

@@ -19,6 +19,7 @@ from ml.nets.config import NetConfig
 from ml.patches.case import Volume
 from ml.patches.frames import HU_SCALE
 
+# Patches that go through a network at once; bounds the memory.
 BATCH = 32
 
 

@@ -15,15 +15,20 @@ from ml.settled import STEP_HU, settled
 Volume: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.bool_]
 
+# Profiles run from 6 mm outside a lesion to 20 mm within it.
 PROFILE_STEP_MM = 0.5
 PROFILE_DEPTHS_MM = np.arange(-6.0, 20.01, PROFILE_STEP_MM, dtype=np.float32)
 # Profiles are looked up in a table this much finer.
 FINE_STEPS = 16
+# Depths (mm) over which a profile is averaged: sharp at the surface, smooth in the core. Set by hand.
 SURFACE_BANDWIDTH_MM, CORE_BANDWIDTH_MM = 0.5, 1.5
+# Outside a lesion its profile fades to nothing between these depths (mm).
 OUTER_FADE_MM = (-6.0, -3.0)
 # A fainter difference is no lesion.
 WEAKEST_CORE_HU = -6.0
+# A lesion is this much wider in the slice than through it at most; thick slices teach flat lesions. Set by hand.
 MAX_FLATNESS = 1.35
+# Low-pass (z, y, x, samples) before a decoded difference is taken for a shape. Set by hand.
 DIFFERENCE_SIGMA_PX = (0.7, 1.2, 1.2)
 
 

@@ -13,7 +13,9 @@ from ml.settled import STEP_SCORE, settled
 
 Codes: TypeAlias = NDArray[np.float32]
 
+# Normal codes that are averaged to one without a lesion. Set by hand.
 NEAREST_NORMALS = 8
+# Directions that tell lesions from normal liver best are left out when neighbours are looked for. Set by hand.
 SEPARATING_COMPONENTS = 12
 
 

@@ -11,7 +11,9 @@ from torch.nn import functional
 from ml.nets.config import NetConfig
 from ml.nets.convolution import Convolution
 
+# Of leaky ReLU below zero.
 SLOPE = 0.2
+# Of group normalisation; divides every number of channels.
 GROUPS = 8
 # The deterministic part of the first noise levels shapes structure, the later ones texture.
 NOISE_CHANNELS = (1, 2, 2, 2)

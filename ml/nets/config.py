@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+# Halvings from the patch to the coarsest features.
 LEVELS = 3
+# Thinner patches (mm) cannot carry a lesion.
 SMALLEST_EDITING_DEPTH_MM = 24.0
 
 

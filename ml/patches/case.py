@@ -15,7 +15,9 @@ from ml.geometry import Grid, sphere_diameter_mm
 Volume: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.bool_]
 
+# How softly (sigma within the slice, mm) the liver's mask falls to 0 before the capsule. Set by hand.
 SOFT_MASK_SIGMA_MM = 1.5
+# Labels of fewer voxels are no lesion of a case. Set by hand.
 MIN_LESION_VOXELS = 4
 
 

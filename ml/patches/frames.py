@@ -16,9 +16,13 @@ from ml.geometry import Box, Int3
 from ml.nets.config import NetConfig
 from ml.patches.case import LiverCase, Mask, Volume
 
+# One unit of the networks in HU.
 HU_SCALE = 80.0
+# Farther from the liver's level (units) all tissue looks alike: 200 HU.
 CLIP = 2.5
+# Noise (units; about 10 HU) where a patch shows too little liver to measure it. Set by hand.
 FALLBACK_NOISE = 0.12
+# Width of the low-pass before coarser sampling, as a part of root(target^2 - spacing^2). Set by hand.
 ANTIALIAS = 0.42
 
 

@@ -14,7 +14,9 @@ from ml.patches.frames import PatchFrame, extract
 
 Population: TypeAlias = Literal["all", "normal"]
 
+# Random places that may show a lesion before lesion-free liver counts as not to be had. Set by hand.
 PLACE_TRIES = 2000
+# Half of a box without lesions around a normal place (mm). Set by hand.
 CLEARANCE_ZYX_MM = (10.0, 14.0, 14.0)
 # The views: the whole patch, and one that a lesion of 8 mm fills a third of.
 VIEW_ZOOMS = {"wide": 1.0, "close": 0.4}

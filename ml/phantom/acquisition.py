@@ -17,8 +17,11 @@ from scipy import sparse
 Volume: TypeAlias = NDArray[np.float32]
 Kernel: TypeAlias = Literal["soft", "standard", "sharp"]
 
+# Linear attenuation of water at about 70 keV.
 WATER_ATTENUATION_PER_MM = 0.0195
+# What scanners write outside the field of view.
 OUTSIDE_FIELD_HU = -1024.0
+# Standard deviation of a detector bin's noise without any photon (photons). Set by hand.
 ELECTRONIC_NOISE_COUNTS = 2.5
 # What a slice takes from each of its neighbours.
 SLICE_OVERLAP = 0.09

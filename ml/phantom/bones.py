@@ -7,8 +7,11 @@ import numpy as np
 from ml.phantom.canvas import Canvas, Volume
 from ml.phantom.wall import Wall
 
+# A vertebra with its disc, and a rib with the space below it (mm). Set by hand.
 VERTEBRA_MM, RIB_PERIOD_MM = 36.0, 27.0
+# How far (mm) a rib rises from the body's side to its back, and falls to its front. Set by hand.
 RIB_DESCENT_MM = 88.0
+# Half axes of a rib's section (mm). Set by hand.
 RIB_HALF_THICKNESS_MM, RIB_HALF_HEIGHT_MM = 3.7, 6.0
 
 

@@ -14,7 +14,9 @@ from ml.geometry import Box, Float3, Int3
 
 Volume: TypeAlias = NDArray[np.float32]
 
+# Shapes are warped by a smooth field: over how many mm it changes, and its standard deviation (mm). Set by hand.
 WARP_CORRELATION_MM, WARP_MM = 55.0, 3.2
+# Width of an edge in pixels. Set by hand.
 EDGE_VOXELS = 1.2
 
 

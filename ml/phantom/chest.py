@@ -10,7 +10,9 @@ from ml.phantom.canvas import Canvas, Volume
 from ml.phantom.phases import PhaseHu
 from ml.phantom.wall import Wall
 
+# Thickness of the muscle (mm). Set by hand.
 DIAPHRAGM_MM = 2.2
+# The lung lies on what is below as a cloth would: how far it bridges, and how softly (sigma), in mm. Set by hand.
 DRAPE_MM, DRAPE_SIGMA_MM = 6.0, 6.0
 
 

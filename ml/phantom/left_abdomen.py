@@ -7,6 +7,7 @@ from ml.phantom.canvas import Canvas
 from ml.phantom.phases import PhaseHu
 from ml.phantom.wall import Wall
 
+# How many of each are painted. Set by hand.
 JEJUNUM_LOOPS, MESENTERIC_VESSELS = 12, 30
 
 

@@ -17,9 +17,13 @@ from ml.scans.lesions import LESION_KINDS, LesionKind
 # Equivalent-sphere diameters of the 871 lesions of the LiTS training set (quantile, mm); the ends are extrapolated.
 SIZE_QUANTILES = (0.0, 0.05, 0.25, 0.50, 0.75, 0.95, 1.0)
 SIZE_DIAMETERS_MM = (3.0, 4.0, 6.7, 10.2, 18.0, 42.1, 60.0)
+# The share of lesions at the capsule. Where it comes from is not recorded.
 TOUCHES_SURFACE = 0.48
+# How often each kind is drawn, in the order of LESION_KINDS. Where they come from is not recorded.
 KIND_ODDS = (0.5, 0.15, 0.35)
+# Standard deviation of the surface, as a part of the radius: cysts are round. Set by hand.
 IRREGULARITY: dict[LesionKind, float] = {"hypodense": 0.13, "cystic": 0.04, "ring_enhancing": 0.10}
+# Least distance (mm) between two lesions. Set by hand.
 CLEARANCE_MM = 4.0
 # A smaller ring would be all rim.
 SMALLEST_RING_MM = 5.0

@@ -12,6 +12,7 @@ from ml.phantom.phases import PhaseHu
 from ml.phantom.wall import Wall
 
 Point: type = NDArray[np.float64]
+# Vessels branch so often, or until they are as thin as this (mm); set by hand.
 MAX_GENERATION = 6
 MIN_VESSEL_RADIUS_MM = 0.8
 

@@ -23,7 +23,9 @@ from ml.phantom.table import paint_table
 from ml.phantom.wall import paint_wall
 
 Phase: TypeAlias = Literal["portal", "arterial", "plain"]
+# Side of the scan (mm).
 FIELD_OF_VIEW_MM = 320.0
+# The most lesions that are drawn for one liver. Set by hand.
 MAX_LESIONS = 9
 
 

@@ -20,6 +20,7 @@ class PhaseHu:
     bowel_wall: float
 
 
+# HU; a pair is a range that is drawn from.
 PHASES: dict[str, PhaseHu] = {
     "portal": PhaseHu((98, 116), (48, 72), 152, 138, (165, 190), 140, (112, 130), 95, 78),
     "arterial": PhaseHu((68, 84), (14, 34), 285, 88, (175, 215), 95, (110, 140), 105, 85),

@@ -7,6 +7,7 @@ import numpy as np
 from ml.phantom.canvas import Canvas
 from ml.phantom.wall import Wall
 
+# Half of the table's width, and how far its surface has risen 150 mm beside its middle (mm). Set by hand.
 HALF_WIDTH_MM, SAG_MM_AT_150 = 112.0, 14.0
 # From the patient down: mattress, its cover, upper carbon skin, foam, lower skin (thickness in mm, HU).
 LAYERS: tuple[tuple[float, float], ...] = ((9.0, -880.0), (1.4, -420.0), (2.4, -120.0), (15.0, -905.0), (2.6, -160.0))

@@ -23,6 +23,7 @@ from ml.scans.lesions import label_lesions
 from ml.scans.liver import ESTIMATE_NOTE, estimate_liver
 from ml.scans.volume_io import read_mask, read_volume
 
+# In label files of LiTS; and the most that uint8 labels can number.
 LESION_LABEL, MAX_LESIONS = 2, 255
 # Whole scans of a public dataset do not fit into memory; patches read no further than this from the liver.
 MARGIN_MM = 40.0

@@ -15,7 +15,9 @@ from ml.geometry import Box, Float3, Grid, sphere_diameter_mm
 LesionKind: TypeAlias = Literal["hypodense", "cystic", "ring_enhancing"]
 LESION_KINDS: tuple[LesionKind, ...] = get_args(LesionKind)
 
+# The liver that a lesion is compared with begins beyond the blur of its edge and is so wide (mm).
 REFERENCE_GAP_MM, REFERENCE_WIDTH_MM = 3.0, 8.0
+# Voxels that meet at a corner belong together.
 CONNECTED = np.ones((3, 3, 3), dtype=bool)
 
 

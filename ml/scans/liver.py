@@ -11,8 +11,11 @@ from scipy import ndimage
 from ml.errors import VolumeError
 from ml.geometry import Grid
 
+# Spacing (mm) at which the liver is looked for. Set by hand.
 WORKING_MM = 3.0
+# HU among which the liver's is looked for. Set by hand.
 SOFT_TISSUE_HU = (-20.0, 220.0)
+# Smaller organs (ml) are no liver. Set by hand.
 SMALLEST_LIVER_ML = 120.0
 ESTIMATE_NOTE = "estimated by thresholds and morphology; check it before use"
 

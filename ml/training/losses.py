@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+# How much of the critic's loss is pairs of a patch and another patch's code. Set by hand.
 MISMATCHED_SHARE = 0.2
+# What this low-pass (samples, within the slice) keeps is content, the rest is texture.
 BLUR_SIGMA_PX = 1.3
 
 

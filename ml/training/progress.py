@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ml.training.run import Line
 
+# Screen pixels per sample.
 PICTURE_SCALE = 3
 # Patches are shown in this window around the liver, in units of the networks (80 HU).
 SHOWN_RANGE = (-1.2, 1.2)

@@ -11,6 +11,7 @@ from ml.training.trainer import Trainer
 # The quantities of one logged step by name, and "step".
 Line: TypeAlias = dict[str, float]
 
+# Steps. A killed run loses at most a hundred: half a minute to two on a processor core.
 LOG_EVERY, CHECKPOINT_EVERY = 10, 100
 # More points than a page or a picture can draw are not kept.
 LONGEST_CURVE = 1000

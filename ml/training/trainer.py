@@ -24,10 +24,14 @@ from ml.training.config import TrainConfig
 from ml.training.distributed import Team
 from ml.training.learned import Learned
 
+# Steps between two looks at the held-out patients, and at how many of their patches.
 VALIDATE_EVERY = 200
 VALIDATION_PATCHES = 64
+# Of Adam; a first one of 0.5 is usual for adversarial training.
 BETAS = (0.5, 0.99)
+# Longer gradients are cut to this. Set by hand.
 GRADIENT_NORM = 5.0
+# Patches on a picture.
 SAMPLES = 8
 # Far beyond the numbers that training draws, so that looking never takes a patch away from it.
 FIRST_SAMPLE = 2**40

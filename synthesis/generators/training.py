@@ -97,7 +97,7 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
         config = TrainConfig(**run.config)
         trainer = Trainer(cases, NetConfig(noise=config.adversarial), config, device=str(device))
         train(trainer, JobSink(run, context))
-        context.progress(1.0, "building the signature bank")
+        context.progress(1.0, f"{ending(trainer)}; building the signature bank")
         files = export(run, trainer, cases)
     except MlError as error:
         raise DomainError(str(error)) from error
@@ -115,6 +115,12 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
         return {"generator": str(generator.pk), "digest": generator.digest}
 
     return write_result
+
+
+def ending(trainer: "Trainer") -> str:
+    if trainer.done == trainer.config.steps:
+        return f"all {trainer.done} steps are done"
+    return f"stopped at step {trainer.done}, because the held-out patients gained nothing more"
 
 
 def export(run: TrainingRun, trainer: "Trainer", cases: list["LiverCase"]) -> dict[str, bytes]:

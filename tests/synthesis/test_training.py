@@ -165,9 +165,13 @@ def test_of_five_patients_one_only_watches_and_a_training_that_gains_nothing_sto
     others = [make_scan(scan.dataset) for _ in range(4)]
     assert training.held_out([scan, scan, *others[:3]]) == {}
     run = order(scan, *others, steps=50)
+    said = []
+    original_ending = training.ending
+    monkeypatch.setattr(training, "ending", lambda trainer: said.append(original_ending(trainer)))
     execute(str(run.job_id))
     run.refresh_from_db()
     assert [point["step"] for point in run.curve] == [1, 2, 3]
+    assert said == ["stopped at step 3, because the held-out patients gained nothing more"]
     assert all(point["validation_content"] == 1.0 for point in run.curve)
 
 

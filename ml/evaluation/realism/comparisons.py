@@ -14,7 +14,9 @@ from ml.evaluation.realism.edits import Harvest
 from ml.evaluation.realism.local_measures import BAND_EDGES, PROFILE_MM, ZONES, Local
 
 Array = NDArray[np.float64]
+# Random halves of one group: how far apart equals are.
 FLOOR_SPLITS = 50
+# Depths within this of a lesion's edge (mm) are where a removal may leave a ghost of it.
 EDGE_MM = 2.0
 
 

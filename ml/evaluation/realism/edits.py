@@ -47,7 +47,9 @@ from ml.scans.lesions import MeasuredLesion
 
 # The judges look at native in-plane resolution, not through the generator's own view.
 JUDGE = NetConfig(patch_zyx=(16, 40, 40), spacing_zyx_mm=(3.0, 1.25, 1.25))
+# Rounding to whole HU alone makes this noise (HU).
 LEAST_NOISE_HU = 12**-0.5
+# The lesion (kind, mm, HU) that is inserted and removed again.
 CYCLE_SPEC = ("hypodense", 16.0, -40.0)
 # Where patients are few, each gives several cycles; seeds of one patient lie this far apart.
 CYCLES_OF_FEW, SEEDS_APART = 8, 1000

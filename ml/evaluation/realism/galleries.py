@@ -15,8 +15,11 @@ from ml.generator.model import Generator
 from ml.patches.case import LiverCase
 from ml.scans.cases import CaseFiles, load_case, load_twin
 
+# A liver window (HU).
 WINDOW_HU = (-15.0, 185.0)
+# Differences are shown from minus to plus this.
 DIFFERENCE_HU = 60.0
+# Half of a picture's side (mm).
 HALF_MM = 32.0
 PLANES = ("axial", "coronal", "sagittal")
 

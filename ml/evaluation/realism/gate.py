@@ -12,6 +12,7 @@ from ml.evaluation.bootstrap import NO_TWIN, NOTHING, BootstrapEstimate, Compari
 from ml.evaluation.realism.edits import Harvest
 from ml.evaluation.realism.local_measures import ZONES
 
+# Targets: an area under the curve up to this, a p from this on. Set by hand.
 AUC_TARGET, P_TARGET = 0.60, 0.05
 NOT_MEASURED = "not measured"
 

@@ -17,11 +17,17 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 ZONES = ("inside", "rim", "outside")
+# How far rim and outside reach from a lesion's surface (mm).
 RIM_MM, OUTER_MM = 5.0, 12.0
+# Eight bands of the noise power (cycles per pixel).
 BAND_EDGES = np.linspace(0, 0.5, 9)
+# What a Gaussian of this width (pixels) keeps is anatomy, not noise.
 SMOOTHING_PX = 2.0
+# Middles of the bins of depth (mm).
 PROFILE_MM = np.arange(-7.5, 8.0, 1.0)
+# Zones of fewer voxels are not measured. Set by hand.
 LEAST_VOXELS = 40
+# No edge is measured at fainter steps (HU). Set by hand.
 LEAST_CONTRAST_HU = 8.0
 
 

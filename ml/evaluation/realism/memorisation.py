@@ -11,7 +11,9 @@ from scipy import ndimage
 from ml.evaluation.bootstrap import difference, permuted
 from ml.patches.case import Volume
 
+# Noise is no memory: widths (z, y, x) of the low-pass before patches are compared.
 SMOOTHING_PX = (0.5, 1.0, 1.0)
+# Half of what is compared around a lesion within its slice, in samples of the patch.
 RADIUS_PX = 14
 
 

@@ -15,8 +15,11 @@ from ml.generator.model import Generator
 from ml.patches.case import LiverCase
 from ml.scans.lesions import MeasuredLesion, measure_lesions
 
+# Smaller lesions (mm) are left out, as among the generator's exemplars.
 SMALLEST_MM = 6.0
+# Places for insertions lie at least this far (mm) from lesions; measured zones reach 12 mm.
 AWAY_MM = 15.0
+# Where there is too little liver around a lesion to tell its contrast (HU).
 UNKNOWN_CONTRAST_HU = -40.0
 
 Scan = NDArray[np.int16]

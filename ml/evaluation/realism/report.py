@@ -25,6 +25,7 @@ from ml.generator.model import Generator
 from ml.patches.case import Volume
 from ml.scans.cases import find_cases
 
+# A change that the tests must find: contrast times this, and a blur of so many pixels.
 PLANTED_CONTRAST, PLANTED_SMOOTHING_PX = 0.7, 0.5
 TOO_FEW = "not measured: too few lesions"
 NO_TRAINING = "not measured: no training cases given"
