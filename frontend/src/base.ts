@@ -1,1 +1,7 @@
 import "htmx.org";
+
+import { keepForms } from "./pages/shared/kept-form";
+import { tellRefusals } from "./pages/shared/refusals";
+
+keepForms();
+tellRefusals();

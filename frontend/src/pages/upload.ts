@@ -3,6 +3,7 @@ import "../styles/upload.css";
 
 import { messageIn } from "../api/http";
 import { element, required } from "./shared/dom";
+import { loginLink } from "./shared/login";
 
 const MB = 1_000_000;
 
@@ -105,16 +106,16 @@ class Upload {
       window.location.assign(jobUrl);
       return;
     }
-    this.refuse(messageIn(body, request.status));
+    this.refuse(messageIn(body, request.status), ...(request.status === 401 ? [" ", loginLink()] : []));
   }
 
   /** The form stays as it was filled in; only the words change. */
-  private refuse(message: string): void {
+  private refuse(...message: (Node | string)[]): void {
     this.request = null;
     this.submit.disabled = false;
     this.bar.hidden = true;
     this.status.textContent = "";
-    this.refusal.textContent = message;
+    this.refusal.replaceChildren(...message);
     this.refusal.hidden = false;
     this.refusal.scrollIntoView({ block: "nearest" });
   }

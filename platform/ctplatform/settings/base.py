@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "ctplatform.accounts.expired.ExpiredLoginMiddleware",
     "ctplatform.accounts.confinement.RaterConfinementMiddleware",
 ]
 
