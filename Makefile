@@ -9,6 +9,7 @@ HOST ?= 127.0.0.1
 VENV := .venv
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
+TEMPLATES := platform/ctplatform/templates readerstudy/templates synthesis/templates
 FRONTEND_SOURCES := $(shell find frontend/src frontend/*.ts frontend/*.json -type f 2>/dev/null)
 
 .PHONY: help demo test check check-python check-frontend setup setup-dev system-packages chromium build dev services administrator openapi format bench clean
@@ -47,6 +48,7 @@ check: setup-dev build check-python check-frontend ## lint, types, layers, migra
 check-python: setup-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/djhtml --tabwidth 2 --check $(TEMPLATES) || { echo "run 'make format'"; exit 1; }
 	@$(BIN)/lint-imports
 	@$(BIN)/mypy
 	@DJANGO_SETTINGS_MODULE=ctplatform.settings.testing $(MANAGE) makemigrations --check --dry-run
@@ -61,8 +63,10 @@ openapi: setup-dev ## write docs/openapi.yaml and the TypeScript types made from
 	@DJANGO_SETTINGS_MODULE=ctplatform.settings.testing $(MANAGE) spectacular --fail-on-warn --validate --file docs/openapi.yaml
 	@cd frontend && npx --no-install openapi-typescript ../docs/openapi.yaml -o src/api/schema.d.ts
 
-format: setup-dev ## format the Python code
+format: setup-dev ## format Python, templates, styles and TypeScript
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+	@$(BIN)/djhtml --tabwidth 2 $(TEMPLATES)
+	@cd frontend && npm run --silent format
 
 setup: $(VENV)/.installed frontend/node_modules/.installed ## virtual environment, Python and npm packages
 

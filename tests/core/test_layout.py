@@ -80,3 +80,17 @@ def test_images_are_built_with_the_makefiles_own_steps():
     assert "RUN make setup build" in dockerfile
     for target in ("web", "worker", "worker-cuda"):
         assert f"FROM base AS {target}\n" in dockerfile
+
+
+def test_no_template_has_a_line_that_nobody_reads():
+    """The formatter indents and never breaks lines: a break changes what a browser shows where words meet tags."""
+    folders = ("platform/ctplatform", "readerstudy", "synthesis")
+    templates = [path for folder in folders for path in (ROOT / folder).glob("templates/**/*.html")]
+    assert len(templates) > 50
+    too_long = [
+        f"{path.name}:{number}"
+        for path in templates
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if len(line) > 170
+    ]
+    assert not too_long

@@ -6,6 +6,7 @@ from django.urls import reverse
 from ctplatform.accounts.models import Role
 from readerstudy.models import Study
 from tests.factories import make_user
+from tests.pages import shown
 from tests.readerstudy.worlds import Browser
 
 
@@ -17,9 +18,9 @@ def logged_in(user):
 
 def test_empty_lists_say_what_to_do(db):
     coordinator, researcher, rater = (make_user(role) for role in (Role.COORDINATOR, Role.RESEARCHER, Role.RATER))
-    assert "Start one: choose a template" in logged_in(coordinator).get(reverse("studies:studies")).content.decode()
-    assert "Ask a coordinator" in logged_in(researcher).get(reverse("studies:studies")).content.decode()
-    assert "Nothing to read" in logged_in(rater).get(reverse("reading:sessions")).content.decode()
+    assert "Start one: choose a template" in shown(logged_in(coordinator).get(reverse("studies:studies")))
+    assert "Ask a coordinator" in shown(logged_in(researcher).get(reverse("studies:studies")))
+    assert "Nothing to read" in shown(logged_in(rater).get(reverse("reading:sessions")))
 
 
 def test_a_study_from_its_first_form_to_the_results(cast, world, django_capture_on_commit_callbacks):
@@ -91,7 +92,7 @@ def test_the_list_is_searched_filtered_sorted_and_paged(cast):
 
 def test_the_reading_room_is_dark_and_knows_its_session(collecting, cast):
     reader = Browser(cast.rater, collecting)
-    page = reader.client.get(reverse("reading:room", args=[reader.session.token])).content.decode()
+    page = shown(reader.client.get(reverse("reading:room", args=[reader.session.token])))
     assert '<body class="reading"' in page
     assert f'data-session-url="/api/reading/sessions/{reader.session.token}/"' in page
     assert 'data-login-url="/account/login/"' in page

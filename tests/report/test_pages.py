@@ -16,6 +16,7 @@ from readerstudy.models import Presentation
 from readerstudy.report.loading import report_data
 from readerstudy.report.services import request_report
 from readerstudy.results import analysis_of
+from tests.pages import shown
 from tests.report.test_archive import NO_R, has_r, recompute
 from tests.report.test_text import claims
 
@@ -37,7 +38,7 @@ def study(kind, request):
 def page(client, name, study, *args):
     response = client.get(reverse(f"studies:{name}", args=[study.pk, *args]))
     assert response.status_code == 200, (name, response.status_code)
-    return response.content.decode()
+    return shown(response)
 
 
 def words_of(html):
@@ -95,7 +96,7 @@ def test_every_number_is_planned_or_exploratory(finished, client_of_owner):
     for heading in re.findall(r"<h2>(.*?)</h2>", html, re.DOTALL):
         if not any(words in heading for words in ("Flow", "Each rater", "rests on", "other ways")):
             assert "tag-planned" in heading or "tag-exploratory" in heading, heading
-    lines = re.findall(r"<h2>The panel in other ways</h2><dl.*?>(.*?)</dl>", html, re.DOTALL)[0]
+    lines = re.findall(r"<h2>The panel in other ways</h2> <dl.*?>(.*?)</dl>", html, re.DOTALL)[0]
     assert lines.count("<dt>") == lines.count("tag-planned") + lines.count("tag-exploratory") > 5
 
 

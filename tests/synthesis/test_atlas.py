@@ -16,6 +16,7 @@ from ml.generator.card import DEMO_FOLDER
 from synthesis.atlas import services as atlas
 from synthesis.generators import services as generators
 from tests.factories import make_dataset, make_scan, make_user
+from tests.pages import shown
 
 pytestmark = pytest.mark.django_db
 
@@ -90,7 +91,7 @@ def test_a_cancelled_atlas_leaves_nothing_and_can_be_tried_again(phantom_scan, g
     ordered = atlas.order_atlas(ordered_by=owner, generator=generator, dataset=phantom_scan.dataset)
     jobs.cancel(job=ordered.job)
     client.force_login(owner)
-    assert "Try again" in client.get(ordered.get_absolute_url()).content.decode()
+    assert "Try again" in shown(client.get(ordered.get_absolute_url()))
     for tail in ("points.json", "pictures.png"):
         assert client.get(ordered.get_absolute_url() + tail).status_code == 404
     client.post(f"/jobs/{ordered.job_id}/retry/", {"next": ordered.get_absolute_url()})
@@ -105,7 +106,7 @@ def test_an_atlas_of_a_generator_retired_since_offers_no_second_try(phantom_scan
     generators.retire(generator=generator, user=make_user(role=Role.COORDINATOR), reason="Rims too sharp")
     client.force_login(owner)
     for url in (ordered.get_absolute_url(), "/jobs/", f"/jobs/{ordered.job_id}/"):
-        page = client.get(url).content.decode()
+        page = shown(client.get(url))
         assert "Try again" not in page
         assert "is retired. Order again with another one." in page
 

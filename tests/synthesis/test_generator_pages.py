@@ -20,6 +20,7 @@ from synthesis.generators.training import TRAIN_KIND
 from synthesis.models import Generator, SignatureAtlas, TrainingRun
 from synthesis.web.forms import BatchForm
 from tests.factories import make_dataset, make_generator, make_scan, make_user
+from tests.pages import shown
 from tests.phantoms import liver_box, small_grid
 
 pytestmark = pytest.mark.django_db
@@ -160,7 +161,7 @@ def test_the_waiting_page_loads_itself_anew_when_the_job_has_ended(client, cast,
 def test_the_atlas_says_how_many_scans_it_holds_and_leaves_out(client, cast, atlas):
     finish(atlas, cast["dataset"].scans.get())
     client.force_login(cast["owner"])
-    page = client.get(atlas.get_absolute_url()).content.decode()
+    page = shown(client.get(atlas.get_absolute_url()))
     assert "1 liver patch of 1 scan (7 more of this dataset left out" in page
 
 

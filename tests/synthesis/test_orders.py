@@ -22,6 +22,7 @@ from synthesis.edits.placement import PlacementRules
 from synthesis.generators.services import retire
 from synthesis.models import Generator, SynthesisJob
 from tests.factories import edited_here, make_dataset, make_generator, make_scan, make_user
+from tests.pages import shown
 from tests.phantoms import small_grid
 
 pytestmark = pytest.mark.django_db
@@ -333,10 +334,10 @@ def test_without_a_usable_generator_nothing_can_be_ordered_and_the_pages_say_so(
 def test_the_review_says_what_an_edit_was_computed_in(client, cast):
     synthesis = finish(order(make_source(cast["dataset"])))
     client.force_login(cast["owner"])
-    told = "<dt>Computed in</dt><dd>{}</dd>"
-    assert told.format("–") in client.get(f"/synthesis/{synthesis.pk}/").content.decode()
+    told = "<dt>Computed in</dt> <dd>{}</dd>"
+    assert told.format("–") in shown(client.get(f"/synthesis/{synthesis.pk}/"))
     Provenance.objects.filter(scan=synthesis.result_scan).update(precision="float32", processor="AVX2")
-    assert told.format("float32, AVX2") in client.get(f"/synthesis/{synthesis.pk}/").content.decode()
+    assert told.format("float32, AVX2") in shown(client.get(f"/synthesis/{synthesis.pk}/"))
 
 
 def test_a_removal_is_shown_as_before_and_after_not_as_asked(client, cast):
