@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,9 +37,10 @@ class Estimate:
         if self.value is None and not self.reason:
             raise ValueError("a missing value needs a reason")
 
-    def as_dict(self) -> dict[str, float | str | None]:
-        """Return the four fields as a JSON-serialisable dictionary."""
-        return asdict(self)
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """Return the interval, None where there is none."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 def missing(reason: str) -> Estimate:

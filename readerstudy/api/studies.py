@@ -131,7 +131,7 @@ class StudyViewSet(viewsets.ReadOnlyModelViewSet[Study]):
         """The whole analysis, or as CSV one row per rater and for the ensemble; 409 until the study is unblinded."""
         study = self.get_object()
         analysis = analysis_of(study)
-        return Response(results_csv(analysis, rater_labels(study)) if wants_csv(request) else analysis)
+        return Response(results_csv(analysis, rater_labels(study)) if wants_csv(request) else analysis.as_json())
 
     @extend_schema(responses=json_or_csv(RatingsSerializer))
     @action(detail=True, renderer_classes=TABLES, pagination_class=None, filterset_class=None)
