@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +25,10 @@ class Estimate:
     tells why the interval is missing.
     """
 
-    value: float | None
+    value: Annotated[float | None, "null: see reason"]
     low: float | None = None
     high: float | None = None
-    reason: str | None = None
+    reason: Annotated[str | None, "Why value or interval cannot be estimated"] = None
 
     def __post_init__(self) -> None:
         numbers = (self.value, self.low, self.high)
