@@ -6,11 +6,11 @@ Nothing here runs before the unblinding, because `truth_after_unblinding` refuse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.core.cache import cache
 
-from readerstudy.analysis import default_analysis, signed_rating
+from readerstudy.analysis import DefaultAnalysis, default_analysis, signed_rating
 from readerstudy.digests import digest_of
 from readerstudy.models import Answer, Case, RatingEvent, Study, StudyRater
 from readerstudy.planning.plans import executed_plan
@@ -20,7 +20,7 @@ T = TypeVar("T")
 Matrix = list[list[float | None]]
 CACHE_SECONDS = 24 * 3600
 # Raise it when a class that is cached changes or moves: after an upgrade the cache still holds pickles of the old one.
-CACHED_SHAPE = 2
+CACHED_SHAPE = 3
 VERSION = version("turing-ward")
 
 
@@ -111,14 +111,14 @@ def _empty(rows: int, columns: int) -> Matrix:
 
 def analysis_of(
     study: Study, *, cases: frozenset[str] | None = None, raters: frozenset[str] | None = None
-) -> dict[str, Any]:
+) -> DefaultAnalysis:
     """The default analysis under the frozen plan, of everything or of a part: case codes, numbers of raters."""
     refuse_while_sealed(study)
     which = [*(f"case {code}" for code in sorted(cases or ())), *(f"rater {key}" for key in sorted(raters or ()))]
     return computed_once(study, "analysis", which, lambda: _compute_analysis(study, cases, raters))
 
 
-def _compute_analysis(study: Study, cases: frozenset[str] | None, raters: frozenset[str] | None) -> dict[str, Any]:
+def _compute_analysis(study: Study, cases: frozenset[str] | None, raters: frozenset[str] | None) -> DefaultAnalysis:
     responses = responses_of(study)
     if cases is not None:
         responses = responses.of_cases(cases)
@@ -136,7 +136,7 @@ def computed_once(study: Study, what: str, which: list[str], make: Callable[[], 
     return known
 
 
-def analyse(study: Study, responses: Responses) -> dict[str, Any]:
+def analyse(study: Study, responses: Responses) -> DefaultAnalysis:
     ratings = None
     if responses.confidence is not None and responses.raters:
         ratings = signed_rating(calls=responses.calls, confidence=responses.confidence, levels=study.confidence_levels)

@@ -5,6 +5,18 @@ NaN/None where nobody rated; a higher rating means more surely synthetic.
 """
 
 from readerstudy.analysis.default.analysis import default_analysis
+from readerstudy.analysis.default.sections import (
+    AveragedAuc,
+    DefaultAnalysis,
+    EnsembleReading,
+    FixedTest,
+    MixedModels,
+    PanelAgreement,
+    PooledReadings,
+    PrimaryTest,
+    RaterReading,
+    Reading,
+)
 from readerstudy.analysis.estimate import Estimate
 from readerstudy.analysis.options import AnalysisOptions
 from readerstudy.analysis.panel.agreement import agreement, krippendorff_alpha
@@ -32,9 +44,9 @@ from readerstudy.analysis.panel.mixed_binary import fit_mixed_binary, panel_mode
 from readerstudy.analysis.panel.mixed_linear import RandomTerm, fit_mixed_linear, random_intercept
 from readerstudy.analysis.panel.mrmc import compare_conditions, reader_averaged_auc
 from readerstudy.analysis.panel.multiplicity import adjust_p_values
-from readerstudy.analysis.panel.permutation import case_label_permutation
+from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
 from readerstudy.analysis.panel.rater_level import rater_level_test
-from readerstudy.analysis.panel.response_time import median_times, time_model
+from readerstudy.analysis.panel.response_time import MedianTimes, median_times, time_model
 from readerstudy.analysis.panel.ustatistics import (
     accuracy_difference_variance,
     panel_accuracy,
@@ -92,7 +104,7 @@ from readerstudy.analysis.rater.chance import (
     share_called_synthetic,
     specificity,
 )
-from readerstudy.analysis.rater.drift import accuracy_drift, trend_test
+from readerstudy.analysis.rater.drift import Drift, accuracy_drift, trend_test
 from readerstudy.analysis.rater.paired import cochran_q, compare_groups, mcnemar, pairwise_mcnemar
 from readerstudy.analysis.rater.proportions import exact_binomial, one_sided_limit, proportion_interval
 from readerstudy.analysis.rater.rating_model import rating_model
@@ -103,14 +115,27 @@ __all__ = [
     "TEMPLATES",
     "AnalysisOptions",
     "AnalysisPlan",
+    "AveragedAuc",
     "Confusion",
+    "DefaultAnalysis",
     "DesignPoint",
     "Deviation",
+    "Drift",
+    "EnsembleReading",
     "Estimate",
+    "FixedTest",
+    "MedianTimes",
+    "MixedModels",
+    "PanelAgreement",
+    "PermutationTest",
     "PilotComponents",
     "PlanGrid",
     "PlanningAssumptions",
+    "PooledReadings",
+    "PrimaryTest",
     "RandomTerm",
+    "RaterReading",
+    "Reading",
     "ResponseTable",
     "RocCurve",
     "Verdict",

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +25,10 @@ class Estimate:
     tells why the interval is missing.
     """
 
-    value: float | None
+    value: Annotated[float | None, "null: see reason"]
     low: float | None = None
     high: float | None = None
-    reason: str | None = None
+    reason: Annotated[str | None, "Why value or interval cannot be estimated"] = None
 
     def __post_init__(self) -> None:
         numbers = (self.value, self.low, self.high)
@@ -37,9 +37,10 @@ class Estimate:
         if self.value is None and not self.reason:
             raise ValueError("a missing value needs a reason")
 
-    def as_dict(self) -> dict[str, float | str | None]:
-        """Return the four fields as a JSON-serialisable dictionary."""
-        return asdict(self)
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """Return the interval, None where there is none."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 def missing(reason: str) -> Estimate:

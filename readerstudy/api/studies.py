@@ -14,7 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ctplatform.accounts.models import User
-from readerstudy.api.serializers import CsvRenderer, PlanSerializer, RatingsSerializer, ResultsSerializer
+from readerstudy.analysis import DefaultAnalysis
+from readerstudy.api.derived import serializer_of
+from readerstudy.api.serializers import CsvRenderer, PlanSerializer, RatingsSerializer
 from readerstudy.models import Study, StudyState, Template
 from readerstudy.planning.plans import plan_of
 from readerstudy.planning.words import plan_sentences
@@ -125,13 +127,13 @@ class StudyViewSet(viewsets.ReadOnlyModelViewSet[Study]):
         }
         return Response(content)
 
-    @extend_schema(responses=json_or_csv(ResultsSerializer))
+    @extend_schema(responses=json_or_csv(serializer_of(DefaultAnalysis)))
     @action(detail=True, renderer_classes=TABLES, pagination_class=None, filterset_class=None)
     def results(self, request: Request, pk: str | None = None) -> Response:
         """The whole analysis, or as CSV one row per rater and for the ensemble; 409 until the study is unblinded."""
         study = self.get_object()
         analysis = analysis_of(study)
-        return Response(results_csv(analysis, rater_labels(study)) if wants_csv(request) else analysis)
+        return Response(results_csv(analysis, rater_labels(study)) if wants_csv(request) else analysis.as_json())
 
     @extend_schema(responses=json_or_csv(RatingsSerializer))
     @action(detail=True, renderer_classes=TABLES, pagination_class=None, filterset_class=None)

@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-from readerstudy.analysis import AnalysisPlan, deviations, plan_for, power_in_words
+from readerstudy.analysis import AnalysisPlan, DefaultAnalysis, deviations, plan_for, power_in_words
 from readerstudy.models import Study, Template
 from readerstudy.planning.words import plan_sentences
 
@@ -61,19 +61,17 @@ def plan_power_in_words(study: Study) -> list[str]:
     return power_in_words(plan, raters=raters, cases=study.cases_planned)
 
 
-def deviations_of(study: Study, analysis: dict[str, Any]) -> list[str]:
+def deviations_of(study: Study, analysis: DefaultAnalysis) -> list[str]:
     """Plan against what was done, in sentences; empty when everything went as planned."""
     planned = plan_of(study)
-    done = executed_plan(study, balanced=analysis["design"]["balanced"])
+    done = executed_plan(study, balanced=analysis.design.balanced)
     found = [f"{deviation.sentence()}." for deviation in deviations(planned, done)]
-    if analysis["primary"].get("fallback_reason"):
-        found.append(
-            f"Primary analysis: {analysis['primary']['fallback_reason']}; done: {analysis['primary']['method']}."
-        )
+    if analysis.primary.fallback_reason:
+        found.append(f"Primary analysis: {analysis.primary.fallback_reason}; done: {analysis.primary.method}.")
     rules = "; ".join(planned.exclusions)
     for rater in study.raters.exclude(excluded_at=None).order_by("number"):
         rule = f"planned rules: {rules}" if rules else "no rule was planned"
         found.append(f"Rater {rater.number} was excluded before the unblinding: {rater.excluded_reason} ({rule}).")
-    if analysis["design"]["n_cases"] + analysis["design"]["n_cases_dropped"] != study.cases_planned:
-        found.append(f"{study.cases_planned} cases were planned, {analysis['design']['n_cases']} analysed.")
+    if analysis.design.n_cases + analysis.design.n_cases_dropped != study.cases_planned:
+        found.append(f"{study.cases_planned} cases were planned, {analysis.design.n_cases} analysed.")
     return found

@@ -50,7 +50,7 @@ def text_files(data: ReportData) -> dict[str, bytes]:
         "settings.csv": tables.csv_text(("name", "value"), settings_rows(data)),
         "study.imrmc": tables.imrmc_text(data),
         "recompute.R": R_SCRIPT.read_text(),
-        "analysis.json": _json(dict(data.analysis)),
+        "analysis.json": _json(data.analysis.as_json()),
         "plan.json": _json(
             {
                 "study": dict(data.study),
@@ -68,10 +68,10 @@ def text_files(data: ReportData) -> dict[str, bytes]:
 def settings_rows(data: ReportData) -> list[dict[str, Any]]:
     """What the R script must know of the plan."""
     names = ("alpha", "tie_rule", "missing_rule", "adjustment", "family")
-    settings = {name: data.options[name] for name in names}
+    settings = {name: getattr(data.options, name) for name in names}
     settings |= {
         "confidence_levels": data.study["confidence_levels"],
-        "test": data.analysis["ensemble"]["test"],
+        "test": data.analysis.ensemble.test,
     }
     return [{"name": name, "value": value} for name, value in settings.items()]
 

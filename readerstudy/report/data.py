@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from readerstudy.analysis import AnalysisOptions, DefaultAnalysis
+
 Row = dict[str, Any]
 
 
@@ -63,13 +65,12 @@ class ReportData:
     deviations: list[str]
     hashes: Mapping[str, Any]
     flow: Mapping[str, Any]
-    analysis: Mapping[str, Any]
+    analysis: DefaultAnalysis
 
     @property
-    def options(self) -> Mapping[str, Any]:
+    def options(self) -> AnalysisOptions:
         """The options that the analysis ran under."""
-        options: Mapping[str, Any] = self.analysis["options"]
-        return options
+        return self.analysis.options
 
     @property
     def counted(self) -> list[Row]:

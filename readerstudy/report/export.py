@@ -131,5 +131,5 @@ def as_data(study: Study) -> dict[str, Any]:
     if study.stage.terminal:
         content["protocol"] = study.protocol
         content["schedule_seed"] = study.seal.schedule_seed
-        content["analysis"] = analysis_of(study)
+        content["analysis"] = analysis_of(study).as_json()
     return content

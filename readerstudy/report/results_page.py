@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from readerstudy.analysis import DefaultAnalysis, PrimaryTest, Reading
 from readerstudy.models import Study
 from readerstudy.report.covariates import Covariate, chosen_cases, chosen_raters, covariates_of
 from readerstudy.report.data import ReportData, ReportedCase
@@ -25,17 +25,17 @@ class ResultRow:
 
     label: str
     name: str
-    reading: dict[str, Any]
+    reading: Reading
     simulated: bool
     summary: bool
 
     @property
     def p(self) -> str:
-        return p_number(self.reading["p"])
+        return p_number(self.reading.p)
 
     @property
     def p_adjusted(self) -> str:
-        return p_number(self.reading["p_adjusted"])
+        return p_number(self.reading.p_adjusted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class CaseLine:
 @dataclass(frozen=True, kw_only=True)
 class ResultsPage:
     data: ReportData
-    primary: Mapping[str, Any]
+    primary: PrimaryTest
     primary_p: str
     equivalence_p: str
     status: Mapping[str, str]
@@ -102,12 +102,12 @@ def _compute_page(study: Study, asked: dict[str, str]) -> ResultsPage:
     part = part_words(cases, raters)
     data = report_data(study, cases=cases, raters=raters) if part else whole
     status = _status(data.analysis, exploratory=bool(part))
-    primary = data.analysis["primary"]
+    primary = data.analysis.primary
     return ResultsPage(
         data=_without_ratings(data),
         primary=primary,
-        primary_p=p_words(primary["p"]),
-        equivalence_p=p_words(primary["equivalence"]["p"]),
+        primary_p=p_words(primary.p),
+        equivalence_p=p_words(primary.equivalence.p),
         status=status,
         rows=_rows(study, data),
         figures=_figures(data, status),
@@ -131,8 +131,8 @@ def _without_ratings(data: ReportData) -> ReportData:
     return ReportData(**{**vars(data), "ratings": []})
 
 
-def _status(analysis: Mapping[str, Any], *, exploratory: bool) -> dict[str, str]:
-    return {name: "exploratory" if exploratory else status for name, status in analysis["status"].items()}
+def _status(analysis: DefaultAnalysis, *, exploratory: bool) -> dict[str, str]:
+    return {name: "exploratory" if exploratory else status for name, status in (analysis.status or {}).items()}
 
 
 def _rows(study: Study, data: ReportData) -> list[ResultRow]:
@@ -140,15 +140,15 @@ def _rows(study: Study, data: ReportData) -> list[ResultRow]:
     simulated = {rater.key for rater in data.raters if rater.simulated}
     rows = [
         ResultRow(
-            label=data.rater_labels[reading["rater"]],
-            name=names[reading["rater"]],
+            label=data.rater_labels[reading.rater],
+            name=names[reading.rater],
             reading=reading,
-            simulated=reading["rater"] in simulated,
+            simulated=reading.rater in simulated,
             summary=False,
         )
-        for reading in data.analysis["raters"]
+        for reading in data.analysis.raters
     ]
-    panel = data.analysis["ensemble"]
+    panel = data.analysis.ensemble
     rows.append(ResultRow(label=ENSEMBLE, name="", reading=panel, simulated=bool(data.simulated_raters), summary=True))
     return rows
 
@@ -170,16 +170,16 @@ def _figures(data: ReportData, status: Mapping[str, str]) -> list[PageFigure]:
 
 def _hardest(data: ReportData) -> list[CaseLine]:
     case_by_code: dict[str, ReportedCase] = {case.code: case for case in data.cases}
-    rated = [row for row in data.analysis["difficulty"]["cases"] if row["n"]]
-    ordered = sorted(rated, key=lambda row: (not row["flagged"], row["shrunk"], row["case"]))
+    rated = [row for row in data.analysis.difficulty.cases if row.n]
+    ordered = sorted(rated, key=lambda row: (not row.flagged, row.shrunk, row.case))
     return [
         CaseLine(
-            code=row["case"],
-            kind="synthetic" if row["truth"] else "real",
-            correct=row["correct"],
-            n=row["n"],
-            diameter_mm=case_by_code[row["case"]].diameter_mm,
-            flagged=row["flagged"],
+            code=row.case,
+            kind="synthetic" if row.truth else "real",
+            correct=row.correct,
+            n=row.n,
+            diameter_mm=case_by_code[row.case].diameter_mm,
+            flagged=row.flagged,
         )
         for row in ordered[:HARDEST]
     ]

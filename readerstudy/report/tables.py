@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from readerstudy.analysis import DefaultAnalysis, Estimate, Reading
 from readerstudy.report.data import ReportData, Row
 
 CASE_COLUMNS = ("number", "code", "truth", "scan", "subject", "diameter_mm", "depth_mm", "generator", "kind")
 RATER_COLUMNS = ("rater", "simulated", "excluded", "excluded_reason", "ratings", "superseded")
-SHARES = ("accuracy", "sensitivity", "specificity", "balanced_accuracy", "auc")
+SHARES = ("accuracy", "sensitivity", "specificity", "balanced_accuracy")
 COUNTS = ("n", "correct", "tp", "fn", "fp", "tn")
 TESTS = ("chance_accuracy", "test", "p", "p_adjusted", "binomial_p", "fisher_p", "bf01", "d_prime", "criterion")
 
@@ -73,21 +74,26 @@ def raters_csv(data: ReportData) -> str:
     return csv_text(RATER_COLUMNS, rows)
 
 
-def result_rows(analysis: Mapping[str, Any], labels: Mapping[str, str]) -> list[Row]:
+def result_rows(analysis: DefaultAnalysis, labels: Mapping[str, str]) -> list[Row]:
     """One flat row per rater and one for the ensemble: the numbers of the analysis, unrounded."""
-    readings = [(labels[reading["rater"]], reading) for reading in analysis["raters"]]
-    return [_flat(label, reading) for label, reading in [*readings, ("Ensemble (majority)", analysis["ensemble"])]]
+    rows = [_flat(labels[reading.rater], reading, auc=reading.auc) for reading in analysis.raters]
+    return [*rows, _flat("Ensemble (majority)", analysis.ensemble, auc=None)]
 
 
-def _flat(label: str, reading: Mapping[str, Any]) -> Row:
-    row: Row = {"reader": label, **{name: reading[name] for name in COUNTS}}
+def _flat(label: str, reading: Reading, *, auc: Estimate | None) -> Row:
+    row: Row = {"reader": label, **{name: getattr(reading, name) for name in COUNTS}}
     for name in SHARES:
-        share = reading.get(name) or {}
-        row |= {name: share.get("value"), f"{name}_low": share.get("low"), f"{name}_high": share.get("high")}
-    return row | {name: reading[name] for name in TESTS} | {"verdict": reading["verdict"]}
+        row |= _interval(name, getattr(reading, name))
+    row |= _interval("auc", auc)
+    return row | {name: getattr(reading, name) for name in TESTS} | {"verdict": reading.verdict.value}
 
 
-def results_csv(analysis: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+def _interval(name: str, share: Estimate | None) -> Row:
+    value, low, high = (share.value, share.low, share.high) if share else (None, None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def results_csv(analysis: DefaultAnalysis, labels: Mapping[str, str]) -> str:
     rows = result_rows(analysis, labels)
     return csv_text(list(rows[0]), rows)
 

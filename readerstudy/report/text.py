@@ -1,8 +1,15 @@
 """Methods and results in sentences, with the numbers of the analysis and no word that the data do not allow."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from readerstudy.analysis import (
+    AnalysisOptions,
+    EnsembleReading,
+    Estimate,
+    FixedTest,
+    PanelAgreement,
+    PrimaryTest,
+    RaterReading,
+    Reading,
+)
 from readerstudy.report.data import ReportData
 
 TIE_SENTENCES = {
@@ -44,13 +51,13 @@ def p_words(p: float | None) -> str:
     return f"p {p_number(p)}" if p < 0.001 else f"p = {p_number(p)}"
 
 
-def share_words(share: Mapping[str, Any], *, level_percent: int = 95) -> str:
+def share_words(share: Estimate, *, level_percent: int = 95) -> str:
     """Number with interval, or the reason why there is none."""
-    if share["value"] is None:
-        return f"not estimable ({share['reason']})"
-    if share["low"] is None or share["high"] is None:
-        return f"{share['value']:.3f} (no interval: {share['reason'] or 'not estimable'})"
-    return f"{share['value']:.3f} ({level_percent} % interval {share['low']:.3f} to {share['high']:.3f})"
+    if share.value is None:
+        return f"not estimable ({share.reason})"
+    if share.low is None or share.high is None:
+        return f"{share.value:.3f} (no interval: {share.reason or 'not estimable'})"
+    return f"{share.value:.3f} ({level_percent} % interval {share.low:.3f} to {share.high:.3f})"
 
 
 def rating_label(rating: int, *, levels: int) -> str:
@@ -58,11 +65,11 @@ def rating_label(rating: int, *, levels: int) -> str:
     return f"S {rating - levels}" if rating > levels else f"R {levels + 1 - rating}"
 
 
-def level_percent(options: Mapping[str, Any]) -> int:
-    return round(100 * (1 - float(options["alpha"])))
+def level_percent(options: AnalysisOptions) -> int:
+    return round(100 * (1 - options.alpha))
 
 
-def test_words(test: str) -> str:
+def test_words(test: FixedTest) -> str:
     return {"binomial": "the exact binomial test against one half", "fisher": "Fisher's exact test"}[test]
 
 
@@ -100,33 +107,31 @@ def simulated_words(simulated: int, raters: int) -> str:
 
 
 def _analysis_sentences(data: ReportData) -> list[str]:
-    options, primary = data.options, data.analysis["primary"]
+    options, primary = data.options, data.analysis.primary
     level = level_percent(options)
-    test = test_words(data.analysis["ensemble"]["test"])
-    adjusted = f"{ADJUSTMENT_WORDS[options['adjustment']]} adjustment over {FAMILY_WORDS[options['family']]}"
+    chance = "not defined" if primary.null is None else f"{primary.null:.2f}"
+    test = test_words(data.analysis.ensemble.test)
+    adjusted = f"{ADJUSTMENT_WORDS[options.adjustment]} adjustment over {FAMILY_WORDS[options.family]}"
     return [
         (
-            f"The primary analysis was the {primary['measure']} of the panel against chance ({primary['null']:.2f}): "
-            f"{primary['method']}, two-sided at {options['alpha']:g}."
+            f"The primary analysis was the {primary.measure} of the panel against chance ({chance}): "
+            f"{primary.method}, two-sided at {options.alpha:g}."
         ),
         (
             f"Equivalence to chance was tested by two one-sided tests within a margin of "
-            f"± {100 * options['margin']:g} points, from the {round(100 * primary['equivalence']['level'])} % interval."
+            f"± {100 * options.margin:g} points, from the {round(100 * primary.equivalence.level)} % interval."
         ),
         (
             f"For each rater and for the majority of the panel (ensemble), accuracy is given with {level} % "
             f"Clopper-Pearson intervals and {test}, with {adjusted}."
         ),
-        (
-            f"{TIE_SENTENCES[options['tie_rule']]}; "
-            f"where answers were missing, {MISSING_CLAUSES[options['missing_rule']]}."
-        ),
+        (f"{TIE_SENTENCES[options.tie_rule]}; where answers were missing, {MISSING_CLAUSES[options.missing_rule]}."),
         "Areas under the ROC curve of single raters have DeLong intervals and tests.",
     ]
 
 
 def _proof_sentences(data: ReportData) -> list[str]:
-    hashes, software = data.hashes, data.analysis["software"]
+    hashes, software = data.hashes, data.analysis.software
     return [
         (
             f"Protocol and analysis plan were fixed on {data.study['locked_at'][:10]}, before the first rating "
@@ -134,8 +139,8 @@ def _proof_sentences(data: ReportData) -> list[str]:
             f"{data.study['unblinded_at'][:10]}, after the last one."
         ),
         (
-            f"Software: Turing Ward {data.study['software_version']}, Python {software['python']}, "
-            f"NumPy {software['numpy']}, SciPy {software['scipy']}; random seed {data.options['seed']}."
+            f"Software: Turing Ward {data.study['software_version']}, Python {software.python}, "
+            f"NumPy {software.numpy}, SciPy {software.scipy}; random seed {data.options.seed}."
         ),
     ]
 
@@ -143,62 +148,62 @@ def _proof_sentences(data: ReportData) -> list[str]:
 def results_text(data: ReportData) -> list[str]:
     """Paragraphs, verdict first."""
     analysis, labels, level = data.analysis, data.rater_labels, level_percent(data.options)
-    paragraphs = [_verdict(analysis["primary"])]
+    paragraphs = [_verdict(analysis.primary)]
     if data.simulated_raters:
         raters = sum(not rater.excluded for rater in data.raters)
         paragraphs.insert(0, simulated_words(data.simulated_raters, raters))
-    if analysis["raters"]:
-        rows = [reading_words(labels[row["rater"]], row, level=level) for row in analysis["raters"]]
+    if analysis.raters:
+        rows = [reading_words(labels[row.rater], row, level=level) for row in analysis.raters]
         paragraphs.append(" ".join(rows))
-    paragraphs.append(_ensemble(analysis["ensemble"], level=level))
-    paragraphs.append(_agreement(analysis["agreement"], level=level))
+    paragraphs.append(_ensemble(analysis.ensemble, level=level))
+    paragraphs.append(_agreement(analysis.agreement, level=level))
     paragraphs += _left_out(data)
     return paragraphs
 
 
-def _verdict(primary: Mapping[str, Any]) -> str:
-    band = primary["equivalence"]
-    words = f"{primary['sentence']} Test against chance: {p_words(primary['p'])}."
-    if band["low"] is not None and band["high"] is not None:
+def _verdict(primary: PrimaryTest) -> str:
+    band = primary.equivalence
+    words = f"{primary.sentence} Test against chance: {p_words(primary.p)}."
+    if band.low is not None and band.high is not None and primary.null is not None:
         words += (
-            f" The {round(100 * band['level'])} % interval for equivalence runs from {band['low']:.3f} to "
-            f"{band['high']:.3f}, the margin from {primary['null'] - band['margin']:.3f} to "
-            f"{primary['null'] + band['margin']:.3f} ({p_words(band['p'])})."
+            f" The {round(100 * band.level)} % interval for equivalence runs from {band.low:.3f} to "
+            f"{band.high:.3f}, the margin from {primary.null - band.margin:.3f} to "
+            f"{primary.null + band.margin:.3f} ({p_words(band.p)})."
         )
-    elif band["reason"]:
-        words += f" Equivalence could not be tested: {band['reason']}."
+    elif band.reason:
+        words += f" Equivalence could not be tested: {band.reason}."
     return words
 
 
-def reading_words(label: str, row: Mapping[str, Any], *, level: int) -> str:
-    if not row["n"]:
+def reading_words(label: str, row: Reading, *, level: int) -> str:
+    if not row.n:
         return f"{label} gave no answer."
     words = (
-        f"{label} was right in {row['correct']} of {row['n']} cases, "
-        f"accuracy {share_words(row['accuracy'], level_percent=level)}, {p_words(row['p'])}"
+        f"{label} was right in {row.correct} of {row.n} cases, "
+        f"accuracy {share_words(row.accuracy, level_percent=level)}, {p_words(row.p)}"
     )
-    if row["p_adjusted"] is not None:
-        words += f", adjusted {p_words(row['p_adjusted'])}"
-    if row.get("missing"):
-        words += f"; {row['missing']} cases were not answered"
-    return f"{words}: {row['verdict']}."
+    if row.p_adjusted is not None:
+        words += f", adjusted {p_words(row.p_adjusted)}"
+    if isinstance(row, RaterReading) and row.missing:
+        words += f"; {row.missing} cases were not answered"
+    return f"{words}: {row.verdict}."
 
 
-def _ensemble(ensemble: Mapping[str, Any], *, level: int) -> str:
-    ties = ensemble["n_ties"]
+def _ensemble(ensemble: EnsembleReading, *, level: int) -> str:
+    ties = ensemble.n_ties
     words = reading_words("The ensemble (majority of the panel)", ensemble, level=level)
     words += f" The panel was split evenly on {ties} case{'' if ties == 1 else 's'}."
-    expected = ensemble["expected_if_independent"]
-    if expected and expected["p_correct_given_decided"] is not None:
+    expected = ensemble.expected_if_independent
+    if expected and expected.p_correct_given_decided is not None:
         words += (
-            f" Raters of this accuracy who err independently would reach {expected['p_correct_given_decided']:.3f} "
+            f" Raters of this accuracy who err independently would reach {expected.p_correct_given_decided:.3f} "
             "by majority."
         )
     return words
 
 
-def _agreement(agreement: Mapping[str, Any], *, level: int) -> str:
-    kappa, ac1 = agreement["fleiss_kappa"], agreement["gwet_ac1"]
+def _agreement(agreement: PanelAgreement, *, level: int) -> str:
+    kappa, ac1 = agreement.fleiss_kappa, agreement.gwet_ac1
     return (
         f"Agreement between the raters: Fleiss' kappa {share_words(kappa, level_percent=level)}, "
         f"Gwet's AC1 {share_words(ac1, level_percent=level)}."
@@ -207,7 +212,7 @@ def _agreement(agreement: Mapping[str, Any], *, level: int) -> str:
 
 def _left_out(data: ReportData) -> list[str]:
     excluded = [f"{rater.label} ({rater.excluded_reason})" for rater in data.raters if rater.excluded]
-    dropped = data.analysis["design"]["n_cases_dropped"]
+    dropped = data.analysis.design.n_cases_dropped
     paragraphs = []
     if excluded:
         paragraphs.append(f"Excluded before the unblinding: {', '.join(excluded)}.")

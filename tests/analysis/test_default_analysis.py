@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readerstudy.analysis import AnalysisOptions, default_analysis, plan_for, signed_rating
+from readerstudy.analysis.default.json_form import as_json
 
 SECTIONS = {"primary", "raters", "ensemble", "mrmc", "permutation", "agreement", "roc", "calibration", "difficulty"}
 
@@ -46,10 +47,11 @@ def test_any_table_gives_json_without_nan_and_a_verdict(table, rule, with_rating
         rater_ids=["a", "b", "c"],
         options=AnalysisOptions(missing_rule=rule, permutations=200),
     )
-    assert json.loads(json.dumps(found, allow_nan=False))
-    assert set(found) >= SECTIONS
-    assert found["primary"]["sentence"]
-    assert [row["rater"] for row in found["raters"]] == ["a", "b", "c"]
+    form = found.as_json()
+    assert json.loads(json.dumps(form, allow_nan=False)) == form
+    assert set(form) >= SECTIONS
+    assert found.primary.sentence
+    assert [row.rater for row in found.raters] == ["a", "b", "c"]
 
 
 def test_order_of_cases_and_raters_does_not_change_the_numbers():
@@ -61,11 +63,11 @@ def test_order_of_cases_and_raters_does_not_change_the_numbers():
         "ratings": other["ratings"][order][:, ::-1],
     }
     one, two = default_analysis(**data), default_analysis(**other)
-    for key in ("estimate", "p", "verdict"):
-        assert one["primary"][key] == pytest.approx(two["primary"][key])
-    assert one["permutation"]["p_two_sided"] == pytest.approx(two["permutation"]["p_two_sided"])
-    assert one["ensemble"]["correct"] == two["ensemble"]["correct"]
-    assert one["agreement"]["fleiss_kappa"]["value"] == pytest.approx(two["agreement"]["fleiss_kappa"]["value"])
+    assert as_json(one.primary.estimate) == pytest.approx(as_json(two.primary.estimate))
+    assert (one.primary.p, one.primary.verdict) == (pytest.approx(two.primary.p), two.primary.verdict)
+    assert one.permutation.p_two_sided == pytest.approx(two.permutation.p_two_sided)
+    assert one.ensemble.correct == two.ensemble.correct
+    assert one.agreement.fleiss_kappa.value == pytest.approx(two.agreement.fleiss_kappa.value)
 
 
 @pytest.mark.parametrize(
@@ -78,71 +80,71 @@ def test_order_of_cases_and_raters_does_not_change_the_numbers():
     ],
 )
 def test_each_verdict_is_reached_by_data_that_deserve_it(data, verdict):
-    assert default_analysis(**data)["primary"]["verdict"] == verdict
+    assert default_analysis(**data).primary.verdict == verdict
 
 
 def test_missing_ratings_switch_to_the_ustatistic_and_incomplete_cases_can_be_dropped():
     data = study(missing=0.1)
-    assert "U-statistic" in default_analysis(**data)["primary"]["method"]
+    assert "U-statistic" in default_analysis(**data).primary.method
     strict = default_analysis(**data, options=AnalysisOptions(missing_rule="complete_cases"))
-    assert "Hillis" in strict["primary"]["method"]
-    assert strict["design"]["n_cases"] + strict["design"]["n_cases_dropped"] == 40
-    assert strict["design"]["n_missing"] == 0
+    assert "Hillis" in strict.primary.method
+    assert strict.design.n_cases + strict.design.n_cases_dropped == 40
+    assert strict.design.n_missing == 0
 
 
 def test_without_ratings_or_with_two_raters_the_permutation_test_is_primary():
     data = study(effect=1)
     without = default_analysis(truth=data["truth"], calls=data["calls"])
-    assert "permutation" in without["primary"]["method"]
-    assert without["mrmc"]["reason"]
-    assert without["roc"] is None
+    assert "permutation" in without.primary.method
+    assert without.mrmc.reason
+    assert without.roc is None
     two = default_analysis(**{key: value[:, :2] if value.ndim == 2 else value for key, value in data.items()})
-    assert "permutation" in two["primary"]["method"]
+    assert "permutation" in two.primary.method
 
 
 def test_perfect_raters_discriminate_although_the_auc_has_no_variance():
     truth = np.repeat([1.0, 0.0], 10)
     calls = np.repeat(truth[:, None], 4, axis=1)
     found = default_analysis(truth=truth, calls=calls, ratings=1 + 5 * calls)
-    assert found["primary"]["verdict"] == "discriminates"
-    assert found["mrmc"]["auc"]["low"] is None
+    assert found.primary.verdict == "discriminates"
+    assert found.mrmc.auc.low is None
 
 
 def test_always_synthetic_at_70_to_30_shows_nothing():
     truth = np.array([1.0] * 70 + [0.0] * 30)
     found = default_analysis(truth=truth, calls=np.ones((100, 3)))
-    for row in (*found["raters"], found["ensemble"]):
-        assert (row["test"], row["p"], row["verdict"]) == ("fisher", pytest.approx(1.0), "inconclusive")
-        assert row["binomial_note"]
-    assert found["primary"]["verdict"] != "discriminates"
+    for row in (*found.raters, found.ensemble):
+        assert (row.test, row.p, row.verdict) == ("fisher", pytest.approx(1.0), "inconclusive")
+        assert row.binomial_note
+    assert found.primary.verdict != "discriminates"
 
 
 def test_a_design_cannot_be_declared_balanced_against_its_truth():
     declared = AnalysisOptions(balanced=True)
     found = default_analysis(truth=[1.0] * 7 + [0.0] * 3, calls=np.ones((10, 3)), options=declared)
-    assert found["design"]["balanced"] is False
-    assert found["design"]["note"]
-    assert found["raters"][0]["test"] == "fisher"
+    assert found.design.balanced is False
+    assert found.design.note
+    assert found.raters[0].test == "fisher"
     odd = default_analysis(truth=[1, 0, 1], calls=[[1], [0], [1]], options=declared)
-    assert (odd["design"]["balanced"], odd["design"]["note"]) == (True, None)
+    assert (odd.design.balanced, odd.design.note) == (True, None)
 
 
 def test_family_and_adjustment_follow_the_options():
     data = study(effect=0.8)
     together = default_analysis(**data)
     alone = default_analysis(**data, options=AnalysisOptions(family="raters", adjustment="bonferroni"))
-    assert together["ensemble"]["p_adjusted"] is not None
-    assert alone["ensemble"]["p_adjusted"] is None
-    for row in alone["raters"]:
-        assert row["p_adjusted"] == pytest.approx(min(1.0, 5 * row["p"]))
+    assert together.ensemble.p_adjusted is not None
+    assert alone.ensemble.p_adjusted is None
+    for row in alone.raters:
+        assert row.p_adjusted == pytest.approx(min(1.0, 5 * row.p))
 
 
 def test_a_plan_sets_the_options_and_marks_the_sections():
     data, plan = study(effect=0.8), plan_for("ensemble")
     found = default_analysis(**data, plan=plan)
-    assert found["plan_digest"] == plan.digest()
-    assert found["primary"]["p"] == found["ensemble"]["p"]
-    assert (found["status"]["ensemble"], found["status"]["model"]) == ("planned", "exploratory")
+    assert found.plan_digest == plan.digest()
+    assert found.primary.p == found.ensemble.p
+    assert (found.status["ensemble"], found.status["model"]) == ("planned", "exploratory")
     with pytest.raises(ValueError, match="one of the two"):
         default_analysis(**data, plan=plan, options=AnalysisOptions())
 

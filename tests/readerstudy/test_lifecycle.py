@@ -34,8 +34,8 @@ def test_from_draft_to_results(cast, draft, stages):
     unblinding.unblind(study=study, actor=cast.owner, typed_title="Trial")
     responses = responses_of(study)
     assert sum(responses.truth) == 6
-    assert [row["correct"] for row in analysis_of(study)["raters"]] == [12, 12]
-    assert analysis_of(study)["ensemble"]["n_ties"] == 0
+    assert [row.correct for row in analysis_of(study).raters] == [12, 12]
+    assert analysis_of(study).ensemble.n_ties == 0
     assert verify(study).intact
     assert [entry.action for entry in study.record.all()][-2:] == ["closed", "unblinded"]
 
@@ -184,7 +184,7 @@ def test_excluding_a_rater_keeps_the_ratings_and_leaves_them_out(cast, collectin
     assert browser.standing()["state"] == "closed"
     unblinding.close(study=collecting, actor=cast.owner)
     unblinding.unblind(study=collecting, actor=cast.owner, typed_title="Trial")
-    assert [row["rater"] for row in analysis_of(collecting)["raters"]] == ["2"]
+    assert [row.rater for row in analysis_of(collecting).raters] == ["2"]
     with pytest.raises(ConflictError, match="between the lock and the unblinding"):
         unblinding.exclude_rater(
             rater=Browser(cast.second_rater, collecting).session.rater, actor=cast.owner, reason="too good"

@@ -68,7 +68,7 @@ def test_the_same_run_again_adds_nothing(simulated):
 
 def test_skill_is_the_share_of_right_answers(simulated):
     unblinded(simulated)
-    correct = sum(row["correct"] for row in analysis_of(simulated)["raters"])
+    correct = sum(row.correct for row in analysis_of(simulated).raters)
     # 72 answers, each right with probability .8
     assert stats.binomtest(correct, 72, 0.8).pvalue > 1e-3
     assert correct > 44  # guessing is refuted
@@ -80,20 +80,20 @@ def test_results_equal_an_independent_computation_from_the_export(simulated, cas
     valid = [row for row in rows if row["valid"] == "1"]
     analysis = analysis_of(simulated)
     p_values = []
-    for reading in analysis["raters"]:
-        own = [row for row in valid if row["rater"] == reading["rater"]]
+    for reading in analysis.raters:
+        own = [row for row in valid if row["rater"] == reading.rater]
         right = sum(row["answer"] == row["truth"] for row in own)
         test = stats.binomtest(right, len(own), 0.5)
         interval = test.proportion_ci(0.95, method="exact")
         synthetic = [row for row in own if row["truth"] == "synthetic"]
         hits = sum(row["answer"] == "synthetic" for row in synthetic)
         hit_interval = stats.binomtest(hits, len(synthetic)).proportion_ci(0.95, method="exact")
-        assert (reading["n"], reading["correct"]) == (len(own), right)
-        assert reading["accuracy"]["low"] == pytest.approx(interval.low, abs=1e-12)
-        assert reading["accuracy"]["high"] == pytest.approx(interval.high, abs=1e-12)
-        assert reading["binomial_p"] == pytest.approx(test.pvalue, abs=1e-12)
-        assert reading["sensitivity"]["value"] == pytest.approx(hits / len(synthetic))
-        assert reading["sensitivity"]["low"] == pytest.approx(hit_interval.low, abs=1e-12)
+        assert (reading.n, reading.correct) == (len(own), right)
+        assert reading.accuracy.low == pytest.approx(interval.low, abs=1e-12)
+        assert reading.accuracy.high == pytest.approx(interval.high, abs=1e-12)
+        assert reading.binomial_p == pytest.approx(test.pvalue, abs=1e-12)
+        assert reading.sensitivity.value == pytest.approx(hits / len(synthetic))
+        assert reading.sensitivity.low == pytest.approx(hit_interval.low, abs=1e-12)
         p_values.append(test.pvalue)
 
     decided = []
@@ -102,10 +102,10 @@ def test_results_equal_an_independent_computation_from_the_export(simulated, cas
         synthetic_votes = sum(row["answer"] == "synthetic" for row in votes)
         call = "synthetic" if 2 * synthetic_votes > len(votes) else "real"
         decided.append(call == votes[0]["truth"])
-    ensemble = analysis["ensemble"]
-    assert (ensemble["n"], ensemble["correct"], ensemble["n_ties"]) == (24, sum(decided), 0)
+    ensemble = analysis.ensemble
+    assert (ensemble.n, ensemble.correct, ensemble.n_ties) == (24, sum(decided), 0)
     p_values.append(stats.binomtest(sum(decided), 24, 0.5).pvalue)
-    assert ensemble["binomial_p"] == pytest.approx(p_values[-1], abs=1e-12)
+    assert ensemble.binomial_p == pytest.approx(p_values[-1], abs=1e-12)
 
     # Holm, from its definition: sorted p times the number of hypotheses left, made monotone
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
@@ -113,7 +113,7 @@ def test_results_equal_an_independent_computation_from_the_export(simulated, cas
     for rank, index in enumerate(order):
         running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
         holm[index] = running
-    printed = [*(row["p_adjusted"] for row in analysis["raters"]), ensemble["p_adjusted"]]
+    printed = [*(row.p_adjusted for row in analysis.raters), ensemble.p_adjusted]
     assert printed == pytest.approx(holm, abs=1e-12)
 
 
@@ -132,7 +132,7 @@ def test_exports_hold_the_truth_only_after_the_unblinding(simulated, cast):
     client.force_login(cast.member)
     content = json.loads(client.get(reverse("studies:export-json", args=[simulated.pk])).content)
     assert content["schedule_seed"] == simulated.seal.schedule_seed
-    assert content["analysis"]["raters"][0]["correct"] == analysis_of(simulated)["raters"][0]["correct"]
+    assert content["analysis"]["raters"][0]["correct"] == analysis_of(simulated).raters[0].correct
     assert len(content["ratings"]) == 72
     results = client.get(reverse("study-results", args=[simulated.pk])).json()
     assert results["ensemble"] == content["analysis"]["ensemble"]

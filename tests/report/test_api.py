@@ -27,7 +27,7 @@ def rows_of(text):
 def test_results_are_the_analysis_in_both_formats(finished, api):
     url = reverse("study-results", args=[finished.pk])
     analysis = api.get(url).json()
-    assert analysis["primary"]["sentence"] == analysis_of(finished)["primary"]["sentence"]
+    assert analysis["primary"]["sentence"] == analysis_of(finished).primary.sentence
     table = api.get(url, {"format": "csv"})
     assert table["Content-Type"] == "text/csv; charset=utf-8"
     assert table.content.decode() == results_csv(analysis_of(finished), report_data(finished).rater_labels)
@@ -46,7 +46,7 @@ def test_ratings_are_the_ledger_in_both_formats(finished, api):
     for ours, theirs in zip(as_json["ratings"], as_csv, strict=True):
         assert {name: "" if value is None else str(value) for name, value in ours.items()} == theirs
     correct = [row for row in as_json["ratings"] if row["valid"] and not row["excluded"] and row["correct"]]
-    assert len(correct) == analysis_of(finished)["pooled"]["correct"]
+    assert len(correct) == analysis_of(finished).pooled.correct
 
 
 def test_the_plan_tells_whether_it_is_frozen(draft, api):

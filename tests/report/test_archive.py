@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from readerstudy.analysis import auc
+from readerstudy.analysis import RaterReading, auc
 from readerstudy.report.archive import report_files, text_files, zipped
 from readerstudy.report.figures.catalogue import figures
 from readerstudy.report.tables import imrmc_text, results_csv
@@ -53,13 +53,13 @@ def test_parquet_has_the_same_rows_with_types_and_the_codebook(data, files):
 
 def test_numbers_per_rater_are_those_of_the_analysis_unrounded(data, files):
     rows = table(files["results.csv"].decode())
-    readings = [*data.analysis["raters"], data.analysis["ensemble"]]
+    readings = [*data.analysis.raters, data.analysis.ensemble]
     assert len(rows) == len(readings)
     for row, reading in zip(rows, readings, strict=True):
-        assert int(row["correct"]) == reading["correct"]
-        assert float(row["accuracy"]) == reading["accuracy"]["value"]
-        assert float(row["accuracy_low"]) == reading["accuracy"]["low"]
-        assert float(row["p"]) == reading["p"]
+        assert int(row["correct"]) == reading.correct
+        assert float(row["accuracy"]) == reading.accuracy.value
+        assert float(row["accuracy_low"]) == reading.accuracy.low
+        assert float(row["p"]) == reading.p
 
 
 def test_the_same_study_gives_the_same_archive(data, files):
@@ -112,11 +112,11 @@ def test_imrmc_scores_give_the_same_areas(data):
     assert sizes == {"N0": 12, "N1": 18, "NR": 4, "NM": 1}
     assert len(truth) == 30
     assert sum(truth.values()) == 18
-    for reading in data.analysis["raters"]:
-        own = [(truth[case], float(score)) for reader, case, _, score in rows if reader == reading["rater"]]
-        assert len(own) == reading["n"]
+    for reading in data.analysis.raters:
+        own = [(truth[case], float(score)) for reader, case, _, score in rows if reader == reading.rater]
+        assert len(own) == reading.n
         area = auc(truth=[t for t, _ in own], scores=[s for _, s in own])
-        assert area.value == pytest.approx(reading["auc"]["value"], abs=1e-12)
+        assert area.value == pytest.approx(reading.auc.value, abs=1e-12)
 
 
 def test_excluded_raters_are_in_the_table_but_not_in_the_scores():
@@ -163,30 +163,30 @@ def recompute(data, tmp_path):
     done = subprocess.run(["Rscript", "recompute.R"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert len(found["raters"]) == len(data.analysis["raters"])
-    for theirs, ours in zip(found["raters"], data.analysis["raters"], strict=True):
-        assert theirs["rater"] == ours["rater"]
+    assert len(found["raters"]) == len(data.analysis.raters)
+    for theirs, ours in zip(found["raters"], data.analysis.raters, strict=True):
+        assert theirs["rater"] == ours.rater
         same_reading(theirs, ours)
-    assert found["ensemble"]["n_ties"] == data.analysis["ensemble"]["n_ties"]
-    same_reading(found["ensemble"], data.analysis["ensemble"])
+    assert found["ensemble"]["n_ties"] == data.analysis.ensemble.n_ties
+    same_reading(found["ensemble"], data.analysis.ensemble)
 
 
 def same_reading(theirs, ours):
     for name in ("n", "correct", "tp", "fn", "fp", "tn"):
-        assert theirs[name] == ours[name], name
+        assert theirs[name] == getattr(ours, name), name
     numbers = {
-        "accuracy": ours["accuracy"]["value"],
-        "low": ours["accuracy"]["low"],
-        "high": ours["accuracy"]["high"],
-        "binomial_p": ours["binomial_p"],
-        "fisher_p": ours["fisher_p"],
-        "p_adjusted": ours["p_adjusted"],
+        "accuracy": ours.accuracy.value,
+        "low": ours.accuracy.low,
+        "high": ours.accuracy.high,
+        "binomial_p": ours.binomial_p,
+        "fisher_p": ours.fisher_p,
+        "p_adjusted": ours.p_adjusted,
     }
     for name, ours_value in numbers.items():
         close(theirs.get(name), ours_value, name, tolerance=1e-9)
-    if "auc" in ours:
-        close(theirs["auc"], ours["auc"]["value"], "auc", tolerance=1e-6)
-        close(theirs["auc_se"], ours["auc_se"], "auc_se", tolerance=1e-6)
+    if isinstance(ours, RaterReading) and ours.auc is not None:
+        close(theirs["auc"], ours.auc.value, "auc", tolerance=1e-6)
+        close(theirs["auc_se"], ours.auc_se, "auc_se", tolerance=1e-6)
 
 
 def close(theirs, ours, name, *, tolerance):

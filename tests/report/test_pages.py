@@ -62,27 +62,27 @@ def test_every_page_of_a_hard_study_holds_and_claims_nothing(study, client_of_ow
 def test_numbers_on_the_page_are_those_of_the_analysis(study, client_of_owner):
     text = words_of(page(client_of_owner, "results", study))
     analysis = analysis_of(study)
-    assert analysis["primary"]["sentence"] in text
-    assert analysis["primary"]["verdict"].capitalize() in text
-    for row in [*analysis["raters"], analysis["ensemble"]]:
-        share = row["accuracy"]
-        assert f"{row['correct']} of {row['n']}" in text
-        assert f"{share['value']:.3f} {share['low']:.3f}–{share['high']:.3f}" in text
-    assert f"split evenly on {analysis['ensemble']['n_ties']} cases" in text
-    assert analysis["ensemble"]["n_ties"] > 0
-    assert f"{analysis['design']['n_missing']} missing" in text
-    assert analysis["design"]["n_missing"] > 0
+    assert analysis.primary.sentence in text
+    assert analysis.primary.verdict.capitalize() in text
+    for row in [*analysis.raters, analysis.ensemble]:
+        share = row.accuracy
+        assert f"{row.correct} of {row.n}" in text
+        assert f"{share.value:.3f} {share.low:.3f}–{share.high:.3f}" in text
+    assert f"split evenly on {analysis.ensemble.n_ties} cases" in text
+    assert analysis.ensemble.n_ties > 0
+    assert f"{analysis.design.n_missing} missing" in text
+    assert analysis.design.n_missing > 0
     assert "read on a phone" in text
 
 
 def test_unequal_classes_are_tested_by_fisher_and_named_as_a_deviation(unequal, client_of_owner):
     analysis = analysis_of(unequal)
-    assert analysis["design"]["n_synthetic"] == 8
-    assert analysis["design"]["n_real"] == 4
-    assert {row["test"] for row in analysis["raters"]} == {"fisher"}
-    constant = analysis["raters"][0]
-    assert constant["accuracy"]["value"] == pytest.approx(8 / 12)
-    assert constant["p"] == 1
+    assert analysis.design.n_synthetic == 8
+    assert analysis.design.n_real == 4
+    assert {row.test for row in analysis.raters} == {"fisher"}
+    constant = analysis.raters[0]
+    assert constant.accuracy.value == pytest.approx(8 / 12)
+    assert constant.p == 1
     text = words_of(page(client_of_owner, "results", unequal))
     assert "The classes are unequal" in text
     assert "balanced: planned True, done False" in text
@@ -109,10 +109,10 @@ def test_raters_of_one_experience_are_a_part_of_their_own(finished, client_of_ow
     part = client_of_owner.get(f"/studies/{finished.pk}/results/?experience=junior")
     results = part.context["results"]
     assert results.part == "2 of the raters"
-    assert [reading["rater"] for reading in results.data.analysis["raters"]] == ["1", "2"]
-    whole = client_of_owner.get(f"/studies/{finished.pk}/results/").context["results"].data.analysis["raters"]
-    by_rater = {reading["rater"]: reading["correct"] for reading in whole}
-    assert all(r["correct"] == by_rater[r["rater"]] for r in results.data.analysis["raters"])
+    assert [reading.rater for reading in results.data.analysis.raters] == ["1", "2"]
+    whole = client_of_owner.get(f"/studies/{finished.pk}/results/").context["results"].data.analysis.raters
+    by_rater = {reading.rater: reading.correct for reading in whole}
+    assert all(r.correct == by_rater[r.rater] for r in results.data.analysis.raters)
     assert "Exploratory: only 2 of the raters" in part.content.decode()
 
 
@@ -126,7 +126,7 @@ def test_a_part_of_the_cases_is_exploratory_throughout(finished, client_of_owner
     assert "tag-exploratory" in html
     assert "tag-planned" not in html
     data = report_data(finished, cases=frozenset(sorted(case.code for case in finished.cases.all())[:5]))
-    assert data.analysis["design"]["n_cases"] == 5
+    assert data.analysis.design.n_cases == 5
     assert {row["case"] for row in data.ratings} == {case.code for case in data.cases}
 
 
@@ -144,7 +144,7 @@ def test_the_report_is_made_by_a_job_and_has_the_same_numbers(
         ratings = list(csv.DictReader(io.StringIO(archive.read("ratings.csv").decode())))
         html = archive.read("report.html").decode()
     assert {"report.html", "recompute.R", "study.imrmc", "plan.json", "figures/roc.png"} <= names
-    assert analysis == json.loads(json.dumps(analysis_of(study)))
+    assert analysis == analysis_of(study).as_json()
     api = client_of_owner.get(reverse("study-results", args=[study.pk])).json()
     assert api == analysis
     assert len(ratings) == study.ledger_count
@@ -165,7 +165,7 @@ def test_a_report_in_the_making_is_not_made_twice(finished, cast):
 def test_the_command_writes_the_same_files(finished, tmp_path, capsys):
     call_command("report", str(finished.pk), "--out", str(tmp_path / "new" / "folder"))
     folder = tmp_path / "new" / "folder"
-    assert json.loads((folder / "analysis.json").read_text()) == json.loads(json.dumps(analysis_of(finished)))
+    assert json.loads((folder / "analysis.json").read_text()) == analysis_of(finished).as_json()
     assert (folder / "figures" / "flow.svg").exists()
 
 

@@ -107,7 +107,7 @@ def test_the_flow_adds_up():
     assert f"not answered: {120 - answered}" in words
     assert "answers replaced by a revision: 1" in words
     assert "Rater 4 excluded: left" in words
-    analysed, of_excluded = data.analysis["design"]["n_ratings"], 30
+    analysed, of_excluded = data.analysis.design.n_ratings, 30
     assert f"ratings of excluded raters: {of_excluded}" in words
     assert f"ratings of cases that not all raters rated: {answered - of_excluded - analysed}" in words
     assert words.split("Ratings analysed: ")[1].startswith(f"{analysed};")

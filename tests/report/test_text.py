@@ -42,19 +42,19 @@ def test_no_sentence_claims_more_than_the_verdict(variant):
     assert claims(words) == []
     assert "None" not in words
     assert "nan" not in words
-    assert data.analysis["primary"]["sentence"] in words
-    if data.analysis["primary"]["verdict"] == "inconclusive":
-        assert "quivalent to chance within" not in data.analysis["primary"]["sentence"]
+    assert data.analysis.primary.sentence in words
+    if data.analysis.primary.verdict == "inconclusive":
+        assert "quivalent to chance within" not in data.analysis.primary.sentence
 
 
 def test_numbers_in_sentences_are_those_of_the_analysis():
     data = sample_report()
     words = everything(data)
-    for row in data.analysis["raters"]:
-        assert f"was right in {row['correct']} of {row['n']} cases" in words
-        share = row["accuracy"]
-        assert f"{share['value']:.3f} (95 % interval {share['low']:.3f} to {share['high']:.3f})" in words
-    assert f"split evenly on {data.analysis['ensemble']['n_ties']} cases" in words
+    for row in data.analysis.raters:
+        assert f"was right in {row.correct} of {row.n} cases" in words
+        share = row.accuracy
+        assert f"{share.value:.3f} (95 % interval {share.low:.3f} to {share.high:.3f})" in words
+    assert f"split evenly on {data.analysis.ensemble.n_ties} cases" in words
 
 
 def test_virtual_raters_are_named_first():
@@ -78,7 +78,7 @@ def test_exclusions_and_dropped_cases_are_told():
     data = sample_report(excluded=(4,), missing_rule="complete_cases")
     words = everything(data)
     assert "Rater 4 (left)" in words
-    assert f"{data.analysis['design']['n_cases_dropped']} cases without an answer of every rater" in words
+    assert f"{data.analysis.design.n_cases_dropped} cases without an answer of every rater" in words
 
 
 @pytest.mark.parametrize(

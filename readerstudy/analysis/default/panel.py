@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from readerstudy.analysis.default.raters import Section, auc_fields, reading_row
+from readerstudy.analysis.default.raters import rating_area
+from readerstudy.analysis.default.sections import (
+    AgreementEstimate,
+    AveragedAuc,
+    CalibrationPoint,
+    CaseOutcome,
+    Difficulty,
+    EnsembleReading,
+    MixedModels,
+    PanelAgreement,
+    PanelEquivalence,
+    PooledReadings,
+    PrimaryTest,
+    RatingArea,
+    Reading,
+    RocCurves,
+    TieSensitivity,
+    WeightedMajority,
+)
 from readerstudy.analysis.estimate import Estimate, is_rated
 from readerstudy.analysis.options import AnalysisOptions, Primary
 from readerstudy.analysis.panel import ensemble
-from readerstudy.analysis.panel.agreement import agreement
+from readerstudy.analysis.panel.agreement import Coefficient, agreement
 from readerstudy.analysis.panel.difficulty import case_difficulty, surprising_cases
 from readerstudy.analysis.panel.equivalence import Tost, auc_tost, judge
 from readerstudy.analysis.panel.mixed_binary import panel_model
@@ -32,31 +49,31 @@ POOLED_WARNING = (
 NO_RATINGS = "no confidence ratings were collected"
 
 
-def ensemble_section(table: ResponseTable, *, balanced: bool, options: AnalysisOptions) -> Section:
+def ensemble_reading(
+    table: ResponseTable, vote: ensemble.Majority, reading: Reading, *, options: AnalysisOptions
+) -> EnsembleReading:
     """Return the majority decision with its alternatives: tie rules, weights, mean rating, independent raters."""
-    vote = ensemble.majority_vote(table.calls)
-    rule = options.tie_rule
-    decided = vote.decided(tie_rule=rule)
+    return EnsembleReading(
+        **vars(reading),
+        tie_rule=options.tie_rule,
+        n_ties=vote.n_ties,
+        n_without_votes=vote.n_without_votes,
+        calls=tuple(None if np.isnan(call) else float(call) for call in vote.calls),
+        tie_sensitivity=_tie_sensitivity(table, vote),
+        weighted=_weighted(table),
+        expected_if_independent=_independent(table),
+        mean_rating=_mean_rating(table, options=options),
+    )
+
+
+def _tie_sensitivity(table: ResponseTable, vote: ensemble.Majority) -> TieSensitivity:
     score, voted = ensemble.half_credit(truth=table.truth, majority=vote)
-    section = {
-        "tie_rule": rule,
-        "n_ties": vote.n_ties,
-        "n_without_votes": vote.n_without_votes,
-        **reading_row(table.truth, decided, balanced=balanced, options=options),
-        "calls": [None if np.isnan(call) else float(call) for call in vote.calls],
-        "tie_sensitivity": {
-            "exclude": _accuracy_under(table, vote, "exclude"),
-            "synthetic": _accuracy_under(table, vote, "synthetic"),
-            "real": _accuracy_under(table, vote, "real"),
-            "half_credit": score / voted if voted else None,
-        },
-        "weighted": _weighted(table),
-        "expected_if_independent": _independent(table),
-    }
-    if table.ratings is not None:
-        mean = ensemble.mean_rating(table.ratings)
-        section["mean_rating"] = auc_fields(table.truth, mean, options=options)
-    return section
+    return TieSensitivity(
+        exclude=_accuracy_under(table, vote, "exclude"),
+        synthetic=_accuracy_under(table, vote, "synthetic"),
+        real=_accuracy_under(table, vote, "real"),
+        half_credit=score / voted if voted else None,
+    )
 
 
 def _accuracy_under(table: ResponseTable, vote: ensemble.Majority, rule: ensemble.TieRule) -> float | None:
@@ -64,41 +81,45 @@ def _accuracy_under(table: ResponseTable, vote: ensemble.Majority, rule: ensembl
     return counts.correct / counts.n if counts.n else None
 
 
-def _weighted(table: ResponseTable) -> Section:
+def _weighted(table: ResponseTable) -> WeightedMajority:
     vote = ensemble.leave_one_case_out_vote(truth=table.truth, calls=table.calls)
     decided = np.where(vote.calls == ensemble.TIE, np.nan, vote.calls)
     counts = confusion(truth=table.truth, calls=decided)
-    return {
-        "method": "log-odds weights learned on all other cases",
-        "n": counts.n,
-        "accuracy": counts.correct / counts.n if counts.n else None,
-        "weights": [float(weight) for weight in vote.weights],
-    }
+    return WeightedMajority(
+        method="log-odds weights learned on all other cases",
+        n=counts.n,
+        accuracy=counts.correct / counts.n if counts.n else None,
+        weights=tuple(float(weight) for weight in vote.weights),
+    )
 
 
-def _independent(table: ResponseTable) -> Section | None:
+def _independent(table: ResponseTable) -> ensemble.IndependentPanel | None:
     correct = table.correct
     seen = is_rated(correct).any(axis=0)
     if not seen.any():
         return None
-    return asdict(ensemble.independent_majority(np.nanmean(correct[:, seen], axis=0)))
+    return ensemble.independent_majority(np.nanmean(correct[:, seen], axis=0))
 
 
-def pooled_section(table: ResponseTable, *, options: AnalysisOptions) -> Section:
+def _mean_rating(table: ResponseTable, *, options: AnalysisOptions) -> RatingArea | None:
+    if table.ratings is None:
+        return None
+    return rating_area(table.truth, ensemble.mean_rating(table.ratings), options=options)
+
+
+def pooled_section(table: ResponseTable, *, options: AnalysisOptions) -> PooledReadings:
     """Return the pooled binomial that papers print, with the warning and with the honest variance beside it."""
     rated = is_rated(table.calls)
     correct, total = int(np.nansum(table.correct)), int(rated.sum())
     test = proportions.exact_binomial(successes=correct, trials=total)
-    share = proportions.proportion_interval(successes=correct, trials=total, level=1 - options.alpha)
-    panel = panel_accuracy(correct=table.correct, level=1 - options.alpha)
-    return {
-        "correct": correct,
-        "n": total,
-        "accuracy": share.as_dict(),
-        "binomial_p": test.p_minlike,
-        "variance_inflation": panel.inflation,
-        "warning": POOLED_WARNING,
-    }
+    return PooledReadings(
+        correct=correct,
+        n=total,
+        accuracy=proportions.proportion_interval(successes=correct, trials=total, level=1 - options.alpha),
+        binomial_p=test.p_minlike,
+        variance_inflation=panel_accuracy(correct=table.correct, level=1 - options.alpha).inflation,
+        warning=POOLED_WARNING,
+    )
 
 
 def panel_auc(table: ResponseTable, *, options: AnalysisOptions) -> PanelAuc:
@@ -111,18 +132,18 @@ def panel_auc(table: ResponseTable, *, options: AnalysisOptions) -> PanelAuc:
     return ustatistic_auc(truth=table.truth, ratings=table.ratings, level=level).panel
 
 
-def auc_section(panel: PanelAuc) -> Section:
+def auc_section(panel: PanelAuc) -> AveragedAuc:
     """Return the reader-averaged AUC for printing."""
-    return {
-        "method": panel.method,
-        "auc": panel.estimate().as_dict(),
-        "se": panel.se,
-        "df": panel.df if panel.df is not None and np.isfinite(panel.df) else None,
-        "t": panel.statistic,
-        "p": panel.p,
-        "reader_aucs": list(panel.reader_aucs),
-        "reason": panel.reason,
-    }
+    return AveragedAuc(
+        method=panel.method,
+        auc=panel.estimate(),
+        se=panel.se,
+        df=panel.df if panel.df is not None and np.isfinite(panel.df) else None,
+        t=panel.statistic,
+        p=panel.p,
+        reader_aucs=panel.reader_aucs,
+        reason=panel.reason,
+    )
 
 
 def permutation_test(table: ResponseTable, *, options: AnalysisOptions) -> PermutationTest:
@@ -136,11 +157,11 @@ def primary_section(
     table: ResponseTable,
     panel: PanelAuc,
     permuted: PermutationTest,
-    majority: Section,
+    majority: EnsembleReading,
     *,
     options: AnalysisOptions,
     primary: Primary | None = None,
-) -> Section:
+) -> PrimaryTest:
     """Return the primary test, the equivalence test and the verdict.
 
     Without a planned `primary`: with three or more raters and ratings the reader-averaged AUC, otherwise, or when
@@ -150,10 +171,8 @@ def primary_section(
         return _majority_verdict(majority, options=options)
     enough = table.n_raters >= RATERS_FOR_RANDOM_RATERS or primary == "reader_averaged_auc"
     if primary == "case_label_permutation" or not enough or panel.p is None:
-        section = _permutation_verdict(table, permuted, options=options)
-        if primary == "reader_averaged_auc":
-            section["fallback_reason"] = f"the planned AUC could not be tested: {panel.reason}"
-        return section
+        fallback = f"the planned AUC could not be tested: {panel.reason}" if primary == "reader_averaged_auc" else None
+        return replace(_permutation_verdict(table, permuted, options=options), fallback_reason=fallback)
     tost = auc_tost(panel=panel, margin=options.margin, alpha=options.alpha)
     return _verdict(
         panel.method,
@@ -166,31 +185,30 @@ def primary_section(
     )
 
 
-def _majority_verdict(majority: Section, *, options: AnalysisOptions) -> Section:
+def _majority_verdict(majority: EnsembleReading, *, options: AnalysisOptions) -> PrimaryTest:
     """Take test and equivalence from the ensemble's own row: its unit is the case already."""
-    found = majority["equivalence"]
-    interval = found["interval"] or {}
-    return {
-        "method": f"majority of the panel, {majority['test']} test over cases",
-        "measure": "accuracy",
-        "null": 0.5 if majority["binomial_valid"] else majority["chance_accuracy"],
-        "estimate": majority["accuracy"],
-        "p": majority["p"],
-        "equivalence": {
-            "margin": options.margin,
-            "level": 1 - 2 * options.alpha,
-            "low": interval.get("low"),
-            "high": interval.get("high"),
-            "p": found["p"],
-            "equivalent": found["equivalent"],
-            "reason": found["reason"],
-        },
-        "verdict": majority["verdict"],
-        "sentence": majority["sentence"],
-    }
+    found = majority.equivalence
+    return PrimaryTest(
+        method=f"majority of the panel, {majority.test} test over cases",
+        measure="accuracy",
+        null=0.5 if majority.binomial_valid else majority.chance_accuracy,
+        estimate=majority.accuracy,
+        p=majority.p,
+        equivalence=PanelEquivalence(
+            margin=options.margin,
+            level=1 - 2 * options.alpha,
+            low=found.interval.low if found.interval else None,
+            high=found.interval.high if found.interval else None,
+            p=found.p,
+            equivalent=found.equivalent,
+            reason=found.reason,
+        ),
+        verdict=majority.verdict,
+        sentence=majority.sentence,
+    )
 
 
-def _permutation_verdict(table: ResponseTable, permuted: PermutationTest, *, options: AnalysisOptions) -> Section:
+def _permutation_verdict(table: ResponseTable, permuted: PermutationTest, *, options: AnalysisOptions) -> PrimaryTest:
     share = panel_accuracy(correct=table.correct, level=1 - options.alpha)
     estimate = Estimate(
         value=share.value,
@@ -227,9 +245,9 @@ def _verdict(
     p: float | None,
     tost: Tost,
     options: AnalysisOptions,
-) -> Section:
-    low, high = tost.interval.low, tost.interval.high
-    limits = None if low is None or high is None else (null + low, null + high)
+) -> PrimaryTest:
+    difference = tost.interval.limits
+    limits = (null + difference[0], null + difference[1]) if difference else None
     judged = judge(
         p_difference=p,
         equivalent=tost.equivalent,
@@ -241,58 +259,62 @@ def _verdict(
         null=null,
         no_test=tost.reason,
     )
-    return {
-        "method": method,
-        "measure": measure,
-        "null": null,
-        "estimate": estimate.as_dict(),
-        "p": p,
-        "equivalence": {
-            "margin": options.margin,
-            "level": 1 - 2 * options.alpha,
-            "low": None if limits is None else limits[0],
-            "high": None if limits is None else limits[1],
-            "p": tost.p,
-            "equivalent": tost.equivalent,
-            "reason": tost.reason,
-        },
-        "verdict": judged.verdict.value,
-        "sentence": judged.sentence,
-    }
+    return PrimaryTest(
+        method=method,
+        measure=measure,
+        null=null,
+        estimate=estimate,
+        p=p,
+        equivalence=PanelEquivalence(
+            margin=options.margin,
+            level=1 - 2 * options.alpha,
+            low=limits[0] if limits else None,
+            high=limits[1] if limits else None,
+            p=tost.p,
+            equivalent=tost.equivalent,
+            reason=tost.reason,
+        ),
+        verdict=judged.verdict,
+        sentence=judged.sentence,
+    )
 
 
-def agreement_section(table: ResponseTable, *, options: AnalysisOptions) -> Section:
+def agreement_section(table: ResponseTable, *, options: AnalysisOptions) -> PanelAgreement:
     """Return agreement coefficients of the calls with intervals over cases, and the prevalence beside them."""
     rated = is_rated(table.calls)
-    share = float(np.nansum(table.calls) / rated.sum()) if rated.any() else None
-    section: dict[str, Any] = {"share_called_synthetic": share}
-    for name in ("percent_agreement", "fleiss_kappa", "gwet_ac1", "krippendorff_alpha"):
-        found = agreement(ratings=table.calls, coefficient=name, level=1 - options.alpha)
-        section[name] = {**found.estimate().as_dict(), "se": found.se, "p": found.p}
-    return section
+    return PanelAgreement(
+        share_called_synthetic=float(np.nansum(table.calls) / rated.sum()) if rated.any() else None,
+        percent_agreement=_coefficient(table, "percent_agreement", options=options),
+        fleiss_kappa=_coefficient(table, "fleiss_kappa", options=options),
+        gwet_ac1=_coefficient(table, "gwet_ac1", options=options),
+        krippendorff_alpha=_coefficient(table, "krippendorff_alpha", options=options),
+    )
 
 
-def roc_section(table: ResponseTable) -> Section | None:
+def _coefficient(table: ResponseTable, name: Coefficient, *, options: AnalysisOptions) -> AgreementEstimate:
+    found = agreement(ratings=table.calls, coefficient=name, level=1 - options.alpha)
+    return AgreementEstimate(**vars(found.estimate()), se=found.se, p=found.p)
+
+
+def roc_section(table: ResponseTable) -> RocCurves | None:
     """Return the points of every rater's ROC curve and of the mean rating; None without ratings."""
     if table.ratings is None:
         return None
-    curves = {
-        rater: roc_curve(truth=table.truth, scores=table.ratings[:, column])
-        for column, rater in enumerate(table.rater_ids)
-    }
-    mean = roc_curve(truth=table.truth, scores=ensemble.mean_rating(table.ratings))
-    return {
-        "raters": {rater: None if curve is None else asdict(curve) for rater, curve in curves.items()},
-        "ensemble": None if mean is None else asdict(mean),
-    }
+    return RocCurves(
+        raters={
+            rater: roc_curve(truth=table.truth, scores=table.ratings[:, column])
+            for column, rater in enumerate(table.rater_ids)
+        },
+        ensemble=roc_curve(truth=table.truth, scores=ensemble.mean_rating(table.ratings)),
+    )
 
 
-def calibration_section(table: ResponseTable, *, options: AnalysisOptions) -> list[Section] | None:
+def calibration_section(table: ResponseTable, *, options: AnalysisOptions) -> tuple[CalibrationPoint, ...] | None:
     """Return, per rating given, how often the case was synthetic (all raters together); None without ratings."""
     if table.ratings is None:
         return None
     truth = np.broadcast_to(table.truth[:, None], table.ratings.shape)
-    rows = []
+    points = []
     for value in np.unique(table.ratings[is_rated(table.ratings)]):
         here = table.ratings == value
         share = proportions.proportion_interval(
@@ -301,39 +323,39 @@ def calibration_section(table: ResponseTable, *, options: AnalysisOptions) -> li
             level=1 - options.alpha,
             method="wilson",
         )
-        rows.append({"rating": float(value), "n": int(here.sum()), "share_synthetic": share.as_dict()})
-    return rows
+        points.append(CalibrationPoint(rating=float(value), n=int(here.sum()), share_synthetic=share))
+    return tuple(points)
 
 
-def difficulty_section(table: ResponseTable) -> Section:
+def difficulty_section(table: ResponseTable) -> Difficulty:
     """Return how often each case was judged correctly, shrunk to the mean, and the cases worth a look."""
     found = case_difficulty(correct=table.correct)
     surprising = set(surprising_cases(correct=table.correct))
     rows = zip(table.case_ids, table.truth, found.n_ratings, found.n_correct, found.share, found.shrunk, strict=True)
-    return {
-        "prior_strength": found.prior_strength,
-        "cases": [
-            {
-                "case": case,
-                "truth": int(truth),
-                "n": n,
-                "correct": correct,
-                "share": share,
-                "shrunk": shrunk,
-                "flagged": number in surprising,
-            }
+    return Difficulty(
+        prior_strength=found.prior_strength,
+        cases=tuple(
+            CaseOutcome(
+                case=case,
+                truth=int(truth),
+                n=n,
+                correct=correct,
+                share=share,
+                shrunk=shrunk,
+                flagged=number in surprising,
+            )
             for number, (case, truth, n, correct, share, shrunk) in enumerate(rows)
-        ],
-    }
+        ),
+    )
 
 
-def model_section(table: ResponseTable) -> Section:
+def model_section(table: ResponseTable) -> MixedModels:
     """Return the mixed models with crossed raters and cases (sensitivity analysis)."""
     found = panel_model(truth=table.truth, calls=table.calls)
-    return {
-        "method": "GLMM with crossed random raters and cases, Laplace approximation",
-        "accuracy_logit": asdict(found.accuracy),
-        "detection_probit": asdict(found.detection),
-        "d_prime": found.d_prime,
-        "criterion": found.criterion,
-    }
+    return MixedModels(
+        method="GLMM with crossed random raters and cases, Laplace approximation",
+        accuracy_logit=found.accuracy,
+        detection_probit=found.detection,
+        d_prime=found.d_prime,
+        criterion=found.criterion,
+    )

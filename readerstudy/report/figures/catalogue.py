@@ -1,11 +1,10 @@
 """Which figures a finished study has. Page and report show these same drawings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from ctplatform.figures.drawing import Drawing
-from readerstudy.analysis import RocCurve, average_roc_curve
+from readerstudy.analysis import Estimate, PooledReadings, Reading, RocCurve, average_roc_curve
 from readerstudy.report.data import ReportData
 from readerstudy.report.figures import measures
 from readerstudy.report.figures.flow_steps import flow_steps
@@ -42,60 +41,60 @@ def figures(data: ReportData) -> list[Figure]:
 
 def accuracy_forest(data: ReportData) -> Drawing:
     analysis, options = data.analysis, data.options
-    rows = [_accuracy_row(data.rater_labels[row["rater"]], row) for row in analysis["raters"]]
-    rows.append(_accuracy_row(ENSEMBLE, analysis["ensemble"], kind="summary"))
-    rows.append(_accuracy_row("Pooled (as if independent)", analysis["pooled"], kind="naive"))
-    balanced = analysis["design"]["balanced"]
+    rows = [_accuracy_row(data.rater_labels[row.rater], row) for row in analysis.raters]
+    rows.append(_accuracy_row(ENSEMBLE, analysis.ensemble, kind="summary"))
+    rows.append(_accuracy_row("Pooled (as if independent)", analysis.pooled, kind="naive"))
+    balanced = analysis.design.balanced
     return forest_plot(
         rows,
         measure="Accuracy",
         # Without equal classes accuracy has no fixed chance level that one line could show.
         chance=0.5 if balanced else None,
-        margin=options["margin"] if balanced else None,
+        margin=options.margin if balanced else None,
         level_percent=level_percent(options),
     )
 
 
 def auc_forest(data: ReportData) -> Drawing | None:
     """AUC of every rater and of their average, the primary measure."""
-    if data.analysis["roc"] is None:
+    if data.analysis.roc is None:
         return None
-    rows = [_forest_row(data.rater_labels[row["rater"]], row["n"], row["auc"]) for row in data.analysis["raters"]]
-    panel = data.analysis["mrmc"]["auc"]
-    rows.append(_forest_row(AVERAGE, data.analysis["design"]["n_ratings"], panel, kind="summary"))
+    rows = [_forest_row(data.rater_labels[row.rater], row.n, row.auc) for row in data.analysis.raters if row.auc]
+    panel = data.analysis.mrmc.auc
+    rows.append(_forest_row(AVERAGE, data.analysis.design.n_ratings, panel, kind="summary"))
     return forest_plot(
-        rows, measure="AUC", chance=0.5, margin=data.options["margin"], level_percent=level_percent(data.options)
+        rows, measure="AUC", chance=0.5, margin=data.options.margin, level_percent=level_percent(data.options)
     )
 
 
-def _accuracy_row(label: str, row: Mapping[str, Any], *, kind: Kind = "rater") -> ForestRow:
-    return _forest_row(label, row["n"], row["accuracy"], kind=kind)
+def _accuracy_row(label: str, row: Reading | PooledReadings, *, kind: Kind = "rater") -> ForestRow:
+    return _forest_row(label, row.n, row.accuracy, kind=kind)
 
 
-def _forest_row(label: str, n: int, share: Mapping[str, Any], *, kind: Kind = "rater") -> ForestRow:
-    return ForestRow(label=label, n=n, value=share["value"], low=share["low"], high=share["high"], kind=kind)
+def _forest_row(label: str, n: int, share: Estimate, *, kind: Kind = "rater") -> ForestRow:
+    return ForestRow(label=label, n=n, value=share.value, low=share.low, high=share.high, kind=kind)
 
 
 def confusion(data: ReportData) -> Drawing:
-    rows = [(data.rater_labels[row["rater"]], row) for row in data.analysis["raters"]]
+    rows: list[tuple[str, Reading]] = [(data.rater_labels[row.rater], row) for row in data.analysis.raters]
     return confusion_plot(
         [
-            ConfusionCounts(label=label, tp=row["tp"], fn=row["fn"], fp=row["fp"], tn=row["tn"])
-            for label, row in [*rows, (ENSEMBLE, data.analysis["ensemble"])]
+            ConfusionCounts(label=label, tp=row.tp, fn=row.fn, fp=row.fp, tn=row.tn)
+            for label, row in [*rows, (ENSEMBLE, data.analysis.ensemble)]
         ]
     )
 
 
 def roc(data: ReportData) -> Drawing | None:
-    curves = data.analysis["roc"]
+    curves = data.analysis.roc
     if curves is None:
         return None
-    aucs = {row["rater"]: row["auc"]["value"] for row in data.analysis["raters"]}
-    drawable = {rater: RocCurve(**curve) for rater, curve in curves["raters"].items() if curve is not None}
+    aucs = {row.rater: row.auc.value for row in data.analysis.raters if row.auc}
+    drawable = {rater: curve for rater, curve in curves.raters.items() if curve is not None}
     lines = [_roc_line(data.rater_labels[rater], curve, auc=aucs[rater]) for rater, curve in drawable.items()]
     average = average_roc_curve(list(drawable.values()))
     if average is not None:
-        lines.append(_roc_line(AVERAGE, average, auc=data.analysis["mrmc"]["auc"]["value"], summary=True))
+        lines.append(_roc_line(AVERAGE, average, auc=data.analysis.mrmc.auc.value, summary=True))
     return roc_plot(lines)
 
 
@@ -111,16 +110,18 @@ def _roc_line(label: str, curve: RocCurve, *, auc: float | None, summary: bool =
 
 def calibration(data: ReportData) -> Drawing | None:
     """Per rating, from surely real to surely synthetic: how often the case was synthetic."""
-    rows = data.analysis["calibration"]
+    rows = data.analysis.calibration
     if rows is None:
         return None
     levels = int(data.study["confidence_levels"])
     return shares_plot(
         [
             Group(
-                label=rating_label(int(row["rating"]), levels=levels),
-                n=row["n"],
-                **{name: row["share_synthetic"][name] for name in ("value", "low", "high")},
+                label=rating_label(int(row.rating), levels=levels),
+                n=row.n,
+                value=row.share_synthetic.value,
+                low=row.share_synthetic.low,
+                high=row.share_synthetic.high,
             )
             for row in rows
         ],
@@ -134,8 +135,8 @@ def calibration(data: ReportData) -> Drawing | None:
 
 def _share_synthetic(data: ReportData) -> float | None:
     """What every rating would show if it said nothing about the truth."""
-    design = data.analysis["design"]
-    return design["n_synthetic"] / design["n_cases"] if design["n_cases"] else None
+    design = data.analysis.design
+    return design.n_synthetic / design.n_cases if design.n_cases else None
 
 
 def agreement(data: ReportData) -> Drawing | None:
@@ -155,7 +156,7 @@ def drift(data: ReportData) -> Drawing | None:
         title="Accuracy over the order of reading",
         x_label="Position in the rater's order",
         y_label="Right answers",
-        reference=0.5 if data.analysis["design"]["balanced"] else None,
+        reference=0.5 if data.analysis.design.balanced else None,
     )
 
 
@@ -167,8 +168,8 @@ def times(data: ReportData) -> Drawing | None:
 def difficulty(data: ReportData) -> Drawing:
     return difficulty_plot(
         [
-            CasePoint(case=row["case"], synthetic=bool(row["truth"]), correct=row["correct"], n=row["n"])
-            for row in data.analysis["difficulty"]["cases"]
+            CasePoint(case=row.case, synthetic=bool(row.truth), correct=row.correct, n=row.n)
+            for row in data.analysis.difficulty.cases
         ]
     )
 

@@ -1,9 +1,9 @@
 """The numbers of every figure as a table beside it, for those who read rather than look."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from readerstudy.analysis import Drift, Reading
 from readerstudy.report.data import ReportData
 from readerstudy.report.figures import measures
 from readerstudy.report.figures.flow_steps import flow_steps
@@ -24,16 +24,17 @@ def figure_table(name: str, data: ReportData) -> Table | None:
 
 def _auc(data: ReportData) -> Table:
     rows = [
-        [data.rater_labels[row["rater"]], share_words(row["auc"]), p_words(row["auc_p"])]
-        for row in data.analysis["raters"]
+        [data.rater_labels[row.rater], share_words(row.auc), p_words(row.auc_p)]
+        for row in data.analysis.raters
+        if row.auc is not None
     ]
-    panel = data.analysis["mrmc"]
-    rows.append(["Average of raters", share_words(panel["auc"]), p_words(panel["p"])])
+    panel = data.analysis.mrmc
+    rows.append(["Average of raters", share_words(panel.auc), p_words(panel.p)])
     return Table(columns=["Rater", "AUC", "Test against 0.5"], rows=rows)
 
 
 def _confusion(data: ReportData) -> Table:
-    rows = [(data.rater_labels[row["rater"]], row) for row in data.analysis["raters"]]
+    rows: list[tuple[str, Reading]] = [(data.rater_labels[row.rater], row) for row in data.analysis.raters]
     return Table(
         columns=[
             "Rater",
@@ -43,22 +44,22 @@ def _confusion(data: ReportData) -> Table:
             "Real called real",
         ],
         rows=[
-            [label, *(str(row[name]) for name in ("tp", "fn", "fp", "tn"))]
-            for label, row in [*rows, ("Ensemble (majority)", data.analysis["ensemble"])]
+            [label, *(str(count) for count in (row.tp, row.fn, row.fp, row.tn))]
+            for label, row in [*rows, ("Ensemble (majority)", data.analysis.ensemble)]
         ],
     )
 
 
 def _agreement(data: ReportData) -> Table:
-    names = {
-        "percent_agreement": "Same answer, mean over pairs",
-        "fleiss_kappa": "Fleiss' kappa",
-        "gwet_ac1": "Gwet's AC1",
-        "krippendorff_alpha": "Krippendorff's alpha",
-    }
-    found: Mapping[str, Any] = data.analysis["agreement"]
+    found = data.analysis.agreement
     return Table(
-        columns=["Coefficient", "Value"], rows=[[words, share_words(found[name])] for name, words in names.items()]
+        columns=["Coefficient", "Value"],
+        rows=[
+            ["Same answer, mean over pairs", share_words(found.percent_agreement)],
+            ["Fleiss' kappa", share_words(found.fleiss_kappa)],
+            ["Gwet's AC1", share_words(found.gwet_ac1)],
+            ["Krippendorff's alpha", share_words(found.krippendorff_alpha)],
+        ],
     )
 
 
@@ -67,21 +68,24 @@ def _calibration(data: ReportData) -> Table:
     return Table(
         columns=["Answer and confidence", "Ratings", "Cases that were synthetic"],
         rows=[
-            [rating_label(int(row["rating"]), levels=levels), str(row["n"]), share_words(row["share_synthetic"])]
-            for row in data.analysis["calibration"]
+            [rating_label(int(row.rating), levels=levels), str(row.n), share_words(row.share_synthetic)]
+            for row in data.analysis.calibration or ()
         ],
     )
 
 
 def _drift(data: ReportData) -> Table:
-    rows = []
-    for row in data.analysis["raters"]:
-        drift = row.get("drift") or {}
-        slope = drift.get("slope")
-        change = drift.get("reason") or "not computed" if slope is None else f"{slope:+.4f} ({p_words(drift['p_lrt'])})"
-        halves = [percent(drift.get(half)) for half in ("first_half", "second_half")]
-        rows.append([data.rater_labels[row["rater"]], *halves, change])
+    rows = [[data.rater_labels[row.rater], *_drift_words(row.drift)] for row in data.analysis.raters]
     return Table(columns=["Rater", "First half right", "Second half right", "Slope (logit per case)"], rows=rows)
+
+
+def _drift_words(drift: Drift | None) -> list[str]:
+    if drift is None:
+        return [percent(None), percent(None), "not computed"]
+    halves = [percent(drift.first_half), percent(drift.second_half)]
+    if drift.slope is None:
+        return [*halves, drift.reason or "not computed"]
+    return [*halves, f"{drift.slope:+.4f} ({p_words(drift.p_lrt)})"]
 
 
 def _times(data: ReportData) -> Table:

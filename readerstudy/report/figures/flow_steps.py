@@ -34,7 +34,7 @@ def _readings(data: ReportData) -> list[FlowStep]:
     valid = [row for row in data.ratings if row["valid"]]
     excluded = [rater for rater in data.raters if rater.excluded]
     of_excluded = sum(bool(row["excluded"]) for row in valid)
-    analysed = data.analysis["design"]["n_ratings"]
+    analysed = data.analysis.design.n_ratings
     superseded = len(data.ratings) - len(valid)
     left_out = [
         *(f"{rater.label} excluded: {rater.excluded_reason}" for rater in excluded),

@@ -274,7 +274,7 @@ def full_study(case, report):
         rater_ids=[str(rater) for rater in raters],
         case_ids=[str(one) for one in cases],
         options=a.AnalysisOptions(rater_test="binomial", family="raters"),
-    )
+    ).as_json()
     got = _study_fields(study, truth, calls, columns, raters)
     got["case_difficulty"] = _difficulty(study, cases)
     wanted = dict(case["expected"])
