@@ -229,6 +229,7 @@ SPECTACULAR_SETTINGS = {
         "OperationEnum": "ctplatform.datasets.models.Operation",
         "EditEnum": "synthesis.models.OPERATION_CHOICES",
         "VerdictEnum": "ctplatform.datasets.models.Verdict",
+        "EquivalenceVerdictEnum": "readerstudy.analysis.panel.equivalence.Verdict",
         "LesionKindEnum": "synthesis.models.LESION_KIND_CHOICES",
         "StudyStateEnum": "readerstudy.models.StudyState",
         "SessionStateEnum": ["open", "finished", "closed"],
