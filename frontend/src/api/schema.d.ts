@@ -516,12 +516,65 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Exact test of one column's accuracy against one half; nothing where one half is not chance. */
+        AccuracyEquivalence: {
+            /** Format: double */
+            p: number | null;
+            equivalent: boolean | null;
+            interval: components["schemas"]["Estimate"] | null;
+            /** Format: double */
+            margin: number;
+            reason: string | null;
+        };
         Acknowledgement: {
             progress: components["schemas"]["Progress"];
             state: components["schemas"]["SessionStateEnum"];
             next: string[];
             previous: string | null;
             receipt: components["schemas"]["Receipt"];
+        };
+        /** @enum {string} */
+        AdjustmentEnum: "none" | "bonferroni" | "holm" | "hochberg" | "hommel" | "fdr_bh" | "fdr_by";
+        /** @description One coefficient of agreement with its interval over cases. */
+        AgreementEstimate: {
+            /**
+             * Format: double
+             * @description null: see reason
+             */
+            value: number | null;
+            /** Format: double */
+            low: number | null;
+            /** Format: double */
+            high: number | null;
+            /** @description Why value or interval cannot be estimated */
+            reason: string | null;
+            /** Format: double */
+            se: number | null;
+            /** Format: double */
+            p: number | null;
+        };
+        /**
+         * @description Choices of the default analysis; `margin` is in proportion points (0.15 = 15 points).
+         *
+         *     `balanced` says that the design shows as many real as synthetic cases (None: read it from the truth; True cannot
+         *     override a truth that says otherwise); only then does `rater_test="auto"` use the binomial test against one half,
+         *     otherwise Fisher's exact test. `missing_rule="complete_cases"` keeps only cases that every rater rated. `family`
+         *     is what the adjustment for multiple tests runs over.
+         */
+        AnalysisOptions: {
+            /** Format: double */
+            margin: number;
+            /** Format: double */
+            alpha: number;
+            balanced: boolean | null;
+            tie_rule: components["schemas"]["TieRuleEnum"];
+            missing_rule: components["schemas"]["MissingRuleEnum"];
+            adjustment: components["schemas"]["AdjustmentEnum"];
+            family: components["schemas"]["FamilyEnum"];
+            rater_test: components["schemas"]["RaterTestEnum"];
+            covariance: components["schemas"]["CovarianceEnum"];
+            permutations: number;
+            seed: number;
         };
         AnswerChoice: {
             value: components["schemas"]["AnswerEnum"];
@@ -530,6 +583,44 @@ export interface components {
         };
         /** @enum {string} */
         AnswerEnum: "real" | "synthetic";
+        /** @description AUC averaged over raters, raters and cases random. */
+        AveragedAuc: {
+            method: string;
+            auc: components["schemas"]["Estimate"];
+            /** Format: double */
+            se: number | null;
+            /** Format: double */
+            df: number | null;
+            /** Format: double */
+            t: number | null;
+            /** Format: double */
+            p: number | null;
+            reader_aucs: (number | null)[];
+            reason: string | null;
+        };
+        /** @description How often the case was synthetic where this rating was given. */
+        CalibrationPoint: {
+            /** Format: double */
+            rating: number;
+            n: number;
+            share_synthetic: components["schemas"]["Estimate"];
+        };
+        /** @description How many raters were right on one case; `flagged` when fewer than guessing would explain. */
+        CaseOutcome: {
+            case: string;
+            /** @description 1 synthetic, 0 real */
+            truth: number;
+            n: number;
+            correct: number;
+            /** Format: double */
+            share: number | null;
+            /**
+             * Format: double
+             * @description The share drawn towards the mean of all cases
+             */
+            shrunk: number;
+            flagged: boolean;
+        };
         Confidence: {
             levels: components["schemas"]["ConfidenceLevel"][];
         };
@@ -538,6 +629,8 @@ export interface components {
             label: string;
             key: string;
         };
+        /** @enum {string} */
+        CovarianceEnum: "delong" | "jackknife";
         Dataset: {
             /** Format: uuid */
             readonly id: string;
@@ -558,6 +651,53 @@ export interface components {
             source?: string;
             licence?: string;
         };
+        /** @description The whole default analysis. */
+        DefaultAnalysis: {
+            schema: string;
+            software: components["schemas"]["Software"];
+            /** @description The frozen choices that the analysis ran under */
+            options: components["schemas"]["AnalysisOptions"];
+            design: components["schemas"]["Design"];
+            plan_digest: string | null;
+            primary: components["schemas"]["PrimaryTest"];
+            raters: components["schemas"]["RaterReading"][];
+            ensemble: components["schemas"]["EnsembleReading"];
+            pooled: components["schemas"]["PooledReadings"];
+            mrmc: components["schemas"]["AveragedAuc"];
+            permutation: components["schemas"]["PermutationTest"];
+            agreement: components["schemas"]["PanelAgreement"];
+            /** @description null without ratings */
+            roc: components["schemas"]["RocCurves"] | null;
+            /** @description null without ratings */
+            calibration: components["schemas"]["CalibrationPoint"][] | null;
+            difficulty: components["schemas"]["Difficulty"];
+            model: components["schemas"]["MixedModels"];
+            /** @description Per section, planned or exploratory; null without a plan */
+            status: {
+                [key: string]: "planned" | "exploratory";
+            } | null;
+        };
+        /** @description What was shown and rated, after the missing rule. */
+        Design: {
+            n_cases: number;
+            n_cases_dropped: number;
+            n_synthetic: number;
+            n_real: number;
+            n_raters: number;
+            n_ratings: number;
+            n_missing: number;
+            /** @description Whether one half is the chance level of accuracy */
+            balanced: boolean;
+            /** @description Whether every rater rated every case */
+            complete: boolean;
+            note: string | null;
+        };
+        /** @description How hard each case was. */
+        Difficulty: {
+            /** Format: double */
+            prior_strength: number;
+            cases: components["schemas"]["CaseOutcome"][];
+        };
         Display: {
             mode: components["schemas"]["ModeEnum"];
             /** Format: double */
@@ -572,31 +712,118 @@ export interface components {
             /** Format: double */
             width: number;
         };
+        /** @description Change of one rater's accuracy over trials; the slope is in logits per trial, None with a `reason`. */
+        Drift: {
+            /** Format: double */
+            slope: number | null;
+            /** Format: double */
+            se: number | null;
+            /** Format: double */
+            p_wald: number | null;
+            /** Format: double */
+            p_lrt: number | null;
+            /** Format: double */
+            kendall_tau_b: number | null;
+            /** Format: double */
+            first_half: number | null;
+            /** Format: double */
+            second_half: number | null;
+            /** Format: double */
+            half_fisher_p: number | null;
+            reason: string | null;
+        };
         /** @enum {string} */
         EditEnum: "insert" | "remove";
+        /** @description The majority of the panel. Its mean rating needs ratings. */
+        EnsembleReading: {
+            tie_rule: components["schemas"]["TieRuleEnum"];
+            n_ties: number;
+            n_without_votes: number;
+            n: number;
+            correct: number;
+            /** @description Synthetic cases called synthetic */
+            tp: number;
+            fn: number;
+            /** @description Real cases called synthetic */
+            fp: number;
+            tn: number;
+            accuracy: components["schemas"]["Estimate"];
+            accuracy_wilson: components["schemas"]["Estimate"];
+            sensitivity: components["schemas"]["Estimate"];
+            specificity: components["schemas"]["Estimate"];
+            balanced_accuracy: components["schemas"]["Estimate"];
+            /** Format: double */
+            share_called_synthetic: number | null;
+            /**
+             * Format: double
+             * @description Accuracy of answers in these shares that ignore the truth
+             */
+            chance_accuracy: number | null;
+            /** Format: double */
+            majority_class_rate: number | null;
+            /** Format: double */
+            binomial_p: number | null;
+            /** Format: double */
+            binomial_midp: number | null;
+            /** @description Whether one half is chance, which the binomial test assumes */
+            binomial_valid: boolean;
+            binomial_note: string | null;
+            /** Format: double */
+            fisher_p: number | null;
+            /** @description The test that p comes from */
+            test: components["schemas"]["TestEnum"];
+            /** Format: double */
+            p: number | null;
+            /**
+             * Format: double
+             * @description Adjusted over the family of tests; null outside of it
+             */
+            p_adjusted: number | null;
+            /**
+             * Format: double
+             * @description Bayes factor for chance
+             */
+            bf01: number | null;
+            /**
+             * Format: double
+             * @description Posterior probability of an accuracy within the margin
+             */
+            p_in_rope: number | null;
+            equivalence: components["schemas"]["AccuracyEquivalence"];
+            verdict: components["schemas"]["EquivalenceVerdictEnum"];
+            sentence: string;
+            reason: string | null;
+            /** Format: double */
+            d_prime: number | null;
+            /**
+             * Format: double
+             * @description Above 0: reluctant to say synthetic
+             */
+            criterion: number | null;
+            /** Format: double */
+            a_prime: number | null;
+            detection_reason: string | null;
+            /** @description Per case: 1 synthetic, 0 real, 0.5 a tie, null without a vote */
+            calls: (number | null)[];
+            tie_sensitivity: components["schemas"]["TieSensitivity"];
+            weighted: components["schemas"]["WeightedMajority"];
+            expected_if_independent: components["schemas"]["IndependentPanel"] | null;
+            mean_rating?: components["schemas"]["RatingArea"] | null;
+        };
         EnvironmentRequest: {
             renderer?: string;
             /** Format: double */
             device_pixel_ratio?: number;
             viewport_px?: number[];
         };
-        Equivalence: {
-            /**
-             * Format: double
-             * @description In proportion points: 0.15 is 15 points
-             */
-            margin: number;
-            /** Format: double */
-            level: number;
-            /** Format: double */
-            low: number | null;
-            /** Format: double */
-            high: number | null;
-            /** Format: double */
-            p: number | null;
-            equivalent: boolean | null;
-            reason: string | null;
-        };
+        /** @enum {string} */
+        EquivalenceVerdictEnum: "discriminates" | "equivalent to chance within the margin" | "detectable but within the margin" | "inconclusive";
+        /**
+         * @description A value with its interval; `value is None` exactly when `reason` says why it cannot be estimated.
+         *
+         *     `low`/`high` may be missing although the value exists (an AUC of 1 has no standard error); then `reason`
+         *     tells why the interval is missing.
+         */
         Estimate: {
             /**
              * Format: double
@@ -607,9 +834,11 @@ export interface components {
             low: number | null;
             /** Format: double */
             high: number | null;
-            /** @description Why value or interval can't be estimated */
+            /** @description Why value or interval cannot be estimated */
             reason: string | null;
         };
+        /** @enum {string} */
+        FamilyEnum: "raters" | "raters_and_ensemble";
         Generator: {
             /** Format: uuid */
             readonly id: string;
@@ -632,6 +861,18 @@ export interface components {
             subject?: string;
             /** @description You looked at the slices: marks that look like drawn text name nobody */
             text_looked_at?: boolean;
+        };
+        /** @description What a majority of raters who err independently would reach. */
+        IndependentPanel: {
+            /** Format: double */
+            p_majority_correct: number;
+            /** Format: double */
+            p_tie: number;
+            /** Format: double */
+            p_correct_random_tiebreak: number;
+            /** Format: double */
+            p_correct_given_decided: number | null;
+            distribution_number_correct: number[];
         };
         InsertionOrderRequest: {
             /** Format: uuid */
@@ -746,6 +987,47 @@ export interface components {
         };
         /** @enum {string} */
         MaskKindEnum: "liver" | "lesion" | "vessel" | "changed";
+        /** @description Median times in ms over all, correct and wrong readings; None where there is no such reading. */
+        MedianTimes: {
+            /** Format: double */
+            overall: number | null;
+            /** Format: double */
+            correct: number | null;
+            /** Format: double */
+            wrong: number | null;
+        };
+        /** @enum {string} */
+        MissingRuleEnum: "available" | "complete_cases";
+        /**
+         * @description Fixed effects (p,) with standard errors, and the standard deviations of rater and case effects.
+         *
+         *     `singular` means that a standard deviation was estimated as 0. `coefficients` is empty with a `reason` when the
+         *     model cannot be fitted.
+         */
+        MixedBinary: {
+            coefficients: number[];
+            se: (number | null)[];
+            z: (number | null)[];
+            p: (number | null)[];
+            /** Format: double */
+            sd_rater: number | null;
+            /** Format: double */
+            sd_case: number | null;
+            /** Format: double */
+            log_likelihood: number | null;
+            singular: boolean;
+            reason: string | null;
+        };
+        /** @description The mixed models with crossed raters and cases, a sensitivity analysis. */
+        MixedModels: {
+            method: string;
+            accuracy_logit: components["schemas"]["MixedBinary"];
+            detection_probit: components["schemas"]["MixedBinary"];
+            /** Format: double */
+            d_prime: number | null;
+            /** Format: double */
+            criterion: number | null;
+        };
         /** @enum {string} */
         ModeEnum: "patch" | "slice" | "stack";
         /** @enum {string} */
@@ -857,6 +1139,33 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["SynthesisJob"][];
         };
+        /** @description Agreement of the calls, and the prevalence that the coefficients depend on. */
+        PanelAgreement: {
+            /** Format: double */
+            share_called_synthetic: number | null;
+            percent_agreement: components["schemas"]["AgreementEstimate"];
+            fleiss_kappa: components["schemas"]["AgreementEstimate"];
+            gwet_ac1: components["schemas"]["AgreementEstimate"];
+            krippendorff_alpha: components["schemas"]["AgreementEstimate"];
+        };
+        /** @description Two one-sided tests of the panel against chance; `low` and `high` are limits of the measure itself. */
+        PanelEquivalence: {
+            /**
+             * Format: double
+             * @description In proportion points: 0.15 is 15 points
+             */
+            margin: number;
+            /** Format: double */
+            level: number;
+            /** Format: double */
+            low: number | null;
+            /** Format: double */
+            high: number | null;
+            /** Format: double */
+            p: number | null;
+            equivalent: boolean | null;
+            reason: string | null;
+        };
         PatchedDatasetRequest: {
             name?: string;
             description?: string;
@@ -869,6 +1178,28 @@ export interface components {
             /** @description Groups the scans of one person; never an identity */
             subject?: string;
         };
+        /**
+         * @description Result of permuting the truth labels over cases; p-values are None with a `reason` when undefined.
+         *
+         *     `accuracy` is the share of correct readings over all raters, `null_accuracy` its mean over all assignments.
+         *     `permutations` is the number drawn, None when the distribution is exact.
+         */
+        PermutationTest: {
+            /** Format: double */
+            accuracy: number | null;
+            /** Format: double */
+            null_accuracy: number | null;
+            /** Format: double */
+            p_two_sided: number | null;
+            /** Format: double */
+            p_greater: number | null;
+            /** Format: double */
+            p_less: number | null;
+            n_assignments: number | null;
+            method: string;
+            permutations: number | null;
+            reason: string | null;
+        };
         Plan: {
             plan: {
                 [key: string]: unknown;
@@ -876,6 +1207,20 @@ export interface components {
             digest: string;
             frozen: boolean;
             in_words: string[];
+        };
+        /** @description All readings counted as if they were independent, with the warning that they are not. */
+        PooledReadings: {
+            correct: number;
+            n: number;
+            accuracy: components["schemas"]["Estimate"];
+            /** Format: double */
+            binomial_p: number | null;
+            /**
+             * Format: double
+             * @description How many times as large the variance is with raters and cases random
+             */
+            variance_inflation: number | null;
+            warning: string;
         };
         Presentation: {
             rows: number;
@@ -885,20 +1230,23 @@ export interface components {
             start_slice: number;
             marker: components["schemas"]["Marker"] | null;
         };
-        Primary: {
+        /** @description The primary test of the panel with its verdict. */
+        PrimaryTest: {
             method: string;
             measure: string;
             /**
              * Format: double
              * @description The value under chance
              */
-            null: number;
+            null: number | null;
             estimate: components["schemas"]["Estimate"];
             /** Format: double */
             p: number | null;
-            equivalence: components["schemas"]["Equivalence"];
-            verdict: string;
+            equivalence: components["schemas"]["PanelEquivalence"];
+            verdict: components["schemas"]["EquivalenceVerdictEnum"];
             sentence: string;
+            /** @description Why the planned primary test could not be done */
+            fallback_reason?: string | null;
         };
         Progress: {
             done: number;
@@ -961,6 +1309,95 @@ export interface components {
             /** Format: double */
             median_seconds: number | null;
         };
+        /** @description One rater. Areas need ratings, drift the order of reading, times the times. */
+        RaterReading: {
+            /** @description Number of the rater in the study */
+            rater: string;
+            /** @description Cases without an answer */
+            missing: number;
+            n: number;
+            correct: number;
+            /** @description Synthetic cases called synthetic */
+            tp: number;
+            fn: number;
+            /** @description Real cases called synthetic */
+            fp: number;
+            tn: number;
+            accuracy: components["schemas"]["Estimate"];
+            accuracy_wilson: components["schemas"]["Estimate"];
+            sensitivity: components["schemas"]["Estimate"];
+            specificity: components["schemas"]["Estimate"];
+            balanced_accuracy: components["schemas"]["Estimate"];
+            /** Format: double */
+            share_called_synthetic: number | null;
+            /**
+             * Format: double
+             * @description Accuracy of answers in these shares that ignore the truth
+             */
+            chance_accuracy: number | null;
+            /** Format: double */
+            majority_class_rate: number | null;
+            /** Format: double */
+            binomial_p: number | null;
+            /** Format: double */
+            binomial_midp: number | null;
+            /** @description Whether one half is chance, which the binomial test assumes */
+            binomial_valid: boolean;
+            binomial_note: string | null;
+            /** Format: double */
+            fisher_p: number | null;
+            /** @description The test that p comes from */
+            test: components["schemas"]["TestEnum"];
+            /** Format: double */
+            p: number | null;
+            /**
+             * Format: double
+             * @description Adjusted over the family of tests; null outside of it
+             */
+            p_adjusted: number | null;
+            /**
+             * Format: double
+             * @description Bayes factor for chance
+             */
+            bf01: number | null;
+            /**
+             * Format: double
+             * @description Posterior probability of an accuracy within the margin
+             */
+            p_in_rope: number | null;
+            equivalence: components["schemas"]["AccuracyEquivalence"];
+            verdict: components["schemas"]["EquivalenceVerdictEnum"];
+            sentence: string;
+            reason: string | null;
+            /** Format: double */
+            d_prime: number | null;
+            /**
+             * Format: double
+             * @description Above 0: reluctant to say synthetic
+             */
+            criterion: number | null;
+            /** Format: double */
+            a_prime: number | null;
+            detection_reason: string | null;
+            unanswered_bounds: components["schemas"]["UnansweredBounds"];
+            auc?: components["schemas"]["Estimate"] | null;
+            /** Format: double */
+            auc_se?: number | null;
+            /** Format: double */
+            auc_p?: number | null;
+            drift?: components["schemas"]["Drift"] | null;
+            median_time_ms?: components["schemas"]["MedianTimes"] | null;
+        };
+        /** @enum {string} */
+        RaterTestEnum: "auto" | "fisher" | "binomial";
+        /** @description The area under the ROC curve of one column of ratings, with DeLong's standard error and test. */
+        RatingArea: {
+            auc: components["schemas"]["Estimate"];
+            /** Format: double */
+            auc_se: number | null;
+            /** Format: double */
+            auc_p: number | null;
+        };
         RatingEventRequest: {
             /** Format: uuid */
             client_event_id: string;
@@ -990,31 +1427,6 @@ export interface components {
                 [key: string]: unknown;
             }[];
         };
-        /** @description One rater; the answer holds more fields than these, such as detection indices and Bayes factors. */
-        Reading: {
-            /** @description Number of the rater in the study */
-            rater: string;
-            n: number;
-            missing: number;
-            correct: number;
-            /** @description Synthetic cases called synthetic */
-            tp: number;
-            fn: number;
-            /** @description Real cases called synthetic */
-            fp: number;
-            tn: number;
-            accuracy: components["schemas"]["Estimate"];
-            sensitivity: components["schemas"]["Estimate"];
-            specificity: components["schemas"]["Estimate"];
-            auc?: components["schemas"]["Estimate"];
-            /** @description binomial or fisher */
-            test: string;
-            /** Format: double */
-            p: number | null;
-            /** Format: double */
-            p_adjusted: number | null;
-            verdict: string;
-        };
         ReadingSession: {
             progress: components["schemas"]["Progress"];
             state: components["schemas"]["SessionStateEnum"];
@@ -1038,61 +1450,23 @@ export interface components {
             generator: string;
             seed: number;
         };
-        /** @description The default analysis. Sections without fields of their own here are objects of the same file's analysis.json. */
-        Results: {
-            schema: string;
-            software: {
-                [key: string]: string;
-            };
-            /** @description The frozen choices that the analysis ran under */
-            options: {
-                [key: string]: unknown;
-            };
-            /** @description Per section: planned or exploratory */
-            status: {
-                [key: string]: string;
-            };
-            plan_digest: string | null;
-            design: {
-                [key: string]: unknown;
-            };
-            primary: components["schemas"]["Primary"];
-            raters: components["schemas"]["Reading"][];
-            ensemble: {
-                [key: string]: unknown;
-            };
-            /** @description With a warning: readings counted as if they were independent */
-            pooled: {
-                [key: string]: unknown;
-            };
-            /** @description AUC averaged over raters, raters and cases random */
-            mrmc: {
-                [key: string]: unknown;
-            };
-            permutation: {
-                [key: string]: unknown;
-            };
-            agreement: {
-                [key: string]: unknown;
-            };
-            roc: {
-                [key: string]: unknown;
-            } | null;
-            calibration: {
-                [key: string]: unknown;
-            }[] | null;
-            difficulty: {
-                [key: string]: unknown;
-            };
-            model: {
-                [key: string]: unknown;
-            };
-        };
         ReviewRequest: {
             accept: boolean;
             reason?: string;
             /** @description The verdict that you saw; refused when it is another by now */
             seen?: components["schemas"]["VerdictEnum"];
+        };
+        /** @description Points along the curve, from one end to the other. */
+        RocCurve: {
+            sensitivity: number[];
+            false_positive_rate: number[];
+        };
+        /** @description The curve of every rater and of the mean rating; None with one class only. */
+        RocCurves: {
+            raters: {
+                [key: string]: components["schemas"]["RocCurve"] | null;
+            };
+            ensemble: components["schemas"]["RocCurve"] | null;
         };
         Scan: {
             /** Format: uuid */
@@ -1161,6 +1535,12 @@ export interface components {
         };
         /** @enum {string} */
         SessionStateEnum: "open" | "finished" | "closed";
+        /** @description Versions of what computed the numbers. */
+        Software: {
+            python: string;
+            numpy: string;
+            scipy: string;
+        };
         Study: {
             /** Format: uuid */
             readonly id: string;
@@ -1237,7 +1617,39 @@ export interface components {
         /** @enum {string} */
         TemplateEnum: "inserted_lesions" | "removed_lesions";
         /** @enum {string} */
+        TestEnum: "binomial" | "fisher";
+        /** @enum {string} */
+        TieRuleEnum: "exclude" | "synthetic" | "real" | "half_credit";
+        /** @description Accuracy of the majority under each rule for an evenly split panel. */
+        TieSensitivity: {
+            /** Format: double */
+            exclude: number | null;
+            /** Format: double */
+            synthetic: number | null;
+            /** Format: double */
+            real: number | null;
+            /** Format: double */
+            half_credit: number | null;
+        };
+        /** @description Accuracy over all cases if every unanswered one were wrong, half right or right. */
+        UnansweredBounds: {
+            /** Format: double */
+            worst: number | null;
+            /** Format: double */
+            half: number | null;
+            /** Format: double */
+            best: number | null;
+        };
+        /** @enum {string} */
         VerdictEnum: "pending" | "accepted" | "rejected";
+        /** @description The majority when raters who are right more often count for more. */
+        WeightedMajority: {
+            method: string;
+            n: number;
+            /** Format: double */
+            accuracy: number | null;
+            weights: number[];
+        };
         Window: {
             /** Format: double */
             center: number;
@@ -3767,7 +4179,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Results"];
+                    "application/json": components["schemas"]["DefaultAnalysis"];
                     "text/csv": string;
                 };
             };

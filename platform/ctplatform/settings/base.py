@@ -229,7 +229,12 @@ SPECTACULAR_SETTINGS = {
         "OperationEnum": "ctplatform.datasets.models.Operation",
         "EditEnum": "synthesis.models.OPERATION_CHOICES",
         "VerdictEnum": "ctplatform.datasets.models.Verdict",
-        "EquivalenceVerdictEnum": "readerstudy.analysis.panel.equivalence.Verdict",
+        "EquivalenceVerdictEnum": [
+            "discriminates",
+            "equivalent to chance within the margin",
+            "detectable but within the margin",
+            "inconclusive",
+        ],
         "LesionKindEnum": "synthesis.models.LESION_KIND_CHOICES",
         "StudyStateEnum": "readerstudy.models.StudyState",
         "SessionStateEnum": ["open", "finished", "closed"],
