@@ -84,7 +84,9 @@ function fill(form: HTMLFormElement, values: KeptForm["values"]): void {
 function fieldsOf(form: HTMLFormElement): Field[] {
   return [...form.elements].filter(
     (field): field is Field =>
-      (field instanceof HTMLInputElement || field instanceof HTMLSelectElement || field instanceof HTMLTextAreaElement) &&
+      (field instanceof HTMLInputElement ||
+        field instanceof HTMLSelectElement ||
+        field instanceof HTMLTextAreaElement) &&
       field.name !== "" &&
       !field.disabled &&
       !NEVER_KEPT.has(field.type),

@@ -40,11 +40,17 @@ function placeOf(asking: Element): Element {
 function wordsFor(status: number, sent: boolean): (Node | string)[] {
   if (status === 401) {
     return sent
-      ? ["Your login has expired, so nothing was sent. ", loginLink(), ", come back and send it once more: what you typed is still here."]
+      ? [
+          "Your login has expired, so nothing was sent. ",
+          loginLink(),
+          ", come back and send it once more: what you typed is still here.",
+        ]
       : ["Your login has expired, so this page no longer shows what is new. ", loginLink(), ": it goes on by itself."];
   }
   if (!sent || (status >= 200 && status < 400)) return [];
-  if (status === 0) return ["The server can't be reached, so nothing was sent. Check the network connection and try again."];
-  if (status === 403) return ["The server refused this. Your account may not do it, or the page is too old: load it again."];
+  if (status === 0)
+    return ["The server can't be reached, so nothing was sent. Check the network connection and try again."];
+  if (status === 403)
+    return ["The server refused this. Your account may not do it, or the page is too old: load it again."];
   return [messageIn(null, status)];
 }
