@@ -1,6 +1,6 @@
 """From ledger and truth to results: the only bridge between the web app and readerstudy.analysis.
 
-Nothing here runs before the unblinding, because `truth_after_unblinding` refuses.
+Nothing here runs before the unblinding, because it all asks for an `UnblindedStudy`.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from django.core.cache import cache
 
 from readerstudy.analysis import DefaultAnalysis, default_analysis, signed_rating
 from readerstudy.digests import digest_of
-from readerstudy.models import Answer, Case, RatingEvent, Study, StudyRater
+from readerstudy.models import Answer, RatingEvent, Study, StudyRater
 from readerstudy.planning.plans import executed_plan
-from readerstudy.unblinding.services import refuse_while_sealed, truth_after_unblinding
+from readerstudy.unblinding.opened import UnblindedStudy
 
 T = TypeVar("T")
 Matrix = list[list[float | None]]
@@ -66,27 +66,22 @@ class Responses:
         return Responses(raters=self.raters, confidence=confidence, **rows)
 
 
-def current_events(study: Study) -> list[RatingEvent]:
-    """The valid rating of every presentation: what no later entry supersedes."""
-    rows = RatingEvent.objects.filter(study=study, superseded_by=None)
-    return list(rows.select_related("presentation__session__rater__user", "presentation__stimulus__case"))
-
-
-def current_events_of_case(case: Case) -> list[RatingEvent]:
+def current_events_of_case(opened: UnblindedStudy, code: str) -> list[RatingEvent]:
     """What every rater said last about one case, in the order of the raters."""
+    case = opened.truths[code].case
     rows = RatingEvent.objects.filter(presentation__stimulus__case=case, superseded_by=None)
     by_rater = rows.order_by("presentation__session__rater__number")
     return list(by_rater.select_related("presentation__session__rater__user"))
 
 
-def responses_of(study: Study) -> Responses:
-    truths = truth_after_unblinding(study)
+def responses_of(opened: UnblindedStudy) -> Responses:
+    truths = opened.truths
     codes = sorted(truths)
-    raters = list(study.raters.filter(excluded_at=None).select_related("user"))
+    raters = [rater for rater in opened.raters if rater.excluded_at is None]
     row = {code: index for index, code in enumerate(codes)}
     column = {rater.pk: index for index, rater in enumerate(raters)}
     calls, confidence, order, times_ms = (_empty(len(codes), len(raters)) for _ in range(4))
-    for event in current_events(study):
+    for event in opened.current_events:
         rater = event.presentation.session.rater_id
         if rater in column:
             i, j = row[event.presentation.stimulus.case.code], column[rater]
@@ -99,7 +94,7 @@ def responses_of(study: Study) -> Responses:
         raters=raters,
         truth=[int(truths[code].synthetic) for code in codes],
         calls=calls,
-        confidence=confidence if study.confidence_levels else None,
+        confidence=confidence if opened.study.confidence_levels else None,
         order=order,
         times_ms=times_ms,
     )
@@ -110,23 +105,25 @@ def _empty(rows: int, columns: int) -> Matrix:
 
 
 def analysis_of(
-    study: Study, *, cases: frozenset[str] | None = None, raters: frozenset[str] | None = None
+    opened: UnblindedStudy, *, cases: frozenset[str] | None = None, raters: frozenset[str] | None = None
 ) -> DefaultAnalysis:
     """The default analysis under the frozen plan, of everything or of a part: case codes, numbers of raters."""
-    refuse_while_sealed(study)
     which = [*(f"case {code}" for code in sorted(cases or ())), *(f"rater {key}" for key in sorted(raters or ()))]
-    return computed_once(study, "analysis", which, lambda: _compute_analysis(study, cases, raters))
+    return computed_once(opened, "analysis", which, lambda: _compute_analysis(opened, cases, raters))
 
 
-def _compute_analysis(study: Study, cases: frozenset[str] | None, raters: frozenset[str] | None) -> DefaultAnalysis:
-    responses = responses_of(study)
+def _compute_analysis(
+    opened: UnblindedStudy, cases: frozenset[str] | None, raters: frozenset[str] | None
+) -> DefaultAnalysis:
+    responses = responses_of(opened)
     if cases is not None:
         responses = responses.of_cases(cases)
-    return analyse(study, responses if raters is None else responses.of_raters(raters))
+    return analyse(opened.study, responses if raters is None else responses.of_raters(raters))
 
 
-def computed_once(study: Study, what: str, which: list[str], make: Callable[[], T]) -> T:
+def computed_once(opened: UnblindedStudy, what: str, which: list[str], make: Callable[[], T]) -> T:
     """Compute once what follows from ledger, truth and plan: after the unblinding none of them can change any more."""
+    study = opened.study
     fixed = [str(study.pk), study.ledger_head, study.plan_digest, study.unblinded_at]
     key = f"readerstudy-{what}-" + digest_of([*fixed, which, VERSION, CACHED_SHAPE])
     known: T | None = cache.get(key)

@@ -25,6 +25,7 @@ from readerstudy.report import export
 from readerstudy.report.loading import rater_labels
 from readerstudy.report.tables import results_csv
 from readerstudy.results import analysis_of
+from readerstudy.unblinding.opened import UnblindedStudy
 
 TABLES = [JSONRenderer, CsvRenderer]
 
@@ -131,9 +132,9 @@ class StudyViewSet(viewsets.ReadOnlyModelViewSet[Study]):
     @action(detail=True, renderer_classes=TABLES, pagination_class=None, filterset_class=None)
     def results(self, request: Request, pk: str | None = None) -> Response:
         """The whole analysis, or as CSV one row per rater and for the ensemble; 409 until the study is unblinded."""
-        study = self.get_object()
-        analysis = analysis_of(study)
-        return Response(results_csv(analysis, rater_labels(study)) if wants_csv(request) else analysis.as_json())
+        opened = UnblindedStudy(self.get_object())
+        analysis = analysis_of(opened)
+        return Response(results_csv(analysis, rater_labels(opened)) if wants_csv(request) else analysis.as_json())
 
     @extend_schema(responses=json_or_csv(RatingsSerializer))
     @action(detail=True, renderer_classes=TABLES, pagination_class=None, filterset_class=None)

@@ -1,10 +1,11 @@
 """The analysis plan of a study: its template's default with the draft's own choices, frozen at the lock."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from readerstudy.analysis import AnalysisPlan, DefaultAnalysis, deviations, plan_for, power_in_words
-from readerstudy.models import Study, Template
+from readerstudy.models import Study, StudyRater, Template
 from readerstudy.planning.words import plan_sentences
 
 TEMPLATE_PLANS = {Template.INSERTED_LESIONS: "lesion_inserted", Template.REMOVED_LESIONS: "lesion_removed"}
@@ -61,7 +62,7 @@ def plan_power_in_words(study: Study) -> list[str]:
     return power_in_words(plan, raters=raters, cases=study.cases_planned)
 
 
-def deviations_of(study: Study, analysis: DefaultAnalysis) -> list[str]:
+def deviations_of(study: Study, analysis: DefaultAnalysis, *, excluded: Sequence[StudyRater]) -> list[str]:
     """Plan against what was done, in sentences; empty when everything went as planned."""
     planned = plan_of(study)
     done = executed_plan(study, balanced=analysis.design.balanced)
@@ -69,7 +70,7 @@ def deviations_of(study: Study, analysis: DefaultAnalysis) -> list[str]:
     if analysis.primary.fallback_reason:
         found.append(f"Primary analysis: {analysis.primary.fallback_reason}; done: {analysis.primary.method}.")
     rules = "; ".join(planned.exclusions)
-    for rater in study.raters.exclude(excluded_at=None).order_by("number"):
+    for rater in excluded:
         rule = f"planned rules: {rules}" if rules else "no rule was planned"
         found.append(f"Rater {rater.number} was excluded before the unblinding: {rater.excluded_reason} ({rule}).")
     if analysis.design.n_cases + analysis.design.n_cases_dropped != study.cases_planned:

@@ -9,6 +9,7 @@ from django.core.files.storage import default_storage
 
 from ctplatform.jobs.registry import JobContext
 from readerstudy.models import Study
+from readerstudy.unblinding.opened import UnblindedStudy
 
 
 def run_report(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[str, Any]]:
@@ -16,12 +17,12 @@ def run_report(payload: dict[str, Any], context: JobContext) -> Callable[[], dic
     from readerstudy.report.archive import report_files, zipped
     from readerstudy.report.loading import report_data
 
-    study = Study.objects.get(pk=payload["study"])
+    opened = UnblindedStudy(Study.objects.get(pk=payload["study"]))
     context.progress(0.02, "computing the analysis")
-    files = report_files(report_data(study), on_progress=context.progress)
+    files = report_files(report_data(opened), on_progress=context.progress)
     archive = zipped(files)
     digest = hashlib.sha256(archive).hexdigest()
-    key = f"reports/{study.pk}/{digest}.zip"
+    key = f"reports/{opened.study.pk}/{digest}.zip"
     # The name is the content: made twice, it is the same file.
     if not default_storage.exists(key):
         default_storage.save(key, ContentFile(archive))

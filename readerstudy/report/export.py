@@ -7,7 +7,7 @@ from typing import Any
 from readerstudy.models import CaseTruth, RatingEvent, Study
 from readerstudy.report.tables import csv_text
 from readerstudy.results import analysis_of
-from readerstudy.unblinding.services import truth_after_unblinding
+from readerstudy.unblinding.opened import StudyLedger, UnblindedStudy
 
 SCHEMA = "turing-ward-ratings/1"
 
@@ -45,21 +45,20 @@ TRUTH_CODEBOOK = {
 }
 
 
-def codebook(study: Study) -> dict[str, str]:
-    return {**CODEBOOK, **TRUTH_CODEBOOK} if study.stage.terminal else dict(CODEBOOK)
+def ledger_of(study: Study) -> StudyLedger:
+    """With the truth as soon as it may be told."""
+    return UnblindedStudy(study) if study.stage.terminal else StudyLedger(study)
 
 
-def rating_rows(study: Study) -> Iterator[dict[str, Any]]:
-    truths = truth_after_unblinding(study) if study.stage.terminal else {}
-    events = (
-        RatingEvent.objects.filter(study=study)
-        .select_related("presentation__session__rater__user", "presentation__stimulus__case", "superseded_by")
-        .order_by("sequence")
-    )
-    for event in events.iterator(chunk_size=2000):
-        row = _row(study, event)
-        if study.stage.terminal:
-            row |= _truth_columns(event, truths[row["case"]])
+def codebook(ledger: StudyLedger) -> dict[str, str]:
+    return {**CODEBOOK, **TRUTH_CODEBOOK} if isinstance(ledger, UnblindedStudy) else dict(CODEBOOK)
+
+
+def rating_rows(ledger: StudyLedger) -> Iterator[dict[str, Any]]:
+    for event in ledger.events:
+        row = _row(ledger.study, event)
+        if isinstance(ledger, UnblindedStudy):
+            row |= _truth_columns(event, ledger.truths[row["case"]])
         yield row
 
 
@@ -103,9 +102,10 @@ def _truth_columns(event: RatingEvent, truth: CaseTruth) -> dict[str, Any]:
 
 def as_csv(study: Study) -> str:
     """The codebook stands above the table in lines that begin with '#'."""
-    columns = codebook(study)
+    ledger = ledger_of(study)
+    columns = codebook(ledger)
     head = "".join(f"# {name}: {meaning}\n" for name, meaning in columns.items())
-    return head + csv_text(list(columns), rating_rows(study))
+    return head + csv_text(list(columns), rating_rows(ledger))
 
 
 def as_json(study: Study) -> str:
@@ -113,6 +113,7 @@ def as_json(study: Study) -> str:
 
 
 def as_data(study: Study) -> dict[str, Any]:
+    ledger = ledger_of(study)
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "study": {
@@ -125,11 +126,11 @@ def as_data(study: Study) -> dict[str, Any]:
             "ledger_count": study.ledger_count,
             "ledger_head": study.ledger_head,
         },
-        "codebook": codebook(study),
-        "ratings": list(rating_rows(study)),
+        "codebook": codebook(ledger),
+        "ratings": list(rating_rows(ledger)),
     }
-    if study.stage.terminal:
+    if isinstance(ledger, UnblindedStudy):
         content["protocol"] = study.protocol
         content["schedule_seed"] = study.seal.schedule_seed
-        content["analysis"] = analysis_of(study).as_json()
+        content["analysis"] = analysis_of(ledger).as_json()
     return content

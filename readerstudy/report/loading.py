@@ -10,22 +10,22 @@ from readerstudy.planning.words import plan_sentences
 from readerstudy.report.data import ReportData, ReportedCase, ReportedRater, Row
 from readerstudy.report.export import codebook, rating_rows
 from readerstudy.results import analysis_of
-from readerstudy.unblinding.services import truth_after_unblinding
+from readerstudy.unblinding.opened import UnblindedStudy
 
 # A report goes to readers of papers: names of raters stay in the study.
 NOT_REPORTED = {"study", "rater_name"}
 
 
 def report_data(
-    study: Study, *, cases: frozenset[str] | None = None, raters: frozenset[str] | None = None
+    opened: UnblindedStudy, *, cases: frozenset[str] | None = None, raters: frozenset[str] | None = None
 ) -> ReportData:
     """Of the whole study, or of a part: the cases with these codes, the raters with these numbers."""
-    truths = truth_after_unblinding(study)
-    analysis, plan = analysis_of(study, cases=cases, raters=raters), plan_of(study)
+    study, truths = opened.study, opened.truths
+    analysis, plan = analysis_of(opened, cases=cases, raters=raters), plan_of(study)
     whole = cases is None and raters is None
     return ReportData(
         study=_study_fields(study),
-        raters=[rater for rater in _raters(study) if raters is None or rater.key in raters],
+        raters=[rater for rater in _raters(opened) if raters is None or rater.key in raters],
         cases=[
             _case(number, code, truths[code])
             for number, code in enumerate(sorted(truths), start=1)
@@ -33,13 +33,13 @@ def report_data(
         ],
         ratings=[
             _reported(row)
-            for row in rating_rows(study)
+            for row in rating_rows(opened)
             if (cases is None or row["case"] in cases) and (raters is None or str(row["rater"]) in raters)
         ],
-        codebook={name: text for name, text in codebook(study).items() if name not in NOT_REPORTED},
+        codebook={name: text for name, text in codebook(opened).items() if name not in NOT_REPORTED},
         plan=asdict(plan),
         plan_in_words=plan_sentences(plan),
-        deviations=deviations_of(study, analysis) if whole else [],
+        deviations=deviations_of(study, analysis, excluded=opened.excluded) if whole else [],
         hashes=_hashes(study),
         flow=study.flow if whole else {},
         analysis=analysis,
@@ -75,11 +75,11 @@ def display_words(study: Study) -> str:
     return f"{what}, window {study.window_center_hu:g}/{study.window_width_hu:g} HU"
 
 
-def rater_labels(study: Study) -> dict[str, str]:
-    return {rater.key: rater.label for rater in _raters(study)}
+def rater_labels(opened: UnblindedStudy) -> dict[str, str]:
+    return {rater.key: rater.label for rater in _raters(opened)}
 
 
-def _raters(study: Study) -> list[ReportedRater]:
+def _raters(opened: UnblindedStudy) -> list[ReportedRater]:
     return [
         ReportedRater(
             number=rater.number,
@@ -87,7 +87,7 @@ def _raters(study: Study) -> list[ReportedRater]:
             excluded_reason=rater.excluded_reason,
             experience_years=rater.user.experience_years,
         )
-        for rater in study.raters.select_related("user").order_by("number")
+        for rater in opened.raters
     ]
 
 

@@ -5,15 +5,17 @@ import io
 import numpy as np
 from django.core.files.storage import default_storage
 
-from readerstudy.models import Stimulus, Study
+from readerstudy.models import Stimulus
+from readerstudy.unblinding.opened import UnblindedStudy
 
 SIDE_PX = 320
 
 
-def stimulus_png(study: Study, stimulus: Stimulus) -> bytes:
+def stimulus_png(opened: UnblindedStudy, stimulus: Stimulus) -> bytes:
     """The slice that raters saw first, in the study's window, in true proportions."""
     from PIL import Image
 
+    study = opened.study
     _, rows, columns = stimulus.size_zyx
     with default_storage.open(stimulus.slice_key(stimulus.start_slice), "rb") as file:
         plane = np.frombuffer(file.read(), dtype="<i2").reshape(rows, columns)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from readerstudy.analysis import DefaultAnalysis, PrimaryTest, Reading
-from readerstudy.models import Study
 from readerstudy.report.covariates import Covariate, chosen_cases, chosen_raters, covariates_of
 from readerstudy.report.data import ReportData, ReportedCase
 from readerstudy.report.figures.catalogue import ENSEMBLE, figures
@@ -14,7 +13,7 @@ from readerstudy.report.loading import report_data
 from readerstudy.report.panel_lines import Line, panel_lines, rater_details
 from readerstudy.report.text import level_percent, p_number, p_words
 from readerstudy.results import computed_once
-from readerstudy.unblinding.services import refuse_while_sealed
+from readerstudy.unblinding.opened import UnblindedStudy
 
 HARDEST = 12
 
@@ -87,20 +86,19 @@ class ResultsPage:
         return bool(self.part)
 
 
-def results_page(study: Study, asked: Mapping[str, str] | None = None) -> ResultsPage:
+def results_page(opened: UnblindedStudy, asked: Mapping[str, str] | None = None) -> ResultsPage:
     """`asked` chooses a part by covariates of cases and raters; its page is exploratory from top to bottom."""
-    refuse_while_sealed(study)
     chosen = sorted((name, value) for name, value in (asked or {}).items() if value)
     which = [f"{name}={value}" for name, value in chosen]
-    return computed_once(study, "page", which, lambda: _compute_page(study, dict(chosen)))
+    return computed_once(opened, "page", which, lambda: _compute_page(opened, dict(chosen)))
 
 
-def _compute_page(study: Study, asked: dict[str, str]) -> ResultsPage:
-    whole = report_data(study)
+def _compute_page(opened: UnblindedStudy, asked: dict[str, str]) -> ResultsPage:
+    whole = report_data(opened)
     cases = chosen_cases(whole.cases, asked)
     raters = chosen_raters(whole.raters, asked)
     part = part_words(cases, raters)
-    data = report_data(study, cases=cases, raters=raters) if part else whole
+    data = report_data(opened, cases=cases, raters=raters) if part else whole
     status = _status(data.analysis, exploratory=bool(part))
     primary = data.analysis.primary
     return ResultsPage(
@@ -109,7 +107,7 @@ def _compute_page(study: Study, asked: dict[str, str]) -> ResultsPage:
         primary_p=p_words(primary.p),
         equivalence_p=p_words(primary.equivalence.p),
         status=status,
-        rows=_rows(study, data),
+        rows=_rows(opened, data),
         figures=_figures(data, status),
         lines=[PanelLine(line=line, status=status[line.section]) for line in panel_lines(data)],
         rater_details=rater_details(data),
@@ -135,8 +133,8 @@ def _status(analysis: DefaultAnalysis, *, exploratory: bool) -> dict[str, str]:
     return {name: "exploratory" if exploratory else status for name, status in (analysis.status or {}).items()}
 
 
-def _rows(study: Study, data: ReportData) -> list[ResultRow]:
-    names = {str(rater.number): str(rater.user) for rater in study.raters.select_related("user")}
+def _rows(opened: UnblindedStudy, data: ReportData) -> list[ResultRow]:
+    names = {str(rater.number): str(rater.user) for rater in opened.raters}
     simulated = {rater.key for rater in data.raters if rater.simulated}
     rows = [
         ResultRow(

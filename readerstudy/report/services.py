@@ -1,13 +1,14 @@
 """Ordering the report of a study and finding the one that was made."""
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from ctplatform.accounts.models import User
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, JobStatus
 from readerstudy.models import Study, record
 from readerstudy.permissions import refuse_unless_in_team
-from readerstudy.unblinding.services import refuse_while_sealed
+from readerstudy.unblinding.opened import UnblindedStudy
 
 KIND = "study.report"
 
@@ -15,11 +16,11 @@ KIND = "study.report"
 def request_report(*, study: Study, actor: User) -> Job:
     """Order the archive; a report that is being made already is returned instead of making it twice."""
     refuse_unless_in_team(study, actor)
-    refuse_while_sealed(study)
+    opened = UnblindedStudy(study)
     with transaction.atomic():
         # The lock keeps two people from ordering it at the same moment.
         Study.objects.select_for_update().get(pk=study.pk)
-        latest = latest_report(study)
+        latest = latest_report(opened)
         if latest is not None and not latest.is_terminal:
             return latest
         job = jobs.enqueue(
@@ -33,12 +34,15 @@ def request_report(*, study: Study, actor: User) -> Job:
     return job
 
 
-def latest_report(study: Study) -> Job | None:
+def latest_report(opened: UnblindedStudy) -> Job | None:
     """The job that was ordered last, in whatever state."""
-    return Job.objects.filter(kind=KIND, payload__study=str(study.pk)).order_by("-created_at").first()
+    return _reports(opened).order_by("-created_at").first()
 
 
-def finished_report(study: Study) -> Job | None:
+def finished_report(opened: UnblindedStudy) -> Job | None:
     """The job whose archive can be downloaded."""
-    done = Job.objects.filter(kind=KIND, payload__study=str(study.pk), status=JobStatus.SUCCEEDED)
-    return done.order_by("-created_at").first()
+    return _reports(opened).filter(status=JobStatus.SUCCEEDED).order_by("-created_at").first()
+
+
+def _reports(opened: UnblindedStudy) -> QuerySet[Job]:
+    return Job.objects.filter(kind=KIND, payload__study=str(opened.study.pk))

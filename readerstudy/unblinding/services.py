@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError, DomainError
-from readerstudy.models import CaseTruth, Study, StudyRater, StudyState, record
+from readerstudy.models import Study, StudyRater, StudyState, record
 from readerstudy.permissions import refuse_unless_editor
 
 
@@ -62,19 +62,3 @@ def unblind(*, study: Study, actor: User, typed_title: str) -> None:
             plan_digest=held.plan_digest,
         )
     study.refresh_from_db()
-
-
-def refuse_while_sealed(study: Study) -> None:
-    state = Study.objects.values_list("state", flat=True).get(pk=study.pk)
-    if state != StudyState.UNBLINDED:
-        raise ConflictError(
-            "The truth is sealed until the study is closed and unblinded, so there are no results yet.",
-            code="sealed",
-        )
-
-
-def truth_after_unblinding(study: Study) -> dict[str, CaseTruth]:
-    """The truth by case code. After the lock this is the only way to it."""
-    refuse_while_sealed(study)
-    rows = CaseTruth.objects.filter(case__study=study).select_related("case", "scan")
-    return {truth.case.code: truth for truth in rows}

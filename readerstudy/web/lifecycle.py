@@ -8,7 +8,6 @@ from django.views.generic import TemplateView, View
 from readerstudy.locking import services as locking
 from readerstudy.models import StudyRater
 from readerstudy.report import export
-from readerstudy.report.results_page import results_page
 from readerstudy.unblinding import services as unblinding
 from readerstudy.web.common import StudyActionView, StudyPageMixin, valid
 from readerstudy.web.forms import ExclusionForm, UnblindForm
@@ -54,14 +53,6 @@ class LeakAuditView(StudyPageMixin, TemplateView):
         audit = self.study.leak_audit
         findings = sorted(audit.get("findings", []), key=lambda finding: (not finding["leak"], finding["sort"]))
         return super().get_context_data(study=self.study, audit=audit, findings=findings, **kwargs)
-
-
-class ResultsView(StudyPageMixin, TemplateView):
-    template_name = "readerstudy/results.html"
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        results = results_page(self.study, self.request.GET.dict())
-        return super().get_context_data(study=self.study, results=results, **kwargs)
 
 
 class ExportView(StudyPageMixin, View):

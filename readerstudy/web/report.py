@@ -8,21 +8,32 @@ from django.urls import reverse
 from django.utils.text import slugify
 from django.views.generic import TemplateView, View
 
-from readerstudy.models import Stimulus, Study
+from readerstudy.models import Stimulus
 from readerstudy.report.loading import report_data
 from readerstudy.report.pictures import stimulus_png
+from readerstudy.report.results_page import results_page
 from readerstudy.report.services import finished_report, latest_report, request_report
 from readerstudy.report.text import methods_paragraph, results_text
 from readerstudy.results import computed_once, current_events_of_case
-from readerstudy.unblinding.services import refuse_while_sealed, truth_after_unblinding
+from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.web.common import StudyActionView, StudyPageMixin
 
 
 class UnblindedPageMixin(StudyPageMixin):
     """Before the unblinding the page of the study says why there is nothing."""
 
+    opened: UnblindedStudy
+
     def refuse_unfit(self) -> None:
-        refuse_while_sealed(self.study)
+        self.opened = UnblindedStudy(self.study)
+
+
+class ResultsView(UnblindedPageMixin, TemplateView):
+    template_name = "readerstudy/results.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        results = results_page(self.opened, self.request.GET.dict())
+        return super().get_context_data(study=self.study, results=results, **kwargs)
 
 
 class ReportView(UnblindedPageMixin, TemplateView):
@@ -31,15 +42,15 @@ class ReportView(UnblindedPageMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
             study=self.study,
-            texts=computed_once(self.study, "texts", [], lambda: _texts(self.study)),
-            job=latest_report(self.study),
-            finished=finished_report(self.study),
+            texts=computed_once(self.opened, "texts", [], lambda: _texts(self.opened)),
+            job=latest_report(self.opened),
+            finished=finished_report(self.opened),
             **kwargs,
         )
 
 
-def _texts(study: Study) -> dict[str, Any]:
-    data = report_data(study)
+def _texts(opened: UnblindedStudy) -> dict[str, Any]:
+    data = report_data(opened)
     return {
         "results": results_text(data),
         "methods": methods_paragraph(data),
@@ -62,7 +73,7 @@ class MakeReportView(StudyActionView):
 
 class DownloadReportView(UnblindedPageMixin, View):
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        job = finished_report(self.study)
+        job = finished_report(self.opened)
         if job is None or not default_storage.exists(job.result["key"]):
             raise Http404
         name = f"{slugify(self.study.title) or 'study'}-report.zip"
@@ -78,16 +89,16 @@ class CaseResultView(UnblindedPageMixin, TemplateView):
     template_name = "readerstudy/case_result.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        truth = truth_after_unblinding(self.study).get(kwargs["code"])
+        truth = self.opened.truths.get(kwargs["code"])
         if truth is None:
             raise Http404
-        events = current_events_of_case(truth.case)
+        events = current_events_of_case(self.opened, kwargs["code"])
         return super().get_context_data(study=self.study, truth=truth, events=events, **kwargs)
 
 
 class CasePictureView(UnblindedPageMixin, View):
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         stimulus = get_object_or_404(Stimulus, case__study=self.study, case__code=kwargs["code"])
-        response = HttpResponse(stimulus_png(self.study, stimulus), content_type="image/png")
+        response = HttpResponse(stimulus_png(self.opened, stimulus), content_type="image/png")
         response["Cache-Control"] = "private, max-age=31536000, immutable"
         return response

@@ -13,6 +13,7 @@ from readerstudy.report.archive import text_files
 from readerstudy.report.figures.catalogue import figures
 from readerstudy.report.html_report import summary_html
 from readerstudy.report.loading import report_data
+from readerstudy.unblinding.opened import UnblindedStudy
 from tests.doors.addresses import addresses
 
 pytestmark = pytest.mark.django_db
@@ -101,7 +102,7 @@ def test_markup_is_never_let_through(state, request, cast):
 def test_exports_hold_markup_as_text(many_things, finished):
     spoil(" ".join(MARKUPS))
     finished.refresh_from_db()
-    data = report_data(finished)
+    data = report_data(UnblindedStudy(finished))
     drawn = figures(data)
     page = summary_html(data, drawn)
     assert "&lt;script&gt;" in page

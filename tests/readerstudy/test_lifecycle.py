@@ -12,6 +12,7 @@ from readerstudy.locking import services as locking
 from readerstudy.models import CaseTruth, Presentation, Stimulus, Study, StudyState
 from readerstudy.results import analysis_of, responses_of
 from readerstudy.unblinding import services as unblinding
+from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
 from tests.readerstudy.worlds import Browser, decide, make_draft, make_world
 
@@ -32,10 +33,10 @@ def test_from_draft_to_results(cast, draft, stages):
 
     unblinding.close(study=study, actor=cast.owner)
     unblinding.unblind(study=study, actor=cast.owner, typed_title="Trial")
-    responses = responses_of(study)
+    responses = responses_of(UnblindedStudy(study))
     assert sum(responses.truth) == 6
-    assert [row.correct for row in analysis_of(study).raters] == [12, 12]
-    assert analysis_of(study).ensemble.n_ties == 0
+    assert [row.correct for row in analysis_of(UnblindedStudy(study)).raters] == [12, 12]
+    assert analysis_of(UnblindedStudy(study)).ensemble.n_ties == 0
     assert verify(study).intact
     assert [entry.action for entry in study.record.all()][-2:] == ["closed", "unblinded"]
 
@@ -184,7 +185,7 @@ def test_excluding_a_rater_keeps_the_ratings_and_leaves_them_out(cast, collectin
     assert browser.standing()["state"] == "closed"
     unblinding.close(study=collecting, actor=cast.owner)
     unblinding.unblind(study=collecting, actor=cast.owner, typed_title="Trial")
-    assert [row.rater for row in analysis_of(collecting).raters] == ["2"]
+    assert [row.rater for row in analysis_of(UnblindedStudy(collecting)).raters] == ["2"]
     with pytest.raises(ConflictError, match="between the lock and the unblinding"):
         unblinding.exclude_rater(
             rater=Browser(cast.second_rater, collecting).session.rater, actor=cast.owner, reason="too good"

@@ -316,7 +316,7 @@ def test_the_truth_is_read_in_few_places_only():
         "locking/orders.py",
         "locking/protocol.py",
         "locking/stimuli.py",
-        "unblinding/services.py",
+        "unblinding/opened.py",
         "report/export.py",
         "report/loading.py",
         "simulation.py",

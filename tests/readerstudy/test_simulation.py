@@ -15,6 +15,7 @@ from readerstudy.models import RatingEvent, StudyRater
 from readerstudy.results import analysis_of
 from readerstudy.simulation import simulate
 from readerstudy.unblinding import services as unblinding
+from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
 from tests.readerstudy.worlds import make_draft, make_world
 
@@ -68,7 +69,7 @@ def test_the_same_run_again_adds_nothing(simulated):
 
 def test_skill_is_the_share_of_right_answers(simulated):
     unblinded(simulated)
-    correct = sum(row.correct for row in analysis_of(simulated).raters)
+    correct = sum(row.correct for row in analysis_of(UnblindedStudy(simulated)).raters)
     # 72 answers, each right with probability .8
     assert stats.binomtest(correct, 72, 0.8).pvalue > 1e-3
     assert correct > 44  # guessing is refuted
@@ -78,7 +79,7 @@ def test_results_equal_an_independent_computation_from_the_export(simulated, cas
     unblinded(simulated)
     rows, _ = exported(simulated, cast.owner)
     valid = [row for row in rows if row["valid"] == "1"]
-    analysis = analysis_of(simulated)
+    analysis = analysis_of(UnblindedStudy(simulated))
     p_values = []
     for reading in analysis.raters:
         own = [row for row in valid if row["rater"] == reading.rater]
@@ -132,7 +133,7 @@ def test_exports_hold_the_truth_only_after_the_unblinding(simulated, cast):
     client.force_login(cast.member)
     content = json.loads(client.get(reverse("studies:export-json", args=[simulated.pk])).content)
     assert content["schedule_seed"] == simulated.seal.schedule_seed
-    assert content["analysis"]["raters"][0]["correct"] == analysis_of(simulated).raters[0].correct
+    assert content["analysis"]["raters"][0]["correct"] == analysis_of(UnblindedStudy(simulated)).raters[0].correct
     assert len(content["ratings"]) == 72
     results = client.get(reverse("study-results", args=[simulated.pk])).json()
     assert results["ensemble"] == content["analysis"]["ensemble"]

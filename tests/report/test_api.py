@@ -11,6 +11,7 @@ from readerstudy.planning.plans import plan_of
 from readerstudy.report.loading import report_data
 from readerstudy.report.tables import results_csv
 from readerstudy.results import analysis_of
+from readerstudy.unblinding.opened import UnblindedStudy
 from tests.factories import token_headers
 
 
@@ -27,10 +28,11 @@ def rows_of(text):
 def test_results_are_the_analysis_in_both_formats(finished, api):
     url = reverse("study-results", args=[finished.pk])
     analysis = api.get(url).json()
-    assert analysis["primary"]["sentence"] == analysis_of(finished).primary.sentence
+    assert analysis["primary"]["sentence"] == analysis_of(UnblindedStudy(finished)).primary.sentence
     table = api.get(url, {"format": "csv"})
     assert table["Content-Type"] == "text/csv; charset=utf-8"
-    assert table.content.decode() == results_csv(analysis_of(finished), report_data(finished).rater_labels)
+    opened = UnblindedStudy(finished)
+    assert table.content.decode() == results_csv(analysis_of(opened), report_data(opened).rater_labels)
     accepted = api.get(url, headers={"Accept": "text/csv"})
     assert accepted.content == table.content
     for row, reading in zip(rows_of(table.content.decode()), [*analysis["raters"], analysis["ensemble"]], strict=True):
@@ -46,7 +48,7 @@ def test_ratings_are_the_ledger_in_both_formats(finished, api):
     for ours, theirs in zip(as_json["ratings"], as_csv, strict=True):
         assert {name: "" if value is None else str(value) for name, value in ours.items()} == theirs
     correct = [row for row in as_json["ratings"] if row["valid"] and not row["excluded"] and row["correct"]]
-    assert len(correct) == analysis_of(finished).pooled.correct
+    assert len(correct) == analysis_of(UnblindedStudy(finished)).pooled.correct
 
 
 def test_the_plan_tells_whether_it_is_frozen(draft, api):

@@ -16,6 +16,7 @@ from readerstudy.models import Presentation
 from readerstudy.report.loading import report_data
 from readerstudy.report.services import request_report
 from readerstudy.results import analysis_of
+from readerstudy.unblinding.opened import UnblindedStudy
 from tests.pages import shown
 from tests.report.test_archive import NO_R, has_r, recompute
 from tests.report.test_text import claims
@@ -61,7 +62,7 @@ def test_every_page_of_a_hard_study_holds_and_claims_nothing(study, client_of_ow
 @BOTH
 def test_numbers_on_the_page_are_those_of_the_analysis(study, client_of_owner):
     text = words_of(page(client_of_owner, "results", study))
-    analysis = analysis_of(study)
+    analysis = analysis_of(UnblindedStudy(study))
     assert analysis.primary.sentence in text
     assert analysis.primary.verdict.capitalize() in text
     for row in [*analysis.raters, analysis.ensemble]:
@@ -76,7 +77,7 @@ def test_numbers_on_the_page_are_those_of_the_analysis(study, client_of_owner):
 
 
 def test_unequal_classes_are_tested_by_fisher_and_named_as_a_deviation(unequal, client_of_owner):
-    analysis = analysis_of(unequal)
+    analysis = analysis_of(UnblindedStudy(unequal))
     assert analysis.design.n_synthetic == 8
     assert analysis.design.n_real == 4
     assert {row.test for row in analysis.raters} == {"fisher"}
@@ -125,7 +126,9 @@ def test_a_part_of_the_cases_is_exploratory_throughout(finished, client_of_owner
     assert "only 5 of the cases" in words_of(html)
     assert "tag-exploratory" in html
     assert "tag-planned" not in html
-    data = report_data(finished, cases=frozenset(sorted(case.code for case in finished.cases.all())[:5]))
+    data = report_data(
+        UnblindedStudy(finished), cases=frozenset(sorted(case.code for case in finished.cases.all())[:5])
+    )
     assert data.analysis.design.n_cases == 5
     assert {row["case"] for row in data.ratings} == {case.code for case in data.cases}
 
@@ -144,7 +147,7 @@ def test_the_report_is_made_by_a_job_and_has_the_same_numbers(
         ratings = list(csv.DictReader(io.StringIO(archive.read("ratings.csv").decode())))
         html = archive.read("report.html").decode()
     assert {"report.html", "recompute.R", "study.imrmc", "plan.json", "figures/roc.png"} <= names
-    assert analysis == analysis_of(study).as_json()
+    assert analysis == analysis_of(UnblindedStudy(study)).as_json()
     api = client_of_owner.get(reverse("study-results", args=[study.pk])).json()
     assert api == analysis
     assert len(ratings) == study.ledger_count
@@ -165,13 +168,13 @@ def test_a_report_in_the_making_is_not_made_twice(finished, cast):
 def test_the_command_writes_the_same_files(finished, tmp_path, capsys):
     call_command("report", str(finished.pk), "--out", str(tmp_path / "new" / "folder"))
     folder = tmp_path / "new" / "folder"
-    assert json.loads((folder / "analysis.json").read_text()) == analysis_of(finished).as_json()
+    assert json.loads((folder / "analysis.json").read_text()) == analysis_of(UnblindedStudy(finished)).as_json()
     assert (folder / "figures" / "flow.svg").exists()
 
 
 @pytest.mark.skipif(not has_r(), reason=NO_R)
 def test_r_finds_the_numbers_of_a_study_from_the_database(unequal, tmp_path):
-    data = report_data(unequal)
+    data = report_data(UnblindedStudy(unequal))
     recompute(data, tmp_path)
 
 

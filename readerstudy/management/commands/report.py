@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ctplatform.errors import DomainError
 from readerstudy.management.lookup import study_named
+from readerstudy.unblinding.opened import UnblindedStudy
 
 
 class Command(BaseCommand):
@@ -20,7 +21,7 @@ class Command(BaseCommand):
         from readerstudy.report.loading import report_data
 
         try:
-            files = report_files(report_data(study_named(options["study"])))
+            files = report_files(report_data(UnblindedStudy(study_named(options["study"]))))
         except DomainError as error:
             raise CommandError(error.message) from error
         folder: Path = options["out"]
