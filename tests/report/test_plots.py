@@ -60,6 +60,14 @@ def test_texts_are_escaped():
     assert "<script" not in drawing.svg(name="x")
 
 
+def test_a_curve_without_points_is_no_shape():
+    drawing = Drawing(width=100, height=50, title="Empty", description="A rater who gave no answer")
+    drawing.line([], paint=Paint(stroke="#000000"))
+    drawing.area([], paint=Paint(fill="#000000"))
+    assert drawing.shapes == []
+    assert png(drawing).startswith(b"\x89PNG")
+
+
 def test_the_picture_is_the_drawing():
     drawing = Drawing(width=96, height=48, title="Half", description="Left half dark")
     drawing.box(0, 0, 48, 48, paint=Paint(fill="#000000"))

@@ -69,10 +69,15 @@ class Drawing:
     shapes: list[Shape] = field(default_factory=list)
 
     def line(self, points: Sequence[Point], *, paint: Paint) -> None:
-        self.shapes.append(Path(points=tuple(points), closed=False, paint=paint))
+        self._path(points, closed=False, paint=paint)
 
     def area(self, points: Sequence[Point], *, paint: Paint) -> None:
-        self.shapes.append(Path(points=tuple(points), closed=True, paint=paint))
+        self._path(points, closed=True, paint=paint)
+
+    def _path(self, points: Sequence[Point], *, closed: bool, paint: Paint) -> None:
+        """The curve of a rater who gave no answer has no points, and is no shape."""
+        if points:
+            self.shapes.append(Path(points=tuple(points), closed=closed, paint=paint))
 
     def box(self, x: float, y: float, width: float, height: float, *, paint: Paint) -> None:
         self.area([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], paint=paint)
