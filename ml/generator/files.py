@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,10 @@ from ml.patches.case import LiverCase
 from ml.training.learned import Learned
 
 __all__ = ["Generator", "load_generator", "save_generator"]
+
+
+# Sixteen times those of the demo generator: memory grows with a patch whatever the weights are.
+MAX_PATCH_VOXELS = 400_000
 
 
 def load_generator(folder: Path | str = cards.DEMO_FOLDER, *, device: str = "auto") -> Generator:
@@ -50,6 +55,10 @@ def _check_shapes(weights: Path, values: dict[str, Any], net: NetConfig) -> None
     """Compare the file's table of tensors with networks that take no memory, whatever size a card claims."""
     with safe_open(weights, framework="pt") as file:
         found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    if math.prod(net.patch_zyx) > MAX_PATCH_VOXELS:
+        raise ArtefactError(
+            f"The generator's patches are larger than the {MAX_PATCH_VOXELS:,} voxels that are computed."
+        )
     with torch.device("meta"):
         empty = Generator(net, card=values, device=torch.device("meta"))
     for prefix, module in (("encoder.", empty.encoder), ("decoder.", empty.decoder)):

@@ -47,6 +47,8 @@ ESCAPES = {
     "ask for signals otherwise": "refused(16, 0, 0x5452, ctypes.byref(ctypes.c_int(1)))",
     "lease a file": "fcntl.fcntl(0, fcntl.F_SETLEASE, fcntl.F_RDLCK)",
     "share memory that nobody counts": "mmap.mmap(-1, 4096)",
+    "take memory that counts as stack": "mmap.mmap(-1, 4096, flags=0x122)",
+    "send out of band": "refused(44, 0, b'x', 1, 1, 0, 0)",
     "make code": "mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_EXEC)",
     "send a descriptor": "refused(46, 0, 0, 0)",
 }
@@ -213,6 +215,32 @@ def test_the_reader_gets_an_hour_for_no_file(acting, tmp_path):
         with pytest.raises(ReaderStoppedError, match="too long"):
             reader.read(0, candidate)
     assert time.monotonic() - started < 10
+
+
+def test_a_reader_that_fills_the_disk_is_stopped(acting, tmp_path, monkeypatch):
+    acting("time.sleep(60)")
+    free = iter([10 * process.GIB, 10 * process.GIB])
+    monkeypatch.setattr(process, "_free_bytes", lambda: next(free, process.MIB))
+    with Reader([], Limits(seconds=30)) as reader, pytest.raises(ReaderStoppedError, match="disk"):
+        reader.discover()
+
+
+def test_nothing_is_handed_out_when_the_disk_is_nearly_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "_free_bytes", lambda: process.MIB)
+    (tmp_path / "a.nii").write_bytes(b"x")
+    with Reader(files_of(tmp_path), Limits()) as reader, pytest.raises(ImportRefusedError, match="nearly full"):
+        reader.discover()
+
+
+def test_a_top_folder_that_becomes_a_link_is_not_followed(tmp_path):
+    for folder in ("given", "secret"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "case_1.nii").write_bytes(folder.encode())
+    (listed,) = files_of(tmp_path / "given")
+    (tmp_path / "given").rename(tmp_path / "aside")
+    (tmp_path / "given").symlink_to(tmp_path / "secret")
+    with pytest.raises(OSError, match="that was there"):
+        listed.open()
 
 
 @pytest.mark.django_db

@@ -193,6 +193,13 @@ def test_lesions_that_run_through_the_whole_scan(tmp_path, order, monkeypatch):
         import_path(tmp_path, order)
 
 
+def test_a_grid_finer_than_any_scanner(tmp_path, order):
+    """Eleven millimetres around a lesion would be boxes without end."""
+    write_file(tmp_path / "case_1.nii.gz", CT, small_grid(spacing_zyx_mm=(0.01, 0.01, 0.01)))
+    with pytest.raises(DomainError, match="finer than"):
+        import_path(tmp_path, order)
+
+
 def test_files_of_one_name_are_kept_apart():
     places = uploads._distinct(["a.nii", "a.nii", "2/a.nii", "a.nii", "2/a.nii"])
     assert len(set(places)) == 5

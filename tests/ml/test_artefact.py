@@ -40,6 +40,7 @@ def test_tampered_weights_are_refused(copy):
         ({"format_version": 99}, "not supported"),
         ({"net": NetConfig(width=8).to_dict()}, "not of the size"),
         ({"net": NetConfig(code_size=10**12).to_dict()}, "not of the size"),
+        ({"net": NetConfig(patch_zyx=(64, 512, 512)).to_dict()}, "patches are larger"),
         # 100 GB of networks, if they were made
         ({"net": NetConfig(width=6000).to_dict()}, "not of the size"),
         ({"net": NetConfig(noise=False).to_dict()}, "not of the size"),

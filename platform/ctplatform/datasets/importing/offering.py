@@ -47,6 +47,7 @@ def opener(top: Path, file: Path) -> Callable[[], Opened]:
     What was a file or a folder when it was looked at may be a link or a pipe by now.
     """
     *folders, name = file.relative_to(top).parts
+    seen = _identity(file.lstat())
 
     def open_() -> Opened:
         folder = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -57,9 +58,14 @@ def opener(top: Path, file: Path) -> Callable[[], Opened]:
             descriptor = os.open(name, FILE_FLAGS, dir_fd=folder)
         finally:
             os.close(folder)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or _identity(found) != seen:
             os.close(descriptor)
-            raise FileNotFoundError(2, "not a plain file")
+            raise FileNotFoundError(2, "not the plain file that was there")
         return Opened(descriptor)
 
     return open_
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

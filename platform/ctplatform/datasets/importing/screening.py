@@ -8,6 +8,8 @@ from ml.geometry import Grid
 # A number beyond these is something else, such as a date
 FARTHEST_MM = 10_000
 WIDEST_SPACING_MM = 100
+# Clinical scanners end here. Distances in mm around a lesion would be boxes without end on a finer grid.
+FINEST_SPACING_MM = 0.1
 SLICES_NAMED = 5
 # Where the first plane along each axis of the grid lies
 COUNTED_FROM = ("the feet", "the front", "the patient's right")
@@ -48,6 +50,8 @@ def slice_axis(grid: Grid) -> int:
 def _check_place(grid: Grid) -> None:
     if max(map(abs, grid.origin_lps_mm)) > FARTHEST_MM or max(grid.spacing_zyx_mm) > WIDEST_SPACING_MM:
         raise ImportRefusedError("Its place or spacing is larger than any scanner, so its header is wrong.")
+    if min(grid.spacing_zyx_mm) < FINEST_SPACING_MM:
+        raise ImportRefusedError(f"Its spacing is finer than the {FINEST_SPACING_MM} mm of scanners: a wrong header.")
 
 
 def _where(planes: list[int], axis: int, grid: Grid) -> str:

@@ -13,9 +13,9 @@ from ml.geometry import Box, Grid
 MAX_LESIONS = 255
 # Further than the liver that a lesion is compared with
 SURROUNDINGS_MM = 16.0
-# All lesions' boxes together. A whole liver at half a millimetre takes 80 million voxels; masks of lines that run
-# through the scan would take hours and more memory than there is.
-MAX_BOXED_VOXELS = 100_000_000
+# One lesion's box with what is around it, and those of all lesions. A whole liver at half a millimetre takes 80 million
+# voxels; masks of lines that run through the scan would take hours and more memory than there is.
+MAX_BOX_VOXELS, MAX_BOXED_VOXELS = 100_000_000, 500_000_000
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ def number_lesions(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
 
 
 def _check_boxes(boxes: Sequence[tuple[slice, ...]]) -> None:
-    if sum(math.prod(side.stop - side.start for side in box) for box in boxes) > MAX_BOXED_VOXELS:
+    voxels = [math.prod(side.stop - side.start for side in box) for box in boxes]
+    if voxels and (max(voxels) > MAX_BOX_VOXELS or sum(voxels) > MAX_BOXED_VOXELS):
         raise DomainError(
             "Its lesions spread over more of the scan than livers fill, so the mask shows something else. "
             "Leave the mask out, or give one of liver lesions."
@@ -58,7 +59,8 @@ def measure_lesions(
 
     from ml.scans import lesions
 
-    _check_boxes([box for box in ndimage.find_objects(labels) if box is not None])
+    boxes = [widened(grid, box, SURROUNDINGS_MM) for box in ndimage.find_objects(labels) if box is not None]
+    _check_boxes(boxes)
     return [
         LesionMeasure(
             number=lesion.number,

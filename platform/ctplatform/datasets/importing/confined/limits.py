@@ -51,7 +51,9 @@ _AARCH64 = {
 # Of these two only the commands that reading and the life of a descriptor need: others make the kernel send signals to
 # whatever process is named. F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC; TCGETS, FIONBIO, FIOCLEX.
 _COMMANDS = {"fcntl": (0, 1, 2, 3, 1030), "ioctl": (0x5401, 0x5421, 0x5451)}
-_PROT_EXEC, _SHARED_WITHOUT_FILE = 0x4, 0x21
+_PROT_EXEC, _SHARED_WITHOUT_FILE, _GROWS_DOWN = 0x4, 0x21, 0x100
+# Which argument holds the flags of a message, and the flag of a second, rarely tried way through the kernel
+_FLAGS_OF, _OUT_OF_BAND = {"sendto": 3, "recvfrom": 3, "recvmsg": 2}, 0x1
 _ALLOWED = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
 
 
@@ -133,8 +135,17 @@ def _judged(name: str) -> list[_Step]:
     if name in {"mmap", "mprotect"}:
         no_code = [_argument(2), (_JUMP_ANY_BIT, 0, 1, _PROT_EXEC), _REFUSE]
         # memory that counts as nobody's
-        shared = [_argument(3), (_AND, 0, 0, _SHARED_WITHOUT_FILE), (_JUMP_EQUAL, 0, 1, _SHARED_WITHOUT_FILE), _REFUSE]
+        shared = [
+            _argument(3),
+            (_JUMP_ANY_BIT, 0, 1, _GROWS_DOWN),
+            _REFUSE,
+            (_AND, 0, 0, _SHARED_WITHOUT_FILE),
+            (_JUMP_EQUAL, 0, 1, _SHARED_WITHOUT_FILE),
+            _REFUSE,
+        ]
         return [*no_code, *(shared if name == "mmap" else []), _ALLOW]
+    if name in _FLAGS_OF:
+        return [_argument(_FLAGS_OF[name]), (_JUMP_ANY_BIT, 0, 1, _OUT_OF_BAND), _REFUSE, _ALLOW]
     return [_ALLOW]
 
 

@@ -1,5 +1,6 @@
 """The worker's side of the confined reader: starts it, hands it files, believes little of what it says."""
 
+import logging
 import os
 import shutil
 import signal
@@ -37,10 +38,15 @@ FILES_AT_THE_LIMIT = 10
 MAX_TRAYS = 8
 # Segmentations of every organ are a hundred files with a few arrays each.
 MAX_SCRATCH_FILES = 2000
-LEAST_FREE_DISK_BYTES = 2 * GIB
+# Below the first nothing more is handed out, below the second whoever writes is stopped; looked at this often.
+LEAST_FREE_TO_HAND_OUT_BYTES, LEAST_FREE_BYTES = 2 * GIB, GIB
+LOOK_AT_DISK_SECONDS = 0.5
+# However much was sent
+LONGEST_CALL_SECONDS, LONGEST_IMPORT_SECONDS = 1800.0, 4 * 3600.0
 # Settings of the numeric libraries that some processors need; nothing else of the environment gets in.
 PASSED_ON = ("PATH", "LANG", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,8 @@ class Budget:
         self.files = len(offered) + self.size_bytes // SMALLEST_PACKED_SLICE_BYTES
         self._limits = limits
         seconds = limits.seconds_for(files=self.files, size_bytes=self.size_bytes)
-        self._end = time.monotonic() + FILES_AT_THE_LIMIT * limits.seconds + 2 * seconds
+        whole = FILES_AT_THE_LIMIT * limits.seconds + 2 * seconds
+        self._end = time.monotonic() + min(whole, LONGEST_IMPORT_SECONDS)
 
     @property
     def is_spent(self) -> bool:
@@ -94,7 +101,7 @@ class Budget:
     def deadline(self, *, files: int, size_bytes: int) -> float:
         """For one request; the reader's own counts are believed as far as the files allow."""
         counted = {"files": min(files, self.files), "size_bytes": min(size_bytes, self.size_bytes)}
-        return min(self._end, time.monotonic() + self._limits.seconds_for(**counted))
+        return min(self._end, time.monotonic() + min(self._limits.seconds_for(**counted), LONGEST_CALL_SECONDS))
 
 
 class Reader:
@@ -127,6 +134,8 @@ class Reader:
         self._line = Line(*ours)
         try:
             self.in_force: list[str] = self._line.receive(deadline=time.monotonic() + START_SECONDS)["in_force"]
+            if "system-call filter" not in self.in_force:
+                logger.warning("files are read without a system-call filter", extra={"in_force": self.in_force})
         except BaseException as error:
             self.__exit__(None, None, None)
             if isinstance(error, EOFError | OSError | ValueError | KeyError):
@@ -186,7 +195,7 @@ class Reader:
         """Ask, grant what is asked for in return, and make sense of the answer, all before the deadline."""
         try:
             self._line.send(request, deadline=deadline)
-            while "answer" not in (message := self._line.receive(deadline=deadline)):
+            while "answer" not in (message := self._next(deadline)):
                 self._grant(message, deadline)
             answer = message["answer"]
             reason = answers.refused(answer)
@@ -202,6 +211,19 @@ class Reader:
             raise self._stopped() from error
         raise ImportRefusedError(reason)
 
+    def _next(self, deadline: float) -> dict[str, Any]:
+        """The next message; a look at the disk now and then, for scratch files grow without asking."""
+        while True:
+            soon = time.monotonic() + LOOK_AT_DISK_SECONDS
+            try:
+                return self._line.receive(deadline=min(deadline, soon))
+            except TimeoutError:
+                if soon >= deadline:
+                    raise
+            if _free_bytes() < LEAST_FREE_BYTES:
+                self._process.kill()
+                raise ReaderStoppedError("Reading it would fill the server's disk. Import less at once.")
+
     def _stopped(self) -> ReaderStoppedError:
         try:
             status = self._process.wait(0.5)
@@ -213,7 +235,9 @@ class Reader:
 
     def _grant(self, message: Mapping[str, Any], deadline: float) -> None:
         number = message.get("number")
-        if message.get("ask") == "scratch" and self._may_have_scratch():
+        if _free_bytes() < LEAST_FREE_TO_HAND_OUT_BYTES:
+            raise ReaderStoppedError("The server's disk is nearly full, so nothing can be read. Tell an administrator.")
+        if message.get("ask") == "scratch" and self._scratch_files < MAX_SCRATCH_FILES:
             self._scratch_files += 1
             with tempfile.TemporaryFile(buffering=0) as file:
                 self._hand_over({}, file.fileno(), deadline)
@@ -224,10 +248,6 @@ class Reader:
             self._grant_file(self._offered[number], deadline)
         else:
             raise ValueError("it asked for what it may not have")
-
-    def _may_have_scratch(self) -> bool:
-        free = shutil.disk_usage(tempfile.gettempdir()).free
-        return self._scratch_files < MAX_SCRATCH_FILES and free > LEAST_FREE_DISK_BYTES
 
     def _hand_over(self, told: Mapping[str, Any], descriptor: int, deadline: float) -> None:
         self._line.send(told, deadline=deadline)
@@ -244,3 +264,7 @@ class Reader:
         finally:
             if opened.close:
                 os.close(opened.descriptor)
+
+
+def _free_bytes() -> int:
+    return shutil.disk_usage(tempfile.gettempdir()).free
