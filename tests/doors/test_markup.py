@@ -31,6 +31,8 @@ NOT_TYPED |= {
     "salt",
     "schedule_seed",
     "content_digest",
+    "generator_digest",
+    "precision",
     "ledger_head",
     "at",
 }
