@@ -13,7 +13,7 @@ from ctplatform.accounts.models import (
     Role,
 )
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, Origin, Scan
+from ctplatform.datasets.models import EDITS, Dataset, Lesion, MadeBy, Mask, Operation, Origin, Scan, Verdict
 from ctplatform.datasets.services import IMPORT_KIND
 from ctplatform.jobs.models import Job, JobStatus
 from readerstudy.models import (
@@ -31,8 +31,8 @@ from readerstudy.models import (
 )
 from synthesis.edits.services import EDIT_KIND
 from synthesis.generator_reports import REALISM_NAME
-from synthesis.models import Generator, Operation, SignatureAtlas, SynthesisJob, TrainingRun
-from tests.factories import make_user
+from synthesis.models import Generator, SignatureAtlas, SynthesisJob, TrainingRun
+from tests.factories import edited_here, make_user
 from tests.phantoms import small_grid
 
 GRID = small_grid()
@@ -94,25 +94,22 @@ class Crowd:
         self.new_scan(dataset, f"other scan {number}")
         self.new_lesion(self.scan, number)
         self.new_lesion(source, 1)
-        edits = {
-            operation: self.new_scan(
-                self.dataset,
-                f"{operation} {number}",
-                origin=Origin.SYNTHETIC,
-                source_scan=source,
-                import_report={
-                    "synthesis": {
-                        "operation": operation,
-                        "accepted": True,
-                        "centre_lps_mm": [1.0, 2.0, 3.0],
-                        "diameter_mm": 9.0,
-                    }
-                },
-            )
-            for operation in Operation.values
-        }
+        edits = {operation: self.new_edit(operation, source, f"{operation} {number}") for operation in EDITS}
         self.new_lesion(edits[Operation.INSERT], 1, inserted=True)
         return edits
+
+    def new_edit(self, operation, source, name):
+        edit = self.new_scan(self.dataset, name, origin=Origin.SYNTHETIC, source_scan=source)
+        provenance = edited_here(
+            operation,
+            scan=edit,
+            source_scan=source,
+            verdict=Verdict.ACCEPTED,
+            reviewed_by=make_user(),
+            reviewed_at=timezone.now(),
+        )
+        provenance.save()
+        return edit
 
     def grow_jobs(self, number, edited):
         generator = self.new_generator(f"Generator {number}")
@@ -134,7 +131,6 @@ class Crowd:
                 diameter_mm=9,
                 seed=1,
                 ordered_by=self.owner,
-                reviewed_by=make_user(),
             )
         run = TrainingRun.objects.create(
             job=self.new_job("synthesis.train"), name=f"Run {number}", config={}, generator=generator
