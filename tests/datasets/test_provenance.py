@@ -12,6 +12,7 @@ from ctplatform.datasets.models import Operation, Origin, Provenance, Scan, Verd
 from ctplatform.datasets.services import delete_scan, give_verdict
 from ctplatform.errors import ConflictError, DomainError, ForbiddenError
 from tests.factories import edited_here, made_elsewhere, make_dataset, make_scan, make_user
+from tests.pages import shown
 from tests.phantoms import ball, small_grid
 
 pytestmark = pytest.mark.django_db
@@ -189,7 +190,7 @@ def test_the_page_and_the_api_tell_it_in_typed_words(client, foreign):
     owner = foreign.dataset.owner
     give_verdict(scan=foreign, reviewer=owner, accept=False, reason="Too smooth")
     client.force_login(owner)
-    page = client.get(reverse("datasets:scan", args=[foreign.pk])).content.decode()
+    page = shown(client.get(reverse("datasets:scan", args=[foreign.pk])))
     assert "Made by another program: whole scan" in page
     assert "Other program 2.1" in page
     assert f"Rejected by {owner}" in page
@@ -208,7 +209,7 @@ def test_an_edit_tells_where_it_is(client, edited):
     assert np.array_equal(told["centre_lps_mm"], [0.0, 0.0, 0.0])
     assert (told["source_scan"], told["reviewed_by"]) == (str(edited.source_scan_id), None)
     Provenance.objects.filter(scan=edited).update(measured={"diameter_mm": 8.94, "contrast_hu": -41.2, "noise_hu": 7})
-    page = client.get(reverse("datasets:scan", args=[edited.pk])).content.decode()
+    page = shown(client.get(reverse("datasets:scan", args=[edited.pk])))
     assert "Edited here: insert" in page
     assert "8.9 mm, -41 HU to the liver" in page
     assert "3 values" in page

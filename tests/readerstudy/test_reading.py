@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from readerstudy.models import RatingEvent, Study
 from readerstudy.unblinding import services as unblinding
+from tests.pages import shown
 from tests.readerstudy.worlds import Browser, rating
 
 
@@ -162,7 +163,7 @@ def test_the_list_of_sessions_says_what_to_do_and_how_long_it_takes(reader):
     assert "minute" not in page  # no guess before the first answer
     for token in reader.tokens()[:2]:
         reader.rate(token, reading_ms=59_000, load_ms=1_000)
-    page = reader.client.get(reverse("reading:sessions")).content.decode()
+    page = shown(reader.client.get(reverse("reading:sessions")))
     assert "2 of 12 cases, about 10 minutes left at your pace" in page
     assert "Continue" in page
 

@@ -14,6 +14,7 @@ from synthesis import generator_reports
 from synthesis.generators import services as generators
 from synthesis.models import Generator
 from tests.factories import make_user
+from tests.pages import shown
 
 AUC = {"auc": 0.57, "low": 0.49, "high": 0.65, "classifier": "trees", "n": [185, 195]}
 REALISM = {
@@ -202,7 +203,7 @@ def test_reports_come_with_an_upload_and_are_drawn_on_the_page(client):
     job.refresh_from_db()
     generator = Generator.objects.get()
     assert job.result_url == generator.get_absolute_url()
-    page = client.get(generator.get_absolute_url()).content.decode()
+    page = shown(client.get(generator.get_absolute_url()))
     assert "Two-sample tests" in page
     assert "not reached" in page
     assert "0.570 (0.490 to 0.650)" in page

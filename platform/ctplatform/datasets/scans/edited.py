@@ -18,6 +18,7 @@ from ctplatform.datasets.scans.registration import (
     lesion_row,
     new_scan,
     refuse_duplicate,
+    save_now,
 )
 from ctplatform.datasets.scans.thumbnails import thumbnail_png
 from ctplatform.errors import DomainError
@@ -48,7 +49,7 @@ class Edit:
 
 def register_edited_scan(**edited: Any) -> Scan:
     """Store an edited scan at once; takes the arguments of store_edited_scan."""
-    return store_edited_scan(**edited).save()
+    return save_now(store_edited_scan(**edited))
 
 
 def store_edited_scan(

@@ -84,7 +84,13 @@ class StoredScan:
 
 def register_scan(**scan: Any) -> Scan:
     """Store a scan with its masks, lesions and thumbnail; takes the arguments of store_scan."""
-    return store_scan(**scan).save()
+    return save_now(store_scan(**scan))
+
+
+def save_now(stored: StoredScan) -> Scan:
+    """Write the rows at once, outside the end of a job; when that fails the files go, whatever becomes of the rest."""
+    with discarded_on_error(stored):
+        return stored.save()
 
 
 def store_scan(
