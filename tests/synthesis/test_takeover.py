@@ -16,12 +16,13 @@ from ctdemo import phantoms, scans
 from ctplatform.datasets.models import Scan
 from ctplatform.datasets.scans import voxels
 from ml.editing import LesionSpec
-from synthesis import generators, services
+from synthesis.edits import services
+from synthesis.generators.services import register
 
 user = User.objects.create(username="orderer", role=Role.COORDINATOR)
 dataset = scans.ensure_dataset(user, [])
 scans.register_pair(dataset, user, 1, phantoms.make_one(1))
-generator = generators.register(
+generator = register(
     folder=Path(settings.ROOT) / "ml/weights/demo", name="Demo", registered_by=user
 )
 scan = Scan.objects.get(name="phantom-01-free")
@@ -51,7 +52,7 @@ print(json.dumps({"status": s.job.status, "attempts": s.job.attempts, "error": s
 EXPECTED = """
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.models import Scan
-from synthesis import execution
+from synthesis.edits import execution
 from synthesis.generators.services import load
 from synthesis.models import SynthesisJob
 import numpy as np
@@ -68,7 +69,7 @@ print(json.dumps({"same": bool(np.array_equal(after, expected)), "changed": int(
 # The first worker announces that it is inside the edit and then never gets further.
 STUCK = """
 import pathlib, time
-from synthesis import execution
+from synthesis.edits import execution
 original = execution._edit
 def stuck(*arguments):
     pathlib.Path({marker!r}).touch()
