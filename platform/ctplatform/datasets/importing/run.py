@@ -76,9 +76,7 @@ def import_files(offered: Sequence[Offered], order: ImportOrder, on_progress: On
     on_progress(0.0, "looking for scans")
     outcome = ImportOutcome()
     try:
-        for position, count, label, result in _read_all(offered, outcome):
-            share = _share(on_progress, position, count)
-            share(0.0, "read")
+        for label, result, share in _read_all(offered, outcome, on_progress):
             if isinstance(result, ReadScan):
                 _import_one(label, result, order, outcome, share)
             else:
@@ -92,9 +90,9 @@ def import_files(offered: Sequence[Offered], order: ImportOrder, on_progress: On
 
 
 def _read_all(
-    offered: Sequence[Offered], outcome: ImportOutcome
-) -> Iterator[tuple[int, int, str, ReadScan | ImportRefusedError]]:
-    """Every candidate's position, their number, its label, and the scan or why there is none.
+    offered: Sequence[Offered], outcome: ImportOutcome, on_progress: OnProgress
+) -> Iterator[tuple[str, ReadScan | ImportRefusedError, OnProgress]]:
+    """Every candidate's label, the scan or why there is none, and its share of the progress.
 
     A reader that a file has stopped is followed by another one, which goes on behind that file.
     """
@@ -109,11 +107,13 @@ def _read_all(
             stopped = False
             while position < len(candidates) and not stopped and not budget.is_spent:
                 candidate = candidates[position]
+                share = _share(on_progress, position, len(candidates))
+                share(0.0, "reading")
                 try:
                     result: ReadScan | ImportRefusedError = reader.read(position, candidate)
                 except ImportRefusedError as error:
                     result, stopped = error, isinstance(error, ReaderStoppedError)
-                yield position, len(candidates), candidate.label, result
+                yield candidate.label, result, share
                 position += 1
             if position == len(candidates):
                 return
@@ -122,7 +122,7 @@ def _read_all(
     why = "the time for all files is used up" if budget.is_spent else f"{MOST_READERS} other files stopped the reader"
     rest = ImportRefusedError(f"It was not read: {why}. Import it on its own.")
     for left in range(position, len(candidates)):
-        yield left, len(candidates), candidates[left].label, rest
+        yield candidates[left].label, rest, _share(on_progress, left, len(candidates))
 
 
 def _nothing(outcome: ImportOutcome) -> str:
