@@ -143,3 +143,22 @@ def same_grid(first: Grid, second: Grid) -> bool:
 def sphere_diameter_mm(volume_mm3: float) -> float:
     """Diameter of the sphere that has a volume."""
     return float(np.cbrt(6 * volume_mm3 / np.pi))
+
+
+def box_of(mask: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> Box | None:
+    """The smallest box that holds everything but zeros; None when there is nothing."""
+    slices = np.flatnonzero(mask.any(axis=(1, 2)))
+    if not len(slices):
+        return None
+    # One look at the slices that are left serves rows and columns.
+    shadow = np.logical_or.reduce(mask[slices[0] : slices[-1] + 1], axis=0)
+    rows, columns = np.flatnonzero(shadow.any(axis=1)), np.flatnonzero(shadow.any(axis=0))
+    z, y, x = (slice(int(hit[0]), int(hit[-1]) + 1) for hit in (slices, rows, columns))
+    return z, y, x
+
+
+def centroid(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Mean index (zyx) of a mask that is not empty, from counts: a list of its voxels would take 24 bytes each."""
+    rows, planes = np.count_nonzero(mask, axis=2), np.count_nonzero(mask, axis=(0, 1))
+    counts = (rows.sum(1), rows.sum(0), planes)
+    return np.array([float(np.arange(len(n)) @ n / n.sum()) for n in counts])

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from ml.errors import EditError
 from ml.generator.shapes import OUTER_FADE_MM, signed_depth_mm
-from ml.geometry import Box, Float3, Int3, sphere_diameter_mm
+from ml.geometry import Box, Float3, Int3, box_of, sphere_diameter_mm
 from ml.patches.case import Mask, Volume
 from ml.scans.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 from ml.settled import STEP_MM, settled
@@ -32,21 +32,10 @@ DEPTH_SIGMA_ZYX = (0.24, 0.8, 0.8)
 
 def bounding_box(mask: Mask) -> Box:
     """The smallest box that holds a mask; raises EditError for an empty one."""
-    slices = np.flatnonzero(mask.any(axis=(1, 2)))
-    if not len(slices):
+    box = box_of(mask)
+    if box is None:
         raise EditError("The edit would change nothing here.")
-    # One look at the slices that are left serves rows and columns.
-    shadow = np.logical_or.reduce(mask[slices[0] : slices[-1] + 1], axis=0)
-    rows, columns = np.flatnonzero(shadow.any(axis=1)), np.flatnonzero(shadow.any(axis=0))
-    z, y, x = (slice(int(hit[0]), int(hit[-1]) + 1) for hit in (slices, rows, columns))
-    return z, y, x
-
-
-def centroid(mask: Mask) -> NDArray[np.float64]:
-    """Mean index (zyx) of a mask that is not empty."""
-    rows, planes = np.count_nonzero(mask, axis=2), np.count_nonzero(mask, axis=(0, 1))
-    counts = (rows.sum(1), rows.sum(0), planes)
-    return np.array([float(np.arange(len(n)) @ n / n.sum()) for n in counts])
+    return box
 
 
 def pool(volume: NDArray[np.generic], factors_zyx: Int3) -> Volume:

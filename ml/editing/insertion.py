@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ml.editing.composing import WATER_HU, Site, compose, core_of
 from ml.editing.exemplars import NOTHING_SUITS, DecodedLesion, PlaceDecoder, decode_lesion
-from ml.editing.frame import MARGIN_MM, LesionFrame, centroid
+from ml.editing.frame import MARGIN_MM, LesionFrame
 from ml.editing.measure import finish
 from ml.editing.neighbourhood import Neighbourhood, look_around, read_neighbourhood
 from ml.editing.pose import ROOM, settle
@@ -19,7 +19,7 @@ from ml.errors import EditError, PointOutsideLiverError
 from ml.generator.bank import canonical_zoom
 from ml.generator.model import Generator
 from ml.generator.signatures import Codes
-from ml.geometry import Grid
+from ml.geometry import Grid, centroid
 from ml.parallel import both
 from ml.patches.case import Mask, Volume
 from ml.scans.lesions import axial_diameter_mm

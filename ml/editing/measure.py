@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.editing.frame import bounding_box, centroid
+from ml.editing.frame import bounding_box
 from ml.editing.neighbourhood import Neighbourhood
 from ml.editing.spec import EditResult
-from ml.geometry import sphere_diameter_mm
+from ml.geometry import centroid, sphere_diameter_mm
 from ml.parallel import both
 from ml.patches.case import Mask, Volume
 from ml.scans.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM

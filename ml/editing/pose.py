@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.editing.exemplars import DecodedLesion
-from ml.editing.frame import bounding_box, centroid, grow, pooling
+from ml.editing.frame import bounding_box, grow, pooling
 from ml.editing.neighbourhood import Neighbourhood
 from ml.editing.resampling import resample
 from ml.editing.spec import LesionSpec
 from ml.errors import LesionDoesNotFitError
-from ml.geometry import Box
+from ml.geometry import Box, centroid
 from ml.patches.case import Mask, Volume
 from ml.scans.lesions import CONNECTED
 from ml.settled import STEP_SCORE, settled

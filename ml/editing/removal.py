@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.editing.cells import OUTLIER_HU, Cells, Surroundings
-from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box, centroid
+from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box
 from ml.editing.measure import finish, reference_hu
 from ml.editing.neighbourhood import (
     VESSEL_SHARE,
@@ -37,7 +37,7 @@ from ml.generator.bank import canonical_zoom
 from ml.generator.model import Generator
 from ml.generator.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_fade
 from ml.generator.signatures import Codes
-from ml.geometry import Box, Grid, sphere_diameter_mm
+from ml.geometry import Box, Grid, centroid, sphere_diameter_mm
 from ml.nets.config import NetConfig
 from ml.parallel import both
 from ml.patches.case import Mask, Volume

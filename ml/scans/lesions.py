@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
-from ml.geometry import Box, Float3, Grid, sphere_diameter_mm
+from ml.geometry import Box, Float3, Grid, box_of, centroid, sphere_diameter_mm
 
 LesionKind: TypeAlias = Literal["hypodense", "cystic", "ring_enhancing"]
 LESION_KINDS: tuple[LesionKind, ...] = get_args(LesionKind)
@@ -51,7 +51,7 @@ class MeasuredLesion:
 def label_lesions(mask: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> NDArray[np.int32]:
     """Number the connected parts (26 neighbours) of each label of a mask, the largest first."""
     result = np.zeros(mask.shape, np.int32)
-    box = bounding_box(mask)
+    box = box_of(mask)
     if box is None:
         return result
     values = np.asarray(mask)[box]
@@ -66,18 +66,6 @@ def label_lesions(mask: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> NDArray
     new_number[1 + np.argsort(-sizes, kind="stable")] = np.arange(1, count + 1)
     result[box] = new_number[numbered]
     return result
-
-
-def bounding_box(mask: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> Box | None:
-    """The smallest box with everything above zero; None when there is nothing."""
-    sides = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        (found,) = np.nonzero((mask > 0).any(axis=others))
-        if not len(found):
-            return None
-        sides.append(slice(int(found[0]), int(found[-1]) + 1))
-    return sides[0], sides[1], sides[2]
 
 
 def lesion_table(
@@ -132,7 +120,7 @@ class _Scan:
         inside = self.numbered[box] == number
         voxels = int(inside.sum())
         start = np.array([s.start for s in box])
-        x, y, z = (float(v) for v in self.grid.to_world(_centroid_zyx(inside) + start))
+        x, y, z = (float(v) for v in self.grid.to_world(centroid(inside) + start))
         volume_mm3 = voxels * self.grid.voxel_volume_mm3
         mean_hu = float(self.hu[box][inside].mean())
         reference, touches = self._surroundings(number, box)
@@ -167,12 +155,6 @@ class _Scan:
         if ring.sum() < 30:
             return None, touches
         return float(np.median(self.hu[wide][ring])), touches
-
-
-def _centroid_zyx(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The mean index per axis, from counts per plane: a list of all voxels would take 24 bytes each."""
-    planes = [inside.sum(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
-    return np.array([float(np.arange(len(counts)) @ counts) / float(counts.sum()) for counts in planes])
 
 
 def axial_diameter_mm(inside: NDArray[np.bool_], grid: Grid) -> float:

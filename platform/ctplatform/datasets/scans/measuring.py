@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctplatform.errors import DomainError
-from ml.geometry import Box, Grid
+from ml.geometry import Box, Grid, box_of
 
 MAX_LESIONS = 255
 # Further than the liver that a lesion is compared with
@@ -30,9 +30,9 @@ class LesionMeasure:
 
 def number_lesions(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """Connected lesions numbered from the largest on; those after the 255th are specks and get no number."""
-    from ml.scans.lesions import bounding_box, label_lesions
+    from ml.scans.lesions import label_lesions
 
-    box = bounding_box(mask)
+    box = box_of(mask)
     _check_boxes([] if box is None else [box])
     numbers = label_lesions(mask)
     numbers[numbers > MAX_LESIONS] = 0
