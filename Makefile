@@ -41,7 +41,8 @@ test: setup-dev build chromium check ## the whole test suite, browser tests incl
 	@(cd frontend && npm test --silent)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not processes and not browser"
 	@$(BIN)/python tests/postgres.py
-	@$(BIN)/python -m pytest -q -m "processes or browser"
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "browser and not processes"
+	@$(BIN)/python -m pytest -q -m processes
 
 check: setup-dev build check-python check-frontend ## lint, types, layers, migrations, generated files
 

@@ -24,6 +24,7 @@ export default defineConfig({
         "src/pages/review.ts",
         "src/pages/rate.ts",
         "src/pages/upload.ts",
+        "src/pages/imported.ts",
         "src/pages/atlas.ts",
         "src/pages/choose.ts",
       ],

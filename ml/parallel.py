@@ -11,7 +11,7 @@ FirstT = TypeVar("FirstT")
 SecondT = TypeVar("SecondT")
 
 
-def both(first: Callable[[], FirstT], second: Callable[[], SecondT]) -> tuple[FirstT, SecondT]:
+def in_parallel(first: Callable[[], FirstT], second: Callable[[], SecondT]) -> tuple[FirstT, SecondT]:
     """Two independent computations at once; each stays on one thread, so that results do not depend on it.
 
     NumPy, SciPy and torch let go of the interpreter while they compute. What either raises is raised here.

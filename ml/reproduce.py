@@ -1,9 +1,10 @@
-"""The paper's tables and figures with one command: ``python -m ml.reproduce --out DIR [--data DIR]``.
+"""The paper's tables and figures with one command: ``python -m ml.reproduce --out DIR [--data DIR...]``.
 
 Without ``--data`` phantoms are made, 57 to train on and 80 to measure on. With it, scans in any layout of
-``ml.scans.cases`` are taken: half of the patients train, the others are held out, unless ``--training`` names
-a folder of its own. Given generators (``--generator``) are measured instead of trained ones. A stopped run
-goes on where it was.
+``ml.scans.cases`` are pooled from one or several folders: half of the patients train, the others are held out, unless
+``--training`` names a folder of its own. Given generators (``--generator``) are measured instead of trained ones.
+Phantoms and scans of patients are never judged together: the gate of phantoms and what line-ups say of scans stand
+apart in one report. A stopped run goes on where it was.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ml.evaluation.classify import (
 from ml.evaluation.realism.figures import write_figures
 from ml.evaluation.realism.galleries import write_galleries
 from ml.evaluation.realism.report import evaluate_generator, write_report
+from ml.evaluation.realism.scans import scans_report, scans_table
 from ml.evaluation.variants import paper_variants, trained
 from ml.generator.files import load_generator
 from ml.generator.model import Generator
@@ -38,7 +40,7 @@ from ml.generator.signatures import SignatureSpace
 from ml.nets.config import NetConfig
 from ml.patches.case import LiverCase
 from ml.phantom.__main__ import main as make_phantoms
-from ml.scans.cases import find_cases, load_cases
+from ml.scans.cases import CaseFiles, find_cases, load_case, load_cases
 from ml.training.trainer import split_patients
 
 # How many, and the first one's seed.
@@ -176,7 +178,7 @@ def held_out_cases(cases: list[LiverCase], generators: dict[str, Generator]) -> 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     options = argparse.ArgumentParser(prog="python -m ml.reproduce", description=__doc__)
-    options.add_argument("--data", type=Path, help="scans to measure on; default phantoms")
+    options.add_argument("--data", type=Path, nargs="+", help="folders of scans to measure on; default phantoms")
     options.add_argument("--training", type=Path, help="scans to train on; default a part of --data, or phantoms")
     options.add_argument("--out", type=Path, required=True)
     options.add_argument("--generator", type=Path, action="append", help="measure these instead of training")
@@ -219,18 +221,19 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     made = options.out / "phantoms"
-    data = options.data or phantoms(made / "held_out", *HELD_OUT_PHANTOMS, options.jobs)
+    data = options.data or [phantoms(made / "held_out", *HELD_OUT_PHANTOMS, options.jobs)]
     training: Path | None = options.training
     if not (options.generator or options.training or options.data):
         training = phantoms(made / "training", *TRAINING_PHANTOMS, options.jobs)
-    cases = load_cases(data)
+    scans = find_cases(*data)
+    cases = [load_case(files) for files in scans]
     if options.generator:
         generators = given_generators(options.generator, options.device)
     elif training is not None:
         generators = train_variants(load_cases(training), options)
     else:
         generators = train_variants(split_patients(cases, HELD_OUT_SHARE, seed=options.seed)[0], options)
-    measure(data, training, held_out_cases(cases, generators), generators, options)
+    write_tables_and_figures(scans, training, held_out_cases(cases, generators), generators, options)
     print(f"written to {options.out}")
 
 
@@ -252,8 +255,8 @@ def write_classification(cases: list[LiverCase], generators: dict[str, Generator
     (options.out / "embedding.json").write_text(json.dumps(embedding, indent=2) + "\n")
 
 
-def measure(
-    data: Path,
+def write_tables_and_figures(
+    scans: list[CaseFiles],
     training: Path | None,
     cases: list[LiverCase],
     generators: dict[str, Generator],
@@ -270,11 +273,24 @@ def measure(
         print("No generator is deep enough to edit with; realism is not measured.", flush=True)
         return
     name, generator = editors[0]
-    report = evaluate_generator(data, generator, seed=options.seed, training=training, jobs=options.jobs)
+    report = realism(scans, training, generator, options)
     write_report(report, options.out / f"realism_{name}.json")
+    if "scans" in report:
+        (options.out / f"scans_{name}.md").write_text(scans_table(report["scans"]))
     write_figures(report, options.out / f"figures_{name}")
-    scans = [files for files in find_cases(data) if files.name not in generator.case_names]
-    write_galleries(scans, generator, options.out / f"gallery_{name}", seed=options.seed)
+    shown = [files for files in scans if files.name not in generator.case_names]
+    write_galleries(shown, generator, options.out / f"gallery_{name}", seed=options.seed)
+
+
+def realism(
+    scans: list[CaseFiles], training: Path | None, generator: Generator, options: argparse.Namespace
+) -> dict[str, Any]:
+    """The gate, of phantoms alone where there are any, and beside it what line-ups say of scans of patients."""
+    of_phantoms = [files for files in scans if files.twin]
+    settings = {"seed": options.seed, "jobs": options.jobs}
+    report = evaluate_generator(of_phantoms or scans, generator, training=training, **settings)
+    of_patients = [files for files in scans if not files.twin and files.name not in generator.case_names]
+    return report | ({"scans": scans_report(of_patients, generator, **settings)} if of_patients else {})
 
 
 if __name__ == "__main__":

@@ -14,6 +14,15 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def storable(value: Any) -> Any:
+    """As every database gives it back: PostgreSQL knows no signed zero, and its digest would be another one."""
+    if isinstance(value, dict):
+        return {key: storable(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [storable(part) for part in value]
+    return 0.0 if isinstance(value, float) and value == 0 else value
+
+
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")

@@ -5,5 +5,17 @@ class SynthesisConfig(AppConfig):
     name = "synthesis"
 
     def ready(self) -> None:
+        from ctplatform import waiting
+        from ctplatform.datasets.scans.added_masks import guard_lesions
+        from ctplatform.datasets.services import warn_of_verdicts
+        from ctplatform.datasets.withdrawal import follow_withdrawals
         from synthesis import jobs  # noqa: F401 - listens to deletions; registers the kinds of work
-        from synthesis.atlas import deletion  # noqa: F401 - listens to deletions; registers the kinds of work
+        from synthesis.atlas import deletion
+        from synthesis.edits.fixed_lesions import refuse_for_removals
+        from synthesis.edits.reviewing import warning_of_ghosts
+        from synthesis.waiting import waiting_for
+
+        follow_withdrawals(deletion.follow_withdrawal)
+        guard_lesions(refuse_for_removals)
+        warn_of_verdicts(warning_of_ghosts)
+        waiting.register(waiting_for)

@@ -6,10 +6,11 @@ from typing import Any
 from ctplatform.jobs import registry
 from ctplatform.jobs.registry import GONE, JobContext, WriteResult
 from synthesis.atlas.services import ATLAS_KIND, run_atlas
-from synthesis.edits.services import BATCH_KIND, EDIT_KIND
+from synthesis.edits.rows import EDIT_KIND
+from synthesis.edits.services import BATCH_KIND
 from synthesis.generators.services import REGISTER_KIND, discard_staged, run_registration, why_unusable
 from synthesis.generators.training import TRAIN_KIND, run_training
-from synthesis.models import GENERATOR_BULK, Generator, SignatureAtlas, SynthesisJob
+from synthesis.models import GENERATOR_BULK, EditOrder, Generator, SignatureAtlas
 
 GENERATOR_NAMED = [f"generator__{name}" for name in ("name", "digest", "retired_at")]
 
@@ -29,7 +30,7 @@ def run_batch(payload: dict[str, Any], context: JobContext) -> WriteResult:
 # What is tried again is ordered anew: a generator that was retired meanwhile makes nothing more.
 def refuse_edits(payloads: Sequence[dict[str, Any]]) -> list[str]:
     wanted = [payload["synthesis"] for payload in payloads]
-    orders = SynthesisJob.objects.filter(pk__in=wanted).select_related("generator").only(*GENERATOR_NAMED)
+    orders = EditOrder.objects.filter(pk__in=wanted).select_related("generator").only(*GENERATOR_NAMED)
     return _refusals(wanted, {str(order.pk): order.generator for order in orders}, gone=GONE)
 
 
@@ -50,7 +51,9 @@ def _refusals(wanted: Sequence[str], generators: Mapping[str, Generator], *, gon
     return [why_unusable(generators[pk]) if pk in generators else gone for pk in wanted]
 
 
-registry.register(REGISTER_KIND, run_registration, on_abandoned=discard_staged)
+registry.register(
+    REGISTER_KIND, run_registration, on_abandoned=discard_staged, refuse_retries=registry.refuse_without_upload
+)
 registry.register(EDIT_KIND, run_edit, refuse_retries=refuse_edits)
 registry.register(BATCH_KIND, run_batch, refuse_retries=refuse_batches)
 registry.register(TRAIN_KIND, run_training)

@@ -29,8 +29,10 @@ class GeneratorQuerySet(models.QuerySet["Generator"]):
     def with_gate(self) -> Self:
         """Of the reports as much as the gate's summary needs, as `judged`."""
         realism = KeyTransform(REALISM_NAME, "reports")
-        parts = {name: KeyTransform(name, realism) for name in ("gate", "two_sample")}
-        return self.annotate(judged=JSONObject(**parts)).defer(*GENERATOR_BULK)
+        parts = {name: KeyTransform(name, realism) for name in ("gate", "two_sample", "measured_on", "editor_version")}
+        scans = KeyTransform("scans", realism)
+        counted = {name: KeyTransform(name, scans) for name in ("gate", "patients", "lesions", "editor_version")}
+        return self.annotate(judged=JSONObject(**parts, scans=JSONObject(**counted))).defer(*GENERATOR_BULK)
 
 
 class Generator(models.Model):
@@ -96,7 +98,7 @@ OPERATION_CHOICES = [(operation.value, operation.label) for operation in EDITS]
 LESION_KIND_CHOICES = [(kind, LESION_KIND_LABELS[kind]) for kind in LESION_KINDS]
 
 
-class SynthesisJobQuerySet(models.QuerySet["SynthesisJob"]):
+class EditOrderQuerySet(models.QuerySet["EditOrder"]):
     def visible_to(self, user: User) -> Self:
         return self.filter(source_scan__in=Scan.objects.visible_to(user))
 
@@ -104,14 +106,14 @@ class SynthesisJobQuerySet(models.QuerySet["SynthesisJob"]):
         return self.filter(result_scan__provenance__verdict=Verdict.PENDING)
 
 
-class SynthesisJob(models.Model):
+class EditOrder(models.Model):
     """One ordered edit. It stays when its result is rejected or when it failed, so that everything is counted."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="synthesis")
     operation = models.CharField(max_length=10, choices=OPERATION_CHOICES)
-    generator = models.ForeignKey(Generator, on_delete=models.PROTECT, related_name="jobs")
-    source_scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="synthesis_jobs")
+    generator = models.ForeignKey(Generator, on_delete=models.PROTECT, related_name="orders")
+    source_scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="edit_orders")
     centre_lps_mm = models.JSONField()
     kind = models.CharField(max_length=30, blank=True, choices=LESION_KIND_CHOICES)
     diameter_mm = models.FloatField(help_text="Asked for; of the lesion to remove, as measured")
@@ -120,6 +122,9 @@ class SynthesisJob(models.Model):
         Lesion, on_delete=models.PROTECT, null=True, blank=True, related_name="removals", help_text="To remove"
     )
     seed = models.PositiveBigIntegerField()
+    then = models.JSONField(
+        default=list, blank=True, help_text="Edits that follow, each of the result of the one before it"
+    )
     batch = models.UUIDField(null=True, blank=True, db_index=True)
     ordered_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="synthesis_ordered")
     ordered_at = models.DateTimeField(auto_now_add=True)
@@ -127,7 +132,7 @@ class SynthesisJob(models.Model):
         Scan, on_delete=models.PROTECT, null=True, blank=True, related_name="synthesised_by"
     )
 
-    objects = SynthesisJobQuerySet.as_manager()
+    objects = EditOrderQuerySet.as_manager()
 
     class Meta:
         ordering = ["-ordered_at", "id"]
@@ -156,7 +161,7 @@ class TrainingRun(models.Model):
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="training")
     name = models.CharField(max_length=120)
     scans = models.ManyToManyField(Scan, related_name="training_runs")
-    config = models.JSONField(help_text="ml.train.TrainConfig")
+    config = models.JSONField(help_text="ml.training.config.TrainConfig")
     curve = models.JSONField(default=list, help_text="One entry per report: step and losses")
     samples_key = models.CharField(max_length=200, blank=True, help_text="Latest picture of patches and decodings")
     generator = models.ForeignKey(
@@ -194,6 +199,9 @@ class SignatureAtlas(models.Model):
     seed = models.PositiveBigIntegerField(default=0)
     content = models.JSONField(default=dict, help_text="Points and explained variance, as the page draws them")
     sheet_key = models.CharField(max_length=200, blank=True, help_text="The patches' pictures on one sheet")
+    patch_count = models.PositiveIntegerField(default=0)
+    scans_shown = models.PositiveIntegerField(default=0)
+    scans_left_out = models.PositiveIntegerField(default=0)
 
     objects = SignatureAtlasQuerySet.as_manager()
 
@@ -205,3 +213,44 @@ class SignatureAtlas(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("synthesis:atlas", args=[self.pk])
+
+
+class AtlasPatch(models.Model):
+    """One point of an atlas, for its table; the page that draws all of them reads the atlas' content."""
+
+    atlas = models.ForeignKey(SignatureAtlas, on_delete=models.CASCADE, related_name="patches")
+    number = models.PositiveIntegerField(help_text="Of its picture on the sheet")
+    # No key to the scan: the atlas as a whole goes with any scan of it.
+    scan = models.UUIDField()
+    name = models.CharField(max_length=120)
+    at_lps_mm = models.JSONField()
+    what = models.CharField(max_length=40)
+    lesion = models.PositiveIntegerField(help_text="Its number in the scan; 0 for normal liver")
+    diameter_mm = models.FloatField(null=True, blank=True)
+    component_1 = models.FloatField(null=True, blank=True)
+    component_2 = models.FloatField(null=True, blank=True)
+    component_3 = models.FloatField(null=True, blank=True)
+    component_4 = models.FloatField(null=True, blank=True)
+    component_5 = models.FloatField(null=True, blank=True)
+    component_6 = models.FloatField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["atlas", "number"], name="atlas_patch_once")]
+        indexes = [models.Index(fields=["scan"], name="atlas_patch_by_scan")]
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.name}"
+
+    @property
+    def components(self) -> list[float]:
+        found = [getattr(self, name) for name in ATLAS_COMPONENTS]
+        return [value for value in found if value is not None]
+
+    @property
+    def place(self) -> str:
+        """As a scan's page takes it in its address."""
+        return ",".join(f"{value:.2f}" for value in self.at_lps_mm)
+
+
+ATLAS_COMPONENTS = tuple(f"component_{number}" for number in range(1, 7))

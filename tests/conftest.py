@@ -14,6 +14,27 @@ from ctplatform.accounts.record import RECORD
 from ctplatform.jobs import registry
 from readerstudy.ledger.triggers import LEDGER
 
+pytest_plugins = ["tests.draws", "tests.recorded", "tests.warm_readers"]
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database-only", action="store_true", help="leave out what asks nothing of a database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--database-only"):
+        kept, left_out = [], []
+        for item in items:
+            (kept if _asks_the_database(item) else left_out).append(item)
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
+def _asks_the_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or not DATABASE_FIXTURES.isdisjoint(fixtures)
+
 
 @pytest.fixture(autouse=True, scope="session")
 def emptying_append_only_tables() -> Iterator[None]:

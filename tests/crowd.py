@@ -25,13 +25,14 @@ from readerstudy.models import (
     Stimulus,
     Study,
     StudyRater,
+    StudySeal,
     StudyState,
     Template,
     record,
 )
-from synthesis.edits.services import EDIT_KIND
+from synthesis.edits.rows import EDIT_KIND
 from synthesis.generator_reports import REALISM_NAME
-from synthesis.models import Generator, SignatureAtlas, SynthesisJob, TrainingRun
+from synthesis.models import EditOrder, Generator, SignatureAtlas, TrainingRun
 from tests.factories import edited_here, make_user
 from tests.phantoms import small_grid
 
@@ -119,7 +120,7 @@ class Crowd:
             (edited.source_scan, edited, JobStatus.SUCCEEDED),
         ):
             order = uuid.uuid4()
-            SynthesisJob.objects.create(
+            EditOrder.objects.create(
                 pk=order,
                 job=self.new_job(EDIT_KIND, payload={"synthesis": str(order)}, status=status),
                 operation=Operation.INSERT,
@@ -222,7 +223,10 @@ class Crowd:
         return Job.objects.create(kind=kind, title=kind, owner=self.owner, **fields)
 
     def new_study(self, title, template=Template.INSERTED_LESIONS, **fields):
-        return Study.objects.create(owner=self.owner, title=title, template=template, question="?", **fields)
+        study = Study.objects.create(owner=self.owner, title=title, template=template, question="?", **fields)
+        if not study.is_draft:
+            StudySeal.objects.create(study=study, schedule_seed="5", salt="salt")
+        return study
 
     def new_case(self, study, scan, number):
         case = Case.objects.create(study=study)

@@ -74,7 +74,7 @@ class Installation:
 
     def start_worker(self, *options, prelude=""):
         """A Celery worker process; a prelude is Python that runs in it before the worker starts."""
-        arguments = ["worker", "--pool", "solo", "-Q", "default,gpu", "--loglevel", "INFO", *options]
+        arguments = ["worker", "--pool", "solo", "-Q", "default,gpu,training", "--loglevel", "INFO", *options]
         code = f"import django; django.setup()\n{prelude}\nfrom ctplatform.celery import app\napp.worker_main({arguments!r})"
         return self.start(sys.executable, "-c", code, log="worker")
 

@@ -54,7 +54,8 @@ class Cells:
 class Surroundings:
     """What a removal knows without the generator: the crop with the lesion as liver, and vessels from elsewhere.
 
-    ``elsewhere`` (HU, cells) is None where no other place has any to show.
+    ``inside`` is the mask as it was drawn; the cells' lesion goes ``beyond_mask_mm`` further. ``elsewhere`` (HU, cells)
+    is None where no other place has any to show.
     """
 
     around: Neighbourhood
@@ -62,6 +63,7 @@ class Surroundings:
     cells: Cells
     reference_hu: float
     elsewhere: Volume | None
+    beyond_mask_mm: float
 
     @cached_property
     def deviation(self) -> Volume:

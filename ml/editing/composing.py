@@ -8,14 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ml.editing.displacement import MassEffect
 from ml.editing.exemplars import DecodedLesion
 from ml.editing.frame import LesionFrame
+from ml.editing.insides import unevenness
 from ml.editing.measure import reference_hu
-from ml.editing.neighbourhood import VESSEL_SHARE, Neighbourhood, vessel_excess
+from ml.editing.neighbourhood import Neighbourhood
+from ml.editing.spec import LesionSpec
+from ml.editing.tubes import tubes
 from ml.errors import EditError
 from ml.generator.shapes import PROFILE_DEPTHS_MM, fine_index, fine_profile, lookup, outer_fade
 from ml.patches.case import Mask, Volume
+from ml.scans.lesions import LesionKind
 
+# The share of a vessel's brightness that a lesion takes where it crosses: no vessel runs through a cyst.
+VESSEL_SHARES = {"hypodense": 0.7, "cystic": 1.0, "ring_enhancing": 0.8}
 # A ring's core of fewer voxels has no mean of its own; the whole lesion counts then.
 MIN_CORE_VOXELS = 8
 # Nothing that lesions are made of is darker than water, except fat.
@@ -58,30 +65,53 @@ def core_of(lesion: DecodedLesion, depth: Volume, inside: Mask) -> Mask:
     return core if core.sum() >= MIN_CORE_VOXELS else inside
 
 
-def compose(lesion: DecodedLesion, site: Site, *, core: Mask, contrast_hu: float) -> Volume:
-    """The change in HU: the profile over depth, scaled so that the core has the asked contrast.
+@dataclass(frozen=True)
+class Change:
+    """A change in HU, and the lowest that it may be where the result is not to be darker than water."""
 
-    Vessels inside fade; otherwise the liver's own structure is the lesion's. Only the dark part is scaled: a rim
-    keeps the brightness it was learned with. Raises EditError when the lesion would have to be darker than water.
+    hu: Volume
+    lowest_hu: Volume
+
+
+def compose(lesion: DecodedLesion, site: Site, spec: LesionSpec, *, core: Mask, mass: MassEffect) -> Change:
+    """The profile over depth, scaled so that the core has the asked contrast, with an unevenness of its own.
+
+    Vessels are pushed aside by ``mass``; inside they lose a share of their brightness by kind, otherwise the liver's
+    own structure is the lesion's. Only the dark part is scaled: a rim keeps its brightness. Raises EditError when the
+    lesion would have to be darker than water.
     """
     frame, part = site.frame, site.part
     profile = lesion.profile_hu * outer_fade(PROFILE_DEPTHS_MM)
     dark, bright = np.minimum(profile, 0), np.maximum(profile, 0)
-    cover = frame.cover
     soft = soft_liver(site)
-    excess = np.float32(VESSEL_SHARE) * vessel_excess(site.hu, site.liver > 0.5, part.level_hu, frame.spacing_zyx_mm)
     index = fine_index(site.depth)
     weight = frame.spread(soft) * part.liver
-    faded = cover * excess * soft
-    fixed = -frame.spread(faded) if faded.any() else np.zeros_like(weight)
+    own = (structure_moved(site, spec.kind, mass) * soft[frame.near]).astype(np.float32)
+    fixed = frame.spread_near(own) if own.any() else np.zeros_like(weight)
     if bright.max() > 0:
         fixed += fine_profile(bright)[index] * weight
-    missing = site.reference_hu + contrast_hu - float((part.source_hu[core] + fixed[core]).mean())
+    missing = site.reference_hu + spec.contrast_hu - float((part.source_hu[core] + fixed[core]).mean())
     table = fine_profile(dark)
     share = np.bincount(index[core], weight[core], minlength=len(table)) / core.sum()
-    table = scale_to(missing, table, share, lowest_hu=WATER_HU - site.reference_hu)
-    change: Volume = (fixed + table[index] * weight) * part.liver
-    return change
+    lowest = min(WATER_HU - site.reference_hu, 0.0)
+    table = scale_to(missing, table, share, lowest_hu=lowest)
+    # A vessel that goes lay above the liver, by as much as its place may lose more.
+    return Change((fixed + table[index] * weight) * part.liver, np.minimum(fixed, 0) + np.float32(lowest))
+
+
+def structure_moved(site: Site, kind: LesionKind, mass: MassEffect) -> Volume:
+    """What comes to the liver's structure (HU, the near cells).
+
+    Vessels are pushed aside, and fade where the lesion covers them; what is left inside becomes more uneven.
+    """
+    frame, near = site.frame, site.frame.near
+    hu, liver, spacing = site.hu[near], site.liver[near] > 0.5, frame.spacing_zyx_mm
+    there = tubes(hu, liver, site.part.level_hu, spacing)
+    uneven = unevenness(kind, hu - np.float32(site.part.level_hu) - there, liver, frame.depth[near], spacing)
+    if not there.any():
+        return uneven
+    aside = mass.displaced(there, frame.depth, near, spacing)
+    return (1 - np.float32(VESSEL_SHARES[kind]) * frame.cover[near]) * aside - there + uneven
 
 
 def scale_to(wanted_hu: float, dark: Volume, share: NDArray[np.float64], *, lowest_hu: float) -> Volume:

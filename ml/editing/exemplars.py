@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from ml.editing.outlines import outlined
 from ml.editing.spec import LesionSpec
 from ml.errors import EditError, SpecError
 from ml.generator.model import Generator
-from ml.generator.shapes import DifferenceShape, measure_difference, signed_depth_mm
+from ml.generator.shapes import DifferenceShape, shape_of_difference
 from ml.generator.signatures import Codes, SignatureBank
-from ml.parallel import both
+from ml.parallel import in_parallel
 from ml.patches.case import Volume
-from ml.settled import STEP_MM, STEP_SCORE, settled
+from ml.settled import STEP_SCORE, settled
 
 # The best so many exemplars come in random order, and so many at most are decoded. Set by hand.
 CANDIDATES, ATTEMPTS = 6, 4
-# Strength of the dents in a lesion's surface, as a part of its radius: cysts are smooth.
-DENTS = {"hypodense": 0.10, "cystic": 0.03, "ring_enhancing": 0.08}
+# How rough a lesion's surface is against a hypodense one's: cysts are smooth.
+ROUGHNESS = {"hypodense": 1.0, "cystic": 0.3, "ring_enhancing": 0.8}
 # The inscribed sphere against the sphere of equal volume; a rounder lesion is looked for below this.
 ROUND_ENOUGH = 0.62
 NOTHING_SUITS = "The generator found no lesion that suits this place; try another seed or place."
@@ -54,7 +54,7 @@ class PlaceDecoder:
 
         if self.here is not None:
             return there() - self.here
-        here, lesion = both(lambda: self.generator.decode_quietly_hu(self.code), there)
+        here, lesion = in_parallel(lambda: self.generator.decode_quietly_hu(self.code), there)
         self.here = here
         return lesion - here
 
@@ -82,7 +82,7 @@ def decode_lesion(
     best: tuple[int, DifferenceShape] | None = None
     candidates = [int(e) for e in rank_exemplars(bank, spec, rng) if e not in without]
     for exemplar in candidates[:ATTEMPTS]:
-        shape = measure_difference(decoder.difference_hu(exemplar), spacing)
+        shape = shape_of_difference(decoder.difference_hu(exemplar), spacing)
         if shape is None:
             continue
         if best is None or shape.roundness > best[1].roundness:
@@ -92,30 +92,12 @@ def decode_lesion(
     if best is None:
         raise EditError(NOTHING_SUITS)
     chosen, shape = best
-    depth = ndimage.gaussian_filter(signed_depth_mm(shape.mask, spacing), (0.5, 0.8, 0.8))
-    depth += dents(rng, depth.shape, shape.diameter_mm / 2, spacing, DENTS[spec.kind])
+    outline = outlined(shape, spacing, ROUGHNESS[spec.kind], rng)
     return DecodedLesion(
-        depth_mm=settled(depth, STEP_MM),
-        centre_zyx=shape.centre_zyx,
-        diameter_mm=shape.diameter_mm * float(np.cbrt(shape.flatness)),
-        spacing_zyx_mm=(spacing[0] * shape.flatness, spacing[1], spacing[2]),
+        depth_mm=outline.depth_mm,
+        centre_zyx=outline.centre_zyx,
+        diameter_mm=outline.diameter_mm,
+        spacing_zyx_mm=outline.spacing_zyx_mm,
         profile_hu=bank.profiles_hu[chosen],
         exemplar=chosen,
     )
-
-
-def dents(
-    rng: np.random.Generator,
-    shape_zyx: tuple[int, ...],
-    radius_mm: float,
-    spacing_zyx_mm: tuple[float, float, float],
-    strength: float,
-) -> Volume:
-    """Smooth bumps and dents of the surface in mm, ``strength`` relative to the radius."""
-    rough = rng.standard_normal(shape_zyx).astype(np.float32)
-    total = np.zeros(shape_zyx, np.float32)
-    for part, weight in ((0.45, 1.0), (0.2, 0.5)):
-        sigma = [part * radius_mm / s for s in spacing_zyx_mm]
-        bumps = ndimage.gaussian_filter(rough, sigma, mode="wrap", truncate=2.0)
-        total += weight * np.clip(bumps / bumps.std(), -2, 2)
-    return total * np.float32(strength * radius_mm)

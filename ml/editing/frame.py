@@ -95,8 +95,11 @@ class LesionFrame:
     near: Box
 
     @classmethod
-    def of(cls, inside: Mask, spacing_zyx_mm: Float3) -> LesionFrame:
-        """The frame of a lesion's mask (bool, a crop); raises EditError for an empty one."""
+    def of(cls, inside: Mask, spacing_zyx_mm: Float3, *, reach_mm: float = -OUTER_FADE_MM[0]) -> LesionFrame:
+        """The frame of a lesion's mask (bool, a crop) and of an edit that changes what lies up to ``reach_mm`` around.
+
+        Raises EditError for an empty mask.
+        """
         where = bounding_box(inside)
         volume_mm3 = np.count_nonzero(inside[where]) * float(np.prod(spacing_zyx_mm))
         factors = pooling(spacing_zyx_mm, sphere_diameter_mm(volume_mm3))
@@ -109,7 +112,7 @@ class LesionFrame:
         z, y, x = (float(s * f) for s, f in zip(spacing_zyx_mm, factors, strict=True))
         depth = signed_depth_mm(pool(inside[box], factors) >= 0.5, (z, y, x))
         depth = settled(ndimage.gaussian_filter(depth, DEPTH_SIGMA_ZYX, truncate=3.0), STEP_MM)
-        near = bounding_box(depth > OUTER_FADE_MM[0])
+        near = bounding_box(depth > -reach_mm)
         return cls(box, factors, (z, y, x), depth, near)
 
     @property
@@ -138,4 +141,8 @@ class LesionFrame:
 
     def spread(self, cells: Volume) -> Volume:
         """Values of all cells on the voxels of ``near_box``, linear between the cells' middles."""
-        return grow(cells[self.near], self.factors, tuple(s.stop - s.start for s in self.near_box))
+        return self.spread_near(cells[self.near])
+
+    def spread_near(self, cells: Volume) -> Volume:
+        """Values of the cells of ``near`` on their voxels."""
+        return grow(cells, self.factors, tuple(s.stop - s.start for s in self.near_box))

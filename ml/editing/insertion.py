@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.editing.composing import WATER_HU, Site, compose, core_of
+from ml.editing.composing import Change, Site, compose, core_of
+from ml.editing.displacement import MassEffect
 from ml.editing.exemplars import NOTHING_SUITS, DecodedLesion, PlaceDecoder, decode_lesion
-from ml.editing.frame import MARGIN_MM, LesionFrame
-from ml.editing.measure import finish
+from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box
+from ml.editing.measure import apply_change
 from ml.editing.neighbourhood import Neighbourhood, look_around, read_neighbourhood
-from ml.editing.pose import ROOM, settle
+from ml.editing.pose import ROOM, find_pose
+from ml.editing.rings import ring_profile
 from ml.editing.spec import EditResult, LesionSpec
 from ml.errors import EditError, PointOutsideLiverError
 from ml.generator.bank import canonical_zoom
 from ml.generator.model import Generator
 from ml.generator.signatures import Codes
 from ml.geometry import Grid, centroid
-from ml.parallel import both
+from ml.parallel import in_parallel
 from ml.patches.case import Mask, Volume
 from ml.scans.lesions import axial_diameter_mm
 
@@ -30,8 +32,8 @@ SEARCH_MM = 60.0
 MAX_AXIAL_RATIO, MAX_HALO = 1.7, 1.0
 # Exemplars that may turn out unlike a lesion before an insertion gives up. Set by hand.
 MAX_REFUSED = 6
-# Rounds in which the contrast that the scanner took is given back, and the largest factor (or its inverse) of one.
-# Set by hand.
+# Rounds in which the contrast that the scanner took is given back, and the largest factor (or its inverse) that
+# they come to together: a lesion whose contrast the scanner takes nearly whole is not blown up. Set by hand.
 GIVING_BACK_STEPS, MAX_GIVEN_BACK = 4, 1.3
 # How far the lesion's centre may lie from the asked one.
 MAX_OFF_VOXELS = 0.9
@@ -61,7 +63,7 @@ def insert(
     )
     report(0.2)
     reach = 0.5 * spec.diameter_mm * ROOM + MARGIN_MM + 1
-    code, around = both(
+    code, around = in_parallel(
         lambda: view.signature(generator, level_hu=level_hu, seed=spec.seed),
         lambda: read_neighbourhood(
             volume_hu, grid, liver_mask=liver_mask, centre_zyx=centre, half_extent_mm=reach, level_hu=level_hu
@@ -76,7 +78,7 @@ def insert(
         "exemplar": lesion.exemplar,
         "slice_overlap": around.scanner.overlap,
     } | generator.provenance()
-    result = finish(
+    result = apply_change(
         placed.around,
         lambda: placed.as_scanned(spec),
         placed.inside,
@@ -119,12 +121,12 @@ def decode_and_place(
 
 @dataclass(frozen=True)
 class PlacedLesion:
-    """A lesion fitted into the part of the crop that it changes; ``change`` in HU."""
+    """A lesion fitted into the part of the crop that it changes."""
 
     around: Neighbourhood
     inside: Mask
     core: Mask
-    change: Volume
+    change: Change
     reference_hu: float
     axial_diameter_mm: float
 
@@ -133,9 +135,9 @@ class PlacedLesion:
 
         Never below water: a blurred edge may otherwise swing below the core that it leads to.
         """
-        passed = self.around.scanner.transmitted(self.change) * self.around.liver
+        passed = self.around.scanner.transmitted(self.change.hu) * self.around.liver
         wanted = self.reference_hu + spec.contrast_hu - float(self.around.source_hu[self.core].mean())
-        lowest = np.float32(min(WATER_HU - self.reference_hu, 0.0))
+        lowest = self.change.lowest_hu
         change, factor = np.maximum(passed, lowest), 1.0
         for _ in range(GIVING_BACK_STEPS):
             got = float(change[self.core].mean())
@@ -146,10 +148,8 @@ class PlacedLesion:
         return change
 
     def looks_like_a_lesion(self, spec: LesionSpec) -> bool:
-        """Whether size and darkness lie where they were asked for: some exemplars decode to slabs at some places."""
-        if self.axial_diameter_mm > MAX_AXIAL_RATIO * spec.diameter_mm:
-            return False
-        dark = (self.change < 0.5 * spec.contrast_hu) & ~self.inside
+        """Whether it is dark where it was asked for, and hardly elsewhere."""
+        dark = (self.change.hu < 0.5 * spec.contrast_hu) & ~self.inside
         return bool(dark.sum() <= MAX_HALO * self.inside.sum())
 
 
@@ -164,16 +164,23 @@ def place(
 
     Raises LesionDoesNotFitError, or EditError where it comes apart, is too faint or would be darker than water.
     """
-    pose = settle(lesion, around, centre_zyx, spec, rng)
+    pose = find_pose(lesion, around, centre_zyx, spec, rng)
     inside = pose.fit_volume(lesion, around, spec)
-    if np.abs(centroid(inside) - centre_zyx).max() > MAX_OFF_VOXELS:
-        # It came apart here, and the piece that was kept lies elsewhere.
+    if not inside.any() or np.abs(centroid(inside) - centre_zyx).max() > MAX_OFF_VOXELS:
+        # Nothing of it is left here, or it came apart and the piece that was kept lies elsewhere.
         raise EditError(NOTHING_SUITS)
-    frame = LesionFrame.of(inside, around.spacing_zyx_mm)
+    axial_mm = axial_diameter_mm(inside[bounding_box(inside)], around.grid)
+    if axial_mm > MAX_AXIAL_RATIO * spec.diameter_mm:
+        # Some exemplars decode to slabs at some places.
+        raise EditError(NOTHING_SUITS)
+    mass = MassEffect.of(spec.kind, spec.diameter_mm)
+    frame = LesionFrame.of(inside, around.spacing_zyx_mm, reach_mm=mass.reach_mm)
     site = Site.of(around, frame, inside)
-    core = core_of(lesion, site.depth, site.inside) if spec.kind == "ring_enhancing" else site.inside
-    change = compose(lesion, site, core=core, contrast_hu=spec.contrast_hu)
-    axial_mm = axial_diameter_mm(site.inside, site.part.grid)
+    core = site.inside
+    if spec.kind == "ring_enhancing":
+        lesion = replace(lesion, profile_hu=ring_profile(spec.diameter_mm / 2, around.noise_hu))
+        core = core_of(lesion, site.depth, site.inside)
+    change = compose(lesion, site, spec, core=core, mass=mass)
     return PlacedLesion(site.part, site.inside, core, change, site.reference_hu, axial_mm)
 
 

@@ -12,7 +12,7 @@ from ml.editing.frame import bounding_box
 from ml.editing.neighbourhood import Neighbourhood
 from ml.editing.spec import EditResult
 from ml.geometry import centroid, sphere_diameter_mm
-from ml.parallel import both
+from ml.parallel import in_parallel
 from ml.patches.case import Mask, Volume
 from ml.scans.lesions import REFERENCE_GAP_MM, REFERENCE_WIDTH_MM
 
@@ -26,7 +26,7 @@ def reference_hu(hu: Volume, liver: Mask, depth: Volume, fallback: float) -> flo
     return float(np.median(hu[ring])) if ring.sum() >= MIN_REFERENCE_VOXELS else fallback
 
 
-def finish(
+def apply_change(
     around: Neighbourhood,
     as_scanned: Callable[[], Volume],
     inside: Mask,
@@ -42,7 +42,7 @@ def finish(
     of the lesion whose contrast counts, ``axial_mm`` the lesion's longest distance in a slice.
     """
     # Values that do not change stay below half a unit and so round to what they were.
-    change, lacking = both(as_scanned, lambda: around.scanner.taken_by_rounding(around.source_hu))
+    change, lacking = in_parallel(as_scanned, lambda: around.scanner.taken_by_rounding(around.source_hu))
     whole = np.rint((change + lacking) * around.liver).astype(np.int32)
     edited = np.clip(around.source_hu.astype(np.int32) + whole, -32768, 32767).astype(np.int16)
     changed = edited != around.source_hu
@@ -54,13 +54,13 @@ def finish(
         edited=edited[box].copy(),
         changed=changed[box].copy(),
         lesion_mask=inside[box].copy(),
-        measured=_measure(around, edited, inside, core, reference)
+        measured=_measured_lesion(around, edited, inside, core, reference)
         | {"axial_diameter_mm": axial_mm, "changed_voxels": int(changed.sum())},
         provenance=provenance,
     )
 
 
-def _measure(
+def _measured_lesion(
     around: Neighbourhood, edited: NDArray[np.int16], inside: Mask, core: Mask, reference: float
 ) -> dict[str, Any]:
     grid = around.grid

@@ -14,7 +14,7 @@ from ml.errors import EditError, MlError
 from ml.generator.model import Generator
 from ml.generator.signatures import Codes
 from ml.geometry import Box, Float3, Grid
-from ml.parallel import both
+from ml.parallel import in_parallel
 from ml.patches.case import Mask, Volume, liver_level, liver_weight
 from ml.patches.frames import PatchFrame, normalise
 
@@ -24,7 +24,7 @@ SMALLEST_VIEW_MM = 24.0
 VESSEL_SIGMA_MM = 1.3
 # Low-passed values this many times the liver's own are surely not vessels, and surely are.
 VESSEL_RAMP = (3.0, 5.0)
-# A lesion takes this part of a vessel's brightness, so that its removal can bring it back from the rest.
+# A removal takes it that a lesion took this part of a vessel's brightness, and brings it back from the rest.
 VESSEL_SHARE = 0.5
 # Cells of plain liver, pooled to about the patch's resolution, without which its level is not told. Set by hand.
 MIN_LIVER_VOXELS = 60
@@ -132,7 +132,7 @@ def look_around(
     centre = centre_zyx - np.array([s.start for s in box])
     centre = (centre - (np.array(factors) - 1) / 2) / factors
     frame = PatchFrame(net, spacing, (float(centre[0]), float(centre[1]), float(centre[2])), zoom)
-    hu, liver = both(lambda: pool(volume_hu[box], factors), lambda: pool(liver_mask[box], factors))
+    hu, liver = in_parallel(lambda: pool(volume_hu[box], factors), lambda: pool(liver_mask[box], factors))
     view = WideView(hu, liver, spacing, frame)
     return view, view.level_hu(None if excluded is None else pool(excluded[box], factors))
 

@@ -19,9 +19,11 @@ from ml.patches.case import Mask, Volume
 from ml.scans.lesions import CONNECTED
 from ml.settled import STEP_SCORE, settled
 
-# How far a shape is turned from the learned one: log standard deviation of each axis' length, and degrees. Set by
-# hand.
-STRETCH, TILT_DEG = 0.10, 20.0
+# How far a shape is turned from the learned one: log standard deviation of each axis' length, and degrees; and how
+# much shorter its first axis becomes, for decoded differences are deeper than lesions are. Set by hand.
+STRETCH, TILT_DEG, SHALLOWER = 0.22, 20.0, 0.15
+# No axis is stretched by more than so many standard deviations.
+FARTHEST = 1.5
 # The shape may be grown by this part of its radius to reach the asked volume at the liver's border.
 MAX_GROWTH = 0.35
 NO_ROOM = "There is no room for this lesion here; choose a place deeper in the liver."
@@ -37,7 +39,7 @@ BELOW_ALL_MM, VOLUME_BAND_MM = -1e4, 2.0
 # hand.
 ISLAND_STEPS = 5
 # How far an irregular lesion reaches beyond its sphere.
-ROOM = 1.3
+ROOM = 1.5
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Pose:
         return whole
 
 
-def settle(
+def find_pose(
     lesion: DecodedLesion,
     around: Neighbourhood,
     centre_zyx: NDArray[np.float64],
@@ -144,10 +146,10 @@ def random_turn(rng: np.random.Generator) -> NDArray[np.float64]:
     cosine, sine = np.cos(about_z), np.sin(about_z)
     in_plane = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
     tilted = np.array([[np.cos(tilt), 0, -np.sin(tilt)], [0, 1, 0], [np.sin(tilt), 0, np.cos(tilt)]])
-    stretch = np.exp(rng.normal(0, STRETCH, 3))
+    stretch = np.exp((SHALLOWER, 0, 0) + STRETCH * np.clip(rng.standard_normal(3), -FARTHEST, FARTHEST))
     stretch /= np.cbrt(stretch.prod())
     mirror = np.diag([rng.choice([-1.0, 1.0]), 1.0, rng.choice([-1.0, 1.0])])
-    return settled(mirror @ in_plane @ tilted @ np.diag(stretch), STEP_SCORE)
+    return settled(mirror @ np.diag(stretch) @ in_plane @ tilted, STEP_SCORE)
 
 
 def _islands(inside: Mask) -> Mask:

@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.editing.cells import OUTLIER_HU, Cells, Surroundings
-from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box
-from ml.editing.measure import finish, reference_hu
+from ml.editing.extent import beyond_mask_mm, refuse_dense
+from ml.editing.frame import MARGIN_MM, LesionFrame, bounding_box, pool
+from ml.editing.ghosts import Ghost, ghost_of
+from ml.editing.levelling import as_even_as_liver, structure
+from ml.editing.measure import apply_change, reference_hu
 from ml.editing.neighbourhood import (
     VESSEL_SHARE,
     VESSEL_SIGMA_MM,
+    Neighbourhood,
     WideView,
     look_around,
     read_neighbourhood,
@@ -30,7 +34,6 @@ from ml.editing.profiles import Matrix, estimate_profile, profile_covariance
 from ml.editing.resampling import resample
 from ml.editing.scanner import overlapped
 from ml.editing.spec import EditResult
-from ml.editing.transplant import random_shifts, taken_from, usable
 from ml.editing.vessels import LiverAround, vessels_from_elsewhere
 from ml.errors import EditError, NothingToRemoveError
 from ml.generator.bank import canonical_zoom
@@ -39,17 +42,11 @@ from ml.generator.shapes import PROFILE_DEPTHS_MM, depth_profile, lookup, outer_
 from ml.generator.signatures import Codes
 from ml.geometry import Box, Grid, centroid, sphere_diameter_mm
 from ml.nets.config import NetConfig
-from ml.parallel import both
+from ml.parallel import in_parallel
 from ml.patches.case import Mask, Volume
 from ml.patches.frames import PatchFrame
 from ml.scans.lesions import REFERENCE_GAP_MM, axial_diameter_mm
 
-# Low-passed structure (sigma, mm) must stand out this many times from the liver's own before it is levelled; bright
-# structure later, because vessels are bright.
-STRUCTURE_SIGMA_MM = 2.2
-DARK_THRESHOLD, BRIGHT_THRESHOLD = 2.0, 3.0
-# Where less than this share of any cell's structure would be taken, nothing is.
-LEAST_TAKEN = 0.02
 # Low-passed values this many times the liver's own tell little of the profile; vessels are bright.
 ROUNDS, TRUSTED_DARK, TRUSTED_BRIGHT = 3, 1.5, 1.2
 # The largest gain of the decoded difference: 1 is what the generator says.
@@ -60,10 +57,6 @@ GAIN_ERRORS = 4.0
 NOISE_CLUSTER_VOXELS = 6
 # The mean of vessels (HU) is no more than this, and told by this many cells at least.
 MAX_VESSELS_HU, MIN_AROUND = 8.0, 100
-# Places tried for a transplant of noise, and how many of a lesion's cells are looked at for each.
-TRANSPLANT_TRIES, TRANSPLANT_SAMPLE = 40, 400
-# Noise is laid this far (mm) beyond a lesion's edge, where it fades in.
-TRANSPLANT_MM = 2.0
 # Keeps divisions apart from zero.
 TINY = 1e-6
 
@@ -85,29 +78,42 @@ def remove(
     generator.move_to(device)
     seen = look(asked, generator)
     report(0.2)
-    difference, found = both(
-        lambda: decode_removal(generator, seen.view.signature(generator, level_hu=seen.level_hu, seed=seed)),
-        lambda: surroundings(asked, seen),
-    )
-    centre = found.around.local_index(seen.centre_zyx)
-    decoded = difference_in(found.cells.frame, difference, generator.net, zoom=seen.zoom, centre=centre)
+    found, decoded = surroundings_and_difference(asked, seen, generator)
     report(0.6)
-    taken = profile(found, profile_covariance(generator.bank.profiles_hu))
-    explained, gain = decoded_part(found, decoded, taken)
-    vessels = remaining_vessels(found, taken)
-    levelled = structure(found, taken.left + explained - vessels, seed=seed)
-    restored, replaced = vessels_back(found, vessels)
-    change = change_hu(found, taken, explained + levelled + restored + replaced)
+    change, gain = restoration(found, decoded, profile_covariance(generator.bank.profiles_hu), seed=seed)
     report(0.9)
-    provenance = {
+    told = {
         "operation": "remove",
         "seed": seed,
         "signature_gain": gain,
         "slice_overlap": found.around.scanner.overlap,
-    } | generator.provenance()
-    result = finished(found, change, provenance)
+        "beyond_mask_mm": found.beyond_mask_mm,
+    }
+    result = finished(found, change, told | generator.provenance())
     report(1.0)
     return result
+
+
+def surroundings_and_difference(asked: Asked, seen: Look, generator: Generator) -> tuple[Surroundings, Volume]:
+    """The lesion's surroundings, and on their cells the decoded difference (HU) between lesion and liver."""
+    difference, found = in_parallel(
+        lambda: decode_removal(generator, seen.view.signature(generator, level_hu=seen.level_hu, seed=asked.seed)),
+        lambda: surroundings(asked, seen),
+    )
+    centre = found.around.local_index(seen.centre_zyx)
+    return found, difference_in(found.cells.frame, difference, generator.net, zoom=seen.zoom, centre=centre)
+
+
+def restoration(found: Surroundings, decoded: Volume, covariance: Matrix, *, seed: int) -> tuple[Volume, float]:
+    """The change (HU) that takes profile, signature and structure away and gives vessels back; the signature's gain."""
+    taken = profile(found, covariance)
+    explained, gain = decoded_part(found, decoded, taken)
+    vessels = remaining_vessels(found, taken)
+    remaining = taken.left + explained - vessels
+    evened = as_even_as_liver(found, remaining)
+    levelled = evened + structure(found, remaining + evened, seed=seed)
+    restored, replaced = vessels_back(found, vessels)
+    return change_hu(found, taken, explained + levelled + restored + replaced), gain
 
 
 @dataclass(frozen=True)
@@ -172,13 +178,25 @@ def surroundings(asked: Asked, seen: Look) -> Surroundings:
     )
     inside = asked.lesion_mask[read.box]
     around = replace(read, liver=read.liver | inside)
-    cells = Cells.of(around, inside)
+    drawn = Cells.of(around, inside)
+    refuse_dense(around, drawn)
+    further_mm = beyond_mask_mm(drawn)
+    if further_mm:
+        inside = grown(around, inside, further_mm)
+    cells = Cells.of(around, inside) if further_mm else drawn
     reference = reference_hu(cells.hu, cells.liver, cells.frame.depth, seen.level_hu)
     elsewhere = LiverAround.of(
         asked.volume_hu, asked.grid, cells.frame, around.box, liver_mask=asked.liver_mask, reference=reference
     )
     vessels = vessels_from_elsewhere(cells.frame, elsewhere, seed=asked.seed)
-    return Surroundings(around, inside, cells, reference, vessels)
+    return Surroundings(around, asked.lesion_mask[read.box], cells, reference, vessels, further_mm)
+
+
+def grown(around: Neighbourhood, inside: Mask, further_mm: float) -> Mask:
+    """A mask and the liver up to ``further_mm`` around it."""
+    away = ndimage.distance_transform_edt(~inside, sampling=around.spacing_zyx_mm)
+    wider: Mask = inside | (around.liver & (away <= further_mm))
+    return wider
 
 
 def decode_removal(generator: Generator, code: Codes) -> Volume:
@@ -263,40 +281,6 @@ def _gain(signature: Volume, deviation: Volume, weight: Volume) -> float:
     return float(np.clip(gain * max(0.0, 1 - GAIN_ERRORS**2 * variance / max(gain**2, 1e-9)), 0, MAX_GAIN))
 
 
-def structure(found: Surroundings, remaining: Volume, *, seed: int) -> Volume:
-    """Level low-passed structure S inside the lesion that plain liver would not show: -t S + sqrt(1 - (1 - t)^2) N.
-
-    t = (1 - T / |S|)+ within the lesion, T = 2 (dark) or 3 (bright) spreads of S in plain liver: amplitudes above T are
-    shrunk to it. N, low-passed noise of plain liver, is weighted so that variances add up (cos/sin, no cross-fade).
-    """
-    cells = found.cells
-    smooth = cells.low_pass(np.clip(remaining, -OUTLIER_HU * 2, OUTLIER_HU * 2), STRUCTURE_SIGMA_MM)
-    spread = found.spread_hu(smooth, fallback=found.around.noise_hu / 3)
-    threshold = np.where(smooth < 0, DARK_THRESHOLD, BRIGHT_THRESHOLD) * spread + TINY
-    taken: Volume = cells.within * np.clip(1 - threshold / np.maximum(np.abs(smooth), threshold), 0, 1)
-    taken = cells.low_pass(taken, STRUCTURE_SIGMA_MM / 2) * cells.within
-    if float(taken.max()) < LEAST_TAKEN:
-        return np.zeros_like(smooth)
-    donor = donor_noise(smooth, cells.frame.depth, found.normal, seed)
-    kept = 1 - taken
-    levelled: Volume = (-taken * smooth + np.sqrt(np.clip(1 - kept**2, 0, 1)) * donor).astype(np.float32)
-    return levelled
-
-
-def donor_noise(smooth: Volume, depth: Volume, normal: Mask, seed: int) -> Volume:
-    """Low-passed noise of plain liver of the same scan, shifted onto the lesion; zero without a donor."""
-    noise = np.zeros_like(smooth)
-    target = np.argwhere(depth > -TRANSPLANT_MM)
-    if not normal.any():
-        return noise
-    rng = np.random.default_rng([seed, 31])
-    shifts = random_shifts(target, normal, count=TRANSPLANT_TRIES, rng=rng)
-    sample = target[:: max(1, len(target) // TRANSPLANT_SAMPLE)]
-    shares = [usable(sample + shift, normal).mean() for shift in shifts]
-    noise[tuple(target.T)] = taken_from(smooth, target + shifts[int(np.argmax(shares))], normal)
-    return noise
-
-
 def remaining_vessels(found: Surroundings, taken: Profiled) -> Volume:
     """v = what stands out of the rest like vessels (HU), where the lesion covers them."""
     frame, reference = found.cells.frame, found.reference_hu
@@ -336,9 +320,9 @@ def change_hu(found: Surroundings, taken: Profiled, smooth: Volume) -> Volume:
 
 def finished(found: Surroundings, change: Volume, provenance: dict[str, object]) -> EditResult:
     """The change as the scanner would have let it through, added to the scan and measured."""
-    part = found.around.part(found.cells.frame.near_box)
-    own = found.inside[found.cells.frame.near_box]
-    return finish(
+    frame = found.cells.frame
+    part, own = found.around.part(frame.near_box), found.inside[frame.near_box]
+    result = apply_change(
         part,
         lambda: part.scanner.transmitted(change * part.liver),
         own,
@@ -347,3 +331,16 @@ def finished(found: Surroundings, change: Volume, provenance: dict[str, object])
         axial_mm=axial_diameter_mm(own, part.grid),
         provenance=provenance,
     )
+    return replace(result, measured=result.measured | ghost_left(found, result).measured())
+
+
+def ghost_left(found: Surroundings, result: EditResult) -> Ghost:
+    """What of the lesion is still to be seen in the result."""
+    frame = found.cells.frame
+    start = [o.start + n.start for o, n in zip(found.around.box, frame.near_box, strict=True)]
+    z, y, x = (slice(s.start - o, s.stop - o) for s, o in zip(result.box, start, strict=True))
+    edited = found.around.source_hu[frame.near_box].copy()
+    edited[z, y, x] = result.edited
+    after = found.cells.hu.copy()
+    after[frame.near] = pool(edited, frame.factors)
+    return ghost_of(found.cells, after, found.around.noise_hu)

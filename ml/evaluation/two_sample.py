@@ -87,9 +87,13 @@ def interval(data: TwoSampleData, scores: NDArray[np.float64], name: str, seed: 
     return TwoSampleResult(area_under_curve(data.truth, scores), float(low), float(high), name, data.counts)
 
 
-def feature_test(data: TwoSampleData, *, seed: int = 0) -> TwoSampleResult:
-    """The better of logistic regression and extremely randomised trees on hand-made features."""
-    table = features(data.patches)
+def feature_test(data: TwoSampleData, *, table: NDArray[np.float64] | None = None, seed: int = 0) -> TwoSampleResult:
+    """The better of logistic regression and extremely randomised trees on hand-made features.
+
+    ``table`` (n, features) stands for radiomics of the patches where other measures are compared.
+    """
+    if table is None:
+        table = features(data.patches)
     models = {
         "logistic": make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=2000)),
         "trees": ExtraTreesClassifier(400, min_samples_leaf=3, random_state=seed),

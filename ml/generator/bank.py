@@ -6,7 +6,7 @@ import numpy as np
 
 from ml.errors import NoExemplarError, TrainingError
 from ml.generator.model import Generator
-from ml.generator.shapes import PROFILE_DEPTHS_MM, depth_profile, measure_difference, outer_fade, signed_depth_mm
+from ml.generator.shapes import PROFILE_DEPTHS_MM, depth_profile, outer_fade, shape_of_difference, signed_depth_mm
 from ml.generator.signatures import NormalNeighbours, SignatureBank, SignatureSpace
 from ml.patches.case import LesionRecord, LiverCase, Volume
 from ml.patches.frames import HU_SCALE, PatchFrame, extract
@@ -62,7 +62,7 @@ def build_bank(generator: Generator, cases: list[LiverCase], *, seed: int) -> tu
     good = np.arange(len(lesion_codes))
     if generator.net.volumetric:
         difference = generator.decode_difference_hu(matched, lesion_codes, seed=seed, draws=CHECK_DRAWS)
-        shapes = [measure_difference(d, generator.net.spacing_zyx_mm) for d in difference]
+        shapes = [shape_of_difference(d, generator.net.spacing_zyx_mm) for d in difference]
         low, high = DECODED_RANGE_MM
         good = np.flatnonzero([s is not None and low <= s.diameter_mm <= high for s in shapes])
     if not len(good):

@@ -29,6 +29,12 @@ __all__ = ["Generator", "load_generator", "save_generator"]
 # Sixteen times those of the demo generator: memory grows with a patch whatever the weights are.
 MAX_PATCH_VOXELS = 400_000
 
+# What every generator's edits have in common.
+LIMITS = (
+    "Knows hypodense, cystic and ring-enhancing lesions darker than the liver. "
+    "Vessels bend round them, the capsule does not bulge."
+)
+
 
 def load_generator(folder: Path | str = cards.DEMO_FOLDER, *, device: str = "auto") -> Generator:
     """Load a verified generator; without a folder the demo generator.
@@ -121,7 +127,7 @@ def describe(
         "name": name,
         "method": "implicit autoencoder on liver patches; edits by residual transfer",
         "intended_use": "synthetic lesions for reader studies and teaching; not for diagnosis",
-        "limits": "Knows hypodense, cystic and ring-enhancing lesions darker than the liver. No mass effect.",
+        "limits": LIMITS,
         "net": learned.net.to_dict(),
         "train": learned.settings,
         "steps_done": learned.steps_done,

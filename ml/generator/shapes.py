@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from ml.geometry import Float3, sphere_diameter_mm
+from ml.geometry import Float3, box_of, sphere_diameter_mm
+from ml.patches.case import Mask, Volume
 from ml.settled import STEP_HU, settled
-
-Volume: TypeAlias = NDArray[np.float32]
-Mask: TypeAlias = NDArray[np.bool_]
 
 # Profiles run from 6 mm outside a lesion to 20 mm within it.
 PROFILE_STEP_MM = 0.5
@@ -60,9 +57,10 @@ def _between_slices(mask: Mask, factor: int) -> Mask:
 def _depth_inside(mask: Mask, spacing_zyx_mm: tuple[float, ...]) -> Volume:
     """``_distance_mm`` of a mask that fills a part of its volume, 0 elsewhere."""
     depth = np.zeros(mask.shape, np.float32)
-    if mask.any():
+    box = box_of(mask)
+    if box is not None:
         # Nothing beyond one voxel around a mask can be the background nearest to a voxel in it.
-        near = _grown_box(mask)
+        near = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
         depth[near] = _distance_mm(mask[near], spacing_zyx_mm)
     return depth
 
@@ -76,12 +74,6 @@ def _distance_mm(mask: Mask, spacing_zyx_mm: tuple[float, ...]) -> Volume:
         total += offset * offset
     distance: Volume = np.sqrt(total)
     return distance
-
-
-def _grown_box(mask: Mask) -> tuple[slice, ...]:
-    """The bounding box of a mask that is not empty and one voxel more on every side."""
-    hits = [np.flatnonzero(mask.any(tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return tuple(slice(max(0, int(h[0]) - 1), int(h[-1]) + 2) for h in hits)
 
 
 def depth_profile(values: NDArray[np.floating], depths_mm: NDArray[np.floating]) -> Volume:
@@ -153,7 +145,7 @@ class DifferenceShape:
     flatness: float
 
 
-def measure_difference(difference_hu: Volume, spacing_zyx_mm: ArrayLike) -> DifferenceShape | None:
+def shape_of_difference(difference_hu: Volume, spacing_zyx_mm: ArrayLike) -> DifferenceShape | None:
     """The dark blob of a decoded difference at half of its core's strength; None when there is none.
 
     The core is the darkest two per cent of the smoothed difference in the patch's middle half; the blob is

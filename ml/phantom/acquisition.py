@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-Volume: TypeAlias = NDArray[np.float32]
+from ml.patches.case import Volume
+
 Kernel: TypeAlias = Literal["soft", "standard", "sharp"]
 
 # Linear attenuation of water at about 70 keV.

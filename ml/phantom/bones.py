@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.phantom.canvas import Canvas, Volume
+from ml.patches.case import Volume
+from ml.phantom.canvas import Canvas
 from ml.phantom.wall import Wall
 
 # A vertebra with its disc, and a rib with the space below it (mm). Set by hand.

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.geometry import Box, Float3, Int3
-
-Volume: TypeAlias = NDArray[np.float32]
+from ml.patches.case import Volume
 
 # Shapes are warped by a smooth field: over how many mm it changes, and its standard deviation (mm). Set by hand.
 WARP_CORRELATION_MM, WARP_MM = 55.0, 3.2

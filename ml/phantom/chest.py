@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.phantom.canvas import Canvas, Volume
+from ml.patches.case import Volume
+from ml.phantom.canvas import Canvas
 from ml.phantom.phases import PhaseHu
 from ml.phantom.wall import Wall
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.geometry import Box
-from ml.phantom.canvas import Canvas, Volume, smooth_field
+from ml.patches.case import Volume
+from ml.phantom.canvas import Canvas, smooth_field
 from ml.phantom.liver import Liver
 from ml.scans.lesions import LESION_KINDS, LesionKind
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.phantom.canvas import Canvas, Shape, Volume
+from ml.patches.case import Volume
+from ml.phantom.canvas import Canvas, Shape
 from ml.phantom.phases import PhaseHu
 from ml.phantom.wall import Wall
 

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.geometry import Grid
+from ml.patches.case import Volume
 from ml.phantom.acquisition import Kernel, Scanner, acquire_pair
 from ml.phantom.bones import paint_bones
 from ml.phantom.bowel import paint_bowel
-from ml.phantom.canvas import Canvas, Volume
+from ml.phantom.canvas import Canvas
 from ml.phantom.chest import paint_chest
 from ml.phantom.left_abdomen import paint_left_abdomen
 from ml.phantom.lesions import LesionPainter, PhantomLesion

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.phantom.canvas import Canvas, Volume, smooth_minimum
+from ml.patches.case import Volume
+from ml.phantom.canvas import Canvas, smooth_minimum
 
 # The muscles of the wall end at this height over the phantom's middle (mm). Set by hand.
 XIPHOID_Z_MM = 15.0

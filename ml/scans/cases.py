@@ -46,22 +46,27 @@ class CaseFiles:
     twin: Path | None = None
 
 
-def find_cases(folder: Path) -> list[CaseFiles]:
-    """The scans of a dataset folder in the order of their names.
+def find_cases(*folders: Path) -> list[CaseFiles]:
+    """The scans of one or several dataset folders in the order of their names.
 
-    Raises TrainingError when there are none, when two have one name (names tell patients apart), or when some
+    Raises TrainingError when one has none, when two have one name (names tell patients apart), or when some
     scans have labels and others none: lesions that nobody drew would count as normal liver.
     """
+    found = sorted((files for folder in folders for files in _cases_of(folder)), key=lambda files: files.name)
+    said = ", ".join(folder.name for folder in folders)
+    for first, second in pairwise(found):
+        if first.name == second.name:
+            raise TrainingError(f"{said} holds {first.name} twice: {first.scan} and {second.scan}.")
+    _check_labelled_alike(found, said)
+    return found
+
+
+def _cases_of(folder: Path) -> list[CaseFiles]:
     if not folder.is_dir():
         raise TrainingError(f"{folder.name} is not a folder.")
     layouts: tuple[Callable[[Path], list[CaseFiles]], ...] = (_case_folders, _lits, _decathlon)
     for layout in layouts:
-        found = sorted(layout(folder), key=lambda files: files.name)
-        for first, second in pairwise(found):
-            if first.name == second.name:
-                raise TrainingError(f"{folder.name} holds {first.name} twice: {first.scan} and {second.scan}.")
-        _check_labelled_alike(found, folder)
-        if found:
+        if found := layout(folder):
             return found
     raise TrainingError(
         f"{folder.name} holds no case folders with a ct.nii.gz, no LiTS files (volume-1.nii, segmentation-1.nii) "
@@ -69,12 +74,12 @@ def find_cases(folder: Path) -> list[CaseFiles]:
     )
 
 
-def _check_labelled_alike(found: list[CaseFiles], folder: Path) -> None:
+def _check_labelled_alike(found: list[CaseFiles], said: str) -> None:
     bare = [files.name for files in found if not any((files.labels, files.liver, files.lesions))]
     if 0 < len(bare) < len(found):
         names = ", ".join(bare[:5]) + (" and others" if len(bare) > 5 else "")
         raise TrainingError(
-            f"{folder.name}: {len(bare)} of {len(found)} scans have no labels ({names}). Put the labels beside them, "
+            f"{said}: {len(bare)} of {len(found)} scans have no labels ({names}). Put the labels beside them, "
             "or take these scans away; lesions that nobody drew would count as normal liver."
         )
 
@@ -118,9 +123,9 @@ def _decathlon(folder: Path) -> list[CaseFiles]:
     return found
 
 
-def load_cases(folder: Path) -> list[LiverCase]:
-    """All cases of a dataset folder, in the order of their names."""
-    return [load_case(files) for files in find_cases(folder)]
+def load_cases(*folders: Path) -> list[LiverCase]:
+    """All cases of one or several dataset folders, in the order of their names."""
+    return [load_case(files) for files in find_cases(*folders)]
 
 
 def load_case(files: CaseFiles | Path) -> LiverCase:

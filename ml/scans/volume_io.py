@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ml.errors import VolumeError
 from ml.geometry import Direction, Grid, same_grid
 
+# Characters; NIfTI's field has 80 bytes, the last of them zero.
+LONGEST_NOTE = 79
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 
 # ITK writes warnings with the file's name straight to stderr, and a file may be called after a person.
@@ -26,7 +28,7 @@ def read_volume(path: Path | str) -> tuple[NDArray[np.int16], Grid]:
     Values are rounded and clipped to int16; not-a-number becomes -1024. Raises VolumeError for files that
     cannot be read, that are not three-dimensional or have sheared axes.
     """
-    image = _read(path)
+    image = _opened(path)
     array = sitk.GetArrayFromImage(image)
     if array.dtype != np.int16:
         clean = np.nan_to_num(array.astype(np.float64), nan=-1024.0, posinf=32767.0, neginf=-32768.0)
@@ -36,7 +38,7 @@ def read_volume(path: Path | str) -> tuple[NDArray[np.int16], Grid]:
 
 def read_mask(path: Path | str, *, expected: Grid | None = None) -> tuple[NDArray[np.uint8], Grid]:
     """Read a label volume as uint8; raises VolumeError when it is not on the ``expected`` grid."""
-    image = _read(path)
+    image = _opened(path)
     grid = _grid(image)
     if expected is not None and not same_grid(grid, expected):
         raise VolumeError("The mask does not lie on the same grid as its scan.")
@@ -46,10 +48,11 @@ def read_mask(path: Path | str, *, expected: Grid | None = None) -> tuple[NDArra
     return array.astype(np.uint8), grid
 
 
-def write_volume(path: Path | str, array: NDArray[np.generic], grid: Grid) -> None:
+def write_volume(path: Path | str, array: NDArray[np.generic], grid: Grid, *, note: str = "") -> None:
     """Write an array of shape ``grid.size_zyx``; the suffix chooses NIfTI, NRRD or MHA (compressed).
 
-    bool is written as uint8. Raises VolumeError for another suffix or shape.
+    bool is written as uint8. ``note`` becomes the description in the header, cut to what fits in NIfTI's.
+    Raises VolumeError for another suffix or shape.
     """
     target = Path(path)
     if not target.name.lower().endswith(SUFFIXES):
@@ -60,13 +63,15 @@ def write_volume(path: Path | str, array: NDArray[np.generic], grid: Grid) -> No
     image.SetSpacing(grid.spacing_zyx_mm[::-1])
     image.SetOrigin(grid.origin_lps_mm)
     image.SetDirection(grid.direction)
+    if note:
+        image.SetMetaData("ITK_FileNotes", note.encode("ascii", "replace").decode()[:LONGEST_NOTE])
     try:
         sitk.WriteImage(image, str(target), useCompression=True)
     except RuntimeError as error:
         raise VolumeError(f"{target.name} cannot be written.") from error
 
 
-def _read(path: Path | str) -> sitk.Image:
+def _opened(path: Path | str) -> sitk.Image:
     source = Path(path)
     if not source.is_file():
         raise VolumeError(f"{source.name} does not exist.")

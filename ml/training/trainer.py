@@ -24,12 +24,13 @@ from ml.training.config import TrainConfig
 from ml.training.distributed import Team
 from ml.training.learned import Learned
 
-# Steps between two looks at the held-out patients, and at how many of their patches.
+# Steps between two looks at the held-out patients, and at how many of their patches, in one batch.
 VALIDATE_EVERY = 200
 VALIDATION_PATCHES = 64
 # Of Adam; a first one of 0.5 is usual for adversarial training.
 BETAS = (0.5, 0.99)
-# Longer gradients are cut to this. Set by hand.
+# Longer gradients (norm over the weights of one optimiser) are cut to this, so that one odd batch of an adversarial
+# step does not undo the training. Set by hand.
 GRADIENT_NORM = 5.0
 # Patches on a picture.
 SAMPLES = 8

@@ -1,4 +1,4 @@
-"""The demo's edits: a batch of insertions into the lesion-free twins, and removals of real phantom lesions."""
+"""The demo's edits: insertions into scans that have lesions of their own, and removals of real phantom lesions."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from synthesis.atlas.services import order_atlas
 from synthesis.edits import services
 from synthesis.edits.placement import PlacementRules
 from synthesis.generators import services as generators
-from synthesis.models import Generator, SignatureAtlas, SynthesisJob, SynthesisJobQuerySet
+from synthesis.models import EditOrder, EditOrderQuerySet, Generator, SignatureAtlas
 
 BATCH = services.BatchOrder(
     per_scan=3,
@@ -22,7 +22,7 @@ BATCH = services.BatchOrder(
     max_diameter_mm=30,
     min_contrast_hu=-70,
     max_contrast_hu=-28,
-    rules=PlacementRules(min_depth_mm=7, min_mutual_distance_mm=30),
+    rules=PlacementRules(min_depth_mm=3, min_mutual_distance_mm=30),
     seed=2021,
 )
 REMOVALS_PER_SCAN = 2
@@ -37,11 +37,12 @@ def ensure_generator(owner: User) -> Generator:
 
 
 def ensure_edits(dataset: Dataset, generator: Generator, owner: User, report: Report) -> None:
-    orders = SynthesisJob.objects.filter(source_scan__dataset=dataset, generator=generator)
+    orders = EditOrder.objects.filter(source_scan__dataset=dataset, generator=generator)
     if not orders.filter(operation=Operation.INSERT).exists():
-        twins = Scan.objects.filter(dataset=dataset, name__endswith="-free").order_by("name")
-        report(f"Inserting lesions into {twins.count()} scans")
-        services.order_batch(ordered_by=owner, scans=list(twins), generator=generator, order=BATCH)
+        # A lesion alone in its liver would say that it was inserted: real ones have company.
+        hosts = Scan.objects.filter(dataset=dataset, masks__kind=MaskKind.LESION, source_scan=None).order_by("name")
+        report(f"Inserting lesions into {hosts.count()} scans")
+        services.order_batch(ordered_by=owner, scans=list(hosts), generator=generator, order=BATCH)
     if not orders.filter(operation=Operation.REMOVE).exists():
         lesions = list(lesions_to_remove(dataset))
         report(f"Removing {len(lesions)} lesions")
@@ -62,7 +63,7 @@ def lesions_to_remove(dataset: Dataset) -> Iterator[Lesion]:
         yield from scan.lesions.filter(diameter_mm__gte=SMALLEST_REMOVED_MM).order_by("number")[:REMOVALS_PER_SCAN]
 
 
-def review_results(orders: SynthesisJobQuerySet, reviewer: User, report: Report) -> None:
+def review_results(orders: EditOrderQuerySet, reviewer: User, report: Report) -> None:
     """Accept most, reject one with a reason and leave some, so that each state can be looked at."""
     if orders.filter(result_scan__provenance__verdict__in=[Verdict.ACCEPTED, Verdict.REJECTED]).exists():
         return

@@ -13,7 +13,7 @@ from ctplatform.datasets.scans.registration import register_scan
 from ml.geometry import Grid
 
 DATASET_NAME = "Phantom abdomens"
-SUBJECTS = 12
+SUBJECTS = 16
 
 Report = Callable[[str], None]
 

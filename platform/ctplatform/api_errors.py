@@ -7,10 +7,18 @@ from rest_framework import status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from ctplatform.api_json import JsonRenderer
 from ctplatform.errors import DomainError
 
 
 def api_exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
+    """A refusal is JSON whatever was asked for: no program shall read a sentence as a table."""
+    request = context["request"]
+    request.accepted_renderer, request.accepted_media_type = JsonRenderer(), JsonRenderer.media_type
+    return _answer(exception, context)
+
+
+def _answer(exception: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exception, DomainError):
         body = {"detail": exception.message, "code": exception.code, "details": exception.details}
         return Response(body, status=exception.http_status_code)

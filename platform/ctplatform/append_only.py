@@ -18,6 +18,8 @@ class AppendOnlyTables:
 
     def install(self, connection: BaseDatabaseWrapper) -> None:
         _execute(connection, self.install_statements(connection.vendor))
+        if connection.vendor == "sqlite":
+            _execute(connection, [line for table in self.names for line in _refuse_replacing(connection, table)])
 
     def uninstall(self, connection: BaseDatabaseWrapper) -> None:
         """For taking a migration back, which only works while the tables are empty."""
@@ -55,13 +57,31 @@ class AppendOnlyTables:
             return [
                 f"DROP TRIGGER IF EXISTS {_sqlite_name(table, action)}"
                 for table in self.names
-                for action in SQLITE_ACTIONS
+                for action in (*SQLITE_ACTIONS, "REPLACE")
             ]
         return [
             f"DROP TRIGGER IF EXISTS {table}_{level} ON {table}"
             for table in self.names
             for level in ("row", "statement")
         ]
+
+
+def _refuse_replacing(connection: BaseDatabaseWrapper, table: str) -> list[str]:
+    """SQLite's INSERT OR REPLACE deletes what is in its way without asking the trigger against deletion."""
+    with connection.cursor() as cursor:
+        constraints = connection.introspection.get_constraints(cursor, table).values()
+    unique = [constraint["columns"] for constraint in constraints if constraint["unique"] or constraint["primary_key"]]
+    in_the_way = " OR ".join(
+        f"EXISTS (SELECT 1 FROM {table} WHERE " + " AND ".join(f"{name} = NEW.{name}" for name in columns) + ")"  # noqa: S608
+        for columns in unique
+    )
+    name = _sqlite_name(table, "REPLACE")
+    refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    # Made anew each time: the table may have got another constraint.
+    return [
+        f"DROP TRIGGER IF EXISTS {name}",
+        f"CREATE TRIGGER {name} BEFORE INSERT ON {table} WHEN {in_the_way} {refuse}",
+    ]
 
 
 def _execute(connection: BaseDatabaseWrapper, statements: list[str]) -> None:

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
-from django.http import HttpRequest, HttpResponse, parse_cookie
+from django.http import HttpRequest, HttpResponse, UnreadablePostError, parse_cookie
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
 from ctplatform.accounts.authentication import session_user, token_user
@@ -76,3 +77,30 @@ class BodyMiddleware:
     def limit_of(self, request: HttpRequest) -> int:
         user = request.user if isinstance(request.user, User) else token_user(request.headers.get("Authorization", ""))
         return limit_bytes(user)
+
+
+class FormMiddleware:
+    """Answers 400 to a form with a NUL character in it, which no keyboard makes and PostgreSQL refuses to store.
+
+    After the CSRF check, which has parsed the form by then; the API's serializers refuse such texts themselves.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], arguments: list[Any], named: dict[str, Any]
+    ) -> HttpResponse | None:
+        if getattr(view, "csrf_exempt", False) or not _has_zeros(request):
+            return None
+        return refusal(request, HTTPStatus.BAD_REQUEST, "The form has a NUL character in it.")
+
+
+def _has_zeros(request: HttpRequest) -> bool:
+    try:
+        return any("\0" in text for name, texts in request.POST.lists() for text in (name, *texts))
+    except UnreadablePostError:
+        return False

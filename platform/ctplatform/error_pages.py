@@ -2,8 +2,13 @@
 
 from http import HTTPStatus
 
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, resolve_url
 from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
 
 
 def refusal(request: HttpRequest, status: HTTPStatus, words: str, title: str = "") -> HttpResponse:
@@ -27,11 +32,27 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
+    if request.path == resolve_url(settings.LOGIN_URL):
+        return _login_once_more(request)
     words = (
         "The page you came from is too old, or your browser keeps no cookies. Nothing was changed. "
         "Go back, load the page again and try once more."
     )
     return refusal(request, HTTPStatus.FORBIDDEN, words)
+
+
+def _login_once_more(request: HttpRequest) -> HttpResponse:
+    """A login page that was open for long, or in two windows of which one has logged in already."""
+    wanted = request.POST.get("next", "")
+    safe = wanted if url_has_allowed_host_and_scheme(wanted, {request.get_host()}) else ""
+    if request.user.is_authenticated:
+        return redirect(safe or "home")
+    messages.warning(
+        request,
+        "The login page had been open for too long, so nothing was sent. Log in now. If you see this again, your "
+        "browser keeps no cookies for this page: allow them.",
+    )
+    return redirect_to_login(safe) if safe else redirect("account_login")
 
 
 def broken(request: HttpRequest) -> HttpResponse:

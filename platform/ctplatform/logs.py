@@ -5,7 +5,7 @@ import logging
 import re
 from datetime import UTC, datetime
 
-_INVITATION = re.compile(r"(/people/invitation/)[^/\s'\"]+")
+_LINK = re.compile(r"(/people/(?:invitation|reset)/)[^/\s'\"]+")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request", "taskName"}
 
 
@@ -24,5 +24,5 @@ class JsonFormatter(logging.Formatter):
 
 
 def without_links(text: str) -> str:
-    """An invitation's address makes an account for whoever reads it."""
-    return _INVITATION.sub(r"\1…", text)
+    """An invitation's address makes an account for whoever reads it, a reset's opens one."""
+    return _LINK.sub(r"\1…", text)

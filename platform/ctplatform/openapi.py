@@ -1,6 +1,13 @@
-"""What every endpoint may answer instead of success, written into the API's description in one place."""
+"""The API's description: what every endpoint may answer instead of success, and the page that serves it."""
 
+from functools import cache
 from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.settings import spectacular_settings
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.request import Request
 
 REFUSAL = {
     "type": "object",
@@ -36,7 +43,10 @@ WITH_STATE = {"409": "The thing asked for does not fit the present state."}
 
 def document_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """A postprocessing hook of drf-spectacular."""
-    result["components"]["schemas"] |= {"Refusal": REFUSAL, "Invalid": INVALID}
+    schemas, common = result["components"]["schemas"], {"Refusal": REFUSAL, "Invalid": INVALID}
+    if taken := schemas.keys() & common.keys():
+        raise ValueError(f"A serializer has the name of a refusal: {taken}.")
+    schemas |= common
     for path in result["paths"].values():
         for method in METHODS & path.keys():
             _document(path[method], method)
@@ -55,3 +65,19 @@ def _document(operation: dict[str, Any], method: str) -> None:
         content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
         operation["responses"].setdefault(status, {"content": content, "description": words})
     operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+class DescriptionView(SpectacularAPIView):
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        media_type = request.accepted_renderer.media_type
+        return HttpResponse(_written(media_type), content_type=media_type)
+
+
+@cache
+def _written(media_type: str) -> str | bytes:
+    """It follows from the code alone, so each process writes it once."""
+    [renderer] = [one for one in SpectacularAPIView.renderer_classes if one.media_type == media_type]
+    schema = spectacular_settings.DEFAULT_GENERATOR_CLASS().get_schema(request=None, public=True)
+    written: str | bytes = renderer().render(schema, media_type, {})
+    return written

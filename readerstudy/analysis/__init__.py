@@ -5,22 +5,41 @@ NaN/None where nobody rated; a higher rating means more surely synthetic.
 """
 
 from readerstudy.analysis.default.analysis import default_analysis
+from readerstudy.analysis.default.assay import panel_doubts
 from readerstudy.analysis.default.sections import (
+    Alternative,
+    AssaySensitivity,
     AveragedAuc,
+    ControlOutcome,
     DefaultAnalysis,
+    Design,
     EnsembleReading,
     FixedTest,
+    LeftOut,
     MixedModels,
     PanelAgreement,
+    PanelShares,
     PooledReadings,
     PrimaryTest,
     RaterReading,
     Reading,
+    Sensitivity,
+    Software,
+    this_software,
 )
 from readerstudy.analysis.estimate import Estimate
-from readerstudy.analysis.options import AnalysisOptions
-from readerstudy.analysis.panel.agreement import agreement, krippendorff_alpha
+from readerstudy.analysis.options import AnalysisOptions, Primary, Unit
+from readerstudy.analysis.panel.agreement import agreement, kappa_of_rare_answers, krippendorff_alpha
+from readerstudy.analysis.panel.arms import (
+    ArmContrast,
+    ArmReading,
+    ArmsComparison,
+    PlannedArms,
+    compare_arms,
+)
+from readerstudy.analysis.panel.assay import LEAST_ANSWERED, RaterVariation
 from readerstudy.analysis.panel.average_roc import average_roc_curve
+from readerstudy.analysis.panel.choice_verdict import judge_choices, judge_preference
 from readerstudy.analysis.panel.difficulty import (
     case_difficulty,
     item_statistics,
@@ -32,20 +51,70 @@ from readerstudy.analysis.panel.difficulty import (
 from readerstudy.analysis.panel.ensemble import (
     half_credit,
     independent_majority,
-    leave_one_case_out_vote,
+    leave_one_patient_out_vote,
     log_odds_weights,
     majority_vote,
     mean_rating,
     weighted_vote,
 )
-from readerstudy.analysis.panel.equivalence import Verdict, auc_tost, binomial_tost, judge, t_tost, two_proportion_tost
+from readerstudy.analysis.panel.equivalence import (
+    Verdict,
+    auc_tost,
+    binomial_tost,
+    half_point_tost,
+    judge,
+    level_words,
+    t_tost,
+    two_proportion_tost,
+)
+from readerstudy.analysis.panel.forced_choice import (
+    ChoiceAgreement,
+    ForcedChoice,
+    JointTest,
+    PanelShare,
+    Plurality,
+    analyse_choices,
+    joint_test,
+    most_frequent_share,
+    panel_share,
+    sureness_test,
+)
+from readerstudy.analysis.panel.free_response import (
+    FreeResponseReading,
+    FreeResponseWithin,
+    Marked,
+    ReasonCount,
+    free_responses_judged,
+)
+from readerstudy.analysis.panel.groups import (
+    LEAST_OF_GROUP,
+    GroupContrast,
+    GroupReading,
+    GroupsComparison,
+    compare_reader_groups,
+    without_interval,
+)
+from readerstudy.analysis.panel.interaction import Interaction, case_interaction, rater_interaction
 from readerstudy.analysis.panel.kappa import cohen_kappa, fleiss_kappa
+from readerstudy.analysis.panel.kinds import compare_kinds
+from readerstudy.analysis.panel.localization import (
+    PlacesByReader,
+    PlacesOfPanel,
+    PlacesReading,
+    PlacesWithin,
+    places_found,
+)
 from readerstudy.analysis.panel.mixed_binary import fit_mixed_binary, panel_model
 from readerstudy.analysis.panel.mixed_linear import RandomTerm, fit_mixed_linear, random_intercept
 from readerstudy.analysis.panel.mrmc import compare_conditions, reader_averaged_auc
 from readerstudy.analysis.panel.multiplicity import adjust_p_values
+from readerstudy.analysis.panel.percent_correct import reader_averaged_accuracy, share_over_patients
 from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
+from readerstudy.analysis.panel.phases import PhaseAnswers, PhaseChange, RaterChange, compare_phases
+from readerstudy.analysis.panel.preference import Ability, Preference, prefer
+from readerstudy.analysis.panel.programs import ProgramReading, compare_programs
 from readerstudy.analysis.panel.rater_level import rater_level_test
+from readerstudy.analysis.panel.repeats import RepeatedReadings, SelfAgreement, agreement_with_oneself
 from readerstudy.analysis.panel.response_time import MedianTimes, median_times, time_model
 from readerstudy.analysis.panel.ustatistics import (
     accuracy_difference_variance,
@@ -53,11 +122,18 @@ from readerstudy.analysis.panel.ustatistics import (
     ustatistic_auc,
     ustatistic_difference,
 )
+from readerstudy.analysis.planning.assumptions import PatientPattern, PlanningAssumptions, patient_pattern
+from readerstudy.analysis.planning.choice_power import ChoicePower, choice_power, trials_for
+from readerstudy.analysis.planning.design_power import design_power, design_precision
+from readerstudy.analysis.planning.forced_choice import TrialsNeeded, readings_that_count, trials_needed
 from readerstudy.analysis.planning.group_sequential import group_sequential
 from readerstudy.analysis.planning.plan import (
+    CHOICE_SECTIONS,
+    SECTIONS,
     TEMPLATES,
     AnalysisPlan,
     Deviation,
+    SameNames,
     assumptions,
     deviations,
     plan_for,
@@ -65,14 +141,11 @@ from readerstudy.analysis.planning.plan import (
     power_in_words,
 )
 from readerstudy.analysis.planning.planner import (
+    OUT_OF_TIME,
     DesignPoint,
     PlanGrid,
-    PlanningAssumptions,
     Workload,
-    design_power,
-    design_precision,
     plan_grid,
-    simulated_power,
     smallest_cases,
 )
 from readerstudy.analysis.planning.power import (
@@ -85,7 +158,15 @@ from readerstudy.analysis.planning.power import (
     tost_power,
     tost_sample_size,
 )
-from readerstudy.analysis.rater.auc import RocCurve, auc, compare_aucs, roc_curve
+from readerstudy.analysis.planning.reading_model import (
+    PilotReading,
+    correlation_of_kappa,
+    kappa_of,
+    read_pilot,
+    share_correct_of_area,
+)
+from readerstudy.analysis.planning.simulation import simulated_power
+from readerstudy.analysis.rater.auc import RocCurve, auc, compare_aucs, logit_auc, roc_curve
 from readerstudy.analysis.rater.bayes import (
     bayes_binomial,
     bernoulli_confidence_interval,
@@ -105,39 +186,110 @@ from readerstudy.analysis.rater.chance import (
     specificity,
 )
 from readerstudy.analysis.rater.drift import Drift, accuracy_drift, trend_test
+from readerstudy.analysis.rater.forced_choice import (
+    ChoiceReading,
+    UnsureReading,
+    area_of_share,
+    d_prime_of_share,
+    read_choices,
+    read_unsure_pairs,
+    share_of_area,
+    share_of_d_prime,
+    share_of_twins,
+    shares_within,
+)
+from readerstudy.analysis.rater.free_response import FreeResponses
 from readerstudy.analysis.rater.paired import cochran_q, compare_groups, mcnemar, pairwise_mcnemar
-from readerstudy.analysis.rater.proportions import exact_binomial, one_sided_limit, proportion_interval
+from readerstudy.analysis.rater.proportions import (
+    exact_binomial,
+    half_point_interval,
+    one_sided_limit,
+    proportion_interval,
+)
 from readerstudy.analysis.rater.rating_model import rating_model
 from readerstudy.analysis.rater.signal_detection import a_prime, detection_indices, probit_d_prime
 from readerstudy.analysis.table import ResponseTable, response_table, signed_rating
 
 __all__ = [
+    "CHOICE_SECTIONS",
+    "LEAST_ANSWERED",
+    "LEAST_OF_GROUP",
+    "OUT_OF_TIME",
+    "SECTIONS",
     "TEMPLATES",
+    "Ability",
+    "Alternative",
     "AnalysisOptions",
     "AnalysisPlan",
+    "ArmContrast",
+    "ArmReading",
+    "ArmsComparison",
+    "AssaySensitivity",
     "AveragedAuc",
+    "ChoiceAgreement",
+    "ChoicePower",
+    "ChoiceReading",
     "Confusion",
+    "ControlOutcome",
     "DefaultAnalysis",
+    "Design",
     "DesignPoint",
     "Deviation",
     "Drift",
     "EnsembleReading",
     "Estimate",
     "FixedTest",
+    "ForcedChoice",
+    "FreeResponseReading",
+    "FreeResponseWithin",
+    "FreeResponses",
+    "GroupContrast",
+    "GroupReading",
+    "GroupsComparison",
+    "Interaction",
+    "JointTest",
+    "LeftOut",
+    "Marked",
     "MedianTimes",
     "MixedModels",
     "PanelAgreement",
+    "PanelShare",
+    "PanelShares",
+    "PatientPattern",
     "PermutationTest",
+    "PhaseAnswers",
+    "PhaseChange",
     "PilotComponents",
+    "PilotReading",
+    "PlacesByReader",
+    "PlacesOfPanel",
+    "PlacesReading",
+    "PlacesWithin",
     "PlanGrid",
+    "PlannedArms",
     "PlanningAssumptions",
+    "Plurality",
     "PooledReadings",
+    "Preference",
+    "Primary",
     "PrimaryTest",
+    "ProgramReading",
     "RandomTerm",
+    "RaterChange",
     "RaterReading",
+    "RaterVariation",
     "Reading",
+    "ReasonCount",
+    "RepeatedReadings",
     "ResponseTable",
     "RocCurve",
+    "SameNames",
+    "SelfAgreement",
+    "Sensitivity",
+    "Software",
+    "TrialsNeeded",
+    "Unit",
+    "UnsureReading",
     "Verdict",
     "Workload",
     "a_prime",
@@ -146,6 +298,9 @@ __all__ = [
     "accuracy_drift",
     "adjust_p_values",
     "agreement",
+    "agreement_with_oneself",
+    "analyse_choices",
+    "area_of_share",
     "assumptions",
     "auc",
     "auc_tost",
@@ -157,14 +312,23 @@ __all__ = [
     "binomial_sample_size",
     "binomial_tost",
     "case_difficulty",
+    "case_interaction",
     "case_label_permutation",
     "chance_accuracy",
+    "choice_power",
     "cochran_q",
     "cohen_kappa",
+    "compare_arms",
     "compare_aucs",
     "compare_conditions",
     "compare_groups",
+    "compare_kinds",
+    "compare_phases",
+    "compare_programs",
+    "compare_reader_groups",
     "confusion",
+    "correlation_of_kappa",
+    "d_prime_of_share",
     "default_analysis",
     "design_power",
     "design_precision",
@@ -176,56 +340,89 @@ __all__ = [
     "fit_mixed_binary",
     "fit_mixed_linear",
     "fleiss_kappa",
+    "free_responses_judged",
     "group_sequential",
     "half_credit",
+    "half_point_interval",
+    "half_point_tost",
     "independent_majority",
     "item_statistics",
+    "joint_test",
     "judge",
+    "judge_choices",
+    "judge_preference",
+    "kappa_of",
+    "kappa_of_rare_answers",
     "krippendorff_alpha",
-    "leave_one_case_out_vote",
+    "leave_one_patient_out_vote",
+    "level_words",
     "log_odds_weights",
     "logistic_prior_bf10",
+    "logit_auc",
     "majority_class_rate",
     "majority_vote",
     "mcnemar",
     "mean_rating",
     "median_times",
+    "most_frequent_share",
     "mrmc_power",
     "mrmc_sample_size",
     "one_sided_limit",
     "pairwise_mcnemar",
     "panel_accuracy",
+    "panel_doubts",
     "panel_model",
+    "panel_share",
+    "patient_pattern",
     "pilot_components",
+    "places_found",
     "plan_for",
     "plan_from_json",
     "plan_grid",
     "power_in_words",
+    "prefer",
     "probit_d_prime",
     "proportion_interval",
     "random_intercept",
     "rasch_conditional",
     "rasch_marginal",
+    "rater_interaction",
     "rater_level_test",
     "rating_model",
+    "read_choices",
+    "read_pilot",
+    "read_unsure_pairs",
+    "reader_averaged_accuracy",
     "reader_averaged_auc",
+    "readings_that_count",
     "response_table",
     "roc_curve",
     "sensitivity",
     "share_called_synthetic",
+    "share_correct_of_area",
+    "share_of_area",
+    "share_of_d_prime",
+    "share_of_twins",
+    "share_over_patients",
+    "shares_within",
     "signed_rating",
     "simulated_power",
     "smallest_cases",
     "specificity",
+    "sureness_test",
     "surprising_cases",
     "t_tost",
+    "this_software",
     "time_model",
     "too_few_persons",
     "tost_power",
     "tost_sample_size",
     "trend_test",
+    "trials_for",
+    "trials_needed",
     "two_proportion_tost",
     "ustatistic_auc",
     "ustatistic_difference",
     "weighted_vote",
+    "without_interval",
 ]

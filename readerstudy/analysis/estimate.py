@@ -76,3 +76,9 @@ def is_rated(values: FloatArray) -> BoolArray:
     """Return where there is a rating, in the shape of `values`."""
     rated: BoolArray = ~np.isnan(values)
     return rated
+
+
+def mean_of_rated(values: FloatArray, *, axis: int = 0) -> FloatArray:
+    """Return the mean of what is rated along `axis`, NaN where nothing is."""
+    count = is_rated(values).sum(axis=axis)
+    return np.where(count > 0, np.nansum(values, axis=axis) / np.maximum(count, 1), np.nan)

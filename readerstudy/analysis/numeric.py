@@ -1,15 +1,27 @@
-"""Numerical derivatives of smooth functions, for standard errors without a closed form."""
+"""Quantiles of t, and numerical derivatives of smooth functions for standard errors without a closed form."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, stats
 
 from readerstudy.analysis.estimate import FloatArray
 
 Objective = Callable[[FloatArray], float]
+
+
+def t_quantile(probability: float, df: float) -> float:
+    """Quantile of t with `df` degrees of freedom, of the normal where df is infinite."""
+    return float(stats.norm.ppf(probability) if df == inf else stats.t.ppf(probability, df))
+
+
+def t_two_sided_p(statistic: float, df: float) -> float:
+    """Two-sided p of t with `df` degrees of freedom, of the normal where df is infinite."""
+    tail = stats.norm.sf(abs(statistic)) if df == inf else stats.t.sf(abs(statistic), df)
+    return float(2 * tail)
 
 
 def numeric_gradient(function: Objective, at: FloatArray, *, step: float = 1e-4) -> FloatArray:

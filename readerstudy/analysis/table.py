@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from readerstudy.analysis.estimate import ArrayLike, FloatArray, MatrixLike, as_matrix, as_truth, is_rated
-from readerstudy.analysis.options import MissingRule
+from readerstudy.analysis.estimate import ArrayLike, BoolArray, FloatArray, MatrixLike, as_matrix, as_truth, is_rated
+from readerstudy.analysis.options import MissingRule, Unit
+from readerstudy.analysis.patients import PatientNumbers, any_repeated, patient_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,9 @@ class ResponseTable:
     """Truth (cases,), calls and ratings (cases, raters), NaN = no rating; ids name rows and columns.
 
     `order` is the position in each rater's own sequence and `times_ms` the reading time, both (cases,
-    raters). Truth and calls: 1 = synthetic, 0 = real. A higher rating means more surely synthetic.
+    raters). Truth and calls: 1 = synthetic, 0 = real. A higher rating means more surely synthetic. `patients` (cases,)
+    numbers the patient of each case. `choices` (cases, raters) are what the raters chose from, where that is finer than
+    the calls, whose variation tells whether somebody looks.
     """
 
     truth: FloatArray
@@ -24,8 +27,10 @@ class ResponseTable:
     ratings: FloatArray | None
     rater_ids: tuple[str, ...]
     case_ids: tuple[str, ...]
+    patients: PatientNumbers
     order: FloatArray | None = None
     times_ms: FloatArray | None = None
+    choices: FloatArray | None = None
 
     @property
     def correct(self) -> FloatArray:
@@ -45,19 +50,34 @@ class ResponseTable:
     def complete(self) -> bool:
         return not bool(np.isnan(self.calls).any())
 
+    @property
+    def clustered(self) -> bool:
+        """Whether some patient gives more than one case."""
+        return any_repeated(self.patients)
+
+    def by_unit(self, unit: Unit) -> ResponseTable:
+        """Return the table with its patients, or with every case as a patient of its own."""
+        return self if unit == "patient" else replace(self, patients=np.arange(self.n_cases))
+
     def restricted(self, rule: MissingRule) -> ResponseTable:
         """Return the table the missing rule leaves: all cases, or those with a call of every rater."""
         if rule == "available":
             return self
-        keep = np.flatnonzero(is_rated(self.calls).all(axis=1))
+        return self.of_cases(np.asarray(is_rated(self.calls).all(axis=1)))
+
+    def of_cases(self, chosen: BoolArray) -> ResponseTable:
+        """Return the table of these cases, `chosen` (cases,)."""
+        keep = np.flatnonzero(chosen)
         return ResponseTable(
             truth=self.truth[keep],
             calls=self.calls[keep],
             ratings=None if self.ratings is None else self.ratings[keep],
             rater_ids=self.rater_ids,
             case_ids=tuple(self.case_ids[row] for row in keep),
+            patients=self.patients[keep],
             order=None if self.order is None else self.order[keep],
             times_ms=None if self.times_ms is None else self.times_ms[keep],
+            choices=None if self.choices is None else self.choices[keep],
         )
 
 
@@ -68,10 +88,15 @@ def response_table(
     ratings: MatrixLike | None = None,
     rater_ids: Sequence[str] | None = None,
     case_ids: Sequence[str] | None = None,
+    patients: Sequence[Hashable] | None = None,
     order: MatrixLike | None = None,
     times_ms: MatrixLike | None = None,
+    choices: MatrixLike | None = None,
 ) -> ResponseTable:
-    """Check shapes and coding and return the table; ValueError says what does not fit."""
+    """Check shapes and coding and return the table; ValueError says what does not fit.
+
+    Without `patients` (cases,), which name each case's patient, every case counts as a patient of its own.
+    """
     true = as_truth(truth)
     matrix = as_matrix(calls) if len(true) else np.zeros((0, len(rater_ids or ())))
     raters = tuple(rater_ids) if rater_ids is not None else _numbered(matrix.shape[1])
@@ -82,9 +107,10 @@ def response_table(
         raise ValueError("every case and every rater has one name of its own")
     if not np.isin(matrix[~np.isnan(matrix)], (0.0, 1.0)).all():
         raise ValueError("a call is 1 (synthetic), 0 (real) or missing")
-    extra = {"ratings": ratings, "order": order, "times_ms": times_ms}
+    extra = {"ratings": ratings, "order": order, "times_ms": times_ms, "choices": choices}
     more = {name: _same_shape(name, values, matrix) for name, values in extra.items()}
-    return ResponseTable(truth=true, calls=matrix, rater_ids=raters, case_ids=cases, **more)
+    numbers = patient_numbers(patients, cases=len(true))
+    return ResponseTable(truth=true, calls=matrix, rater_ids=raters, case_ids=cases, patients=numbers, **more)
 
 
 def _same_shape(name: str, values: MatrixLike | None, calls: FloatArray) -> FloatArray | None:

@@ -9,24 +9,63 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ctplatform.accounts.models import User
-from ctplatform.errors import ConflictError
+from ctplatform.errors import ConflictError, DomainError
 from readerstudy.api.reading_serializers import (
     AcknowledgementSerializer,
+    DisplayCheckRequestSerializer,
+    DisplayCheckSerializer,
+    GivenAnswerSerializer,
+    LeftSerializer,
+    OwnSessionSerializer,
     PresentationSerializer,
     RatingEventSerializer,
     ReadingSessionSerializer,
+    RefusedSerializer,
+    rating_of,
 )
 from readerstudy.blinding.presentation import NO_STORE, SLICE_CONTENT_TYPE, presentation_payload
+from readerstudy.blinding.wire import is_compressed
 from readerstudy.ledger.append import append
-from readerstudy.models import Presentation, RatingEvent
+from readerstudy.ledger.placing import AnswerConflictError
+from readerstudy.models import Presentation, RatingEvent, Session
+from readerstudy.reading.display_check import display_check_payload, store_display_check
+from readerstudy.reading.phases import begin
+from readerstudy.reading.practice import Practice, is_practice
 from readerstudy.reading.preview import Preview, is_preview
-from readerstudy.reading.sessions import presentation_of, sessions_of, standing, study_payload
+from readerstudy.reading.sessions import (
+    given_answer,
+    images_of,
+    note_fetch,
+    note_left,
+    presentation_of,
+    samples_form,
+    sessions_of,
+    shown_title,
+    standing,
+    standing_after,
+    standings,
+    study_payload,
+)
+from readerstudy.reading.sight import refuse_out_of_sight
+from readerstudy.reading.voices import drawer_key_of, voice_of
+
+# The study may be opened again, of two answers the rater chooses one, an earlier answer or a check of the display may
+# still come.
+LIFTED_LATER = {
+    "not_begun",
+    "study_not_open",
+    "rater_excluded",
+    "answer_conflict",
+    "not_its_turn",
+    "display_not_checked",
+}
 
 
 class ReadingView(APIView):
@@ -45,8 +84,31 @@ class ReadingView(APIView):
             raise Http404
         return user
 
+    def session(self, token: str) -> Session:
+        session: Session = get_object_or_404(sessions_of(self.person()), token=token)
+        begin(session)
+        return session
+
     def presentation(self, token: str) -> Presentation:
-        return get_object_or_404(presentation_of(self.person(), token))
+        presentation: Presentation = get_object_or_404(presentation_of(self.person(), token))
+        begin(presentation.session)
+        return presentation
+
+    def trial(self, token: str) -> Preview | Practice | None:
+        """What is tried and stored nowhere: a draft, or the room itself."""
+        if is_preview(token):
+            return Preview(user=self.person(), token=token)
+        return Practice(user=self.person(), token=token) if is_practice(token) else None
+
+
+class SessionsView(ReadingView):
+    @extend_schema(operation_id="reading_sessions", responses=OwnSessionSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """One's own sittings in studies that are or were open, the newest first: where a program begins."""
+        sessions = list(sessions_of(self.person()).order_by("-rater__study__opened_at", "number"))
+        at = standings(sessions)
+        rows = [{"token": one.token, "title": shown_title(one), "standing": at[one.pk]} for one in sessions]
+        return Response(OwnSessionSerializer(rows, many=True).data)
 
 
 class SessionView(ReadingView):
@@ -54,18 +116,55 @@ class SessionView(ReadingView):
     def get(self, request: Request, token: str) -> Response:
         if is_preview(token):
             return Response(Preview(user=self.person(), token=token).session_payload())
-        session = get_object_or_404(sessions_of(self.person()), token=token)
-        payload = {**study_payload(session.rater.study), **standing(session).as_payload(), "preview": False}
-        return Response(payload)
+        if is_practice(token):
+            return Response(Practice(user=self.person(), token=token).session_payload())
+        session = self.session(token)
+        own = {
+            "reader": str(self.person()),
+            "voice": voice_of(token),
+            "drawer_key": drawer_key_of(self.person()),
+            "preview": False,
+            "practice": False,
+            "display_check": display_check_payload(session),
+        }
+        return Response({**study_payload(session.rater.study), **standing(session).as_payload(), **own})
+
+
+class DisplayCheckView(ReadingView):
+    @extend_schema(
+        operation_id="reading_display_check",
+        request=DisplayCheckRequestSerializer,
+        responses={201: DisplayCheckSerializer},
+    )
+    def post(self, request: Request, token: str) -> Response:
+        """What the rater saw of the grey steps, and on what screen; one row per check."""
+        session = self.session(token)
+        received = DisplayCheckRequestSerializer(data=request.data)
+        received.is_valid(raise_exception=True)
+        check = store_display_check(session, **received.validated_data)
+        return Response(DisplayCheckSerializer(check).data, status=status.HTTP_201_CREATED)
+
+
+class LeftView(ReadingView):
+    @extend_schema(operation_id="reading_left", request=LeftSerializer, responses={204: None})
+    def post(self, request: Request, token: str) -> Response:
+        """The page of this sitting is being closed."""
+        session = self.session(token)
+        received = LeftSerializer(data=request.data)
+        received.is_valid(raise_exception=True)
+        note_left(session, unsent=received.validated_data["unsent"])
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class PresentationView(ReadingView):
     @extend_schema(operation_id="reading_presentation", responses=PresentationSerializer)
     def get(self, request: Request, token: str) -> Response:
-        if is_preview(token):
-            return Response(Preview(user=self.person(), token=token).presentation_payload())
+        if (trial := self.trial(token)) is not None:
+            return Response(trial.presentation_payload())
         presentation = self.presentation(token)
         refuse_when_closed(presentation)
+        refuse_out_of_sight(presentation)
+        note_fetch(presentation.session)
         stimulus = presentation.stimulus
         return Response(
             presentation_payload(
@@ -73,6 +172,9 @@ class PresentationView(ReadingView):
                 spacing_zyx_mm=stimulus.spacing_zyx_mm,
                 start_slice=stimulus.start_slice,
                 marker_zyx=stimulus.marker_zyx,
+                ring_mm=stimulus.ring_mm,
+                samples=samples_form(presentation.session.rater.study),
+                images=images_of(presentation),
             )
         )
 
@@ -80,39 +182,80 @@ class PresentationView(ReadingView):
 class SliceView(ReadingView):
     @extend_schema(
         operation_id="reading_slice",
-        responses={(200, SLICE_CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, "int16 LE, rows x columns")},
+        responses={(200, SLICE_CONTENT_TYPE): OpenApiResponse(OpenApiTypes.BINARY, "`samples` of the case says how")},
     )
     def get(self, request: Request, token: str, index: int) -> HttpResponse:
-        if is_preview(token):
-            content = Preview(user=self.person(), token=token).slice_bytes(index)
-            return HttpResponse(content, content_type=SLICE_CONTENT_TYPE)
+        if (trial := self.trial(token)) is not None:
+            return slice_response(trial.slice_bytes(index))
         presentation = self.presentation(token)
         refuse_when_closed(presentation)
+        refuse_out_of_sight(presentation)
         if index >= presentation.stimulus.size_zyx[0]:
             raise Http404
         with default_storage.open(presentation.stimulus.slice_key(index), "rb") as file:
-            return HttpResponse(file.read(), content_type=SLICE_CONTENT_TYPE)
+            return slice_response(file.read())
 
 
 class EventView(ReadingView):
     @extend_schema(
         operation_id="reading_rate",
         request=RatingEventSerializer,
-        responses={200: AcknowledgementSerializer, 201: AcknowledgementSerializer},
+        responses={
+            200: AcknowledgementSerializer,
+            201: AcknowledgementSerializer,
+            400: OpenApiResponse(RefusedSerializer, "What was sent is no answer to this case"),
+            409: OpenApiResponse(RefusedSerializer, "It does not fit what is there; some refusals are lifted later"),
+        },
     )
     def post(self, request: Request, token: str) -> Response:
-        received = RatingEventSerializer(data=request.data)
-        received.is_valid(raise_exception=True)
-        rating = received.rating()
-        if is_preview(token):
-            receipt = {"client_event_id": rating.client_event_id, "sequence": 0, "digest": ""}
-            preview = Preview(user=self.person(), token=token).after_answer()
-            return Response({"receipt": {**receipt, "received_at": timezone.now()}, **preview})
+        if (trial := self.trial(token)) is not None:
+            return self._rehearsed(trial)
         presentation = self.presentation(token)
-        event, new = append(presentation=presentation, rating=rating)
-        presentation.session.rater.study.refresh_from_db()
-        body = {"receipt": receipt_of(event), **standing(presentation.session).as_payload()}
-        return Response(body, status=status.HTTP_201_CREATED if new else status.HTTP_200_OK)
+        self.voice = voice_of(presentation.session.token)
+        appended = append(presentation=presentation, rating=rating_of(self.request.data))
+        body = {"receipt": receipt_of(appended.event), **standing_after(appended).as_payload()}
+        return Response(body, status=status.HTTP_201_CREATED if appended.new else status.HTTP_200_OK)
+
+    def _rehearsed(self, trial: Preview | Practice) -> Response:
+        rating = rating_of(self.request.data)
+        receipt = {"client_event_id": rating.client_event_id, "sequence": 0, "digest": ""}
+        return Response({"receipt": {**receipt, "received_at": timezone.now()}, **trial.after_answer()})
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """A refusal of this very answer says so in the sitting's voice; the browser believes no other."""
+        response = super().handle_exception(exc)
+        voice: str | None = getattr(self, "voice", None)
+        if voice and isinstance(exc, DomainError | ValidationError):
+            response.data = {**refusal_of(exc, voice=voice, event_id=self._event_id()), **as_object(response.data)}
+        return response
+
+    def _event_id(self) -> str:
+        data = self.request.data
+        return str(data.get("client_event_id", "")) if isinstance(data, dict) else ""
+
+
+def slice_response(content: bytes) -> HttpResponse:
+    """As it lies: the browser takes apart what is compressed."""
+    headers = {"Content-Encoding": "gzip"} if is_compressed(content) else {}
+    return HttpResponse(content, content_type=SLICE_CONTENT_TYPE, headers=headers)
+
+
+def as_object(data: Any) -> dict[str, Any]:
+    return data if isinstance(data, dict) else {"detail": data}
+
+
+def refusal_of(error: DomainError | ValidationError, *, voice: str, event_id: str) -> dict[str, Any]:
+    code = error.code if isinstance(error, DomainError) else "invalid"
+    current = error.current if isinstance(error, AnswerConflictError) else None
+    return {
+        "refusal": {
+            "client_event_id": event_id,
+            "voice": voice,
+            "code": code,
+            "final": code not in LIFTED_LATER,
+            "current": None if current is None else GivenAnswerSerializer(given_answer(current)).data,
+        }
+    }
 
 
 def receipt_of(event: RatingEvent) -> dict[str, Any]:

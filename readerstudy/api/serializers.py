@@ -7,14 +7,14 @@ from rest_framework.renderers import BaseRenderer
 
 
 class CsvRenderer(BaseRenderer):
-    """Passes a table through that is text already; a refusal becomes its sentence."""
+    """Passes a table through that is text already."""
 
     media_type = "text/csv"
     format = "csv"
     charset = "utf-8"
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> str:
-        return data if isinstance(data, str) else f"{data.get('detail', '')}\n"
+        return str(data)
 
 
 class RatingsSerializer(serializers.Serializer[dict[str, Any]]):

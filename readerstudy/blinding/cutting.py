@@ -1,12 +1,14 @@
 """From a scan to the blinded copy that raters see. Real and synthetic cases take exactly this way.
 
 All stimuli of a study share one shape and one spacing. When every scan already has that spacing the samples are
-copied (crop only); otherwise all of them, without exception, are resampled linearly, so that smoothing by
-interpolation cannot tell the kinds apart.
+copied (crop only); otherwise all of them, without exception, are resampled linearly, at a sub-voxel phase drawn for
+each case. A sample that falls on a voxel is copied and one between voxels is smoothed: without that draw a place
+chosen on the lattice (healthy liver) would stay sharp and a centroid of a lesion would not.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,14 +17,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ml.geometry import Box, Float3, Grid, Int3
+from readerstudy.hounsfield import HU_HIGH, HU_LOW
 
-# Wide enough for liver, fat, bone edges and air; narrow enough that padding of any scanner becomes the same value.
-HU_LOW, HU_HIGH = -1024, 1500
 STIMULUS_DTYPE = np.dtype("<i2")
 SAME_SPACING_TOLERANCE_MM = 1e-3
 WHOLE_SLICE_LIMIT = 512
+PHASE_ALGORITHM = "sha256-phase/1"
+# Where raters look for the place, it stands in the middle part of what is cut around it, so that most of it is seen.
+WANDER_SHARE = 0.8
 
 Hu = NDArray[np.int16]
+Phase = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +94,67 @@ def _triple(values: NDArray[np.float64]) -> Float3:
     return z, y, x
 
 
-def cut_for(grid: Grid, frame: Frame, *, mode: str, place_lps_mm: Sequence[float]) -> Cut:
-    """Patches are centred on the place; slices and stacks show the whole slice and mark the place."""
+def phase_of(case_id: str, *, seed: int) -> Phase:
+    """Where between the voxels a case is sampled (y, x, in voxels, -0.5 to 0.5): from the study's seed and the case's
+    random id, never from its kind."""
+    digest = hashlib.sha256(f"phase:{seed}:{case_id}".encode()).digest()
+    y, x = (int.from_bytes(digest[start : start + 4], "big") / 2**32 - 0.5 for start in (0, 4))
+    return y, x
+
+
+def cut_for(
+    grid: Grid,
+    frame: Frame,
+    *,
+    mode: str,
+    place_lps_mm: Sequence[float],
+    phase_yx: Phase = (0.0, 0.0),
+    wander_zyx: Float3 | None = None,
+) -> Cut:
+    """Patches are centred on the place; slices and stacks show the whole slice and mark the place. The phase moves
+    the samples of a resampled study by less than a voxel; in a copied one it changes nothing. With `wander_zyx`, three
+    numbers from -1 to 1, nothing marks the place, and it stands so far from the middle of a patch, and of a stack."""
     place = grid.to_voxel(place_lps_mm)
     flips = display_flips(grid)
-    if mode == "patch":
-        centre = _triple(place if frame.resampled else np.rint(place))
-        return Cut(centre_zyx=(float(round(centre[0])), *centre[1:]), flips_zyx=flips, marker_zyx=None)
+    shift = np.array([0.0, *phase_yx]) if frame.resampled else np.zeros(3)
     middle = (np.asarray(grid.size_zyx) - 1) / 2
-    centre_zyx = (float(round(float(place[0]))), float(middle[1]), float(middle[2]))
-    marker = _marker(grid, frame, place=place, centre_zyx=centre_zyx, flips=flips)
+    centre = (place if frame.resampled else np.rint(place)) if mode == "patch" else np.array([place[0], *middle[1:]])
+    if wander_zyx is not None:
+        centre = centre + _wandered(grid, frame, mode=mode, wander_zyx=wander_zyx)
+    z, y, x = _triple(centre + shift)
+    centre_zyx = (float(round(z)), y, x)
+    marker = None
+    if mode != "patch" and wander_zyx is None:
+        marker = _marker(grid, frame, place=place, centre_zyx=centre_zyx, flips=flips)
     return Cut(centre_zyx=centre_zyx, flips_zyx=flips, marker_zyx=marker)
+
+
+def _wandered(grid: Grid, frame: Frame, *, mode: str, wander_zyx: Float3) -> NDArray[np.float64]:
+    """How far the middle of the picture moves, in whole voxels: samples stay as sharp as they were."""
+    moves = _moves(mode)
+    step = np.ones(3)
+    if frame.resampled:
+        step = np.asarray(frame.spacing_zyx_mm) / np.asarray(grid.spacing_zyx_mm)
+    reach = (np.asarray(frame.size_zyx) - 1) / 2 * step
+    return np.asarray(np.where(moves, np.rint(np.asarray(wander_zyx) * WANDER_SHARE * reach), 0.0))
+
+
+def _moves(mode: str) -> NDArray[np.bool_]:
+    """Along which of slice, row and column the middle of a picture moves."""
+    return np.array([mode == "stack", mode == "patch", mode == "patch"])
+
+
+def where_places_stand(size_zyx: Int3, *, mode: str) -> NDArray[np.bool_]:
+    """The samples of a picture on which a place that wanders stands, those left out on which it rarely does: offsets
+    are whole voxels, of which the farthest are drawn half as often.
+    """
+    along = []
+    for size, moves in zip(size_zyx, _moves(mode), strict=True):
+        middle = (size - 1) / 2
+        reach = max(WANDER_SHARE * middle - 0.5, 0.5) if moves else middle
+        along.append(np.abs(np.arange(size) - middle) <= reach)
+    z, y, x = along
+    return np.asarray(z[:, None, None] & y[:, None] & x)
 
 
 def _marker(
@@ -115,7 +170,7 @@ def _marker(
 
 def source_box(grid: Grid, frame: Frame, cut: Cut) -> Box:
     """The part of the scan to read: all that the stimulus needs, clipped to the scan."""
-    positions = [_axis_positions(grid, frame, cut, axis) for axis in range(3)]
+    positions = [axis_positions(grid, frame, cut, axis) for axis in range(3)]
     edges = []
     for wanted, size in zip(positions, grid.size_zyx, strict=True):
         low = int(np.clip(np.floor(wanted.min()), 0, size - 1))
@@ -127,7 +182,7 @@ def source_box(grid: Grid, frame: Frame, cut: Cut) -> Box:
 def render(samples: NDArray[np.int16], box: Box, grid: Grid, frame: Frame, cut: Cut) -> Hu:
     """The stimulus, shape frame.size_zyx, from the samples of `source_box`; outside the scan is HU_LOW."""
     clipped = np.clip(samples, HU_LOW, HU_HIGH)
-    positions = [_axis_positions(grid, frame, cut, axis) - edge.start for axis, edge in enumerate(box)]
+    positions = [axis_positions(grid, frame, cut, axis) - edge.start for axis, edge in enumerate(box)]
     if frame.resampled:
         mesh = np.stack(np.meshgrid(*positions, indexing="ij"))
         sampled = ndimage.map_coordinates(
@@ -145,7 +200,7 @@ def _copied(samples: NDArray[np.int16], indices: list[NDArray[np.int_]]) -> Hu:
     return stimulus
 
 
-def _axis_positions(grid: Grid, frame: Frame, cut: Cut, axis: int) -> NDArray[np.float64]:
+def axis_positions(grid: Grid, frame: Frame, cut: Cut, axis: int) -> NDArray[np.float64]:
     """Positions along one voxel axis, in voxels of the scan, of the stimulus's samples."""
     count = frame.size_zyx[axis]
     step = frame.spacing_zyx_mm[axis] / grid.spacing_zyx_mm[axis] if frame.resampled and count > 1 else 1.0

@@ -5,25 +5,40 @@ from typing import Any
 
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.registry import JobContext
-from readerstudy.design.candidates import flow_counts, measured_candidates
-from readerstudy.design.matching import match_report, matched_draw
-from readerstudy.design.services import write_cases
+from readerstudy.design.candidates import flow_counts, measured_candidates, picture_of
+from readerstudy.design.matching import matched_draw
+from readerstudy.design.phases import earlier_patients
+from readerstudy.design.services import described_match, write_cases
 from readerstudy.models import Case, CaseTruth, Study
+from readerstudy.permissions import study_of_job
 
 
 def run_draw(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[str, Any]]:
-    study = Study.objects.select_related("owner").get(pk=payload["study"])
+    study, _ = study_of_job(payload, context)
     real, synthetic = measured_candidates(study, on_progress=context.progress)
+    if study.other_patients:
+        known = earlier_patients(study)
+        real, synthetic = ([one for one in kind if one.subject not in known] for kind in (real, synthetic))
     if not real or not synthetic:
         missing = "real" if not real else "accepted synthetic"
         raise DomainError(
             f"No {missing} case fits this study. Check the datasets chosen, the limits of diameter, and whether "
-            "synthetic scans have been accepted in the review."
+            "synthetic scans have been accepted in the review, and whether the protocol asks for other patients than "
+            "an earlier study shows."
         )
     context.progress(0.96, "matching")
-    pairs = matched_draw(real, synthetic, pairs=study.cases_planned // 2, seed=study.seed)
-    chosen = [candidate for pair in pairs for candidate in pair]
-    report = match_report(chosen)
+    picture = picture_of(study, [*real, *synthetic])
+    of_each_kind = study.asked.task.of_each_kind
+    groups = matched_draw(
+        real,
+        synthetic,
+        pairs=study.cases_planned // sum(of_each_kind),
+        seed=study.seed,
+        shares_picture=None if study.twins_allowed else picture.shares,
+        of_each_kind=of_each_kind,
+    )
+    chosen = [candidate for group in groups for candidate in group]
+    report = described_match(study, chosen)
     flow = {
         **flow_counts(study),
         "candidates_real": len(real),
@@ -35,8 +50,9 @@ def run_draw(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[
         held = Study.objects.select_for_update().get(pk=study.pk)
         if not held.is_draft or str(held.draw_job_id) != context.job_id:
             raise ConflictError("The study was locked or drawn again in the meantime, so this draw was dropped.")
-        CaseTruth.objects.filter(case__study=held).delete()
-        Case.objects.filter(study=held).delete()
+        # Positive controls were chosen by hand: a new draw of the other cases leaves them.
+        CaseTruth.objects.filter(case__study=held, control=False).delete()
+        Case.objects.filter(study=held, truth=None).delete()
         write_cases(held, chosen)
         held.match_report, held.flow = report, flow
         held.save(update_fields=["match_report", "flow"])

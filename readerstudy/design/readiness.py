@@ -1,11 +1,25 @@
 """May this study be locked? Every condition with what is missing, in words for the coordinator."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
-from readerstudy.design.candidates import is_accepted, root_of
-from readerstudy.design.cases import truths_of
-from readerstudy.models import CaseTruth, DisplayMode, Study
+import numpy as np
+
+from readerstudy.analysis import LEAST_OF_GROUP, SameNames
+from readerstudy.design.candidates import is_accepted, patient_of, root_of
+from readerstudy.design.cases import compared_arms, patients_and_kinds, truths_of
+from readerstudy.design.patients import PatientBalance, names_in_several_datasets
+from readerstudy.design.phases import continued, missing_for_lock, phase_words
+from readerstudy.design.pictures import Picture
+from readerstudy.design.services import display_of
+from readerstudy.models import CaseTruth, GoingBack, Study
+from readerstudy.models.study import most_repeats, too_many_repeats
+
+# An AUC of fewer has hardly a variance, and their share says little.
+FEWEST_CONTROLS = 5
+MOST_NAMES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,16 +35,70 @@ class Check:
         return not self.met and not self.advice
 
 
+# What a title says of cases; with words of both kinds it only asks.
+SYNTHETIC_WORDS = {
+    "synthetic",
+    "fake",
+    "inserted",
+    "removed",
+    "generated",
+    "artificial",
+    "edited",
+    "gan",
+    "manipulated",
+}
+REAL_WORDS = {"real", "untouched", "genuine", "authentic", "original", "true"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeforeLock:
+    """What would be frozen now, and what speaks against it."""
+
+    checks: list[Check]
+    cases: int
+    patients: int
+    raters: int
+
+    @property
+    def ready(self) -> bool:
+        return not blocking(self.checks)
+
+    @property
+    def advice(self) -> list[str]:
+        """What a lock freezes unmended."""
+        return [check.message for check in self.checks if check.advice and not check.met]
+
+
 def readiness(study: Study) -> list[Check]:
-    truths = truths_of(study)
+    return before_lock(study).checks
+
+
+def before_lock(study: Study) -> BeforeLock:
+    truths, raters = truths_of(study), study.raters.panel().count()
+    patients = {patient for patient, _ in patients_and_kinds(truths, same_names=_same_names(study))}
+    checks = _checks(study, truths, raters)
+    return BeforeLock(checks=checks, cases=len(truths), patients=len(patients), raters=raters)
+
+
+def _checks(study: Study, truths: list[CaseTruth], raters: int) -> list[Check]:
+    ordinary = [truth for truth in truths if not truth.control]
     return [
-        _enough_cases(study, truths),
-        _balanced(truths),
+        _enough_cases(study, ordinary),
+        _balanced(study, ordinary),
+        _controls(study, truths),
         _all_accepted(truths),
+        *_withdrawn(truths),
+        *_trials(study, truths),
         _places_differ(truths),
-        _raters(study),
+        _raters(raters),
         _match(study),
-        _recognisable(study, truths),
+        _twins(study, truths),
+        *_patients(study, truths),
+        *_planned_arms(study, truths),
+        *_planned_groups(study),
+        *_repeats(study, truths),
+        *_phases(study, truths),
+        *_words_that_may_not_fit(study, raters),
         _no_job(study),
     ]
 
@@ -42,70 +110,280 @@ def blocking(checks: list[Check]) -> list[str]:
 def _enough_cases(study: Study, truths: list[CaseTruth]) -> Check:
     count, planned = len(truths), study.cases_planned
     message = f"{count} of {planned} planned cases are chosen"
-    if count != planned:
-        message += "; draw or choose more, or plan for another number" if count < planned else "; remove some"
+    even = "give both kinds the same number of cases per scan"
+    alike = even if study.asked.task.images <= 2 else "make whole trials of one scan"
+    if count > planned:
+        message += "; remove some"
+    elif 0 < count < planned:
+        message += (
+            f"; a draw that stops early found no more places that show no part of a scan twice and {alike}: add scans "
+            "and edits, or plan for another number"
+        )
+    elif not count:
+        message += "; draw them"
     return Check(title="Cases", met=count == planned, message=message + ".")
 
 
-def _balanced(truths: list[CaseTruth]) -> Check:
+def _repeats(study: Study, truths: list[CaseTruth]) -> list[Check]:
+    """Whether so many cases can be shown twice so far apart; nothing where none is asked for."""
+    if not study.repeats or not truths:
+        return []
+    cases, distance = len(truths), study.repeat_distance
+    if study.repeats > most_repeats(cases=cases, distance=distance):
+        return [Check(title="Cases shown twice", met=False, message=too_many_repeats(cases=cases, distance=distance))]
+    slots = cases + study.repeats
+    message = f"{study.repeats} of {cases} cases come twice, {distance} apart: every rater answers {slots} times."
+    return [Check(title="Cases shown twice", met=True, message=message)]
+
+
+def _phases(study: Study, truths: list[CaseTruth]) -> list[Check]:
+    """Of a study that continues another one."""
+    if study.continues is None:
+        return []
+    missing = missing_for_lock(study, truths)
+    message = " ".join(missing) or phase_words(continued(study))
+    return [Check(title="Earlier study", met=not missing, message=message)]
+
+
+def _balanced(study: Study, truths: list[CaseTruth]) -> Check:
     synthetic = sum(truth.synthetic for truth in truths)
     real = len(truths) - synthetic
-    return Check(
-        title="Balance",
-        met=real == synthetic > 0,
-        message=f"{real} real and {synthetic} synthetic cases" + ("." if real == synthetic else "; make them equal."),
-    )
+    of_real, of_synthetic = study.asked.task.of_each_kind
+    met = real * of_synthetic == synthetic * of_real > 0
+    wanted = "make them equal" if of_real == of_synthetic else f"every trial takes {of_real} and {of_synthetic} of them"
+    message = f"{real} real and {synthetic} synthetic cases" + ("." if met else f"; {wanted}.")
+    return Check(title="Balance", met=met, message=message)
+
+
+def _controls(study: Study, truths: list[CaseTruth]) -> Check:
+    """Without them no result can say "equivalent": nobody would know whether these raters find anything."""
+    count = sum(truth.control for truth in truths)
+    if study.asked.task.images > 1:
+        message = "Trials of several images have no positive controls, so the results can't say “equivalent”."
+        return Check(title="Positive controls", met=False, message=message, advice=True)
+    marked = "1 positive control is marked" if count == 1 else f"{count or 'No'} positive controls are marked"
+    message = f"{marked}; they are counted apart."
+    if count < FEWEST_CONTROLS:
+        message = (
+            f"{marked}. With fewer than {FEWEST_CONTROLS} the results can't say "
+            "“equivalent”: mark edits that were degraded on purpose on the page of the cases."
+        )
+    return Check(title="Positive controls", met=count >= FEWEST_CONTROLS, message=message, advice=True)
+
+
+def _trials(study: Study, truths: list[CaseTruth]) -> list[Check]:
+    """Where several images are shown at a time, every one must have its place in a trial."""
+    images, rule = study.asked.task.images, study.asked.task.put_together()
+    if images == 1:
+        return []
+    missing = _without_a_place(truths, **rule)
+    count = len(truths) // images
+    return [Check(title="Trials", met=not missing, message=missing or f"{count} trials of {images} images.")]
+
+
+def _without_a_place(truths: list[CaseTruth], *, images: int, finds_synthetic: bool, matched: bool) -> str:
+    """Why these cases make no trials; empty where they do."""
+    controls = sum(truth.control for truth in truths)
+    if controls:
+        return f"{controls} positive controls have no place in trials of several images; remove them."
+    if matched:
+        return _without_a_partner(truths, images=images)
+    found = sum(truth.synthetic == finds_synthetic for truth in truths)
+    if found * images == len(truths):
+        return ""
+    return f"{found} images to find and {len(truths) - found} others do not make trials of {images}."
+
+
+def _without_a_partner(truths: list[CaseTruth], *, images: int) -> str:
+    together: dict[int | None, list[CaseTruth]] = {}
+    for truth in truths:
+        together.setdefault(truth.pair, []).append(truth)
+    alone = sum(len(group) for pair, group in together.items() if pair is None or len(group) != images)
+    if alone:
+        return f"{alone} cases have no partner in the draw; draw the cases, or put images together at random."
+    several = sum(len({root_of(truth.scan).pk for truth in group}) > 1 for group in together.values())
+    if several and images > 2:
+        return (
+            f"{several} trials are of more than one scan, so that the image to find stands out; draw the cases again."
+        )
+    return ""
 
 
 def _all_accepted(truths: list[CaseTruth]) -> Check:
     open_ = sum(truth.synthetic and not is_accepted(truth.scan) for truth in truths)
     message = (
-        f"{open_} synthetic cases are not accepted in the review; review them or remove them."
+        f"{open_} synthetic {'case is' if open_ == 1 else 'cases are'} not accepted in the review; review or remove "
+        f"{'it' if open_ == 1 else 'them'}."
         if open_
         else "All synthetic cases were reviewed and accepted."
     )
     return Check(title="Review", met=not open_, message=message)
 
 
+def _withdrawn(truths: list[CaseTruth]) -> list[Check]:
+    gone = sum(truth.scan.withdrawn_at is not None for truth in truths)
+    if not gone:
+        return []
+    message = (
+        "1 case shows a scan that was withdrawn, so its pixels are no longer here; remove it."
+        if gone == 1
+        else f"{gone} cases show scans that were withdrawn, so their pixels are no longer here; remove them."
+    )
+    return [Check(title="Withdrawn", met=False, message=message)]
+
+
 def _places_differ(truths: list[CaseTruth]) -> Check:
     places = Counter((truth.scan_id, *(round(v, 1) for v in truth.place_lps_mm)) for truth in truths)
     twice = sum(count - 1 for count in places.values())
-    message = f"{twice} cases show the same place of the same scan; remove them." if twice else "No case comes twice."
+    shown = "1 case shows the place of another" if twice == 1 else f"{twice} cases show the places of others"
+    message = f"{shown} in the same scan; remove {'it' if twice == 1 else 'them'}." if twice else "No case comes twice."
     return Check(title="No case twice", met=not twice, message=message)
 
 
-def _raters(study: Study) -> Check:
-    count = study.raters.filter(excluded_at=None).count()
-    message = f"{count} raters are chosen." if count else "No rater is chosen; invite people and choose them here."
+def _raters(count: int) -> Check:
+    chosen = "1 rater is" if count == 1 else f"{count} raters are"
+    message = f"{chosen} chosen." if count else "No person is chosen to rate; invite people and choose them here."
     return Check(title="Raters", met=count > 0, message=message)
 
 
+def _planned_arms(study: Study, truths: list[CaseTruth]) -> list[Check]:
+    """A comparison that the plan names needs cases of every arm that it names."""
+    named = study.plan_options.get("compared_arms", [])
+    if not named:
+        return []
+    missing = [name for name in named if name not in compared_arms(truths)]
+    message = f"The plan compares {_listed([f'“{name}”' for name in named])}."
+    if missing:
+        lacking = _listed([f"“{name}”" for name in missing])
+        message += f" No case is of {lacking}: draw cases of every arm, or change the plan."
+    return [Check(title="Arms of the plan", met=not missing, message=message)]
+
+
+def _planned_groups(study: Study) -> list[Check]:
+    """A comparison that the plan names needs two groups, each with raters enough to be tested."""
+    if "groups" not in study.plan_options.get("secondary", []):
+        return []
+    sizes = Counter(study.raters.panel().exclude(group="").values_list("group", flat=True))
+    met = len(sizes) == 2 and min(sizes.values()) >= LEAST_OF_GROUP
+    message = "The plan compares two groups of raters."
+    if not met:
+        message += f" Put {LEAST_OF_GROUP} raters or more into each of two groups, or change the plan."
+    return [Check(title="Groups of the plan", met=met, message=message)]
+
+
+def _words_that_may_not_fit(study: Study, raters: int) -> list[Check]:
+    """What people have written before they changed what it speaks of; only they know what it should say."""
+    checks = _telling_title(study.title)
+    size = study.plan_options.get("sample_size", "")
+    sizes = [f"{study.cases_planned} cases", *([f"{raters} rater{'' if raters == 1 else 's'}"] if raters else [])]
+    missing = [words for words in sizes if words not in size]
+    if size and missing:
+        message = f"The plan's words on the size do not speak of {' and '.join(missing)}; the methods print them."
+        checks.append(Check(title="Words on the size", met=False, message=message, advice=True))
+    if study.going_back == GoingBack.NEVER and "go back" in study.instructions:
+        message = "The instructions tell raters that they can go back, and the protocol lets them change no answer."
+        checks.append(Check(title="Instructions", met=False, message=message, advice=True))
+    return checks
+
+
+def _telling_title(title: str) -> list[Check]:
+    words = set(re.findall(r"[a-z]+", title.lower()))
+    of_one_kind = bool(words & SYNTHETIC_WORDS) != bool(words & REAL_WORDS)
+    if not of_one_kind and "%" not in title:
+        return []
+    message = (
+        "Raters read the title, and it seems to tell them what to answer: it names one kind or a share. "
+        "A title such as “Liver lesions, first reading” tells nothing."
+    )
+    return [Check(title="Title", met=False, message=message, advice=True)]
+
+
 def _match(study: Study) -> Check:
-    apart = [
-        name
-        for name, measure in (("diameter", "diameter_mm"), ("depth", "depth_mm"))
-        if (study.match_report.get(measure) or {}).get("p", 1.0) < 0.05
-    ]
+    """What a rater could tell the kinds apart by, without looking at the lesion."""
+    report = study.match_report
+    if not report.get("measures"):
+        message = "How alike the kinds are is not known: draw cases, or draw them again if they are from before."
+        return Check(title="Match", met=False, message=message, advice=True)
+    if report["display"] != display_of(study):
+        message = "The display was changed since the draw, so other lesions stand in the pictures. Draw again."
+        return Check(title="Match", met=False, message=message)
+    apart, undecided = (_measures_that_are(report, verdict) for verdict in ("apart", "open"))
+    low, high = report["limits"]
+    if apart:
+        message = (
+            f"Real and synthetic cases can be told apart without looking at the lesion, by {_listed(apart)}. "
+            "Draw them again, with more candidates of both kinds in like places."
+        )
+        return Check(title="Match", met=False, message=message)
+    if undecided:
+        message = (
+            f"Not shown to be alike (an interval reaches beyond {low} to {high}): {_listed(undecided)}. More cases, or "
+            "more candidates to draw from, would settle it."
+        )
+        return Check(title="Match", met=False, message=message, advice=True)
     message = (
-        f"Real and synthetic cases differ in {' and '.join(apart)}; draw them again with more candidates."
-        if apart
-        else "Real and synthetic cases are alike in diameter and depth."
+        "Real and synthetic cases are alike in all but the lesion: the interval of each measure lies within the limits."
     )
-    return Check(title="Match", met=not apart, message=message, advice=True)
+    return Check(title="Match", met=True, message=message)
 
 
-def _recognisable(study: Study, truths: list[CaseTruth]) -> Check:
-    """Whoever sees a whole slice twice, once with one lesion more, needs no radiology to call it synthetic."""
-    roots = Counter(root_of(truth.scan).pk for truth in truths)
-    again = sum(count - 1 for count in roots.values())
-    shown_whole = study.display_mode != DisplayMode.PATCH
+def _measures_that_are(report: dict[str, Any], verdict: str) -> list[str]:
+    return [f"{m['words']} (AUC {m['auc']:.2f})" for m in report["measures"] if m["verdict"] == verdict]
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _twins(study: Study, truths: list[CaseTruth]) -> Check:
+    """Whoever sees a part of a scan twice, once with one lesion more, needs no radiology to call it synthetic."""
+    again = _cases_sharing_a_picture(study, truths)
+    if not again:
+        return Check(title="Twins", met=True, message="No two cases show the same part of a scan.")
+    if study.twins_allowed:
+        message = f"{again} cases show a part of a scan that another case shows too, as the protocol allows."
+        return Check(title="Twins", met=False, message=message, advice=True)
     message = (
-        f"{again} cases show a scan that another case shows too, and the display shows whole slices: raters may "
-        "compare the two. Patches avoid that."
-        if shown_whole and again
-        else "Raters can't compare whole slices of a scan with its edited twin."
+        f"{again} cases show a part of a scan that another case shows too: comparing the two solves both. Draw again, "
+        "remove some, or let the protocol allow twins."
     )
-    return Check(title="Recognisable scans", met=not (shown_whole and again), message=message, advice=True)
+    return Check(title="Twins", met=False, message=message)
+
+
+def _cases_sharing_a_picture(study: Study, truths: list[CaseTruth]) -> int:
+    picture = Picture.of(study, [truth.scan for truth in truths])
+    by_root: dict[Any, list[list[float]]] = {}
+    for truth in truths:
+        by_root.setdefault(root_of(truth.scan).pk, []).append(truth.place_lps_mm)
+    sharing = 0
+    for held in by_root.values():
+        places = np.array(held)
+        shared = picture.shares(places, places)
+        np.fill_diagonal(shared, False)
+        sharing += int(shared.any(axis=1).sum())
+    return sharing
+
+
+def _patients(study: Study, truths: list[CaseTruth]) -> list[Check]:
+    same_names = _same_names(study)
+    of_real, of_synthetic = study.asked.task.of_each_kind
+    kinds = patients_and_kinds(truths, same_names=same_names)
+    balance = PatientBalance.of(kinds, synthetic_per_real=of_synthetic / of_real)
+    known = Check(title="Patients", met=not balance.lopsided, message=balance.words, advice=not balance.confounded)
+    twice = names_in_several_datasets(patient_of(truth.scan) for truth in truths)
+    if not twice:
+        return [known]
+    named = _listed([f"“{name}”" for name in twice[:MOST_NAMES]]) + (" and others" if len(twice) > MOST_NAMES else "")
+    counted = "different people" if same_names == "apart" else "one person each"
+    message = (
+        f"{named} stand in several datasets. Patients of one name count as {counted}, as the analysis plan says: "
+        "change it there if that is wrong."
+    )
+    return [known, Check(title="Names of patients", met=False, message=message, advice=True)]
+
+
+def _same_names(study: Study) -> SameNames:
+    return "together" if study.plan_options.get("same_names") == "together" else "apart"
 
 
 def _no_job(study: Study) -> Check:

@@ -1,98 +1,190 @@
 """Appending to the ledger: exactly once per client event id, in one chain per study."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-from uuid import UUID
+from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from ctplatform.errors import ConflictError, DomainError
+from readerstudy.anchors import anchor
 from readerstudy.ledger.chain import event_digest
-from readerstudy.models import Presentation, RatingEvent, Study
+from readerstudy.ledger.marking import mark_in_the_patient
+from readerstudy.ledger.phases import refuse_before_begun, refuse_change_after_next
+from readerstudy.ledger.placing import arrival_flags, last_counted, refuse_unplaceable
+from readerstudy.ledger.rating import Rating
+from readerstudy.ledger.screens import refuse_unchecked_display
+from readerstudy.ledger.slots import Slot, answered, slots_of, turn_of
+from readerstudy.ledger.turns import refuse_out_of_turn
+from readerstudy.models import Presentation, RatingEvent, Session, Study, StudyRater
+from readerstudy.tasks.items import refusal_of
+from readerstudy.tasks.marks import refusal_of_mark
+
+# Names the kind of lock among all those that this database may hold for others.
+SITTINGS = 7_241_873
+
+# The row of a study holds every order and every report as JSON; a rating needs none of it while the study collects.
+NARROW = (
+    "id",
+    "state",
+    "opened_at",
+    "closed_at",
+    "protocol_digest",
+    "ledger_count",
+    "ledger_head",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rating:
-    """What a rater's browser reports about one answer."""
-
-    client_event_id: UUID
-    answer: str
-    confidence: int | None
-    shown_at: datetime
-    answered_at: datetime
-    reading_ms: int
-    load_ms: int
-    hidden_ms: int
-    interactions: Mapping[str, Any]
-    environment: Mapping[str, Any]
+class Appended:
+    event: RatingEvent
+    new: bool
+    """False: this very rating had made the event before."""
+    slots: list[Slot]
+    """Of the sitting, this answer included."""
 
 
-def append(*, presentation: Presentation, rating: Rating) -> tuple[RatingEvent, bool]:
-    """Append and return the event with True, or the event that this very rating made before with False."""
+def append(*, presentation: Presentation, rating: Rating) -> Appended:
     study_id = presentation.session.rater.study_id
     with transaction.atomic():
-        # The lock on the study's row makes the chain linear; on SQLite the transaction itself is exclusive.
-        study = Study.objects.select_for_update().get(pk=study_id)
-        known = RatingEvent.objects.filter(client_event_id=rating.client_event_id).first()
+        _wait_for_the_sitting(presentation.session_id)
+        known, before = _earlier(presentation, rating)
         if known is not None:
-            return _same_rating(known, presentation), False
-        _refuse_unless_open(study, presentation)
-        _refuse_wrong_confidence(study, rating.confidence)
-        event = _chained(study, presentation, rating)
+            return Appended(event=_same_rating(known, presentation, rating), new=False, slots=before.slots)
+        # The lock on the study's row makes the chain linear; on SQLite the transaction itself is exclusive. All raters
+        # wait for it, so nothing is asked of the database meanwhile that could be asked before.
+        study = Study.objects.select_for_update().only(*NARROW).get(pk=study_id)
+        _see_exclusion(presentation.session.rater)
+        event = _placed(study, presentation, rating, before)
         event.save(force_insert=True)
         study.ledger_count, study.ledger_head = event.sequence, event.digest
         study.save(update_fields=["ledger_count", "ledger_head"])
-    return event, True
+        if presentation.session.unsent != rating.unsent:
+            Session.objects.filter(pk=presentation.session_id).update(unsent=rating.unsent)
+        anchor(study=str(study_id), chain="ledger", number=event.sequence, digest=event.digest)
+    slots = answered(before.slots, position=presentation.position, counter=rating.counter)
+    return Appended(event=event, new=True, slots=slots)
 
 
-def _same_rating(known: RatingEvent, presentation: Presentation) -> RatingEvent:
+@dataclass(frozen=True, kw_only=True)
+class _Before:
+    """The sitting as it stands before this rating: the answer to the trial, the last one given, all slots."""
+
+    current: RatingEvent | None
+    last: RatingEvent | None
+    slots: list[Slot]
+
+
+def _wait_for_the_sitting(session_id: int) -> None:
+    """Until this transaction ends nothing else is appended for the sitting. No row is locked that others write to."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [SITTINGS, session_id % 2**31])
+
+
+def _see_exclusion(rater: StudyRater) -> None:
+    """Excluding takes the study's lock as well, so one that came first is seen under it."""
+    rater.excluded_at = StudyRater.objects.values_list("excluded_at", flat=True).get(pk=rater.pk)
+
+
+def _earlier(presentation: Presentation, rating: Rating) -> tuple[RatingEvent | None, _Before]:
+    """The event that has this rating's id, and what it would be added to."""
+    session_id = presentation.session_id
+    of_trial = Q(presentation__session=session_id, presentation__position=presentation.position)
+    concerned = Q(client_event_id=rating.client_event_id) | of_trial | Q(pk=last_counted(session_id))
+    found = list(RatingEvent.objects.filter(concerned).select_related("presentation").order_by("sequence"))
+    known = next((event for event in found if event.client_event_id == rating.client_event_id), None)
+    replaced = {event.supersedes_id for event in found}
+    standing = (event for event in found if event.presentation.is_of_trial(presentation) and event.pk not in replaced)
+    last = max((event for event in found if event.counter is not None), key=_counter, default=None)
+    slots = slots_of([session_id])[session_id]
+    return known, _Before(current=next(standing, None), last=last, slots=slots)
+
+
+def _counter(event: RatingEvent) -> int:
+    return event.counter or 0
+
+
+def _same_rating(known: RatingEvent, presentation: Presentation, rating: Rating) -> RatingEvent:
     if known.presentation_id != presentation.pk:
         raise DomainError(
             "This event id belongs to another rating. Make a new id for every rating.", code="event_id_taken"
         )
+    if not rating.is_what_made(known):
+        raise ConflictError(
+            "An answer with this event id and another content was taken before; that one stands. "
+            "Make a new id for every rating.",
+            code="event_id_reused",
+        )
+    known.presentation = presentation
     return known
 
 
-def _refuse_unless_open(study: Study, presentation: Presentation) -> None:
-    if not study.accepts_ratings:
-        raise ConflictError(
-            f"This study does not take ratings: it is {study.get_state_display().lower()}. "
-            "Your answer was not counted; ask the study's coordinator.",
-            code="study_not_open",
-        )
-    if presentation.session.rater.excluded_at is not None:
-        raise ConflictError(
-            "The coordinator has ended your part in this study, so it takes no more ratings from you.",
-            code="rater_excluded",
-        )
+def _placed(study: Study, presentation: Presentation, rating: Rating, before: _Before) -> RatingEvent:
+    received_at, current = timezone.now(), before.current
+    flags = arrival_flags(study, presentation, rating, current=current, last=before.last, received_at=received_at)
+    # First what no choice of the rater can change: of two answers nobody is asked to choose where one stands anyway.
+    refuse_before_begun(presentation.session)
+    refuse_out_of_turn(study, presentation, turn=turn_of(before.slots), answered=current is not None)
+    if current is not None:
+        refuse_change_after_next(presentation)
+    refuse_unplaceable(rating, current)
+    refuse_unchecked_display(study, presentation)
+    _refuse_other_side(presentation, rating)
+    asked = study.asked
+    task = asked.task
+    refusal = task.refusal(rating) or refusal_of_mark(task, rating) or refusal_of(asked.items, rating.further)
+    if refusal is not None:
+        raise DomainError(refusal.message, code=refusal.code)
+    return _chained(study, presentation, rating, current=current, flags=flags, received_at=received_at)
 
 
-def _refuse_wrong_confidence(study: Study, confidence: int | None) -> None:
-    levels = study.confidence_levels
-    if levels == 0 and confidence is not None:
-        raise DomainError("This study asks for no confidence.", code="confidence_not_asked")
-    if levels and (confidence is None or not 1 <= confidence <= levels):
-        raise DomainError(f"Say how sure you are, from 1 to {levels}.", code="confidence_missing")
+def _refuse_other_side(presentation: Presentation, rating: Rating) -> None:
+    """Of several images the one that was chosen is the one that stood where the rater saw it."""
+    if rating.side not in (None, presentation.side):
+        raise DomainError("The image that was chosen stood on another side.", code="another_side")
 
 
-def _chained(study: Study, presentation: Presentation, rating: Rating) -> RatingEvent:
+def _chained(
+    study: Study,
+    presentation: Presentation,
+    rating: Rating,
+    *,
+    current: RatingEvent | None,
+    flags: list[str],
+    received_at: datetime,
+) -> RatingEvent:
+    offset = rating.clock_offset(received_at)
     event = RatingEvent(
         study=study,
         sequence=study.ledger_count + 1,
         presentation=presentation,
-        supersedes=RatingEvent.objects.filter(presentation=presentation, superseded_by=None).first(),
+        supersedes=current,
         client_event_id=rating.client_event_id,
         answer=rating.answer,
         confidence=rating.confidence,
+        level=rating.level,
+        mark=None if rating.mark is None else dict(rating.mark),
+        mark_lps_mm=None if rating.mark is None else mark_in_the_patient(presentation.stimulus, rating.mark),
+        marks=None if rating.marks is None else [dict(mark) for mark in rating.marks],
+        marks_lps_mm=(
+            None
+            if rating.marks is None
+            else [mark_in_the_patient(presentation.stimulus, mark) for mark in rating.marks]
+        ),
+        further=dict(rating.further),
         shown_at=rating.shown_at,
         answered_at=rating.answered_at,
-        received_at=timezone.now(),
+        received_at=received_at,
         reading_ms=rating.reading_ms,
         load_ms=rating.load_ms,
         hidden_ms=rating.hidden_ms,
+        idle_ms=rating.idle_ms,
+        waiting_ms=rating.waiting_ms,
+        counter=rating.counter,
+        clock_offset_ms=offset // timedelta(milliseconds=1) if rating.sent_at else None,
+        flags=flags,
         interactions=dict(rating.interactions),
         environment=dict(rating.environment),
         previous_digest=study.ledger_head or study.protocol_digest,

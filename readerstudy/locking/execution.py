@@ -1,4 +1,4 @@
-"""The job that locks a study: stimuli, orders, leak audit, digests; then everything is written at once."""
+"""The job that locks a study: stimuli, orders, leak audit of just these; then everything is written at once."""
 
 import secrets
 from collections.abc import Callable
@@ -9,17 +9,23 @@ from django.db import transaction
 from django.utils import timezone
 
 from ctplatform.accounts.models import User
+from ctplatform.datasets.models import Scan
+from ctplatform.datasets.permissions import refuse_without_pixels
 from ctplatform.errors import ConflictError
 from ctplatform.jobs.registry import JobContext
-from readerstudy.design.candidates import flow_counts
+from readerstudy.auditing.audit import audit_study
+from readerstudy.auditing.certificate import outcome_digest
+from readerstudy.blinding.repeated_order import shown_again
+from readerstudy.design.candidates import flow_counts, is_accepted
 from readerstudy.design.cases import truths_of
-from readerstudy.digests import digest_of
-from readerstudy.locking.leak_check import check_for_leaks
+from readerstudy.design.phases import held_with_phases, refuse_after_unblinding
+from readerstudy.digests import digest_of, storable
 from readerstudy.locking.orders import Orders, draw_orders
 from readerstudy.locking.protocol import protocol_of
-from readerstudy.locking.stimuli import MadeStimulus, frame_of, make_stimuli, remove_folder
+from readerstudy.locking.stimuli import MadeStimuli, frame_of, make_stimuli, remove_folder
 from readerstudy.models import (
     Case,
+    CaseTruth,
     Presentation,
     Session,
     Stimulus,
@@ -30,13 +36,14 @@ from readerstudy.models import (
     record,
 )
 from readerstudy.models.reading import new_token
+from readerstudy.permissions import study_of_job
 
 CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 CODE_LENGTH = 5
 
 
 def run_lock(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[str, Any]]:
-    study = Study.objects.get(pk=payload["study"])
+    study, actor = study_of_job(payload, context)
     truths = truths_of(study)
     folder = f"{payload['folder']}/{secrets.token_hex(4)}"
     # An attempt whose worker died left files behind.
@@ -44,13 +51,21 @@ def run_lock(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[
     context.unless_written(lambda: remove_folder(folder))
     seal = StudySeal(study=study, schedule_seed=secrets.token_hex(16), salt=secrets.token_hex(32))
     orders = draw_orders(study, truths, seed=seal.schedule_seed)
-    made = make_stimuli(study, truths, folder=folder, on_progress=context.progress)
-    context.progress(0.92, "checking for blinding leaks")
-    tokens = {number: {case_id: new_token() for case_id in order} for number, order in orders.by_rater.items()}
-    audit = check_for_leaks(made, orders=orders.by_rater, tokens=tokens)
-    audit["checked_at"] = timezone.now().isoformat()
-    locking = _Locking(study=study, seal=seal, orders=orders, made=made, tokens=tokens, audit=audit, folder=folder)
-    return lambda: locking.write(job_id=context.job_id, actor=User.objects.get(pk=payload["actor"]))
+    stimuli = make_stimuli(
+        study,
+        truths,
+        seed=seal.schedule_seed,
+        repeated=orders.repeated,
+        folder=folder,
+        on_progress=_part(context, 0.0, 0.4),
+    )
+    locking = _Locking(study=study, seal=seal, orders=orders, stimuli=stimuli, folder=folder)
+    audit = audit_study(study, put_rows=locking.put_rows, on_progress=_part(context, 0.4, 1.0))
+    return lambda: locking.write(audit, job_id=context.job_id, actor=actor)
+
+
+def _part(context: JobContext, start: float, stop: float) -> Callable[[float, str], None]:
+    return lambda done, message: context.progress(start + (stop - start) * done, message)
 
 
 def forget_lock(payload: dict[str, Any], _reason: str) -> None:
@@ -68,71 +83,95 @@ def _remove_attempts(folder: str) -> None:
 
 
 class _Locking:
-    """What an attempt to lock has computed, and how it is written."""
+    """What an attempt to lock has computed, and how it is written: for good, or for a rehearsal that is taken back."""
 
-    def __init__(
-        self,
-        *,
-        study: Study,
-        seal: StudySeal,
-        orders: Orders,
-        made: list[MadeStimulus],
-        tokens: dict[int, dict[str, str]],
-        audit: dict[str, Any],
-        folder: str,
-    ) -> None:
-        self.study, self.seal, self.orders = study, seal, orders
-        self.made, self.tokens, self.audit, self.folder = made, tokens, audit, folder
+    def __init__(self, *, study: Study, seal: StudySeal, orders: Orders, stimuli: MadeStimuli, folder: str) -> None:
+        self.study, self.seal, self.orders, self.folder = study, seal, orders, folder
+        self.made, self.slice_bytes = stimuli.made, stimuli.slice_bytes
+        # A case that comes twice was made twice.
+        self.truths = [made.truth for made in self.made if not made.row.again]
+        self.codes = _codes(len(self.truths))
+        self.tokens = {number: [new_token() for _ in order] for number, order in orders.by_rater.items()}
+        self.session_tokens = {number: new_token() for number in orders.by_rater}
 
-    def write(self, *, job_id: str, actor: User) -> dict[str, Any]:
-        held = Study.objects.select_for_update().get(pk=self.study.pk)
-        if not held.is_draft or str(held.lock_job_id) != job_id:
-            raise ConflictError("The study was locked by another attempt, so this one was dropped.")
-        held.leak_audit = self.audit
-        if not self.audit["passed"]:
-            held.save(update_fields=["leak_audit"])
-            leaking = [finding["name"] for finding in self.audit["findings"] if finding["leak"]]
-            record(study=held, actor=actor, action="lock refused", leaks=leaking)
-            transaction.on_commit(lambda: remove_folder(self.folder))
-            return {"locked": False, "leaks": leaking}
+    def put_rows(self) -> None:
+        """As the lock will write them, so that the audit sees them in place."""
+        held = Study.objects.get(pk=self.study.pk)
         self._write_rows(held)
         self._freeze(held)
-        record(study=held, actor=actor, action="locked", protocol_digest=held.protocol_digest)
+
+    def write(self, audit: dict[str, Any], *, job_id: str, actor: User) -> dict[str, Any]:
+        # Before the studies, as a withdrawal holds them, until the study is locked: who withdraws or rejects one comes
+        # before this, or is refused for the lock.
+        shown = {truth.scan_id for truth in self.truths}
+        scans = list(Scan.objects.select_for_update().filter(pk__in=shown).order_by("pk"))
+        held = held_with_phases(self.study)
+        if not held.is_draft or str(held.lock_job_id) != job_id:
+            raise ConflictError("The study was locked by another attempt, so this one was dropped.")
+        refuse_after_unblinding(held)
+        refuse_without_pixels(scans)
+        if any(truth.synthetic and not is_accepted(truth.scan) for truth in truths_of(held)):
+            raise ConflictError(
+                "A synthetic case was rejected while the study was being locked. Remove it, or review it."
+            )
+        held.leak_audit = audit
+        if not audit["passed"]:
+            held.save(update_fields=["leak_audit"])
+            record(study=held, actor=actor, action="lock refused", leaks=audit["leaks"])
+            transaction.on_commit(lambda: remove_folder(self.folder))
+            return {"locked": False, "leaks": audit["leaks"]}
+        self._write_rows(held)
+        self._freeze(held)
+        record(
+            study=held,
+            actor=actor,
+            action="locked",
+            protocol_digest=held.protocol_digest,
+            outcome_digest=outcome_digest(audit, self.seal),
+        )
         return {"locked": True, "protocol_digest": held.protocol_digest}
 
     def _write_rows(self, study: Study) -> None:
         self.seal.save(force_insert=True)
         Stimulus.objects.bulk_create([made.row for made in self.made])
-        codes = _codes(len(self.made))
-        cases = [made.truth.case for made in self.made]
-        for case, code in zip(cases, codes, strict=True):
+        cases = [truth.case for truth in self.truths]
+        for case, code in zip(cases, self.codes, strict=True):
             case.code = code
         Case.objects.bulk_update(cases, ["code"])
-        by_case = {str(made.truth.case_id): made.row for made in self.made}
+        CaseTruth.objects.bulk_update([truth for truth in self.truths if truth.target], ["target"])
+        pictures = {(str(made.truth.case_id), made.row.again): made.row for made in self.made}
         for rater in StudyRater.objects.filter(study=study, excluded_at=None):
-            session = Session.objects.create(rater=rater)
+            session = Session.objects.create(rater=rater, token=self.session_tokens[rater.number])
+            order = self.orders.by_rater[rater.number]
+            again = set(shown_again(order))
             Presentation.objects.bulk_create(
                 Presentation(
                     session=session,
-                    position=position,
-                    token=self.tokens[rater.number][case_id],
-                    stimulus=by_case[case_id],
+                    position=place // self.orders.images,
+                    side=place % self.orders.images,
+                    token=self.tokens[rater.number][place],
+                    stimulus=pictures[case_id, place in again],
                 )
-                for position, case_id in enumerate(self.orders.by_rater[rater.number])
+                for place, case_id in enumerate(order)
             )
 
     def _freeze(self, study: Study) -> None:
-        truths = [made.truth for made in self.made]
+        truths = self.truths
         study.flow = {**study.flow, **flow_counts(study), "cases": len(truths)}
         study.schedule_digest = self.orders.digest
+        # With all that was left as usual: another version may have another usual.
+        task = study.asked.task
+        study.task_settings, study.confidence_levels = task.chosen(), task.confidence_levels
+        study.further_questions = [item.described() for item in study.asked.items]
         study.protocol = protocol_of(
             study,
             frame=frame_of(study, truths),
             orders=self.orders,
             seal=self.seal,
-            stimuli={str(made.truth.case_id): made.row.digest for made in self.made},
             truths=truths,
+            slice_bytes=self.slice_bytes,
         )
+        study.protocol = storable(study.protocol)
         study.protocol_digest = digest_of(study.protocol)
         study.plan_digest = study.protocol["analysis_plan"]["digest"]
         study.state = StudyState.LOCKED

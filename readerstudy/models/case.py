@@ -31,12 +31,36 @@ class CaseTruth(models.Model):
 
     case = models.OneToOneField(Case, on_delete=models.CASCADE, primary_key=True, related_name="truth")
     synthetic = models.BooleanField()
+    control = models.BooleanField(
+        default=False,
+        help_text="A positive control: an edit degraded on purpose, shown to prove that raters would find one",
+    )
     scan = models.ForeignKey(Scan, on_delete=models.PROTECT, related_name="+")
     lesion = models.ForeignKey(Lesion, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     place_lps_mm = models.JSONField()
     diameter_mm = models.FloatField()
     depth_mm = models.FloatField(null=True, blank=True, help_text="Below the surface of the liver")
     details = models.JSONField(default=dict, help_text="How the lesion was made or removed")
+    position = models.JSONField(
+        default=dict, blank=True, help_text="Where the place stands in picture and liver, and among other lesions"
+    )
+    pair = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Number of the matched pair that it was drawn in; by hand: none"
+    )
+
+    target = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Where raters mark a place: which samples of the picture were edited, and how likely a mark put at "
+        "random is right",
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(control=False) | models.Q(synthetic=True), name="positive_control_is_synthetic"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"Truth of {self.case_id}"

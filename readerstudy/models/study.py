@@ -1,15 +1,25 @@
 import secrets
 import uuid
-from typing import Self
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Self
 
+from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset
 from ctplatform.jobs.models import Job
+from readerstudy.hounsfield import HU_HIGH, HU_LOW
+from readerstudy.models.asked import Asked
+from readerstudy.tasks.items import items_of
+from readerstudy.tasks.registry import FIRST, task_of
+from readerstudy.tasks.task import CANNOT_TELL, CHOSEN, LEVEL, REAL, SYNTHETIC
 
 MAX_CONFIDENCE_LEVELS = 6
 
@@ -32,7 +42,7 @@ class StudyState(models.TextChoices):
 
     @property
     def following(self) -> "StudyState | None":
-        """A study goes one way only."""
+        """A study goes one way only, but for a closed one that is opened again for a reason."""
         states = list(StudyState)
         position = states.index(self) + 1
         return states[position] if position < len(states) else None
@@ -49,9 +59,34 @@ class DisplayMode(models.TextChoices):
     STACK = "stack", "Stack: scrollable slices with a ring on the slice of the place"
 
 
+# Of tasks that have raters look for the place.
+UNMARKED = {
+    DisplayMode.PATCH: "Patch: a magnified square with the place somewhere in it",
+    DisplayMode.SLICE: "Slice: the whole axial slice, without a ring",
+    DisplayMode.STACK: "Stack: scrollable slices, without a ring",
+}
+
+
 class Answer(models.TextChoices):
-    REAL = "real", "Real"
-    SYNTHETIC = "synthetic", "Synthetic"
+    """How an answer is written down, whatever its task; the task says which of them it takes."""
+
+    REAL = REAL, "Real"
+    SYNTHETIC = SYNTHETIC, "Synthetic"
+    LEVEL = LEVEL, "A level of a scale"
+    CANNOT_TELL = CANNOT_TELL, "Cannot tell"
+    CHOSEN = CHOSEN, "The image of this slot"
+
+
+class GoingBack(models.TextChoices):
+    NEVER = "never", "None: an answer stands"
+    LAST = "last", "The last one, until the next case is answered"
+    ANY = "any", "Every one; the export marks what was changed later"
+
+
+class DisplayPolicy(models.TextChoices):
+    OFF = "off", "No display check"
+    ADVISE = "advise", "Offered before the first case; reading goes on without it"
+    REQUIRE = "require", "Must be passed before the first case of every sitting"
 
 
 def new_seed() -> int:
@@ -64,7 +99,25 @@ class StudyQuerySet(models.QuerySet["Study"]):
             return self
         if user.is_rater:
             return self.none()
-        return self.filter(Q(owner=user) | Q(members=user)).distinct()
+        shared = Study.members.through.objects.filter(user=user).values("study")
+        return self.filter(Q(owner=user) | Q(pk__in=shared))
+
+    def for_lists(self) -> Self:
+        """With the numbers of cases and raters, and without what only the study's own pages read: megabytes each."""
+        counts = {
+            name: Coalesce(Subquery(rows.order_by().values("study").annotate(n=Count("pk")).values("n")), 0)
+            for name, rows in (
+                ("case_count", apps.get_model("readerstudy", "Case").objects.filter(study=OuterRef("pk"))),
+                ("rater_count", apps.get_model("readerstudy", "StudyRater").objects.filter(study=OuterRef("pk"))),
+            )
+        }
+        return self.annotate(**counts).defer("protocol", "leak_audit", "match_report")
+
+    def managed_by(self, user: User) -> Self:
+        """Those that the person decides about; the list form of `Study.editable_by`."""
+        if user.is_administrator:
+            return self
+        return self.filter(owner=user) if user.may_coordinate else self.none()
 
     def draft(self) -> Self:
         return self.filter(state=StudyState.DRAFT)
@@ -77,6 +130,16 @@ class StudyQuerySet(models.QuerySet["Study"]):
 
     def terminal(self) -> Self:
         return self.filter(state__in=[state for state in StudyState if state.terminal])
+
+
+def most_repeats(*, cases: int, distance: int) -> int:
+    """How many cases may come twice: half of those that can be shown so far apart, so that an order is always found."""
+    return max(0, (cases - distance) // 2)
+
+
+def too_many_repeats(*, cases: int, distance: int) -> str:
+    most = most_repeats(cases=cases, distance=distance)
+    return f"Of {cases} cases at most {most} can be shown twice with a distance of {distance}: ask for fewer or nearer."
 
 
 class Study(models.Model):
@@ -92,8 +155,28 @@ class Study(models.Model):
     datasets = models.ManyToManyField(
         Dataset, blank=True, related_name="studies", help_text="Where cases come from; none chosen: all of yours"
     )
+    published = models.CharField(
+        max_length=40, blank=True, editable=False, help_text="The published study that it follows, by its short name"
+    )
     copied_from = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="copies")
+    continues = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="continued_by",
+        help_text="An earlier study of yours with the same raters: nobody begins this one before finishing that one",
+    )
+    least_gap_days = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(730)],
+        help_text="From a rater's last answer in the earlier study to the first case of this one",
+    )
+    other_patients = models.BooleanField(
+        default=False, help_text="No case is of a patient whom an earlier study shows; the draw leaves them out"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True, blank=True, help_text="Since then it is not in the list of studies")
 
     question = models.CharField(max_length=300)
     instructions = models.TextField(blank=True, help_text="Raters read this before the first case")
@@ -110,6 +193,13 @@ class Study(models.Model):
     )
     window_center_hu = models.FloatField(default=60.0)
     window_width_hu = models.FloatField(default=400.0, validators=[MinValueValidator(1.0)])
+    task_name = models.CharField(max_length=30, default=FIRST, help_text="What raters are asked of a case")
+    task_settings = models.JSONField(default=dict, blank=True, help_text="Of the task; what is left out is as usual")
+    further_questions = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Asked of every case after its answer; each has kind, name and words",
+    )
     confidence_levels = models.PositiveSmallIntegerField(
         default=3,
         validators=[MaxValueValidator(MAX_CONFIDENCE_LEVELS)],
@@ -123,12 +213,21 @@ class Study(models.Model):
     )
     diameter_min_mm = models.FloatField(default=5.0, validators=[MinValueValidator(0.0)])
     diameter_max_mm = models.FloatField(default=40.0, validators=[MinValueValidator(1.0)])
+    twins_allowed = models.BooleanField(
+        default=False,
+        help_text="One rater may see the same part of a scan twice, once as it was and once edited. Comparing the two "
+        "solves both, so choose this only where the study asks for the comparison",
+    )
     seed = models.PositiveBigIntegerField(default=new_seed, help_text="Of the draw of cases")
     block_size = models.PositiveIntegerField(
-        default=10, validators=[MinValueValidator(2)], help_text="Each block has its share of both kinds"
+        default=10,
+        validators=[MinValueValidator(2)],
+        help_text="In blocks of so many cases both kinds come about equally often, never exactly",
     )
     longest_run = models.PositiveIntegerField(
-        default=4, validators=[MinValueValidator(1)], help_text="Most cases of one kind in a row"
+        default=4,
+        validators=[MinValueValidator(1)],
+        help_text="Wished for; the lock allows as many more as keep an order from telling about the kinds",
     )
     scan_distance = models.PositiveIntegerField(
         default=3, help_text="Least distance in the order between two cases of one scan or of its edited twins"
@@ -136,12 +235,66 @@ class Study(models.Model):
     place_distance = models.PositiveIntegerField(
         default=10, help_text="Least distance in the order between two cases of nearly the same place"
     )
+    repeats = models.PositiveIntegerField(
+        default=0,
+        validators=[MaxValueValidator(500)],
+        help_text="So many cases are shown twice to every rater, to see how well raters agree with themselves; which "
+        "ones is drawn for each, and nobody is told. The first answer counts; 0: none",
+    )
+    repeat_distance = models.PositiveIntegerField(
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text="Least distance in the order from the first time to the second",
+    )
+    going_back = models.CharField(
+        max_length=10,
+        choices=GoingBack.choices,
+        default=GoingBack.LAST,
+        help_text="Which answers a rater may still change while the study takes ratings",
+    )
+    display_check = models.CharField(
+        max_length=10,
+        choices=DisplayPolicy.choices,
+        default=DisplayPolicy.OFF,
+        help_text="Whether raters show that their screen tells grey steps near black and near white apart",
+    )
+    round_trip_mm = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.2), MaxValueValidator(10)],
+        help_text="In the plane, to this spacing and back; empty: no case is resampled for it",
+    )
+    round_trip_step_hu = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="1: as the scans are"
+    )
+    round_trip_low_hu = models.SmallIntegerField(
+        default=HU_LOW, validators=[MinValueValidator(HU_LOW), MaxValueValidator(HU_HIGH)]
+    )
+    round_trip_high_hu = models.SmallIntegerField(
+        default=HU_HIGH, validators=[MinValueValidator(HU_LOW), MaxValueValidator(HU_HIGH)]
+    )
+    unblinding_by_two = models.BooleanField(
+        "Two people unblind", default=False, help_text="A second person of the team must confirm the unblinding"
+    )
+    grace_hours = models.PositiveSmallIntegerField(
+        default=72,
+        validators=[MaxValueValidator(24 * 28)],
+        help_text="An answer given before the closing still counts when it arrives within so many hours; 0: never",
+    )
     plan_options = models.JSONField(
         default=dict, blank=True, help_text="Where the analysis plan differs from its template"
     )
 
     draw_job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     lock_job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    audit_job = models.ForeignKey(
+        Job,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The last check for leaks after the lock, with or without an opening",
+    )
     match_report = models.JSONField(
         default=dict, blank=True, help_text="How alike both kinds are in all but the lesion"
     )
@@ -186,6 +339,58 @@ class Study(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("studies:study", args=[self.pk])
 
+    def clean(self) -> None:
+        wrong = self._wrong_of_the_task()
+        if self.stack_slices % 2 == 0:
+            wrong["stack_slices"] = "Choose an odd number, so that the place is on the middle slice."
+        if self.repeats > most_repeats(cases=self.cases_planned, distance=self.repeat_distance):
+            wrong["repeats"] = too_many_repeats(cases=self.cases_planned, distance=self.repeat_distance)
+        if self.round_trip_low_hu >= self.round_trip_high_hu:
+            wrong["round_trip_high_hu"] = "The highest value must be above the lowest."
+        if self.diameter_min_mm >= self.diameter_max_mm:
+            wrong["diameter_max_mm"] = "The largest diameter must be above the smallest."
+        try:
+            items_of(self.further_questions)
+        except ValueError as error:
+            wrong["further_questions"] = f"These questions can't be asked so: {error}."
+        if self.continues is None:
+            wrong |= {
+                name: "This needs an earlier study that this one continues. Choose one, or leave this empty."
+                for name in ("least_gap_days", "other_patients")
+                if getattr(self, name)
+            }
+        elif self in (self.continues, *self.continues.earlier_phases):
+            wrong["continues"] = "That study continues this one already, so this one can't continue it."
+        if wrong:
+            raise ValidationError(wrong)
+
+    def _wrong_of_the_task(self) -> dict[str, str]:
+        try:
+            task = task_of(self.task_name, self.task_settings, confidence_levels=self.confidence_levels)
+        except ValueError as error:
+            return {"task_settings": f"This task can't be asked so: {error}."}
+        wrong = {}
+        if unlike := task.unlike_numbers(self.cases_planned):
+            wrong["cases_planned"] = unlike
+        if task.images > 1 and self.repeats:
+            wrong["repeats"] = "Images of trials of several can't be shown a second time. Choose no repeats."
+        if task.images > 1 and self.further_questions:
+            wrong["further_questions"] = (
+                "Further questions, grades among them, are asked of images that are shown one by one: of several in a "
+                "trial nobody knows which one they are about. Remove them."
+            )
+        return wrong
+
+    @property
+    def earlier_phases(self) -> "list[Study]":
+        """What this study continues, what that one continues, and so on: the nearest first."""
+        found: list[Study] = []
+        earlier = self.continues
+        while earlier is not None and earlier not in found:
+            found.append(earlier)
+            earlier = earlier.continues
+        return found
+
     @property
     def stage(self) -> StudyState:
         return StudyState(self.state)
@@ -200,10 +405,38 @@ class Study(models.Model):
 
     @property
     def busy_job(self) -> Job | None:
-        """The job that is changing this draft at the moment, if any."""
-        jobs = [job for job in (self.draw_job, self.lock_job) if job is not None and not job.is_terminal]
+        """The job that is at work on this study at the moment, if any."""
+        jobs = [
+            job for job in (self.draw_job, self.lock_job, self.audit_job) if job is not None and not job.is_terminal
+        ]
         return jobs[0] if jobs else None
+
+    @property
+    def frozen(self) -> Mapping[str, Any]:
+        """The protocol. Where it was not fetched with the row it is read once per process: raters ask all the time."""
+        if "protocol" not in self.get_deferred_fields():
+            fetched: Mapping[str, Any] = self.protocol
+            return fetched
+        return _protocol(self.pk, self.protocol_digest) if self.protocol_digest else {}
+
+    @property
+    def asked(self) -> Asked:
+        """What raters get: since the lock from the protocol, so that a changed column reaches nobody."""
+        return Asked.of_protocol(self.frozen) if self.frozen else Asked.of_columns(self)
+
+    @property
+    def display_label(self) -> str:
+        if self.asked.task.mark is not None:
+            return UNMARKED[DisplayMode(self.display_mode)]
+        return DisplayMode(self.display_mode).label
 
     def editable_by(self, user: User) -> bool:
         """Members follow a study and see its results; its owner and administrators decide."""
         return user.is_administrator or (self.owner_id == user.pk and user.may_coordinate)
+
+
+@lru_cache(maxsize=256)
+def _protocol(study_id: uuid.UUID, _protocol_digest: str) -> Mapping[str, Any]:
+    """One digest has one protocol."""
+    frozen: Mapping[str, Any] = Study.objects.values_list("protocol", flat=True).get(pk=study_id)
+    return frozen

@@ -1,10 +1,11 @@
 """What may be seen of a running study: counts and times, never an answer next to a truth."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from django.db.models import Count, Max
+from django.db.models import Count, F, Max
 
 from readerstudy.models import Presentation, RatingEvent, Study, StudyRater
 
@@ -32,7 +33,7 @@ class RaterProgress:
 
 def progress_of(study: Study) -> list[RaterProgress]:
     totals = dict(
-        Presentation.objects.filter(session__rater__study=study)
+        Presentation.objects.filter(session__rater__study=study, side=0)
         .values("session__rater")
         .annotate(total=Count("pk"))
         .values_list("session__rater", "total")
@@ -43,22 +44,31 @@ def progress_of(study: Study) -> list[RaterProgress]:
         .annotate(last=Max("received_at"))
         .values_list("presentation__session__rater", "last")
     )
-    seconds: dict[int, list[float]] = {}
+    given: dict[int, int] = {}
     revised: dict[int, int] = {}
-    events = RatingEvent.objects.filter(study=study)
-    for rater, supersedes, reading_ms, load_ms in events.values_list(
-        "presentation__session__rater", "supersedes", "reading_ms", "load_ms"
+    by_seconds: dict[int, Counter[float]] = {}
+    for rater, tenths, answers, changes in (
+        RatingEvent.objects.filter(study=study)
+        .values("presentation__session__rater", tenths=(F("reading_ms") + F("load_ms") + 50) / 100)
+        .annotate(answers=Count("pk"), changes=Count("supersedes"))
+        .values_list("presentation__session__rater", "tenths", "answers", "changes")
     ):
-        seconds.setdefault(rater, []).append((reading_ms + load_ms) / 1000)
-        revised[rater] = revised.get(rater, 0) + (supersedes is not None)
+        given[rater] = given.get(rater, 0) + answers
+        revised[rater] = revised.get(rater, 0) + changes
+        by_seconds.setdefault(rater, Counter())[tenths / 10] += answers
     return [
         RaterProgress(
             rater=rater,
-            done=len(seconds.get(rater.pk, [])) - revised.get(rater.pk, 0),
+            done=given.get(rater.pk, 0) - revised.get(rater.pk, 0),
             total=totals.get(rater.pk, 0),
             revised=revised.get(rater.pk, 0),
             last_rating_at=last.get(rater.pk),
-            median_seconds=median(seconds[rater.pk]) if rater.pk in seconds else None,
+            median_seconds=_median(by_seconds[rater.pk]) if rater.pk in by_seconds else None,
         )
-        for rater in study.raters.select_related("user", "excluded_by")
+        for rater in study.raters.select_related("user__program", "excluded_by")
     ]
+
+
+def _median(seconds: Counter[float]) -> float:
+    """To a tenth of a second: the database counts how often each came, whatever the number of answers."""
+    return median(sorted(seconds.elements()))

@@ -1,25 +1,50 @@
 """Where a rater stands in the stored order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Max, QuerySet
+from django.utils import timezone
 
 from ctplatform.accounts.models import User
-from readerstudy.models import Presentation, RatingEvent, Session, Study, StudyState
+from readerstudy.blinding.wire import RAW
+from readerstudy.ledger.append import Appended
+from readerstudy.ledger.phases import not_yet_begun
+from readerstudy.ledger.slots import Slot, answered_before, slots_of
+from readerstudy.ledger.turns import policy_of
+from readerstudy.models import GoingBack, Presentation, RatingEvent, Session, Study, StudyState
+from readerstudy.reading.phases import Wait, waits_of
 
-AHEAD = 2  # the case being read and the one to fetch meanwhile
+# The case being read and those to fetch meanwhile: an outage of half a minute must not end the reading.
+AHEAD = 6
 
-CONFIDENCE_LABELS: dict[int, list[str]] = {
-    1: ["Sure"],
-    2: ["Unsure", "Sure"],
-    3: ["Guess", "Fairly sure", "Certain"],
-    4: ["Guess", "Rather unsure", "Fairly sure", "Certain"],
-    5: ["Guess", "Unsure", "Fairly sure", "Sure", "Certain"],
-    6: ["Guess", "Very unsure", "Rather unsure", "Fairly sure", "Sure", "Certain"],
-}
+# What a study's row holds of the whole study; a rater's requests need none of it.
+WIDE = ("description", "plan_options", "match_report", "leak_audit", "flow", "protocol")
+
+# And of a case with its sitting and its study, which are asked for with every slice, no more than this.
+NEEDED = (
+    "token",
+    "position",
+    "side",
+    "session__token",
+    "session__unsent",
+    "session__begun_at",
+    "session__rater__excluded_at",
+    "session__rater__study__state",
+    "session__rater__study__protocol_digest",
+    "stimulus__key",
+    "stimulus__size_zyx",
+    "stimulus__spacing_zyx_mm",
+    "stimulus__start_slice",
+    "stimulus__marker_zyx",
+    "stimulus__ring_mm",
+)
+
+# Of a study that continues another one, while it is too early for the rater.
+WAITING = "waiting"
+OPENED = (StudyState.COLLECTING, StudyState.CLOSED, StudyState.UNBLINDED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +54,10 @@ class Standing:
     state: str
     next: list[str]
     previous: str | None
+    previous_answer: dict[str, Any] | None = None
+    previous_position: int | None = None
+    counter: int = 0
+    wait: Wait | None = None
 
     def as_payload(self) -> dict[str, Any]:
         return {
@@ -36,43 +65,98 @@ class Standing:
             "state": self.state,
             "next": self.next,
             "previous": self.previous,
+            "previous_answer": self.previous_answer,
+            "counter": self.counter,
         }
 
 
 def sessions_of(user: User) -> QuerySet[Session]:
     """What a rater may know of: own sessions of studies that were opened for reading."""
-    return Session.objects.filter(
-        rater__user=user,
-        rater__study__state__in=[StudyState.COLLECTING, StudyState.CLOSED, StudyState.UNBLINDED],
-    ).select_related("rater__study", "rater__user")
+    sessions = Session.objects.filter(rater__user=user, rater__study__state__in=OPENED).select_related("rater__study")
+    return sessions.defer(*(f"rater__study__{name}" for name in WIDE))
 
 
 def standing(session: Session) -> Standing:
-    return standings([session])[session.pk]
+    """With the answer that a browser would replace."""
+    at = standings([session])[session.pk]
+    return _with_previous_answer(session, at)
+
+
+def standing_after(appended: Appended) -> Standing:
+    """As the ledger saw the sitting when it took the answer, or took it again."""
+    event, session = appended.event, appended.event.presentation.session
+    if not appended.new:
+        return _with_previous_answer(session, _standing(session, appended.slots))
+    session.rater.study = event.study  # as it stood under the lock of the chain
+    at = _standing(session, appended.slots)
+    if event.presentation.position == at.previous_position:
+        return replace(at, previous_answer=given_answer(event))
+    return _with_previous_answer(session, at)
+
+
+def _with_previous_answer(session: Session, at: Standing) -> Standing:
+    if at.previous_position is None:
+        return at
+    events = RatingEvent.objects.filter(presentation__session=session, presentation__position=at.previous_position)
+    current = events.filter(superseded_by=None).select_related("presentation")
+    return replace(at, previous_answer=given_answer(current.first()))
+
+
+def given_answer(event: RatingEvent | None) -> dict[str, Any] | None:
+    """What its own rater is told of an answer."""
+    if event is None:
+        return None
+    return {
+        "client_event_id": event.client_event_id,
+        "answer": event.answer,
+        "confidence": event.confidence,
+        "level": event.level,
+        "mark": event.mark,
+        "marks": event.marks,
+        "side": event.presentation.side,
+        "answered_at": event.answered_at,
+    }
+
+
+def note_fetch(session: Session) -> None:
+    """From now on this rater may hold an answer that has not arrived."""
+    Session.objects.filter(pk=session.pk).update(fetched_at=timezone.now())
+
+
+def note_left(session: Session, *, unsent: int) -> None:
+    """The rater's page is closed; where it held no answer, none can arrive before it is opened again."""
+    kept = {} if unsent else {"fetched_at": None}
+    Session.objects.filter(pk=session.pk).update(unsent=unsent, **kept)
 
 
 def standings(sessions: Sequence[Session]) -> dict[int, Standing]:
     """By the sessions' ids; asks once for all of them."""
-    answered = RatingEvent.objects.filter(presentation=OuterRef("pk"))
-    slots: dict[int, list[tuple[str, bool]]] = {session.pk: [] for session in sessions}
-    stored = Presentation.objects.filter(session__in=sessions).annotate(done=Exists(answered)).order_by("position")
-    for session_id, token, done in stored.values_list("session", "token", "done"):
-        slots[session_id].append((token, done))
-    return {session.pk: _standing(session, slots[session.pk]) for session in sessions}
+    slots, waits = slots_of([session.pk for session in sessions]), waits_of(sessions)
+    found = {session.pk: _standing(session, slots[session.pk]) for session in sessions}
+    waiting = {pk: wait for pk, wait in waits.items() if found[pk].state == "open"}
+    return found | {pk: replace(found[pk], state=WAITING, next=[], wait=wait) for pk, wait in waiting.items()}
 
 
-def _standing(session: Session, slots: Sequence[tuple[str, bool]]) -> Standing:
-    done = sum(finished for _, finished in slots)
-    state = state_of(session, finished=done == len(slots))
-    waiting = [token for token, finished in slots if not finished]
-    first_open = next((index for index, (_, finished) in enumerate(slots) if not finished), len(slots))
-    may_go_back = first_open > 0 and state != "closed"
+def shown_title(session: Session) -> str:
+    """A title may tell what the earlier study is about."""
+    study = session.rater.study
+    return f"What follows “{study.frozen['continues']['title']}”" if not_yet_begun(session) else study.asked.title
+
+
+def _standing(session: Session, slots: Sequence[Slot]) -> Standing:
+    waiting = [slot.token for slot in slots if not slot.answers]
+    state = state_of(session, finished=not waiting)
+    before = answered_before(slots)
+    may_go_back = state != "closed" and policy_of(session.rater.study) != GoingBack.NEVER
+    previous = before[-1] if before and may_go_back else None
     return Standing(
-        done=done,
+        done=len(slots) - len(waiting),
         total=len(slots),
         state=state,
         next=waiting[:AHEAD] if state == "open" else [],
-        previous=slots[first_open - 1][0] if may_go_back else None,
+        previous=previous.token if previous else None,
+        previous_position=previous.position if previous else None,
+        counter=max((slot.counter or 0 for slot in slots), default=0),
     )
 
 
@@ -82,27 +166,37 @@ def state_of(session: Session, *, finished: bool) -> str:
     return "finished" if finished else "open"
 
 
+def samples_form(study: Study) -> str:
+    """What the decompressed bytes of a slice are; studies that were locked before were stored as they are."""
+    form: str = study.frozen.get("display", {}).get("samples", RAW)
+    return form
+
+
 def study_payload(study: Study) -> dict[str, Any]:
-    levels = study.confidence_levels
-    labels = CONFIDENCE_LABELS.get(levels, [])
-    confidence = {"levels": [{"value": n, "label": label, "key": str(n)} for n, label in enumerate(labels, start=1)]}
+    asked = study.asked
     return {
         "study": {
-            "title": study.title,
-            "instructions": study.instructions,
-            "question": study.question,
-            "answers": [
-                {"value": "real", "label": "Real", "key": "1"},
-                {"value": "synthetic", "label": "Synthetic", "key": "2"},
-            ],
-            "confidence": confidence if levels else None,
+            "title": asked.title,
+            "instructions": asked.instructions,
+            "question": asked.question,
+            **asked.task.question_payload(),
+            "mark": None if (mark := asked.task.mark) is None else mark.payload(),
+            "further": [item.payload() for item in asked.items],
         },
         "display": {
-            "mode": str(study.display_mode),
-            "field_of_view_mm": study.field_of_view_mm if study.display_mode == "patch" else None,
-            "window": {"center": study.window_center_hu, "width": study.window_width_hu},
+            "mode": str(asked.display_mode),
+            "field_of_view_mm": asked.field_of_view_mm if asked.display_mode == "patch" else None,
+            "window": {"center": asked.window_center_hu, "width": asked.window_width_hu},
+            "images": asked.task.images,
         },
     }
+
+
+def images_of(presentation: Presentation) -> list[str]:
+    """Tokens of what is shown together, from the left."""
+    if presentation.session.rater.study.asked.task.images == 1:
+        return [presentation.token]
+    return list(presentation.trial.values_list("token", flat=True))
 
 
 def median_seconds_per_case(sessions: Sequence[Session]) -> dict[int, float]:
@@ -114,7 +208,18 @@ def median_seconds_per_case(sessions: Sequence[Session]) -> dict[int, float]:
     return {session_id: median(values) for session_id, values in seconds.items()}
 
 
-def presentation_of(user: User, token: str) -> QuerySet[Presentation]:
-    return Presentation.objects.filter(token=token, session__in=sessions_of(user)).select_related(
-        "session__rater__study", "stimulus"
+def last_receipts(sessions: Sequence[Session]) -> dict[int, RatingEvent]:
+    """By the sessions' ids the last entry of the ledger that is the person's own."""
+    own = RatingEvent.objects.filter(presentation__session__in=sessions)
+    last = own.values("presentation__session").annotate(last=Max("pk")).values("last")
+    found = (
+        RatingEvent.objects.filter(pk__in=last)
+        .select_related("presentation")
+        .only("sequence", "digest", "presentation")
     )
+    return {event.presentation.session_id: event for event in found}
+
+
+def presentation_of(user: User, token: str) -> QuerySet[Presentation]:
+    own = Presentation.objects.filter(token=token, session__rater__user=user, session__rater__study__state__in=OPENED)
+    return own.select_related("session__rater__study", "stimulus").only(*NEEDED)

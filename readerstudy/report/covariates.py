@@ -23,13 +23,14 @@ def covariates_of(
     cases: Sequence[ReportedCase], raters: Sequence[ReportedRater], asked: Mapping[str, str]
 ) -> list[Covariate]:
     """Those that differ between the cases or the raters of this study."""
+    cases = [case for case in cases if not case.control]
     generators = sorted({case.generator for case in cases if case.generator})
     kinds = sorted({case.kind for case in cases if case.kind})
     present = [size for size, words in SIZE_WORDS.items() if any(_size(case) == size for case in cases)]
     found = [
         ("size", "Diameter", [(size, SIZE_WORDS[size]) for size in present]),
         ("generator", "Generator of the synthetic cases", [(name, name) for name in generators]),
-        ("kind", "Kind of the synthetic lesions", [(name, name) for name in kinds]),
+        ("kind", "Kind of the synthetic lesions", [(name, name.replace("_", "-")) for name in kinds]),
         ("experience", "Experience of the raters", _experiences(raters)),
     ]
     return [
@@ -76,6 +77,9 @@ def _known(covariate: Covariate) -> bool:
 
 
 def _fits(case: ReportedCase, wanted: Mapping[str, str]) -> bool:
+    if case.control:
+        # They belong to no part: they prove that the raters look.
+        return True
     if "size" in wanted and _size(case) != wanted["size"]:
         return False
     if not case.synthetic:

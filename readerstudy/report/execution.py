@@ -14,12 +14,12 @@ from readerstudy.unblinding.opened import UnblindedStudy
 
 def run_report(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[str, Any]]:
     # Web processes register this job without ever drawing a figure.
-    from readerstudy.report.archive import report_files, zipped
-    from readerstudy.report.loading import report_data
+    from readerstudy.report.making import made_files
+    from readerstudy.report.zipping import zipped
 
     opened = UnblindedStudy(Study.objects.get(pk=payload["study"]))
-    context.progress(0.02, "computing the analysis")
-    files = report_files(report_data(opened), on_progress=context.progress)
+    context.progress(0.02, "verifying the study and computing the analysis")
+    files = made_files(opened, on_progress=context.progress)
     archive = zipped(files)
     digest = hashlib.sha256(archive).hexdigest()
     key = f"reports/{opened.study.pk}/{digest}.zip"

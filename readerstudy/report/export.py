@@ -1,12 +1,21 @@
-"""One row per rating, with a codebook. Before the unblinding the columns of the truth do not exist."""
+"""One row per rating, with a codebook. Before the unblinding the columns of the truth do not exist, nor those of what
+raters said of the picture itself: the team knows the cases, and marks, sizes and words would tell it what was shown.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from readerstudy.models import CaseTruth, RatingEvent, Study
+from ctplatform.accounts.models import User
+from readerstudy.choices import choice_results, choices_of
+from readerstudy.design.cases import arm_of
+from readerstudy.models import RatingEvent, Study, record
 from readerstudy.report.tables import csv_text
 from readerstudy.results import analysis_of
+from readerstudy.tasks.items import Item
+from readerstudy.tasks.task import Task
+from readerstudy.unblinding.looks import LOOKED
+from readerstudy.unblinding.marked import mark_truth_columns, truth_meanings
 from readerstudy.unblinding.opened import StudyLedger, UnblindedStudy
 
 SCHEMA = "turing-ward-ratings/1"
@@ -16,9 +25,10 @@ CODEBOOK = {
     "rater": "Number of the rater within the study",
     "rater_name": "Display name or login of the rater",
     "simulated": "1: a virtual rater of a dry run, not a person",
+    "reading_program": "Which program gave this rating, its version and run; empty for a person",
     "excluded": "1: excluded from the analysis; the reason stands in excluded_reason",
     "excluded_reason": "Why the coordinator excluded this rater",
-    "case": "Code of the case, drawn at the lock; the same for every rater",
+    "case_label": "Name of the case in the rows of this rater only; labels of two raters can't be linked",
     "position": "Slot of the case in this rater's stored order, from 1",
     "answer": "real or synthetic",
     "confidence": "How sure the rater was, from 1 to the number of levels; empty when not asked",
@@ -26,20 +36,34 @@ CODEBOOK = {
     "shown_at": "When the whole picture was first on the screen, by the rater's clock (UTC)",
     "answered_at": "When the answer was given, by the rater's clock (UTC)",
     "received_at": "When the server wrote the ledger entry (UTC)",
-    "reading_ms": "Visible time from the first full picture to the answer",
+    "reading_ms": "Looking: visible time from the first full picture to the answer, without idle_ms and waiting_ms",
     "load_ms": "Time from asking for the pixels to the first full picture",
     "hidden_ms": "Time during which the page was not visible",
+    "idle_ms": "Visible time without a movement for a minute or longer, and pauses; empty where it was not measured",
+    "waiting_ms": "Time in which the wanted slice had not arrived, after the first; empty where it was not measured",
+    "place_ms": "Time in which the marked place was within the picture; empty where it was not measured",
+    "clock_offset_ms": "The server's clock less the rater's when the answer was sent; empty where it was not measured",
+    "flags": "What was unusual about its arrival, by the rules frozen in the protocol; separated by spaces",
     "scrolls": "Number of scroll steps",
     "windowings": "Number of changes of window or level",
     "zooms": "Number of changes of zoom",
+    "out_of_turn": "How the rating departs from the stored order, where the study's policy took it; else empty",
     "sequence": "Number of the ledger entry",
     "digest": "SHA-256 of the ledger entry",
 }
+# After the unblinding; what says which rows of several raters show one case would help to compute the truth before it.
 TRUTH_CODEBOOK = {
+    "case": "Code of the case, the same for every rater",
     "truth": "real or synthetic: the sealed truth, known since the unblinding",
-    "correct": "1: the answer is the truth",
+    "correct": "1: the answer is the truth; empty where no answer is right or wrong",
+    "again": "1: the rater had seen the case before; the first answer is the one that counts",
+    "control": "1: a positive control, an edit degraded on purpose; counted apart",
+    "arm": "real, or the program that made the case and what it did",
     "scan": "Name of the scan that the case shows",
-    "subject": "Neutral name of the person whose scan it is",
+    "patient": "Number of the patient in this study; of an edited scan, of the one that it was made of",
+    "dataset": "Name of the dataset that this patient belongs to",
+    "subject": "Neutral name of this patient within that dataset",
+    "host_scan": "Name of the scan in which the case lies; of an edited scan, of the one that it was made of",
     "diameter_mm": "Diameter of the lesion (removed lesions: of the one removed; healthy places: of the one matched)",
     "depth_mm": "Depth of the place below the surface of the liver",
 }
@@ -51,27 +75,41 @@ def ledger_of(study: Study) -> StudyLedger:
 
 
 def codebook(ledger: StudyLedger) -> dict[str, str]:
-    return {**CODEBOOK, **TRUTH_CODEBOOK} if isinstance(ledger, UnblindedStudy) else dict(CODEBOOK)
+    asked = ledger.study.asked
+    further = {column_of(item): f"{item.question} Answered with {item.in_words()}" for item in asked.items}
+    blinded = CODEBOOK | dict(asked.task.column_meanings)
+    if not isinstance(ledger, UnblindedStudy):
+        return blinded
+    of_the_picture = {**asked.task.place_meanings, **further}
+    of_marks = truth_meanings(marked) if (marked := asked.task.mark) else {}
+    return {**blinded, **of_the_picture, **TRUTH_CODEBOOK, **of_marks}
+
+
+def column_of(item: Item) -> str:
+    return f"further_{item.name}"
 
 
 def rating_rows(ledger: StudyLedger) -> Iterator[dict[str, Any]]:
+    asked = ledger.study.asked
+    task, items = asked.task, asked.items
     for event in ledger.events:
-        row = _row(ledger.study, event)
+        row = _row(ledger, event, task)
         if isinstance(ledger, UnblindedStudy):
-            row |= _truth_columns(event, ledger.truths[row["case"]])
+            row |= _of_the_picture(event, task, items) | _truth_columns(ledger, event, task)
         yield row
 
 
-def _row(study: Study, event: RatingEvent) -> dict[str, Any]:
+def _row(ledger: StudyLedger, event: RatingEvent, task: Task) -> dict[str, Any]:
     rater = event.presentation.session.rater
     return {
-        "study": study.title,
+        "study": ledger.study.title,
         "rater": rater.number,
         "rater_name": str(rater.user),
         "simulated": int(rater.user.is_simulated),
+        "reading_program": str(rater.user.as_program or ""),
         "excluded": int(rater.excluded_at is not None),
         "excluded_reason": rater.excluded_reason,
-        "case": event.presentation.stimulus.case.code,
+        "case_label": ledger.case_label(event.presentation),
         "position": event.presentation.position + 1,
         "answer": event.answer,
         "confidence": event.confidence,
@@ -82,38 +120,74 @@ def _row(study: Study, event: RatingEvent) -> dict[str, Any]:
         "reading_ms": event.reading_ms,
         "load_ms": event.load_ms,
         "hidden_ms": event.hidden_ms,
+        "idle_ms": event.idle_ms,
+        "waiting_ms": event.waiting_ms,
+        "place_ms": event.interactions.get("place_ms"),
+        "clock_offset_ms": event.clock_offset_ms,
+        "flags": " ".join(event.flags),
         **{name: event.interactions.get(name, 0) for name in ("scrolls", "windowings", "zooms")},
+        "out_of_turn": ledger.out_of_turn.get(event.pk, ""),
         "sequence": event.sequence,
         "digest": event.digest,
+        **({"side": event.presentation.side + 1} if task.images > 1 else {}),
+        **task.columns(event),
     }
 
 
-def _truth_columns(event: RatingEvent, truth: CaseTruth) -> dict[str, Any]:
-    kind = "synthetic" if truth.synthetic else "real"
+def _of_the_picture(event: RatingEvent, task: Task, items: Sequence[Item]) -> dict[str, Any]:
+    """Alike in the answers of several raters to one case, and near to what was edited."""
+    return {**task.place_columns(event), **{column_of(item): event.further.get(item.name) for item in items}}
+
+
+def _truth_columns(opened: UnblindedStudy, event: RatingEvent, task: Task) -> dict[str, Any]:
+    code = event.presentation.stimulus.case.code
+    asked = task.mark
+    truth, host, patient = opened.truths[code], opened.hosts[code], opened.patients[code]
     return {
-        "truth": kind,
-        "correct": int(event.answer == kind),
+        "case": truth.case.code,
+        "truth": "synthetic" if truth.synthetic else "real",
+        "correct": int(task.call(event) == truth.synthetic) if task.right_choice else None,
+        "again": int(event.presentation.stimulus.again),
+        "control": int(truth.control),
+        "arm": arm_of(truth).name,
         "scan": truth.scan.name,
-        "subject": truth.scan.subject,
+        "patient": patient,
+        "dataset": host.dataset.name,
+        "subject": host.subject,
+        "host_scan": host.name,
         "diameter_mm": round(truth.diameter_mm, 2),
         "depth_mm": None if truth.depth_mm is None else round(truth.depth_mm, 2),
+        **(mark_truth_columns(event, truth, asked) if asked else {}),
     }
 
 
-def as_csv(study: Study) -> str:
-    """The codebook stands above the table in lines that begin with '#'."""
-    ledger = ledger_of(study)
-    columns = codebook(ledger)
-    head = "".join(f"# {name}: {meaning}\n" for name, meaning in columns.items())
-    return head + csv_text(list(columns), rating_rows(ledger))
+def fetched(study: Study, *, actor: User, form: str) -> StudyLedger:
+    """The answers for somebody who takes them out; while the truth is sealed the record says who did."""
+    if study.stage.sealed:
+        record(study=study, actor=actor, action=LOOKED, form=form, entries=study.ledger_count)
+    return ledger_of(study)
 
 
-def as_json(study: Study) -> str:
-    return json.dumps(as_data(study), indent=1)
+def as_csv(ledger: StudyLedger) -> str:
+    """Nothing but the table, so that every program reads it without being told how; its codebook is a table too."""
+    return csv_text(list(codebook(ledger)), rating_rows(ledger))
 
 
-def as_data(study: Study) -> dict[str, Any]:
-    ledger = ledger_of(study)
+def codebook_as_csv(ledger: StudyLedger) -> str:
+    rows = [{"column": name, "meaning": meaning} for name, meaning in codebook(ledger).items()]
+    return csv_text(("column", "meaning"), rows)
+
+
+def as_json(ledger: StudyLedger) -> str:
+    """One rating a line, which takes a third of the time of lines for every value."""
+    content = as_data(ledger)
+    ratings = ",\n".join(json.dumps(row) for row in content.pop("ratings"))
+    parts = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in content.items()]
+    return "{\n" + ",\n".join([*parts, f'"ratings": [\n{ratings}\n]']) + "\n}\n"
+
+
+def as_data(ledger: StudyLedger) -> dict[str, Any]:
+    study = ledger.study
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "study": {
@@ -132,5 +206,9 @@ def as_data(study: Study) -> dict[str, Any]:
     if isinstance(ledger, UnblindedStudy):
         content["protocol"] = study.protocol
         content["schedule_seed"] = study.seal.schedule_seed
-        content["analysis"] = analysis_of(ledger).as_json()
+        several = study.asked.task.images > 1
+        content["analysis"] = choice_results(ledger).as_json() if several else analysis_of(ledger).as_json()
+        if several:
+            # Which images stood together, the one to find first.
+            content["trials"] = choices_of(ledger).trials
     return content

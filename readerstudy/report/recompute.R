@@ -4,13 +4,25 @@
 
 settings <- read.csv("settings.csv", stringsAsFactors = FALSE)
 setting <- function(name) settings$value[settings$name == name]
-levels_of_confidence <- as.integer(setting("confidence_levels"))
 alpha <- as.numeric(setting("alpha"))
 tie_rule <- setting("tie_rule")
 missing_rule <- setting("missing_rule")
 adjustment <- setting("adjustment")
 family <- setting("family")
 test <- setting("test")
+by_patient <- setting("unit") == "patient"
+# For a comparison fewer do: the error at p = .05 is .003.
+permutations <- min(as.integer(setting("permutations")), 5000)
+rater_tests <- strsplit(setting("rater_tests"), " ")[[1]]
+margin <- as.numeric(setting("margin"))
+primary_kind <- setting("primary_kind")
+covariance <- setting("covariance")
+source("task.R")
+source("patients.R")
+source("primary.R")
+source("sensitivity.R")
+source("repeats.R")
+set.seed(1)
 
 ratings <- read.csv("ratings.csv", stringsAsFactors = FALSE, quote = "\"")
 ratings <- ratings[ratings$valid == 1 & ratings$excluded == 0, ]
@@ -18,39 +30,62 @@ raters <- read.csv("raters.csv", stringsAsFactors = FALSE)
 raters <- sort(raters$rater[raters$excluded == 0])
 cases <- read.csv("cases.csv", stringsAsFactors = FALSE)
 cases <- cases[order(cases$number), ]
+# Positive controls are counted apart.
+controls <- cases[cases$control == 1, ]
+ratings_of_controls <- ratings[ratings$case %in% controls$code, ]
+cases <- cases[cases$control == 0, ]
+ratings <- ratings[!ratings$case %in% controls$code, ]
+# Of a case that was shown twice the first answer counts.
+both <- ratings
+ratings <- ratings[ratings[["again"]] == 0, ]
 
 calls <- matrix(NA, nrow(cases), length(raters), dimnames = list(cases$code, raters))
-confidence <- calls
+scores <- calls
 where <- cbind(match(ratings$case, cases$code), match(ratings$rater, raters))
-calls[where] <- as.integer(ratings$answer == "synthetic")
-confidence[where] <- ratings$confidence
+calls[where] <- call_of(ratings)
+if (scored) scores[where] <- score_of(ratings) else scores <- calls
 truth <- as.integer(cases$truth == "synthetic")
+patient <- match(cases$patient, unique(cases$patient))
+whole <- list(calls = calls, scores = scores, truth = truth, codes = cases$code,
+              patient = if (by_patient) patient else seq_along(truth))
+rows_of <- function(study, keep) list(calls = study$calls[keep, , drop = FALSE],
+                                      scores = study$scores[keep, , drop = FALSE], truth = study$truth[keep],
+                                      codes = study$codes[keep], patient = study$patient[keep])
+complete <- rowSums(is.na(calls)) == 0
+study <- if (missing_rule == "complete_cases") rows_of(whole, complete) else whole
 if (missing_rule == "complete_cases") {
-  keep <- rowSums(is.na(calls)) == 0
-  calls <- calls[keep, , drop = FALSE]
-  confidence <- confidence[keep, , drop = FALSE]
-  truth <- truth[keep]
+  calls <- calls[complete, , drop = FALSE]
+  scores <- scores[complete, , drop = FALSE]
+  truth <- truth[complete]
+  patient <- patient[complete]
 }
 
 exact <- function(call) {
   rated <- !is.na(call)
   call <- call[rated]
   real <- truth[rated]
+  own <- patient[rated]
   n <- length(call)
   counts <- list(n = n, correct = sum(call == real), tp = sum(call == 1 & real == 1), fn = sum(call == 0 & real == 1),
                  fp = sum(call == 1 & real == 0), tn = sum(call == 0 & real == 0))
-  if (n == 0) return(c(counts, list(accuracy = NA, low = NA, high = NA, binomial_p = NA, fisher_p = NA)))
+  if (n == 0) return(c(counts, list(accuracy = NA, low = NA, high = NA, binomial_p = NA, fisher_p = NA,
+                                    permutation_p = NA)))
   binomial <- binom.test(counts$correct, n, conf.level = 1 - alpha)
   table <- matrix(c(counts$tp, counts$fn, counts$fp, counts$tn), 2)
-  c(counts, list(accuracy = counts$correct / n, low = binomial$conf.int[1], high = binomial$conf.int[2],
-                 binomial_p = binomial$p.value, fisher_p = fisher.test(table)$p.value))
+  limits <- list(low = binomial$conf.int[1], high = binomial$conf.int[2])
+  if (by_patient) limits <- share_over_patients(as.integer(call == real), real, own, alpha)
+  c(counts, list(accuracy = counts$correct / n), limits,
+    list(binomial_p = binomial$p.value, fisher_p = fisher.test(table)$p.value,
+         permutation_p = if (by_patient) permuted_p(call, real, own, permutations) else NA))
 }
 
-area <- function(call, sure) {
-  if (levels_of_confidence == 0) return(list())
-  score <- ifelse(call == 1, levels_of_confidence + sure, levels_of_confidence + 1 - sure)
+area <- function(score) {
+  if (!scored) return(list())
   rated <- !is.na(score)
   if (length(unique(truth[rated])) < 2) return(list(auc = NA, auc_se = NA))
+  if (by_patient) return(list(auc = as.numeric(pROC::auc(truth[rated], score[rated], levels = c(0, 1), direction = "<",
+                                                         quiet = TRUE)),
+                              auc_se = area_se_over_patients(score[rated], truth[rated], patient[rated])))
   curve <- pROC::roc(truth[rated], score[rated], levels = c(0, 1), direction = "<", quiet = TRUE)
   variance <- suppressWarnings(tryCatch(pROC::var(curve, method = "delong"), error = function(e) NA))
   # A variance of 0 is no certainty but too little data: no standard error.
@@ -59,19 +94,29 @@ area <- function(call, sure) {
 }
 
 rows <- lapply(seq_along(raters), function(j)
-  c(list(rater = as.character(raters[j])), exact(calls[, j]), area(calls[, j], confidence[, j])))
+  c(list(rater = as.character(raters[j])), exact(calls[, j]), area(scores[, j])))
 
 votes <- rowSums(calls, na.rm = TRUE)
 voters <- rowSums(!is.na(calls))
-majority <- ifelse(2 * votes > voters, 1, ifelse(2 * votes < voters, 0, NA))
 tied <- voters > 0 & 2 * votes == voters
-if (tie_rule == "synthetic") majority[tied] <- 1
-if (tie_rule == "real") majority[tied] <- 0
-majority[voters == 0] <- NA
+majority <- majority_of(calls, tie_rule)
 ensemble <- c(list(n_ties = sum(tied)), exact(majority))
+if (tie_rule == "half_credit" && any(tied) && !by_patient) {
+  # A tie is half a point: Clopper-Pearson's limits at that score, and the exact permutation of the three values.
+  points <- ensemble$correct + sum(tied) / 2
+  n <- sum(voters > 0)
+  three <- ifelse(2 * votes > voters, 1, ifelse(2 * votes < voters, -1, 0))[voters > 0]
+  ensemble[c("correct", "n", "accuracy")] <- list(points, n, points / n)
+  ensemble$low <- qbeta(alpha / 2, points, n - points + 1)
+  ensemble$high <- qbeta(1 - alpha / 2, points + 1, n - points)
+  ensemble["binomial_p"] <- list(NULL)
+  ensemble$permutation_p <- exact_permutation_p(three, truth[voters > 0] == 1)
+}
 
-p_of <- function(row) if (test == "binomial") row$binomial_p else row$fisher_p
-p <- vapply(if (family == "raters_and_ensemble") c(rows, list(ensemble)) else rows, p_of, numeric(1))
+p_of <- function(row, test) row[[paste0(test, "_p")]]
+p <- mapply(p_of, rows, rater_tests)
+ensemble$p <- p_of(ensemble, test)
+if (family == "raters_and_ensemble") p <- c(p, ensemble$p)
 # Tests that could not be done are no part of the family.
 method <- c(fdr_bh = "BH", fdr_by = "BY")[adjustment]
 if (is.na(method)) method <- adjustment
@@ -90,5 +135,18 @@ json <- function(value) {
   if (is.character(value)) return(paste0("\"", value, "\""))
   sprintf("%.17g", as.numeric(value))
 }
-cat(json(list(raters = rows, ensemble = ensemble, r = R.version.string,
-              proc = as.character(packageVersion("pROC")))), "\n")
+primary <- switch(primary_kind,
+                  auc = primary_auc(study$scores, truth, study$patient, covariance, margin, alpha),
+                  permutation = primary_permutation(calls, truth, study$patient, margin, alpha),
+                  ensemble = primary_ensemble(ensemble, majority, truth, study$patient, margin, alpha),
+                  list(estimate = NA))
+sensitivity <- sensitivity_of(study, whole, complete, primary_kind, ensemble, covariance, tie_rule, missing_rule, alpha)
+
+units <- setNames(if (by_patient) cases$patient else cases$code, cases$code)
+repeats <- if (any(both[["again"]] == 1)) repeats_of(both, raters, units, call_of, score_of, scored, alpha) else NULL
+
+# What only some tasks have, such as marked places.
+own <- if (exists("own_numbers")) list(task = own_numbers(ratings, whole, alpha))
+
+cat(json(c(list(primary = primary, repeats = repeats, sensitivity = sensitivity, raters = rows, ensemble = ensemble), own,
+           list(r = R.version.string, proc = as.character(packageVersion("pROC"))))), "\n")

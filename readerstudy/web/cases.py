@@ -1,20 +1,26 @@
+from collections import Counter
 from typing import Any
 
+import django_filters
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.views.generic import TemplateView
 
 from ctplatform.datasets.models import Lesion, Scan
 from ctplatform.errors import ConflictError
+from ctplatform.lists import ListFilter, ListPage, Ordering
 from readerstudy.design import services
+from readerstudy.design.arms import arm_order
 from readerstudy.design.candidates import accepted_scans, lesions_of_kind
+from readerstudy.design.cases import arm_of
+from readerstudy.design.same_cases import take_same_cases
 from readerstudy.models import CaseTruth, Template
 from readerstudy.web.common import StudyActionView, StudyPageMixin, valid
 from readerstudy.web.forms import CasesForm, PlacesForm
 
 PER_PAGE = 40
-CASE_ORDERINGS = {"scan": "scan__name", "diameter": "diameter_mm", "depth": "depth_mm", "kind": "synthetic"}
 
 
 class DraftCasesMixin(StudyPageMixin):
@@ -25,21 +31,58 @@ class DraftCasesMixin(StudyPageMixin):
             raise ConflictError("The cases are sealed since the lock; they open with the unblinding.")
 
 
-class CasesView(DraftCasesMixin, TemplateView):
+class CaseFilter(ListFilter):
+    q = django_filters.CharFilter(field_name="scan__name", lookup_expr="icontains", label="Scan")
+    kind = django_filters.ChoiceFilter(
+        choices=[("real", "Real"), ("synthetic", "Synthetic"), ("control", "Positive control")],
+        method="of_kind",
+        label="Kind",
+        empty_label="All",
+    )
+    arm = django_filters.ChoiceFilter(method="of_arm", label="Arm", empty_label="All")
+    ordering = Ordering(
+        fields={"scan__name": "scan", "diameter_mm": "diameter", "depth_mm": "depth", "synthetic": "kind"},
+        field_labels={"scan__name": "Scan", "diameter_mm": "Diameter", "depth_mm": "Depth", "synthetic": "Kind"},
+        first="scan",
+    )
+
+    class Meta:
+        model = CaseTruth
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.arms = {truth.pk: arm_of(truth) for truth in self.queryset or ()}
+        names = [arm.name for arm in sorted(set(self.arms.values()), key=arm_order)]
+        self.filters["arm"].extra["choices"] = [(name, name.capitalize()) for name in names]
+
+    def of_arm(self, truths: QuerySet[CaseTruth], _name: str, arm: str) -> QuerySet[CaseTruth]:
+        return truths.filter(pk__in=[pk for pk, known in self.arms.items() if known.name == arm])
+
+    def of_kind(self, truths: QuerySet[CaseTruth], _name: str, kind: str) -> QuerySet[CaseTruth]:
+        if kind == "control":
+            return truths.filter(control=True)
+        return truths.filter(synthetic=kind == "synthetic", control=False)
+
+
+class CasesView(DraftCasesMixin, ListPage):
     template_name = "readerstudy/cases.html"
+    paginate_by = PER_PAGE
+    filterset_class = CaseFilter
+
+    def get_queryset(self) -> QuerySet[CaseTruth]:
+        truths = CaseTruth.objects.filter(case__study=self.study).select_related("case", "scan", "scan__dataset")
+        return truths.order_by("scan__name")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        asked = {name: self.request.GET.get(name, "") for name in ("kind", "q", "sort")}
-        truths = CaseTruth.objects.filter(case__study=self.study).select_related("case", "scan", "scan__dataset")
-        if asked["kind"] in {"real", "synthetic"}:
-            truths = truths.filter(synthetic=asked["kind"] == "synthetic")
-        if asked["q"]:
-            truths = truths.filter(scan__name__icontains=asked["q"])
-        truths = truths.order_by(CASE_ORDERINGS.get(asked["sort"], "scan__name"), "case_id")
-        page = Paginator(truths, PER_PAGE).get_page(self.request.GET.get("page"))
-        return super().get_context_data(
-            study=self.study, may_edit=self.study.editable_by(self.person), page_obj=page, asked=asked, **kwargs
-        )
+        may_edit = self.study.editable_by(self.person)
+        context = super().get_context_data(study=self.study, may_edit=may_edit, **kwargs)
+        arms = context["filter"].arms
+        for truth in context["page_obj"]:
+            truth.arm = arms[truth.pk]
+        counted = Counter(arms.values())
+        context["arms"] = [(arm.name, counted[arm]) for arm in sorted(counted, key=arm_order)]
+        return context
 
 
 class CandidatesView(DraftCasesMixin, TemplateView):
@@ -65,15 +108,36 @@ class CandidatesView(DraftCasesMixin, TemplateView):
 
 class DrawView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
-        services.request_draw(study=self.study, actor=self.person)
+        services.request_draw(study=self.study, actor=self.person, fresh_seed="new_seed" in self.request.POST)
         return ""
+
+
+class SameCasesView(StudyActionView):
+    def act(self, **kwargs: Any) -> str:
+        count = take_same_cases(study=self.study, actor=self.person)
+        return f"{count} case{pluralize(count)} taken over."
 
 
 class AddCasesView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         form = valid(PlacesForm(self.request.POST, study=self.study))
         added = services.add_cases(study=self.study, actor=self.person, candidates=form.candidates())
-        return f"{added} cases were added."
+        return f"{added} case{pluralize(added)} added."
+
+    def next_page(self) -> str:
+        return reverse("studies:cases", args=[self.study.pk])
+
+
+class MarkControlsView(StudyActionView):
+    """The ticked cases become positive controls, or ordinary ones again."""
+
+    def act(self, **kwargs: Any) -> str:
+        form = valid(CasesForm(self.request.POST, study=self.study))
+        chosen = [case.pk for case in form.cleaned_data["case"]]
+        control = self.request.POST.get("control", "yes") == "yes"
+        marked = services.mark_controls(study=self.study, actor=self.person, case_ids=chosen, control=control)
+        cases = f"{marked} case{pluralize(marked)}"
+        return f"{cases} marked as positive controls." if control else f"{cases} made ordinary again."
 
     def next_page(self) -> str:
         return reverse("studies:cases", args=[self.study.pk])
@@ -84,7 +148,7 @@ class RemoveCasesView(StudyActionView):
         form = valid(CasesForm(self.request.POST, study=self.study))
         chosen = [case.pk for case in form.cleaned_data["case"]]
         removed = services.remove_cases(study=self.study, actor=self.person, case_ids=chosen)
-        return f"{removed} cases were removed."
+        return f"{removed} case{pluralize(removed)} removed."
 
     def next_page(self) -> str:
         return reverse("studies:cases", args=[self.study.pk])

@@ -1,27 +1,49 @@
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.models import Dataset, Lesion
+from readerstudy.design.candidate import Candidate
 from readerstudy.design.candidates import accepted_scans, from_lesions, from_removals, lesions_of_kind
-from readerstudy.design.matching import Candidate
+from readerstudy.design.published import PUBLISHED
 from readerstudy.models import Case, Study, Template
+from readerstudy.models.reading import LONGEST_GROUP
+from readerstudy.tasks.registry import OFFERED
+from readerstudy.tasks.task import UNEVEN_CASES
+from readerstudy.web.task_fields import chosen_settings, entered, setting_fields, titled_fields
 
 # The protocol form, part by part.
 PROTOCOL_PARTS = {
     "Study": ["title", "description", "question", "instructions"],
+    "Question": ["task_name", "confidence_levels"],
     "Display": [
         "display_mode",
         "field_of_view_mm",
         "stack_slices",
         "window_center_hu",
         "window_width_hu",
-        "confidence_levels",
+        "display_check",
     ],
-    "Cases": ["datasets", "cases_planned", "diameter_min_mm", "diameter_max_mm", "seed"],
-    "Order of reading": ["block_size", "longest_run", "scan_distance", "place_distance"],
+    "Cases": ["datasets", "cases_planned", "diameter_min_mm", "diameter_max_mm", "twins_allowed", "seed"],
+    "Round trip of every case": [
+        "round_trip_mm",
+        "round_trip_step_hu",
+        "round_trip_low_hu",
+        "round_trip_high_hu",
+    ],
+    "Order of reading": [
+        "block_size",
+        "longest_run",
+        "scan_distance",
+        "place_distance",
+        "repeats",
+        "repeat_distance",
+        "going_back",
+    ],
+    "Earlier study": ["continues", "least_gap_days", "other_patients"],
+    "Closing": ["grace_hours", "unblinding_by_two"],
 }
 PROTOCOL_FIELDS = [name for names in PROTOCOL_PARTS.values() for name in names]
 
@@ -32,58 +54,103 @@ class NewStudyForm(forms.Form):
     cases_planned = forms.IntegerField(
         min_value=4, max_value=2000, initial=100, label="Number of cases", help_text="Half real, half synthetic"
     )
+    # What stood in the planner's form, when the study starts from its answer.
+    planner = forms.CharField(required=False, max_length=20_000, widget=forms.HiddenInput)
 
     def clean_cases_planned(self) -> int:
-        return _even(self.cleaned_data["cases_planned"])
+        number = int(self.cleaned_data["cases_planned"])
+        if number % 2:
+            raise forms.ValidationError(UNEVEN_CASES)
+        return number
+
+
+class PublishedForm(forms.Form):
+    published = forms.ChoiceField(choices=[(key, protocol.authors) for key, protocol in PUBLISHED.items()])
 
 
 class StudyForm(forms.ModelForm[Study]):
     """The protocol of a draft; its analysis plan has a page of its own."""
 
+    task_name = forms.ChoiceField(
+        choices=[(name, task.label) for name, task in OFFERED.items()],
+        label="What raters are asked",
+        help_text="Each task has settings of its own, below; those of the others do not matter",
+    )
+    # Made of the fields of the chosen task.
+    task_settings = forms.JSONField(required=False, widget=forms.HiddenInput)
+
     class Meta:
         model = Study
-        fields = PROTOCOL_FIELDS
+        fields = [*PROTOCOL_FIELDS, "task_settings"]
         widgets = {
             "datasets": forms.CheckboxSelectMultiple,
             "description": forms.Textarea(attrs={"rows": 3}),
             "instructions": forms.Textarea(attrs={"rows": 6}),
+        }
+        help_texts = {
+            "cases_planned": "Half of them real, half synthetic. Of several images at a time each is a case: 30 trials "
+            "of 4 images are 120",
+            "display_mode": "No ring is shown where raters mark the place themselves",
         }
         labels = {
             "field_of_view_mm": "Edge of the patch (mm)",
             "stack_slices": "Slices in a stack",
             "window_center_hu": "Window centre (HU)",
             "window_width_hu": "Window width (HU)",
-            "confidence_levels": "Levels of confidence",
+            "confidence_levels": "Levels of confidence (real or synthetic)",
+            "display_check": "Display check of raters",
             "cases_planned": "Number of cases",
             "diameter_min_mm": "Smallest diameter (mm)",
             "diameter_max_mm": "Largest diameter (mm)",
+            "twins_allowed": "Twins may reach one rater",
             "seed": "Seed",
+            "round_trip_mm": "Resample to (mm)",
+            "round_trip_step_hu": "Round to multiples of (HU)",
+            "round_trip_low_hu": "Lowest value (HU)",
+            "round_trip_high_hu": "Highest value (HU)",
             "scan_distance": "Distance between cases of one scan",
             "place_distance": "Distance between cases of one place",
+            "repeats": "Cases shown twice to every rater",
+            "repeat_distance": "Distance between both times",
+            "going_back": "Answers that may still be changed",
+            "grace_hours": "Hours of grace for answers under way",
+            "continues": "Continues",
+            "least_gap_days": "Least gap in days",
+            "other_patients": "Other patients than there",
         }
 
     def __init__(self, *args: Any, editor: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["datasets"].queryset = Dataset.objects.visible_to(editor)  # type: ignore[attr-defined]
+        self.fields["continues"].queryset = earlier_for(self.instance, editor)  # type: ignore[attr-defined]
+        self.of_tasks = setting_fields()
+        self.fields.update(self.of_tasks)
+        self.initial.update(entered(self.instance))
 
     def parts(self) -> list[tuple[str, list[forms.BoundField]]]:
-        return [(part, [self[name] for name in names]) for part, names in PROTOCOL_PARTS.items()]
-
-    def clean_cases_planned(self) -> int:
-        return _even(self.cleaned_data["cases_planned"])
-
-    def clean_stack_slices(self) -> int:
-        slices = int(self.cleaned_data["stack_slices"])
-        if slices % 2 == 0:
-            raise forms.ValidationError("Choose an odd number, so that the place is on the middle slice.")
-        return slices
+        """Settings of each task stand apart, below the question that chooses among them."""
+        found = []
+        for part, names in PROTOCOL_PARTS.items():
+            found.append((part, [self[name] for name in names]))
+            if part == "Question":
+                found += [(title, [self[name] for name in fields]) for title, fields in titled_fields()]
+        return found
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        low, high = cleaned.get("diameter_min_mm"), cleaned.get("diameter_max_mm")
-        if low is not None and high is not None and low >= high:
-            self.add_error("diameter_max_mm", "The largest diameter must be above the smallest.")
+        settings = chosen_settings(cleaned.get("task_name", self.instance.task_name), cleaned)
+        for name in self.of_tasks:
+            cleaned.pop(name, None)
+        # An empty choice is one too, which a form of a model would leave as it was.
+        self.instance.task_settings = cleaned["task_settings"] = settings
         return cleaned
+
+
+def earlier_for(study: Study, editor: User) -> QuerySet[Study]:
+    """What it may continue: studies that the editor decides about, and the one that somebody else has chosen."""
+    managed = Q(pk__in=Study.objects.managed_by(editor).values("pk"))
+    earlier = Study.objects.filter(managed | Q(pk=study.continues_id)).exclude(pk=study.pk)
+    return earlier.only("title").order_by("-created_at")
 
 
 class TickedRowsField(forms.ModelMultipleChoiceField[Any]):
@@ -110,9 +177,24 @@ class RatersForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        people = User.objects.filter(role=Role.RATER, is_active=True).order_by("is_simulated", "username")
-        self.fields["users"].queryset = people  # type: ignore[attr-defined]
+        readers = User.objects.filter(role=Role.RATER, is_active=True).select_related("program")
+        readers = readers.order_by("is_simulated", F("program").asc(nulls_first=True), "username")
+        self.fields["users"].queryset = readers  # type: ignore[attr-defined]
         self.fields["users"].label_from_instance = _person_label  # type: ignore[attr-defined]
+
+
+class GroupsForm(forms.Form):
+    """One field for each person who rates, by number."""
+
+    def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for rater in study.raters.panel().select_related("user__program"):
+            self.fields[f"group_{rater.number}"] = forms.CharField(
+                label=rater.name, max_length=LONGEST_GROUP, required=False, initial=rater.group
+            )
+
+    def groups(self) -> dict[int, str]:
+        return {int(name.removeprefix("group_")): group for name, group in self.cleaned_data.items()}
 
 
 class TeamForm(forms.Form):
@@ -133,7 +215,7 @@ class CasesForm(forms.Form):
     case = TickedRowsField(
         Case.objects.none(),
         label="Cases",
-        gone="Nothing was removed: one of the chosen cases isn't in this study any more. Look at the list again.",
+        gone="Nothing was changed: one of the chosen cases isn't in this study any more. Look at the list again.",
     )
 
     def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
@@ -174,6 +256,17 @@ class ExclusionForm(forms.Form):
     )
 
 
+class ReopenForm(forms.Form):
+    reason = forms.CharField(
+        max_length=300,
+        label="Reason; it stands in the record",
+        error_messages={
+            "required": "Say why the study is opened again; it stands in the record.",
+            "max_length": "Say in at most 300 characters why the study is opened again.",
+        },
+    )
+
+
 class UnblindForm(forms.Form):
     typed_title = forms.CharField(
         max_length=200,
@@ -184,11 +277,7 @@ class UnblindForm(forms.Form):
     )
 
 
-def _even(number: int) -> int:
-    if number % 2:
-        raise forms.ValidationError("Choose an even number: half of the cases are real, half synthetic.")
-    return number
-
-
 def _person_label(user: User) -> str:
+    if user.as_program is not None:
+        return f"{user.as_program} (program)"
     return f"{user} · {user.username}{' (simulated)' if user.is_simulated else ''}"

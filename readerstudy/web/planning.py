@@ -1,4 +1,5 @@
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -8,12 +9,16 @@ from django.views.generic import FormView, TemplateView
 
 from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from readerstudy.design import services
+from readerstudy.design.cases import compared_arms, patients_and_kinds, truths_of
 from readerstudy.models import Study
-from readerstudy.planning.plans import draft_plan, plan_of, plan_power_in_words
-from readerstudy.planning.words import NO_LOOKS, plan_sentences
+from readerstudy.planning.plans import draft_plan, plan_of, plan_power_in_words, sentences_of
+from readerstudy.planning.words import NO_LOOKS
 from readerstudy.web.common import DraftFormMixin, study_for
 from readerstudy.web.planning_forms import PlanForm, PlannerForm
 from readerstudy.web.planning_grid import grid_page, planner_defaults
+
+# So long a page may keep a person and a thread waiting.
+SIMULATED_SECONDS = 8.0
 
 
 class PlannerView(StaffPageMixin, TemplateView):
@@ -28,8 +33,15 @@ class PlannerView(StaffPageMixin, TemplateView):
             initial |= planner_defaults(plan_of(study))
         asked = {name: self.request.GET.get(name, value) for name, value in initial.items()}
         form = PlannerForm(asked)
-        page = grid_page(form.cleaned_data) if form.is_valid() else None
-        return super().get_context_data(form=form, page=page, study=study, **kwargs)
+        page = grid_page(form.cleaned_data, seconds=SIMULATED_SECONDS) if form.is_valid() else None
+        return super().get_context_data(
+            form=form,
+            page=page,
+            simulated_seconds=SIMULATED_SECONDS,
+            study=study,
+            start_query=urlencode({"planner": urlencode(asked)}),
+            **kwargs,
+        )
 
     def _study(self) -> Study | None:
         asked = self.request.GET.get("study", "")
@@ -46,19 +58,33 @@ class PlanView(DraftFormMixin[PlanForm], FormView[PlanForm]):
     form_class = PlanForm
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        return {**super().get_form_kwargs(), "plan": draft_plan(self.study)}
+        arms = compared_arms(truths_of(self.study)) if self.study.is_draft else []
+        return {
+            **super().get_form_kwargs(),
+            "plan": draft_plan(self.study),
+            "task": self.study.asked.task,
+            "arms": arms,
+        }
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         plan = plan_of(self.study)
         return super().get_context_data(
             study=self.study,
             may_edit=self.study.is_draft and self.study.editable_by(self.person),
-            sentences=plan_sentences(plan),
-            power_in_words=plan_power_in_words(self.study),
-            digest=plan.digest(),
+            sentences=sentences_of(self.study, plan),
+            power_in_words=plan_power_in_words(self.study, drawn=self._drawn()),
+            # What was frozen keeps its digest, whatever a later version adds to plans.
+            digest=self.study.plan_digest or plan.digest(),
             no_looks=NO_LOOKS,
             **kwargs,
         )
+
+    def _drawn(self) -> list[tuple[str, bool]]:
+        """Patients and kinds of a draft's cases; sealed with the truth from the lock on."""
+        if not self.study.is_draft:
+            return []
+        judged = (truth for truth in truths_of(self.study) if not truth.control)
+        return patients_and_kinds(judged, same_names=plan_of(self.study).same_names)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not self.study.editable_by(self.person):
@@ -66,7 +92,8 @@ class PlanView(DraftFormMixin[PlanForm], FormView[PlanForm]):
         return super().post(request, *args, **kwargs)
 
     def save(self, form: PlanForm) -> str:
-        services.change_design(study=self.study, actor=self.person, plan_options=form.plan_options())
+        options = form.plan_options()
+        services.change_design(study=self.study, actor=self.person, seen=self.seen(), plan_options=options)
         return "The analysis plan is saved. It is frozen when the study is locked."
 
     def next_page(self) -> str:

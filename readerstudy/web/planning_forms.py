@@ -1,14 +1,30 @@
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 from django import forms
 
-from readerstudy.analysis import AnalysisPlan
-from readerstudy.planning.words import MISSING_WORDS, PRIMARY_WORDS, SECTION_WORDS, TIE_WORDS
+from readerstudy.analysis import AnalysisPlan, PilotReading, read_pilot
+from readerstudy.planning.plans import CHOICE_PRIMARIES
+from readerstudy.planning.words import (
+    CHOICE_SECTION_WORDS,
+    CONTROL_WORDS,
+    MISSING_WORDS,
+    PRIMARY_WORDS,
+    SAME_NAMES_WORDS,
+    SECTION_WORDS,
+    TIE_WORDS,
+    UNIT_WORDS,
+)
+from readerstudy.tasks.task import Task
 
 CHOSEN = (
     "question",
     "unit",
+    "same_names",
     "primary",
     "secondary",
     "alpha",
@@ -17,20 +33,62 @@ CHOSEN = (
     "exclusions",
     "margin",
     "family",
+    "control_rule",
+    "control_share",
+    "same_answer_limit",
+    "sample_size",
+    "margin_reason",
+    "compared_arms",
+    "compared_margin",
 )
+
+
+# What the form asks for as the plan holds it.
+AS_THEY_ARE = (
+    "question",
+    "unit",
+    "same_names",
+    "primary",
+    "alpha",
+    "tie_rule",
+    "missing_rule",
+    "control_rule",
+    "sample_size",
+    "margin_reason",
+)
+
+
+# Fields in percent, and what the plan calls them as shares.
+PERCENTS = {
+    "margin_points": "margin",
+    "control_percent": "control_share",
+    "same_answer_percent": "same_answer_limit",
+    "arms_margin_points": "compared_margin",
+}
+
+# What trials that show several images at a time have no use for.
+OF_SINGLE_IMAGES = ("tie_rule", "missing_rule", "control_rule", "control_percent", "arms", "arms_margin_points")
+OF_RIGHT_CHOICES = ("margin_points", "margin_reason", "same_answer_percent", "secondary")
 
 
 class PlanForm(forms.Form):
     """The choices of the plan that a coordinator makes; the rest follows from the template."""
 
     question = forms.CharField(max_length=300, widget=forms.Textarea(attrs={"rows": 2}))
-    unit = forms.CharField(
-        max_length=60, label="Unit of analysis", help_text="What one answer is about: the case, lesion, patch ..."
+    unit = forms.ChoiceField(
+        choices=list(UNIT_WORDS.items()),
+        label="Unit of analysis",
+        help_text="What is independent of what. With one case per patient the two are the same",
+    )
+    same_names = forms.ChoiceField(
+        choices=list(SAME_NAMES_WORDS.items()),
+        label="Names of patients",
+        help_text="Two datasets may both have a “P01”",
     )
     primary = forms.ChoiceField(
-        choices=list(PRIMARY_WORDS.items()),
+        choices=[],
         label="Primary analysis",
-        help_text="The one test that decides. The AUC needs levels of confidence and at least 3 raters.",
+        help_text="The one test that decides. The AUC needs levels (confidence or a scale) and at least 3 raters.",
     )
     margin_points = forms.FloatField(
         min_value=1,
@@ -38,16 +96,59 @@ class PlanForm(forms.Form):
         label="Margin of equivalence (percentage points)",
         help_text="How far from chance still counts as “no better than chance”; fix it before you look",
     )
+    margin_reason = forms.CharField(
+        required=False,
+        max_length=600,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        label="Why this margin",
+        help_text="Reviewers ask: what would a larger difference change? Frozen with the plan, printed in the methods",
+    )
     alpha = forms.FloatField(min_value=0.001, max_value=0.2, label="Level of the tests (alpha)")
     secondary = forms.MultipleChoiceField(
-        choices=list(SECTION_WORDS.items()),
+        choices=[],
         required=False,
         widget=forms.CheckboxSelectMultiple,
         label="Secondary analyses",
         help_text="Whatever is not chosen here is marked as exploratory in the results",
     )
+    arms = forms.MultipleChoiceField(
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label="Arms compared as planned",
+        help_text="Each with all real cases, and in pairs. Arms that are not chosen are exploratory in the results",
+    )
+    arms_margin_points = forms.FloatField(
+        min_value=1,
+        max_value=49,
+        label="Margin between two arms (percentage points)",
+        help_text="How far apart two areas may lie and still count as equal",
+    )
     tie_rule = forms.ChoiceField(choices=list(TIE_WORDS.items()), label="When the panel is split evenly")
     missing_rule = forms.ChoiceField(choices=list(MISSING_WORDS.items()), label="When ratings are missing")
+    control_rule = forms.ChoiceField(
+        choices=list(CONTROL_WORDS.items()),
+        label="Positive controls count as found when",
+        help_text="Without controls that were found the results never say “equivalent”",
+    )
+    control_percent = forms.FloatField(
+        min_value=1,
+        max_value=100,
+        label="Controls to be found (percent)",
+        help_text="Only for the second rule: of how many most raters must say “synthetic”",
+    )
+    same_answer_percent = forms.FloatField(
+        min_value=50,
+        max_value=99.9,
+        label="Most equal answers of one rater (percent)",
+        help_text="A rater who gives one answer more often than this cannot show that nothing was to be found",
+    )
+    sample_size = forms.CharField(
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        label="Why this many raters and cases",
+        help_text="The planner writes this paragraph; it is frozen with the plan and printed in the methods",
+    )
     exclusions = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
@@ -55,17 +156,47 @@ class PlanForm(forms.Form):
         help_text="One per line, for instance: rated less than half of the cases",
     )
 
-    def __init__(self, *args: Any, plan: AnalysisPlan, **kwargs: Any) -> None:
-        self.plan = plan
+    def __init__(self, *args: Any, plan: AnalysisPlan, task: Task, arms: Sequence[str] = (), **kwargs: Any) -> None:
+        """`arms` are those of the cases drawn so far; what the plan names already stays to be chosen."""
+        self.plan, self.task = plan, task
         values = asdict(plan)
         initial = {
-            **{name: values[name] for name in ("question", "unit", "primary", "alpha", "tie_rule", "missing_rule")},
+            **{name: values[name] for name in AS_THEY_ARE},
+            "control_percent": round(100 * plan.control_share, 6),
+            "same_answer_percent": round(100 * plan.same_answer_limit, 6),
             "secondary": list(plan.secondary),
             "margin_points": round(100 * plan.margin, 6),
             "exclusions": "\n".join(plan.exclusions),
+            "arms": list(plan.compared_arms),
+            "arms_margin_points": round(100 * plan.compared_margin, 6),
         }
         kwargs["initial"] = initial
         super().__init__(*args, **kwargs)
+        names = list(dict.fromkeys([*arms, *plan.compared_arms]))
+        if len(names) > 1:
+            cast("forms.MultipleChoiceField", self.fields["arms"]).choices = [(name, name) for name in names]
+        else:
+            del self.fields["arms"], self.fields["arms_margin_points"]
+        self._offer_what_fits()
+
+    def _offer_what_fits(self) -> None:
+        several = self.task.images > 1
+        offered = [one for one in PRIMARY_WORDS if (one in CHOICE_PRIMARIES) == several]
+        primaries = [(one, PRIMARY_WORDS[one]) for one in (self.task.primaries if several else offered)]
+        cast("forms.ChoiceField", self.fields["primary"]).choices = primaries
+        sections = CHOICE_SECTION_WORDS if several else SECTION_WORDS
+        cast("forms.MultipleChoiceField", self.fields["secondary"]).choices = list(sections.items())
+        if not several:
+            return
+        for name in (*OF_SINGLE_IMAGES, *(() if self.task.right_choice else OF_RIGHT_CHOICES)):
+            self.fields.pop(name, None)
+        self.fields["primary"].help_text = "The one test that decides"
+        self.fields["sample_size"].help_text = "Frozen with the plan and printed in the methods"
+        if self.task.right_choice:
+            margin, most = self.fields["margin_points"], self.fields["same_answer_percent"]
+            margin.help_text = "Of the area of single images around one half; shares of right choices follow from it"
+            most.label = "Most choices of one side (percent)"
+            most.help_text = "Of a rater who chooses one side more often nothing can be said to be not found"
 
     def clean_exclusions(self) -> tuple[str, ...]:
         return tuple(line.strip() for line in self.cleaned_data["exclusions"].splitlines() if line.strip())
@@ -81,10 +212,16 @@ class PlanForm(forms.Form):
 
     def chosen_plan(self) -> AnalysisPlan:
         data = dict(self.cleaned_data)
-        data["margin"] = data.pop("margin_points") / 100
-        data["secondary"] = tuple(data["secondary"])
+        for percents, share in PERCENTS.items():
+            if percents in data:
+                data[share] = data.pop(percents) / 100
+        if "secondary" in data:
+            data["secondary"] = tuple(data["secondary"])
+        if "arms" in data:
+            data["compared_arms"] = tuple(data.pop("arms"))
         # The primary test of the ensemble stands alone; otherwise the ensemble is one of the adjusted tests.
-        data["family"] = "raters" if data["primary"] == "ensemble" else "raters_and_ensemble"
+        of_raters = data["primary"] == "ensemble" or data["primary"] in CHOICE_PRIMARIES
+        data["family"] = "raters" if of_raters else "raters_and_ensemble"
         return replace(self.plan, **data)
 
     def plan_options(self) -> dict[str, Any]:
@@ -120,18 +257,68 @@ class PlannerForm(forms.Form):
     margin_points = forms.FloatField(min_value=1, max_value=49, initial=15, label="Margin (percentage points)")
     alpha = forms.FloatField(min_value=0.001, max_value=0.2, initial=0.05, label="Alpha")
     target = forms.FloatField(min_value=0.5, max_value=0.99, initial=0.8, label="Power wanted")
-    case_correlation = forms.FloatField(
-        min_value=0,
-        max_value=0.95,
-        initial=0.25,
-        label="Shared by raters",
-        help_text="How much raters err on the same cases: about the kappa between them",
+    agreement = forms.ChoiceField(
+        choices=[
+            ("kappa", "I expect a kappa"),
+            ("pilot", "From the ratings of a pilot"),
+            ("unknown", "Unknown: plan for a range"),
+        ],
+        label="How alike raters answer",
+        initial="kappa",
+        help_text="The more raters err on the same cases, the less each of them adds",
+    )
+    kappa = forms.FloatField(
+        min_value=0, max_value=0.95, initial=0.25, label="Kappa expected", help_text="Between two raters' answers"
+    )
+    kappa_low = forms.FloatField(min_value=0, max_value=0.95, initial=0.1, label="If unknown: kappa at least")
+    kappa_high = forms.FloatField(min_value=0, max_value=0.95, initial=0.5, label="If unknown: kappa at most")
+    pilot = forms.CharField(
+        required=False,
+        max_length=6000,
+        initial="",
+        widget=forms.Textarea(attrs={"rows": 4}),
+        label="Pilot: one line per case",
+        help_text="1 (synthetic) or 0 (real), then every rater's rating, higher is more surely synthetic; “-” for none",
     )
     rater_sd = forms.FloatField(
         min_value=0,
         max_value=2,
         initial=0.2,
         label="Spread of raters",
-        help_text="Standard deviation of d′ between raters",
+        help_text="Standard deviation of d′ between raters, for every analysis; a pilot's own spread takes its place",
+    )
+    cases_per_patient = forms.FloatField(
+        min_value=1, max_value=100, initial=1, label="Cases per patient", help_text="Of one kind; on average"
+    )
+    alike = forms.FloatField(
+        min_value=0,
+        max_value=1,
+        initial=0.3,
+        label="Likeness of a patient's cases",
+        help_text="0: no more alike than cases of different patients; 1: as alike as the same case seen twice",
     )
     seconds_per_case = forms.FloatField(min_value=1, max_value=600, initial=20, label="Seconds per case")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("agreement") == "pilot" and "pilot" in cleaned:
+            try:
+                cleaned["pilot_reading"] = pilot_reading(cleaned["pilot"])
+            except ValueError as error:
+                self.add_error("pilot", f"This pilot can't be used: {error}.")
+        if cleaned.get("agreement") == "unknown" and cleaned.get("kappa_low", 0) > cleaned.get("kappa_high", 1):
+            self.add_error("kappa_high", "The largest kappa is below the smallest one.")
+        return cleaned
+
+
+def pilot_reading(text: str) -> PilotReading:
+    """Read a pilot's lines; ValueError says what does not fit."""
+    rows = [re.split(r"[,;\s]+", line.strip()) for line in text.splitlines() if line.strip()]
+    if not rows or len({len(row) for row in rows}) != 1:
+        raise ValueError("every line needs a truth and one rating per rater")
+    try:
+        values = [[math.nan if cell in {"-", "NA"} else float(cell) for cell in row] for row in rows]
+    except ValueError as error:
+        raise ValueError("a rating is a number, or “-” where there is none") from error
+    table = np.array(values)
+    return read_pilot(truth=table[:, 0], ratings=table[:, 1:])

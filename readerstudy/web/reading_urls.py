@@ -6,4 +6,5 @@ app_name = "reading"
 urlpatterns = [
     path("", reading.SessionsView.as_view(), name="sessions"),
     path("<str:token>/", reading.ReadingRoomView.as_view(), name="room"),
+    path("<str:token>/practice/", reading.PracticeRoomView.as_view(), name="practice"),
 ]

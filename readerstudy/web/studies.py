@@ -1,63 +1,111 @@
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.generic import FormView, ListView, TemplateView, UpdateView, View
+from django.urls import reverse
+from django.views.generic import FormView, TemplateView, UpdateView, View
 
 from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.errors import ConflictError
-from readerstudy.design import services
-from readerstudy.design.readiness import blocking, readiness
+from ctplatform.lists import ListPage
+from readerstudy.auditing.certificate import what_leaks
+from readerstudy.design import following, services, shelving
+from readerstudy.design.phases import continued, linked_for, phase_words
+from readerstudy.design.published import PUBLISHED
+from readerstudy.design.readiness import before_lock
 from readerstudy.design.templates import DEFAULTS
-from readerstudy.models import Case, Study, StudyState
-from readerstudy.planning.plans import plan_of
-from readerstudy.planning.words import plan_sentences
+from readerstudy.design.together import last_entry
+from readerstudy.filters import StudyFilter
+from readerstudy.locking.stimuli import round_trip_of
+from readerstudy.models import Study, StudyState
+from readerstudy.planning.arrival import arrival_policy, grace_ends_at
+from readerstudy.planning.plans import plan_of, sentences_of
 from readerstudy.reading.preview import session_token
 from readerstudy.reading.progress import progress_of
-from readerstudy.web.common import DraftFormMixin, StudyActionView, StudyPageMixin, valid
-from readerstudy.web.forms import NewStudyForm, RatersForm, StudyForm, TeamForm, UnblindForm
+from readerstudy.unblinding.services import first_to_unblind, may_confirm
+from readerstudy.unblinding.under_way import under_way
+from readerstudy.unblinding.withdrawn import withdrawn_words
+from readerstudy.web.common import DraftFormMixin, StudyActionView, StudyPageMixin, typed_before, valid
+from readerstudy.web.forms import (
+    GroupsForm,
+    NewStudyForm,
+    PublishedForm,
+    RatersForm,
+    ReopenForm,
+    StudyForm,
+    TeamForm,
+    UnblindForm,
+)
+from readerstudy.web.planning_grid import answered
+from readerstudy.web.task_fields import entered
 
-ORDERINGS = {"newest": "-created_at", "oldest": "created_at", "title": "title", "state": "state"}
 
-
-class StudyListView(StaffPageMixin, ListView[Study]):
+class StudyListView(StaffPageMixin, ListPage):
     template_name = "readerstudy/studies.html"
     paginate_by = 25
+    filterset_class = StudyFilter
+
+    def get_filterset_kwargs(self, filterset_class: Any) -> dict[str, Any]:
+        """Whoever comes without a wish sees the studies that are worked at."""
+        given = super().get_filterset_kwargs(filterset_class)
+        asked = given["data"].copy()
+        asked.setdefault("archived", "false")
+        return {**given, "data": asked}
 
     def get_queryset(self) -> QuerySet[Study]:
-        asked = self.request.GET
-        studies = Study.objects.visible_to(current_user(self.request)).select_related("owner")
-        if asked.get("state") in StudyState.values:
-            studies = studies.filter(state=asked["state"])
-        if asked.get("q"):
-            studies = studies.filter(Q(title__icontains=asked["q"]) | Q(description__icontains=asked["q"]))
-        counted = studies.annotate(case_count=Count("cases", distinct=True), rater_count=Count("raters", distinct=True))
-        return counted.order_by(ORDERINGS.get(asked.get("sort", ""), "-created_at"), "pk")
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        asked = {name: self.request.GET.get(name, "") for name in ("state", "q", "sort")}
-        orderings = [("newest", "Newest"), ("oldest", "Oldest"), ("title", "Title"), ("state", "State")]
-        return super().get_context_data(states=StudyState.choices, orderings=orderings, asked=asked, **kwargs)
+        return Study.objects.visible_to(current_user(self.request)).select_related("owner").for_lists()
 
 
-class NewStudyView(StaffPageMixin, FormView[NewStudyForm]):
-    template_name = "readerstudy/new.html"
-    form_class = NewStudyForm
-
-    def get_initial(self) -> dict[str, Any]:
-        template, defaults = next(iter(DEFAULTS.items()))
-        return {"template": template, "title": defaults["title"], "cases_planned": 100}
-
+class CoordinatorPageMixin(StaffPageMixin):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.user.is_authenticated and not current_user(request).may_coordinate:
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
+
+class NewStudyView(CoordinatorPageMixin, FormView[NewStudyForm]):
+    template_name = "readerstudy/new.html"
+    form_class = NewStudyForm
+
+    def get_initial(self) -> dict[str, Any]:
+        template, defaults = next(iter(DEFAULTS.items()))
+        answer = answered(self.request.GET.get("planner", ""))
+        return {
+            "template": template,
+            "title": defaults["title"],
+            "cases_planned": answer.cases if answer else 100,
+            "planner": self.request.GET.get("planner", "") if answer else "",
+        }
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(published=PUBLISHED.values(), **kwargs)
+
     def form_valid(self, form: NewStudyForm) -> HttpResponse:
-        study = services.create_study(owner=current_user(self.request), **form.cleaned_data)
+        settings = dict(form.cleaned_data)
+        answer = answered(settings.pop("planner"))
+        if answer:
+            # The paragraph speaks of the planner's number of cases; whoever changes it writes another one.
+            same_size = answer.cases == settings["cases_planned"]
+            settings["plan_options"] = answer.plan_options if same_size else {**answer.plan_options, "sample_size": ""}
+        study = services.create_study(owner=current_user(self.request), **settings)
         return redirect(study)
+
+
+class StartPublishedView(CoordinatorPageMixin, FormView[PublishedForm]):
+    """A draft with the settings of a publication, by one button of the page of new studies."""
+
+    http_method_names = ("post",)
+    form_class = PublishedForm
+
+    def form_valid(self, form: PublishedForm) -> HttpResponse:
+        return redirect(following.start(key=form.cleaned_data["published"], owner=current_user(self.request)))
+
+    def form_invalid(self, form: PublishedForm) -> HttpResponse:
+        messages.error(self.request, "There is no such published study. Choose one of the list.")
+        return redirect("studies:new")
 
 
 class StudyView(StudyPageMixin, TemplateView):
@@ -72,35 +120,60 @@ class StudyView(StudyPageMixin, TemplateView):
             study=self.study,
             may_edit=self.study.editable_by(self.person),
             states=[(state, state == self.study.stage) for state in StudyState],
-            plan_sentences=plan_sentences(plan_of(self.study)),
+            plan_sentences=sentences_of(self.study, plan_of(self.study)),
             record=self.study.record.select_related("actor").order_by("-id")[:50],
+            seen=last_entry(self.study),
+            round_trip=round_trip_of(self.study).in_words(),
+            followed=following.followed(self.study),
+            phase=phase_words(continued(self.study)),
+            linked=linked_for(self.study, self.person),
+            departures=following.departures_told(self.study),
             team_form=TeamForm(owner=self.study.owner, initial={"members": self.study.members.all()}),
             **specific,
             **kwargs,
         )
 
     def _draft_context(self) -> dict[str, Any]:
-        checks = readiness(self.study)
+        lock = before_lock(self.study)
         return {
-            "checks": checks,
-            "ready": not blocking(checks),
-            "case_count": Case.objects.filter(study=self.study).count(),
+            "lock": lock,
+            "lock_words": "Lock now, with what is not mended" if lock.advice else "Lock now",
+            "checks": lock.checks,
+            "ready": lock.ready,
+            "case_count": lock.cases,
             "busy_job": self.study.busy_job,
             "last_draw": self.study.draw_job,
             "last_lock": self.study.lock_job,
             "raters_form": RatersForm(initial={"users": self.study.raters.values_list("user", flat=True)}),
-            "raters": self.study.raters.select_related("user"),
-            "leaks": [finding for finding in self.study.leak_audit.get("findings", []) if finding["leak"]],
+            "groups_form": GroupsForm(study=self.study),
+            "raters": self.study.raters.select_related("user__program"),
+            "leaks": what_leaks(self.study),
+            "leak_figures": [finding for finding in self.study.leak_audit.get("findings", []) if finding["leak"]],
         }
 
     def _running_context(self) -> dict[str, Any]:
         progress = progress_of(self.study)
         rating = [row for row in progress if row.rater.excluded_at is None]
+        missing = under_way(self.study)
+        asked = first_to_unblind(self.study)
         return {
+            "withdrawn": withdrawn_words(self.study),
+            "busy_job": self.study.busy_job,
+            "last_audit": self.study.audit_job,
+            "leaks": what_leaks(self.study),
             "progress": progress,
             "done": sum(row.done for row in rating),
             "total": sum(row.total for row in rating),
-            "unblind_form": UnblindForm(),
+            "unblind_form": UnblindForm(initial={"typed_title": typed_before(self.request, self.study)}),
+            "asked_to_unblind": asked,
+            "may_confirm": asked is not None and may_confirm(self.study, self.person),
+            "verified": self.study.record.filter(action="verified").order_by("-id").first(),
+            "reopen_form": ReopenForm(),
+            "under_way": missing,
+            "close_words": "Close now, with what is missing" if missing else "Close now",
+            "holding": sum(row.may_hold for row in missing),
+            "grace_hours": arrival_policy(self.study).grace_hours,
+            "grace_ends_at": grace_ends_at(self.study),
         }
 
 
@@ -133,23 +206,59 @@ class DesignView(DraftFormMixin[StudyForm], UpdateView[Study, StudyForm]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(study=self.study, **kwargs)
 
+    def as_entered(self, study: Study, name: str) -> dict[str, Any]:
+        if name == "continues":
+            return {name: study.continues_id or ""}
+        return entered(study) if name == "task_settings" else super().as_entered(study, name)
+
     def save(self, form: StudyForm) -> str:
-        services.change_design(study=self.study, actor=self.person, **form.cleaned_data)
+        services.change_design(study=self.study, actor=self.person, seen=self.seen(), **form.cleaned_data)
         return "The protocol is saved."
 
 
 class RatersView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         form = valid(RatersForm(self.request.POST))
-        services.set_raters(study=self.study, actor=self.person, users=form.cleaned_data["users"])
+        services.set_raters(study=self.study, actor=self.person, users=form.cleaned_data["users"], seen=self.seen())
         return "The raters are saved."
+
+
+class GroupsView(StudyActionView):
+    def act(self, **kwargs: Any) -> str:
+        form = valid(GroupsForm(self.request.POST, study=self.study))
+        services.set_groups(study=self.study, actor=self.person, groups=form.groups(), seen=self.seen())
+        return "The groups are saved."
 
 
 class TeamView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         form = valid(TeamForm(self.request.POST, owner=self.study.owner))
-        services.share(study=self.study, actor=self.person, members=form.cleaned_data["members"])
+        services.share(study=self.study, actor=self.person, members=form.cleaned_data["members"], seen=self.seen())
         return "The team is saved."
+
+
+class ArchiveView(StudyActionView):
+    def act(self, **kwargs: Any) -> str:
+        shelving.archive(study=self.study, actor=self.person)
+        return "The study is archived: it is in the list when you ask for archived ones."
+
+
+class TakeBackView(StudyActionView):
+    def act(self, **kwargs: Any) -> str:
+        shelving.take_back(study=self.study, actor=self.person)
+        return "The study is back in the list."
+
+
+class GiveUpView(StudyActionView):
+    def act(self, **kwargs: Any) -> str:
+        shelving.give_up(study=self.study, actor=self.person)
+        return f"The draft “{self.study.title}” is given up."
+
+    def next_page(self) -> str:
+        return reverse("studies:studies")
+
+    def after_refusal(self) -> str:
+        return self.study.get_absolute_url()
 
 
 class CopyView(StudyPageMixin, View):

@@ -12,14 +12,15 @@ from rest_framework.response import Response
 
 from ctplatform.accounts.models import User
 from ctplatform.accounts.permissions import current_user
+from ctplatform.datasets.api.serializers import VerdictSerializer
 from ctplatform.datasets.models import Lesion, Scan, Verdict
-from ctplatform.datasets.services import MAX_REASON
 from ctplatform.jobs.api import JobSerializer
 from ml.editing.spec import LesionSpec
 from ml.errors import SpecError
 from synthesis.edits import services
-from synthesis.models import GENERATOR_BULK, LESION_KIND_CHOICES, Generator, SynthesisJob, cards_for
-from synthesis.web.filters import SynthesisFilter
+from synthesis.edits.chains import Insertion
+from synthesis.filters import EditOrderFilter, GeneratorFilter
+from synthesis.models import GENERATOR_BULK, LESION_KIND_CHOICES, EditOrder, Generator, cards_for
 
 
 class GeneratorListSerializer(serializers.ListSerializer[Any]):
@@ -45,7 +46,7 @@ class GeneratorSerializer(serializers.ModelSerializer[Generator]):
         return self.cards.get(generator.pk) or generator.card_for(current_user(self.context["request"]))
 
 
-class SynthesisJobSerializer(serializers.ModelSerializer[SynthesisJob]):
+class SynthesisJobSerializer(serializers.ModelSerializer[EditOrder]):
     job = JobSerializer(read_only=True)
     measured = serializers.DictField(source="provenance.measured", default={}, read_only=True)
     review = serializers.ChoiceField(
@@ -55,9 +56,15 @@ class SynthesisJobSerializer(serializers.ModelSerializer[SynthesisJob]):
     reviewed_at = serializers.DateTimeField(
         source="provenance.reviewed_at", default=None, allow_null=True, read_only=True
     )
+    kind = serializers.ChoiceField(choices=LESION_KIND_CHOICES, allow_blank=True, read_only=True)
+    then = serializers.ListField(
+        child=serializers.DictField(),
+        read_only=True,
+        help_text="Edits that follow, each of the result of the one before it",
+    )
 
     class Meta:
-        model = SynthesisJob
+        model = EditOrder
         fields = [
             "id",
             "job",
@@ -70,6 +77,7 @@ class SynthesisJobSerializer(serializers.ModelSerializer[SynthesisJob]):
             "contrast_hu",
             "seed",
             "batch",
+            "then",
             "lesion",
             "result_scan",
             "measured",
@@ -93,9 +101,7 @@ class VisibleLesionField(serializers.PrimaryKeyRelatedField[Lesion]):
         return Lesion.objects.visible_to(current_user(self.context["request"]))
 
 
-class InsertionOrderSerializer(serializers.Serializer[Any]):
-    scan = VisibleScanField(queryset=Scan.objects.all())
-    generator = serializers.PrimaryKeyRelatedField(queryset=Generator.objects.all())
+class PlacedLesionSerializer(serializers.Serializer[Any]):
     centre_lps_mm = serializers.ListField(child=serializers.FloatField(), min_length=3, max_length=3)
     kind = serializers.ChoiceField(choices=LESION_KIND_CHOICES)
     diameter_mm = serializers.FloatField()
@@ -111,37 +117,48 @@ class InsertionOrderSerializer(serializers.Serializer[Any]):
         return attrs
 
 
+class InsertionOrderSerializer(PlacedLesionSerializer):
+    scan = VisibleScanField(queryset=Scan.objects.all())
+    generator = serializers.PrimaryKeyRelatedField(queryset=Generator.objects.all())
+    further = PlacedLesionSerializer(
+        many=True,
+        required=False,
+        help_text="More lesions for the same scan, one after another: each goes into the result of the one before",
+    )
+
+    def validate_further(self, told: list[dict[str, Any]]) -> list[Insertion]:
+        return [Insertion(**one) for one in told]
+
+
 class RemovalOrderSerializer(serializers.Serializer[Any]):
     lesion = VisibleLesionField(queryset=Lesion.objects.all())
     generator = serializers.PrimaryKeyRelatedField(queryset=Generator.objects.all())
     seed = serializers.IntegerField(min_value=0)
-
-
-class ReviewSerializer(serializers.Serializer[Any]):
-    accept = serializers.BooleanField()
-    reason = serializers.CharField(required=False, allow_blank=True, max_length=MAX_REASON)
-    seen = serializers.ChoiceField(
-        required=False, choices=Verdict.choices, help_text="The verdict that you saw; refused when it is another by now"
+    further = VisibleLesionField(
+        queryset=Lesion.objects.all(),
+        many=True,
+        required=False,
+        help_text="More lesions of the same scan, each removed from the result of the one before",
     )
 
 
 class GeneratorViewSet(viewsets.ReadOnlyModelViewSet[Generator]):
     queryset = Generator.objects.defer("reports")
     serializer_class = GeneratorSerializer
+    filterset_class = GeneratorFilter
 
 
-class SynthesisJobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[SynthesisJob]):
-    queryset = SynthesisJob.objects.none()
+class SynthesisJobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[EditOrder]):
+    queryset = EditOrder.objects.none()
     serializer_class = SynthesisJobSerializer
-    filterset_class = SynthesisFilter
-    ordering_fields = ["ordered_at", "diameter_mm"]
+    filterset_class = EditOrderFilter
 
-    def get_queryset(self) -> QuerySet[SynthesisJob]:
+    def get_queryset(self) -> QuerySet[EditOrder]:
         if not isinstance(self.request.user, User):
-            return SynthesisJob.objects.none()
+            return EditOrder.objects.none()
         related = ("job", "generator", "result_scan__provenance")
         unseen = [f"generator__{name}" for name in GENERATOR_BULK]
-        return SynthesisJob.objects.visible_to(self.request.user).select_related(*related).defer(*unseen)
+        return EditOrder.objects.visible_to(self.request.user).select_related(*related).defer(*unseen)
 
     @extend_schema(request=InsertionOrderSerializer, responses={201: SynthesisJobSerializer})
     @action(detail=False, methods=["post"])
@@ -159,10 +176,10 @@ class SynthesisJobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, view
         synthesis = services.order_removal(ordered_by=current_user(request), **order.validated_data)
         return Response(self.get_serializer(synthesis).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=ReviewSerializer, responses=SynthesisJobSerializer)
+    @extend_schema(request=VerdictSerializer, responses=SynthesisJobSerializer)
     @action(detail=True, methods=["post"])
     def review(self, request: Request, pk: str | None = None) -> Response:
-        decision = ReviewSerializer(data=request.data)
+        decision = VerdictSerializer(data=request.data)
         decision.is_valid(raise_exception=True)
         synthesis = services.review(
             synthesis=self.get_object(), reviewer=current_user(request), **decision.validated_data

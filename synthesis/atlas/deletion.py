@@ -8,14 +8,20 @@ from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 
 from ctplatform.datasets.models import Scan
-from synthesis.models import SignatureAtlas
+from ctplatform.datasets.withdrawal import Withdrawal
+from synthesis.models import AtlasPatch, SignatureAtlas
+
+
+def follow_withdrawal(withdrawal: Withdrawal) -> None:
+    for scan in withdrawal.scans:
+        drop_atlases(scan)
 
 
 @receiver(pre_delete, sender=Scan)
 def drop_atlases(instance: Scan, **_: Any) -> None:
-    for atlas in SignatureAtlas.objects.filter(dataset=instance.dataset_id):
-        if any(point["scan"] == str(instance.pk) for point in atlas.content.get("points", [])):
-            atlas.delete()
+    shown = AtlasPatch.objects.filter(scan=instance.pk).values("atlas")
+    for atlas in SignatureAtlas.objects.filter(pk__in=shown).defer("content"):
+        atlas.delete()
 
 
 @receiver(post_delete, sender=SignatureAtlas)

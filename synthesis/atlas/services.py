@@ -10,12 +10,14 @@ from django.db import transaction
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Origin, Scan
+from ctplatform.datasets.permissions import refuse_unless_shared
 from ctplatform.datasets.scans import voxels
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import JobStatus, Queue
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.errors import MlError
+from synthesis.atlas.patches import write_patches
 from synthesis.generators import services as generators
 from synthesis.generators.training import case_of
 from synthesis.models import Generator, SignatureAtlas
@@ -27,8 +29,7 @@ MAX_SCANS = 150
 
 def order_atlas(*, ordered_by: User, generator: Generator, dataset: Dataset, seed: int = 0) -> SignatureAtlas:
     """Ask for an atlas of the dataset's own scans; those edited here are left out. One that is under way is shared."""
-    if ordered_by.is_rater or not Dataset.objects.visible_to(ordered_by).filter(pk=dataset.pk).exists():
-        raise DomainError("This dataset is not shared with you.")
+    refuse_unless_shared(dataset, ordered_by)
     generators.check_usable(generator)
     if not source_scans(dataset).exists():
         raise DomainError("No scan of this dataset has a liver mask. Import or estimate one first.")
@@ -102,7 +103,12 @@ def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
     context.unless_written(lambda: default_storage.delete(key))
 
     def write_result() -> dict[str, Any]:
-        SignatureAtlas.objects.filter(pk=atlas.pk).update(content=content, sheet_key=key)
+        if Scan.objects.with_pixels().filter(pk__in=[scan.pk for scan in scans]).count() < len(scans):
+            raise DomainError("A scan of this atlas was withdrawn or deleted meanwhile. Try again.")
+        SignatureAtlas.objects.filter(pk=atlas.pk).update(
+            content=content, sheet_key=key, scans_shown=len(scans), scans_left_out=content["scans_left_out"]
+        )
+        write_patches(atlas, points)
         return {"points": len(points)}
 
     return write_result

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Made, Operation, Provenance, centre_columns
+from ctplatform.datasets.kinds import MaskKind, StoredVolume
+from ctplatform.datasets.models import Made, Operation, Provenance, Scan, centre_columns
+from ctplatform.datasets.permissions import refuse_without_pixels
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.edited import Edit, store_edited_scan
 from ctplatform.errors import DomainError
@@ -14,19 +15,23 @@ from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
 from ml.errors import MlError
 from ml.geometry import Box, Grid
+from synthesis.edits.chains import order_following
 from synthesis.generators.services import load
-from synthesis.models import SynthesisJob
+from synthesis.models import EditOrder
 
 # What ml tells of an edit beside what stands in columns of its own.
-DETAILS = ("device", "exemplar", "signature_gain", "slice_overlap")
+DETAILS = ("device", "exemplar", "signature_gain", "slice_overlap", "beyond_mask_mm")
 # Liver around an edit that the generator looks at, beyond the lesion itself.
 CONTEXT_MM = 60.0
+# Names have 120 characters; the operation and eight of the order's own follow.
+LONGEST_NAME_KEPT = 100
 
 
 def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
-    synthesis = SynthesisJob.objects.select_related("source_scan", "generator", "lesion", "ordered_by").get(
+    synthesis = EditOrder.objects.select_related("source_scan", "generator", "lesion", "ordered_by").get(
         pk=payload["synthesis"]
     )
+    refuse_without_pixels([synthesis.source_scan])
     context.progress(0.05, "loading the generator")
     generator = load(synthesis.generator)
     context.progress(0.2, "reading the neighbourhood")
@@ -41,23 +46,33 @@ def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
     stored = store_edited_scan(
         source=synthesis.source_scan,
         edit=_as_edit(synthesis, box, result),
-        name=f"{synthesis.source_scan.name} {synthesis.operation} {str(synthesis.pk)[:8]}",
+        name=_name(synthesis),
         created_by=synthesis.ordered_by,
         provenance=_provenance(synthesis, result),
     )
     context.unless_written(stored.discard)
 
     def write_result() -> dict[str, Any]:
+        # Withdrawn meanwhile, its pixels must not stay in a copy.
+        refuse_without_pixels([Scan.objects.select_for_update().get(pk=synthesis.source_scan_id)])
         scan = stored.save()
-        SynthesisJob.objects.filter(pk=synthesis.pk).update(result_scan=scan)
-        return {"scan": str(scan.pk), "measured": result.measured}
+        EditOrder.objects.filter(pk=synthesis.pk).update(result_scan=scan)
+        following = order_following(order=synthesis, result=scan)
+        then = str(following.pk) if following else None
+        return {"scan": str(scan.pk), "measured": result.measured, "then": then}
 
     return write_result
 
 
+def _name(synthesis: EditOrder) -> str:
+    """After the scan at the beginning: one that is edited again and again would outgrow any name."""
+    first = synthesis.source_scan.before_all_edits.name
+    return f"{first[:LONGEST_NAME_KEPT]} {synthesis.operation} {str(synthesis.pk)[:8]}"
+
+
 def _read_neighbourhood(
-    synthesis: SynthesisJob,
-) -> tuple[Box, voxels.Volume, dict[MaskKind, npt.NDArray[np.uint8]]]:
+    synthesis: EditOrder,
+) -> tuple[Box, StoredVolume, dict[MaskKind, npt.NDArray[np.uint8]]]:
     scan = synthesis.source_scan
     grid = scan.geometry
     if synthesis.operation == Operation.INSERT:
@@ -73,7 +88,7 @@ def _read_neighbourhood(
     return box, voxels.read_box(scan.pk, grid, box), masks
 
 
-def _around_lesion(synthesis: SynthesisJob, grid: Grid) -> Box:
+def _around_lesion(synthesis: EditOrder, grid: Grid) -> Box:
     if synthesis.lesion is None:
         raise DomainError("The lesion to remove no longer exists.")
     mask = synthesis.source_scan.masks.get(kind=MaskKind.LESION)
@@ -86,9 +101,9 @@ def _around_lesion(synthesis: SynthesisJob, grid: Grid) -> Box:
 
 
 def _edit(
-    synthesis: SynthesisJob,
+    synthesis: EditOrder,
     box: Box,
-    volume: voxels.Volume,
+    volume: StoredVolume,
     masks: dict[MaskKind, npt.NDArray[np.uint8]],
     generator: Any,
 ) -> EditResult:
@@ -111,7 +126,7 @@ def _edit(
     )
 
 
-def _as_edit(synthesis: SynthesisJob, box: Box, result: EditResult) -> Edit:
+def _as_edit(synthesis: EditOrder, box: Box, result: EditResult) -> Edit:
     """The editor worked on a sub-volume: its box moves to the scan's grid."""
     z, y, x = (outer.start + inner.start for outer, inner in zip(box, result.box, strict=True))
     inserted = synthesis.operation == Operation.INSERT
@@ -125,7 +140,7 @@ def _as_edit(synthesis: SynthesisJob, box: Box, result: EditResult) -> Edit:
     )
 
 
-def _provenance(synthesis: SynthesisJob, result: EditResult) -> Provenance:
+def _provenance(synthesis: EditOrder, result: EditResult) -> Provenance:
     told = result.provenance
     return Provenance(
         made=Made.HERE,

@@ -3,24 +3,25 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-
-from django.db import transaction
+from typing import Any
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Lesion, Operation, Scan
+from ctplatform.datasets.permissions import refuse_unless_usable
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.services import give_verdict
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
-from ctplatform.jobs.models import Job, Queue
+from ctplatform.jobs.models import Job, JobStatus
 from ml.editing.spec import LesionSpec
 from ml.errors import SpecError
-from synthesis.edits.placement import PlacementRules
+from synthesis.edits.chains import Insertion, insertions_after, refuse_crowding, refuse_mixed, removals_after
+from synthesis.edits.placement import PlacementRules, refuse_unless_parenchyma
+from synthesis.edits.rows import write_insertion, write_removal
 from synthesis.generators.services import check_usable
-from synthesis.models import Generator, SynthesisJob
+from synthesis.models import EditOrder, Generator
 
-EDIT_KIND = "synthesis.edit"
 BATCH_KIND = "synthesis.batch"
 MAX_BATCH = 500
 
@@ -32,70 +33,91 @@ def order_insertion(
     generator: Generator,
     centre_lps_mm: Sequence[float],
     spec: LesionSpec,
-) -> SynthesisJob:
-    check_insertion(scan=scan, generator=generator, centre_lps_mm=centre_lps_mm)
+    further: Sequence[Insertion] = (),
+) -> EditOrder:
+    """``further`` lesions go into the same scan one after another, each into the result of the one before."""
+    refuse_unless_usable([scan], ordered_by)
+    insertions = [Insertion(centre_lps_mm, spec), *further]
+    for one in insertions:
+        check_insertion(scan=scan, generator=generator, centre_lps_mm=one.centre_lps_mm)
+        refuse_unless_parenchyma(scan, one.centre_lps_mm, one.spec.diameter_mm / 2)
+    refuse_crowding(insertions)
     return write_insertion(
-        ordered_by=ordered_by, scan=scan, generator=generator, centre_lps_mm=centre_lps_mm, spec=spec
+        ordered_by=ordered_by,
+        scan=scan,
+        generator=generator,
+        centre_lps_mm=centre_lps_mm,
+        spec=spec,
+        batch=uuid.uuid4() if further else None,
+        then=insertions_after(further),
     )
+
+
+def refuse_outside(scan: Scan, centre_lps_mm: Sequence[float]) -> None:
+    if not scan.geometry.contains(scan.geometry.nearest_voxel(centre_lps_mm)):
+        raise DomainError("This place lies outside the scan. Click into the liver on the scan's page.")
 
 
 def check_insertion(*, scan: Scan, generator: Generator, centre_lps_mm: Sequence[float]) -> None:
     _check_source(scan, generator)
-    inside = scan.geometry.contains(scan.geometry.nearest_voxel(centre_lps_mm))
-    if not inside:
-        raise DomainError("This place lies outside the scan. Click into the liver on the scan's page.")
+    refuse_outside(scan, centre_lps_mm)
     if not _in_liver(scan, centre_lps_mm):
         raise DomainError("This place lies outside the liver. Click into the liver on the scan's page.")
 
 
-def write_insertion(
+def order_removal(
     *,
     ordered_by: User,
-    scan: Scan,
+    lesion: Lesion,
     generator: Generator,
-    centre_lps_mm: Sequence[float],
-    spec: LesionSpec,
+    seed: int,
     batch: uuid.UUID | None = None,
-) -> SynthesisJob:
-    """Write the rows of an order that was checked."""
-    return _order(
-        title=f"Insert a lesion of {spec.diameter_mm:g} mm into {scan.name}",
-        operation=Operation.INSERT,
-        ordered_by=ordered_by,
-        source_scan=scan,
-        generator=generator,
-        centre_lps_mm=[float(c) for c in centre_lps_mm],
-        kind=spec.kind,
-        diameter_mm=spec.diameter_mm,
-        contrast_hu=spec.contrast_hu,
-        seed=spec.seed,
-        batch=batch,
-    )
-
-
-def order_removal(
-    *, ordered_by: User, lesion: Lesion, generator: Generator, seed: int, batch: uuid.UUID | None = None
-) -> SynthesisJob:
+    further: Sequence[Lesion] = (),
+) -> EditOrder:
+    """``further`` lesions of the same scan are removed one after another, each from the result of the one before."""
+    refuse_unless_usable([lesion.scan], ordered_by)
     _check_source(lesion.scan, generator)
-    return _order(
-        title=f"Remove lesion {lesion.number} ({lesion.diameter_mm:.0f} mm) from {lesion.scan.name}",
-        operation=Operation.REMOVE,
+    refuse_mixed([lesion, *further])
+    return write_removal(
         ordered_by=ordered_by,
-        source_scan=lesion.scan,
-        generator=generator,
-        centre_lps_mm=lesion.centroid_lps_mm,
-        kind="",
-        diameter_mm=lesion.diameter_mm,
-        contrast_hu=lesion.contrast_hu,
         lesion=lesion,
+        generator=generator,
         seed=seed,
-        batch=batch,
+        batch=uuid.uuid4() if further and batch is None else batch,
+        then=removals_after(further),
     )
+
+
+def order_again(*, order: EditOrder, ordered_by: User) -> EditOrder:
+    """The same edit with another seed, of one that failed; what was to follow it follows this one."""
+    refuse_unless_usable([order.source_scan], ordered_by)
+    if order.job.status != JobStatus.FAILED:
+        raise ConflictError("Only an edit that failed is ordered again with another seed.")
+    common: dict[str, Any] = {
+        "ordered_by": ordered_by,
+        "generator": order.generator,
+        "batch": order.batch,
+        "then": order.then,
+    }
+    if order.operation == Operation.REMOVE:
+        if order.lesion is None:
+            raise ConflictError("The lesion to remove is no longer there.")
+        _check_source(order.source_scan, order.generator)
+        return write_removal(lesion=order.lesion, seed=order.seed + 1, **common)
+    spec = LesionSpec(
+        kind=order.kind,  # type: ignore[arg-type]
+        diameter_mm=order.diameter_mm,
+        contrast_hu=order.contrast_hu or 0.0,
+        seed=order.seed + 1,
+    )
+    place = order.centre_lps_mm
+    check_insertion(scan=order.source_scan, generator=order.generator, centre_lps_mm=place)
+    return write_insertion(scan=order.source_scan, centre_lps_mm=place, spec=spec, **common)
 
 
 @dataclass(frozen=True)
 class BatchOrder:
-    """Insertions over several scans; every draw follows from the seed."""
+    """Insertions into, or removals from, several scans; every draw follows from the seed."""
 
     per_scan: int
     kinds: tuple[str, ...]
@@ -105,8 +127,15 @@ class BatchOrder:
     max_contrast_hu: float
     rules: PlacementRules
     seed: int
+    operation: str = Operation.INSERT.value
+    # All lesions of a scan in one synthetic scan, one after another; else each in one of its own.
+    together: bool = False
 
     def check(self) -> None:
+        if self.operation == Operation.REMOVE:
+            if self.min_diameter_mm > self.max_diameter_mm:
+                raise DomainError("A range ends before it starts: give the smaller number first.")
+            return
         if not self.kinds:
             raise DomainError("Choose at least one lesion type.")
         if self.min_diameter_mm > self.max_diameter_mm or self.min_contrast_hu > self.max_contrast_hu:
@@ -127,26 +156,28 @@ def order_batch(*, ordered_by: User, scans: Sequence[Scan], generator: Generator
     order.check()
     if not scans:
         raise DomainError("Choose at least one scan.")
+    refuse_unless_usable(scans, ordered_by)
     if len(scans) * order.per_scan > MAX_BATCH:
         raise DomainError(f"This would order {len(scans) * order.per_scan} edits; at most {MAX_BATCH} go in one batch.")
     for scan in scans:
         _check_source(scan, generator)
     batch = uuid.uuid4()
+    what = "lesions to remove from" if order.operation == Operation.REMOVE else "places for insertions in"
     return jobs.enqueue(
         kind=BATCH_KIND,
-        title=f"Draw places for {len(scans) * order.per_scan} insertions in {len(scans)} scans",
+        title=f"Draw up to {len(scans) * order.per_scan} {what} {len(scans)} scans",
         owner=ordered_by,
         payload={
             "batch": str(batch),
             "generator": str(generator.pk),
             "scans": [str(scan.pk) for scan in scans],
-            "order": {**asdict(order), "kinds": list(order.kinds)},
+            "order": {**asdict(order), "kinds": list(order.kinds), "operation": str(order.operation)},
         },
         result_url=f"/synthesis/?batch={batch}",
     )
 
 
-def review(*, synthesis: SynthesisJob, reviewer: User, accept: bool, reason: str = "", seen: str = "") -> SynthesisJob:
+def review(*, synthesis: EditOrder, reviewer: User, accept: bool, reason: str = "", seen: str = "") -> EditOrder:
     """Accept or reject a result. Both stay counted; a rejection needs its reason."""
     if synthesis.result_scan is None:
         raise ConflictError("There is no result to review yet.")
@@ -168,18 +199,3 @@ def _in_liver(scan: Scan, centre_lps_mm: Sequence[float]) -> bool:
     voxel = (slice(z, z + 1), slice(y, y + 1), slice(x, x + 1))
     mask = scan.masks.get(kind=MaskKind.LIVER)
     return bool(voxels.read_labels_box(mask.pk, scan.geometry, voxel).any())
-
-
-def _order(*, title: str, ordered_by: User, **fields: object) -> SynthesisJob:
-    synthesis_id = uuid.uuid4()
-    with transaction.atomic():
-        job = jobs.enqueue(
-            kind=EDIT_KIND,
-            title=title,
-            owner=ordered_by,
-            payload={"synthesis": str(synthesis_id)},
-            queue=Queue.GPU,
-            result_url=f"/synthesis/{synthesis_id}/",
-        )
-        # An eager worker (tests, single commands) looks the row up when the transaction ends, not before.
-        return SynthesisJob.objects.create(id=synthesis_id, job=job, ordered_by=ordered_by, **fields)

@@ -26,6 +26,7 @@ from ml.errors import ArtefactError
 from ml.generator.card import CARD_NAME, WEIGHTS_NAME
 from synthesis import generator_reports
 from synthesis.models import Generator
+from synthesis.permissions import refuse_raters, refuse_unless_coordinator
 
 if TYPE_CHECKING:
     from ml.generator.files import Generator as LoadedGenerator
@@ -125,14 +126,13 @@ def order_registration(
     classification: UploadedFile[Any] | None = None,
 ) -> Job:
     """Take an uploaded artefact; a worker loads it before it is registered, because that needs the networks."""
-    if ordered_by.is_rater:
-        raise DomainError("Raters do not register generators.")
+    refuse_raters(ordered_by)
     if (weights.size or 0) > MAX_WEIGHTS_BYTES:
         raise DomainError(f"{weights.name} has {weights.size} bytes; at most {MAX_WEIGHTS_BYTES} are taken.")
     files = (CARD_NAME, card), *zip(generator_reports.REPORT_FILES, (realism, classification), strict=True)
     described = {file_name: part for file_name, part in files if part is not None}
     # Refused here, where the person still has the form before them.
-    values = {file_name: _read(file_name, part) for file_name, part in described.items()}
+    values = {file_name: _parsed_upload(file_name, part) for file_name, part in described.items()}
     generator_reports.check_measured(values, values[CARD_NAME].get("weights_sha256"))
     parts = {WEIGHTS_NAME: weights, **described}
     staged = f"uploads/generators/{uuid.uuid4()}"
@@ -148,7 +148,7 @@ def order_registration(
     )
 
 
-def _read(file_name: str, part: UploadedFile[Any]) -> Any:
+def _parsed_upload(file_name: str, part: UploadedFile[Any]) -> Any:
     values = generator_reports.parse(file_name, part.read(generator_reports.MAX_REPORT_BYTES + 1))
     part.seek(0)
     return values
@@ -211,7 +211,7 @@ def _load(digest: str, storage_prefix: str) -> LoadedGenerator:
 
 def retire(*, generator: Generator, user: User, reason: str) -> None:
     """No new orders; what was made with it stays, and what was ordered before is still made."""
-    check_may_decide(user)
+    refuse_unless_coordinator(user)
     if not reason.strip():
         raise DomainError("Say why the generator is retired; whoever finds its edits later will ask.")
     decided = {"retired_at": timezone.now(), "retired_by": user, "retirement_reason": reason.strip()[:300]}
@@ -221,7 +221,7 @@ def retire(*, generator: Generator, user: User, reason: str) -> None:
 
 def reinstate(*, generator: Generator, user: User) -> None:
     """Orders are taken again."""
-    check_may_decide(user)
+    refuse_unless_coordinator(user)
     decided = {"retired_at": None, "retired_by": None, "retirement_reason": ""}
     if not Generator.objects.filter(pk=generator.pk, retired_at__isnull=False).update(**decided):
         raise ConflictError("This generator is in use already.")
@@ -237,8 +237,3 @@ def why_unusable(generator: Generator) -> str:
     return (
         "" if generator.retired_at is None else f"The generator {generator} is retired. Order again with another one."
     )
-
-
-def check_may_decide(user: User) -> None:
-    if not user.may_coordinate:
-        raise DomainError("Only coordinators and administrators retire generators or take them back.")

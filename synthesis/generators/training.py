@@ -19,6 +19,7 @@ from django.db import transaction
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Scan
+from ctplatform.datasets.permissions import refuse_unless_usable
 from ctplatform.datasets.scans import voxels
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
@@ -54,6 +55,7 @@ def order_training(
     population: str = "all",
 ) -> TrainingRun:
     """Train on scans that have a liver mask; lesions may be among them but are not needed for each."""
+    refuse_unless_usable(scans, ordered_by)
     if not scans:
         raise DomainError("Choose at least one scan with a liver mask.")
     if not any(scan.lesions.exists() for scan in scans):
@@ -66,7 +68,7 @@ def order_training(
             title=f"Train the generator {name} on {len(scans)} scans",
             owner=ordered_by,
             payload={"run": str(run_id)},
-            queue=Queue.GPU,
+            queue=Queue.TRAINING,
             result_url=f"/synthesis/training/{run_id}/",
         )
         run = TrainingRun.objects.create(id=run_id, job=job, name=name, config=config)

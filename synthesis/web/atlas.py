@@ -1,12 +1,12 @@
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.db.models import F, QuerySet, TextField
+from django.db.models.functions import Cast, Coalesce
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.generic import DetailView, View
 
@@ -15,11 +15,10 @@ from ctplatform.datasets.models import Dataset
 from ctplatform.datasets.scans.voxels import load_bytes
 from ctplatform.errors import DomainError
 from synthesis.atlas.services import order_atlas
-from synthesis.models import LESION_KIND_LABELS, Generator, SignatureAtlas
+from synthesis.models import ATLAS_COMPONENTS, Generator, SignatureAtlas
 from synthesis.web.job_page import WaitingPageMixin
 
 PATCHES_PER_PAGE = 50
-Point = dict[str, Any]
 
 
 class OrderAtlasView(StaffPageMixin, View):
@@ -43,10 +42,7 @@ class AtlasView(WaitingPageMixin, StaffPageMixin, DetailView[SignatureAtlas]):
 
     def get_queryset(self) -> QuerySet[SignatureAtlas]:
         visible = SignatureAtlas.objects.visible_to(current_user(self.request))
-        return visible.select_related("job", "generator", "dataset")
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(points=self.object.content.get("points", []), **kwargs)
+        return visible.select_related("job", "generator", "dataset").defer("content")
 
 
 class AtlasPatchesView(AtlasView):
@@ -55,48 +51,31 @@ class AtlasPatchesView(AtlasView):
     template_name = "synthesis/atlas_patches.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        points = self.object.content.get("points")
-        if not points:
+        first = self.object.patches.first()
+        if first is None:
             raise Http404
-        components = [(f"pc{index + 1}", f"PC {index + 1}") for index in range(len(points[0]["components"]))]
-        orders: dict[str, Callable[[Point], Any]] = {
-            "name": lambda point: point["name"],
-            "kind": what_it_is,
-            "diameter": diameter_mm,
-        }
-        orders |= {name: component(index) for index, (name, _) in enumerate(components)}
+        components = [(f"pc{number}", f"PC {number}") for number in range(1, len(first.components) + 1)]
+        # Normal liver has no diameter and comes before the smallest lesion.
+        orders: dict[str, Any] = {"name": F("name"), "kind": F("what"), "diameter": Coalesce("diameter_mm", 0.0)}
+        orders |= {f"pc{number}": F(name) for number, name in enumerate(ATLAS_COMPONENTS, start=1)}
         ordering = self.request.GET.get("ordering", "")
         order = orders.get(ordering.removeprefix("-"))
-        rows = sorted(points, key=order, reverse=ordering.startswith("-")) if order else points
-        page = Paginator(rows, PATCHES_PER_PAGE).get_page(self.request.GET.get("page"))
-        for point in page.object_list:
-            point["what"] = what_it_is(point)
-            point["place"] = ",".join(f"{value:.2f}" for value in point["at"])
+        patches = self.object.patches.all()
+        if order is not None:
+            patches = patches.order_by(order.desc() if ordering.startswith("-") else order.asc(), "number")
+        page = Paginator(patches, PATCHES_PER_PAGE).get_page(self.request.GET.get("page"))
         return super().get_context_data(page_obj=page, components=components, **kwargs)
 
 
-def what_it_is(point: Point) -> str:
-    if not point["lesion"]:
-        return "Normal liver"
-    kind = LESION_KIND_LABELS.get(point["kind"])
-    return f"{kind} lesion" if kind else "Lesion"
-
-
-def diameter_mm(point: Point) -> float:
-    """Normal liver has none and comes before the smallest lesion."""
-    return point["diameter_mm"] or 0.0
-
-
-def component(index: int) -> Callable[[Point], float]:
-    return lambda point: point["components"][index]
-
-
 class AtlasPointsView(AtlasView):
+    """The content as the database has it: a hundred thousand points would take seconds to read and to write again."""
+
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        content = self.get_object().content
-        if not content:
+        found = self.get_queryset().filter(pk=kwargs["pk"]).exclude(patch_count=0)
+        text = found.annotate(text=Cast("content", TextField())).values_list("text", flat=True).first()
+        if text is None:
             raise Http404
-        return JsonResponse(content)
+        return HttpResponse(text, content_type="application/json")
 
 
 class AtlasPicturesView(AtlasView):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctplatform.figures.drawing import ACCENT, INK, LINE, MUTED, SYNTHETIC, Drawing, Paint
-from synthesis.generator_reports import AUC_TARGET, AreaRow, ClassifierRow, Interval
+from synthesis.generator_reports import AUC_TARGET, AreaRow
+from synthesis.report_fields import ClassifierRow, Interval
 
 ROW, TOP, BOTTOM, LABELS, PLOT, RIGHT = 24, 26, 34, 380, 400, 150
 TICK = 0.1
@@ -17,7 +18,7 @@ class Reference:
     label: str
 
 
-def dots(
+def interval_dots(
     rows: Sequence[tuple[str, Interval, bool]],
     *,
     title: str,
@@ -27,7 +28,7 @@ def dots(
 ) -> Drawing:
     """Rows of (label, interval, emphasised) on an axis from span[0] to span[1]."""
     height = TOP + ROW * len(rows) + BOTTOM
-    said = "; ".join(f"{label}: {_words(interval)}" for label, interval, _ in rows)
+    said = "; ".join(f"{label}: {_interval_text(interval)}" for label, interval, _ in rows)
     drawing = Drawing(width=LABELS + PLOT + RIGHT, height=height, title=title, description=said)
     low, high = span
 
@@ -50,17 +51,17 @@ def dots(
         drawing.text(LABELS - 12, y + 4, label, anchor="end", bold=strong)
         drawing.line([(x(interval.low), y), (x(interval.high), y)], paint=Paint(stroke=colour, width=2))
         drawing.circle(x(interval.value), y, 4.5, paint=Paint(fill=colour))
-        drawing.text(LABELS + PLOT + 12, y + 4, _words(interval), size=11, colour=MUTED)
+        drawing.text(LABELS + PLOT + 12, y + 4, _interval_text(interval), size=11, colour=MUTED)
     return drawing
 
 
-def _words(interval: Interval) -> str:
+def _interval_text(interval: Interval) -> str:
     return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
 
 
 def areas_figure(rows: Sequence[AreaRow]) -> Drawing:
     """Can a machine tell edited from real? 0.5 is chance."""
-    return dots(
+    return interval_dots(
         [(f"{row.label}, {row.judge}", row.auc, row.label.startswith(("Inserted", "Removed"))) for row in rows],
         title="Two-sample tests",
         axis="area under the ROC curve",
@@ -72,7 +73,7 @@ def areas_figure(rows: Sequence[AreaRow]) -> Drawing:
 def classifiers_figure(rows: Sequence[ClassifierRow]) -> Drawing:
     """Accuracy of one classifier on every feature table; signatures stand out."""
     lowest = min((row.accuracy.low for row in rows), default=0.5)
-    return dots(
+    return interval_dots(
         [
             (f"{row.features}{f', {row.view} view' if row.view else ''}", row.accuracy, "signature" in row.features)
             for row in rows

@@ -1,15 +1,24 @@
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 
-from ctplatform.datasets.models import Lesion, Scan
+from ctplatform.datasets.models import Lesion, Operation, Scan
 from ctplatform.errors import DomainError
-from ml.editing.spec import MAX_CONTRAST_HU, MAX_DIAMETER_MM, MIN_CONTRAST_HU, MIN_DIAMETER_MM, LesionSpec
+from ml.editing.spec import (
+    MAX_CONTRAST_HU,
+    MAX_DIAMETER_MM,
+    MIN_CONTRAST_HU,
+    MIN_DIAMETER_MM,
+    LesionSpec,
+    usual_contrast_hu,
+)
 from ml.errors import SpecError
 from ml.generator.card import OBJECTIVE_WORDS, POPULATION_WORDS
-from synthesis.edits.placement import PlacementRules
-from synthesis.edits.services import BatchOrder
+from ml.scans.lesions import LesionKind
+from synthesis.edits.placement import PlacementRules, liver_hu_around
+from synthesis.edits.services import BatchOrder, refuse_outside
 from synthesis.models import LESION_KIND_CHOICES, Generator
 
 MAX_SEED = 2**31 - 1
@@ -24,21 +33,42 @@ def diameter_field(label: str, initial: float) -> forms.FloatField:
     return forms.FloatField(label=label, min_value=MIN_DIAMETER_MM, max_value=MAX_DIAMETER_MM, initial=initial)
 
 
-def contrast_field(label: str, initial: float) -> forms.FloatField:
-    return forms.FloatField(label=label, min_value=MIN_CONTRAST_HU, max_value=MAX_CONTRAST_HU, initial=initial)
+def contrast_field(label: str, initial: float | None, **options: Any) -> forms.FloatField:
+    return forms.FloatField(
+        label=label, min_value=MIN_CONTRAST_HU, max_value=MAX_CONTRAST_HU, initial=initial, **options
+    )
 
 
 def seed_field(help_text: str = "The same seed gives the same voxels") -> forms.IntegerField:
     return forms.IntegerField(min_value=0, max_value=MAX_SEED, initial=1, help_text=help_text)
 
 
-class ScansField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Scans to tick; names are unique within a dataset only."""
+class SourceScansForm(forms.Form):
+    """Scans to tick, of which a page shows some; or all at once that fit the page's filter."""
 
-    widget = forms.CheckboxSelectMultiple
+    scans = forms.ModelMultipleChoiceField(
+        queryset=Scan.objects.none(), label="Scans", required=False, widget=forms.CheckboxSelectMultiple
+    )
+    all_fitting = forms.BooleanField(required=False)
 
-    def label_from_instance(self, obj: Any) -> str:
-        return f"{obj} · {obj.dataset}"
+    def __init__(self, *args: Any, scans: QuerySet[Scan], shown: Sequence[Scan] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["scans"]
+        field.queryset = scans  # type: ignore[attr-defined]
+        # names are unique within a dataset only
+        field.widget.choices = [(scan.pk, f"{scan} · {scan.dataset}") for scan in shown]
+
+    @property
+    def settings_fields(self) -> list[forms.BoundField]:
+        return [field for field in self.visible_fields() if field.name not in {"scans", "all_fitting"}]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.pop("all_fitting", False):
+            cleaned["scans"] = self.fields["scans"].queryset  # type: ignore[attr-defined]
+        if "scans" in cleaned and not cleaned["scans"]:
+            self.add_error("scans", "Choose at least one scan.")
+        return cleaned
 
 
 class GeneratorField(forms.ModelChoiceField):  # type: ignore[type-arg]
@@ -64,9 +94,8 @@ class RegistrationForm(forms.Form):
     classification = forms.FileField(label="classification.json", required=False, help_text="Likewise")
 
 
-class TrainingForm(forms.Form):
+class TrainingForm(SourceScansForm):
     name = forms.CharField(max_length=120)
-    scans = ScansField(queryset=Scan.objects.none(), label="Scans")
     objective = forms.ChoiceField(
         choices=list(OBJECTIVE_WORDS.items()),
         help_text="Implicit (IAE), adversarial (AAE) or plain (AE) autoencoder; the first is recommended",
@@ -85,10 +114,6 @@ class TrainingForm(forms.Form):
     )
     seed = seed_field("The same seed gives the same weights on the same machine")
 
-    def __init__(self, *args: Any, scans: QuerySet[Scan], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["scans"].queryset = scans  # type: ignore[attr-defined]
-
 
 class InsertionForm(GeneratorForm):
     x = coordinate_field("x")
@@ -96,10 +121,19 @@ class InsertionForm(GeneratorForm):
     z = coordinate_field("z")
     kind = forms.ChoiceField(label="Type", choices=LESION_KIND_CHOICES)
     diameter_mm = diameter_field("Diameter (mm)", 16)
-    contrast_hu = contrast_field("Contrast (HU)", -40)
+    contrast_hu = contrast_field(
+        "Contrast (HU)",
+        None,
+        required=False,
+        help_text="Empty: what is usual for the type in this liver; a cyst is near water",
+    )
     seed = seed_field()
 
     field_order = ["x", "y", "z", "kind", "diameter_mm", "contrast_hu", "seed", "generator"]
+
+    def __init__(self, *args: Any, scan: Scan, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.scan = scan
 
     @property
     def centre_lps_mm(self) -> list[float]:
@@ -107,13 +141,26 @@ class InsertionForm(GeneratorForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        parts = {name: cleaned.get(name) for name in ("kind", "diameter_mm", "contrast_hu", "seed")}
-        if None not in parts.values():
-            try:
-                cleaned["spec"] = LesionSpec(**parts)  # type: ignore[arg-type]
-            except SpecError as error:
-                raise forms.ValidationError(str(error)) from error
+        if self.errors:
+            return cleaned
+        if cleaned["contrast_hu"] is None:
+            cleaned["contrast_hu"] = self._usual_contrast_hu(cleaned["kind"])
+        parts = {name: cleaned[name] for name in ("kind", "diameter_mm", "contrast_hu", "seed")}
+        try:
+            cleaned["spec"] = LesionSpec(**parts)
+        except SpecError as error:
+            raise forms.ValidationError(str(error)) from error
         return cleaned
+
+    def _usual_contrast_hu(self, kind: LesionKind) -> float:
+        try:
+            refuse_outside(self.scan, self.centre_lps_mm)
+        except DomainError as error:
+            raise forms.ValidationError(error.message) from error
+        liver_hu = liver_hu_around(self.scan, self.centre_lps_mm)
+        if liver_hu is None:
+            raise forms.ValidationError("There is no liver around this place. Click into the liver on the scan's page.")
+        return usual_contrast_hu(kind, liver_hu)
 
 
 class RemovalForm(GeneratorForm):
@@ -131,28 +178,46 @@ class RemovalForm(GeneratorForm):
         )
 
 
-class BatchForm(GeneratorForm):
-    scans = ScansField(queryset=Scan.objects.none(), label="Scans")
-    per_scan = forms.IntegerField(label="Lesions per scan", min_value=1, max_value=10, initial=1)
+class BatchForm(SourceScansForm, GeneratorForm):
+    operation = forms.ChoiceField(
+        label="What to do",
+        choices=[(Operation.INSERT, "Insert lesions"), (Operation.REMOVE, "Remove lesions that are there")],
+        required=False,
+    )
+    per_scan = forms.IntegerField(
+        label="Lesions per scan",
+        min_value=1,
+        max_value=10,
+        initial=1,
+    )
+    together = forms.ChoiceField(
+        label="Where they go",
+        choices=[
+            ("", "Each into a synthetic scan of its own"),
+            ("yes", "All of a scan into one, one after another"),
+        ],
+        required=False,
+        help_text="One after another, each edit is reviewed by itself, and a scan carries the edits before it as well",
+    )
     kinds = forms.MultipleChoiceField(
-        label="Types", choices=LESION_KIND_CHOICES, initial=["hypodense"], widget=forms.CheckboxSelectMultiple
+        label="Types",
+        required=False,
+        choices=LESION_KIND_CHOICES,
+        initial=["hypodense"],
+        widget=forms.CheckboxSelectMultiple,
     )
     min_diameter_mm = diameter_field("Smallest diameter (mm)", 8)
     max_diameter_mm = diameter_field("Largest diameter (mm)", 24)
     min_contrast_hu = contrast_field("Strongest contrast (HU)", -60)
-    max_contrast_hu = contrast_field("Weakest contrast (HU)", -25)
-    min_depth_mm = forms.FloatField(label="At least this deep below the surface (mm)", min_value=0, initial=8)
+    max_contrast_hu = contrast_field("Weakest contrast (HU)", -25, help_text="Cysts are near water whatever is asked")
+    min_depth_mm = forms.FloatField(label="At least this deep below the surface (mm)", min_value=0, initial=3)
     min_vessel_distance_mm = forms.FloatField(label="At least this far from vessels (mm)", min_value=0, initial=3)
     min_lesion_distance_mm = forms.FloatField(
         label="At least this far from other lesions (mm)", min_value=0, initial=10
     )
     seed = seed_field()
 
-    field_order = ["scans", "per_scan", "kinds"]
-
-    def __init__(self, *args: Any, scans: QuerySet[Scan], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["scans"].queryset = scans  # type: ignore[attr-defined]
+    field_order = ["scans", "operation", "per_scan", "together", "kinds"]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -164,6 +229,8 @@ class BatchForm(GeneratorForm):
         ranges = ("min_diameter_mm", "max_diameter_mm", "min_contrast_hu", "max_contrast_hu")
         order = BatchOrder(
             per_scan=cleaned["per_scan"],
+            together=bool(cleaned["together"]),
+            operation=cleaned["operation"] or Operation.INSERT.value,
             kinds=tuple(cleaned["kinds"]),
             rules=rules,
             seed=cleaned["seed"],

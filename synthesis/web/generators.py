@@ -9,23 +9,24 @@ from django.contrib import messages
 from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.views.generic import DetailView, FormView, ListView, View
+from django.views.generic import DetailView, FormView, View
 
 from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.datasets.models import Dataset
 from ctplatform.errors import DomainError
+from ctplatform.lists import ListPage
 from ml.generator.card import CARD_NAME
 from synthesis import generator_reports
+from synthesis.filters import GeneratorFilter
 from synthesis.generators.services import order_registration, reinstate, retire
 from synthesis.models import Generator, SignatureAtlas, TrainingRun
-from synthesis.web.edits import PER_PAGE
 from synthesis.web.figures import areas_figure, classifiers_figure
 from synthesis.web.forms import RegistrationForm
 
 
-class GeneratorListView(StaffPageMixin, ListView[Generator]):
+class GeneratorListView(StaffPageMixin, ListPage):
     template_name = "synthesis/generators.html"
-    paginate_by = PER_PAGE
+    filterset_class = GeneratorFilter
     queryset = Generator.objects.select_related("registered_by").with_gate()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -56,14 +57,18 @@ class GeneratorView(StaffPageMixin, DetailView[Generator]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         user, reports = current_user(self.request), self.object.reports
         card = self.object.card_for(user)
-        areas = generator_reports.areas(reports.get(generator_reports.REALISM_NAME))
+        realism = reports.get(generator_reports.REALISM_NAME)
+        areas = generator_reports.auc_rows(realism)
         rows = generator_reports.classifier_rows(reports.get(generator_reports.CLASSIFICATION_NAME))
         headline = [row for row in rows if row.classifier in (generator_reports.HEADLINE_CLASSIFIER, "network")]
         return super().get_context_data(
             card=json.dumps(card, indent=2),
-            facts=generator_reports.facts(card),
-            gate=generator_reports.gate_lines(reports.get(generator_reports.REALISM_NAME)),
-            gate_summary=generator_reports.gate_summary(reports.get(generator_reports.REALISM_NAME)),
+            facts=generator_reports.card_lines(card),
+            gate=generator_reports.gate_lines(realism),
+            gate_summary=generator_reports.gate_summary(realism),
+            scan_lines=generator_reports.scan_lines(realism),
+            scan_notes=generator_reports.scan_notes(realism),
+            scans_summary=generator_reports.scans_summary(realism),
             datasets=Dataset.objects.visible_to(user),
             atlases=SignatureAtlas.objects.visible_to(user)
             .filter(generator=self.object)

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from ml.generator.card import WEIGHTS_NAME
-from synthesis.web import atlas, generators
+from synthesis.web import atlas, gallery, generators
 from synthesis.web import edits as views
 
 app_name = "synthesis"
@@ -11,6 +11,8 @@ urlpatterns = [
     path("panel/<uuid:scan_id>/insert/", views.OrderInsertionView.as_view(), name="insert"),
     path("panel/<uuid:scan_id>/remove/", views.OrderRemovalView.as_view(), name="remove"),
     path("panel/<uuid:scan_id>/orders/", views.PanelOrdersView.as_view(), name="panel-orders"),
+    path("review/", gallery.GalleryView.as_view(), name="gallery"),
+    path("review/decide/", gallery.DecideTogetherView.as_view(), name="decide-together"),
     path("batch/", views.BatchView.as_view(), name="batch"),
     path("generators/", generators.GeneratorListView.as_view(), name="generators"),
     path("generators/register/", generators.RegisterGeneratorView.as_view(), name="register"),
@@ -32,5 +34,7 @@ urlpatterns = [
     path("atlas/<uuid:pk>/points.json", atlas.AtlasPointsView.as_view(), name="atlas-points"),
     path("atlas/<uuid:pk>/pictures.png", atlas.AtlasPicturesView.as_view(), name="atlas-pictures"),
     path("<uuid:pk>/", views.ReviewView.as_view(), name="review"),
+    path("<uuid:pk>/pictures.png", gallery.PicturesView.as_view(), name="pictures"),
+    path("<uuid:pk>/again/", views.OrderAgainView.as_view(), name="order-again"),
     path("<uuid:pk>/decide/", views.DecideView.as_view(), name="decide"),
 ]

@@ -52,6 +52,39 @@ def test_cohen_agrees_with_scikit_learn(rows, weights):
         assert found.kappa == pytest.approx(expected, abs=1e-9)
 
 
+@given(tables, st.sampled_from(COEFFICIENTS))
+def test_one_case_per_patient_gives_the_interval_over_cases(rows, coefficient):
+    alone = agreement(ratings=rows, coefficient=coefficient)
+    named = agreement(ratings=rows, coefficient=coefficient, patients=[f"P{row}" for row in range(len(rows))])
+    assert alone == named
+
+
+@pytest.mark.parametrize("coefficient", COEFFICIENTS)
+def test_cases_seen_twice_know_no_more_than_cases_seen_once(coefficient):
+    """Every patient's case copied three times: counted as cases, the interval would shrink."""
+    rows = np.random.default_rng(5).binomial(1, 0.5, (40, 4))
+    rows[::2] = rows[::2, :1]
+    once = agreement(ratings=rows, coefficient=coefficient)
+    copied, patients = np.repeat(rows, 3, axis=0), np.repeat(np.arange(40), 3)
+    together = agreement(ratings=copied, coefficient=coefficient, patients=patients)
+    apart = agreement(ratings=copied, coefficient=coefficient)
+    assert together.coefficient == pytest.approx(once.coefficient, abs=0.01)
+    assert together.se == pytest.approx(once.se, rel=0.02)
+    assert apart.se < 0.65 * once.se
+
+
+def test_the_error_over_patients_is_near_the_jackknife_over_patients():
+    """Leaving out one patient at a time is the plain way to the same number."""
+    random, patients = np.random.default_rng(8), np.repeat(np.arange(25), 4)
+    latent = random.normal(size=25)[patients][:, None] + random.normal(size=(100, 1))
+    rows = (latent + random.normal(size=(100, 5)) > 0).astype(float)
+    found = agreement(ratings=rows, patients=patients)
+    left = [agreement(ratings=rows[patients != one]).coefficient for one in range(25)]
+    jackknife = np.sqrt(24 / 25 * ((np.array(left) - np.mean(left)) ** 2).sum())
+    assert found.se == pytest.approx(jackknife, rel=0.05)
+    assert found.se > 1.2 * agreement(ratings=rows).se
+
+
 def test_krippendorff_published_example_with_missing_values():
     """Units 1-12 by four observers, Krippendorff 2011: 0.743 nominal, 0.815 ordinal, 0.849 interval, 0.797 ratio."""
     observers = [

@@ -146,7 +146,7 @@ def test_what_cannot_be_estimated_says_why():
     assert "two readers" in reader_averaged_auc(truth=truth, ratings=ratings[:, :1]).reason
     hole = ratings.copy()
     hole[0, 0] = np.nan
-    assert "missing" in reader_averaged_auc(truth=truth, ratings=hole).reason
+    assert "missing" in compare_conditions(truth=truth, ratings=np.stack([hole, ratings])).reason
     assert "not certainty" in reader_averaged_auc(truth=[0, 0, 1, 1], ratings=[[1, 1], [1, 1], [2, 2], [2, 2]]).reason
     assert ustatistic_auc(truth=[1, 1], ratings=[[1, 2], [3, 4]]).panel.value is None
     assert ustatistic_auc(truth=[1, 0], ratings=[[None], [None]]).panel.reason

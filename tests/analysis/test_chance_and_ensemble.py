@@ -17,7 +17,7 @@ from readerstudy.analysis import (
     fisher_exact,
     half_credit,
     independent_majority,
-    leave_one_case_out_vote,
+    leave_one_patient_out_vote,
     log_odds_weights,
     majority_vote,
     mean_rating,
@@ -137,10 +137,10 @@ def test_independent_majority_is_the_distribution_of_the_number_correct(shares):
 def test_weights_of_a_case_never_come_from_that_case():
     truth = np.array([1.0, 0.0, 1.0, 0.0, 1.0])
     calls = np.array([[1, 0], [0, 1], [1, 1], [0, 0], [1, 0]], dtype=float)
-    before = leave_one_case_out_vote(truth=truth, calls=calls).score[0]
+    before = leave_one_patient_out_vote(truth=truth, calls=calls).score[0]
     flipped = truth.copy()
     flipped[0] = 0
-    assert leave_one_case_out_vote(truth=flipped, calls=calls).score[0] == pytest.approx(before)
+    assert leave_one_patient_out_vote(truth=flipped, calls=calls).score[0] == pytest.approx(before)
 
 
 def test_infinite_weights_are_refused_and_opposite_weights_tie():

@@ -31,6 +31,7 @@ from readerstudy.analysis import (
     too_few_persons,
     trend_test,
 )
+from readerstudy.analysis.panel import mixed_binary
 
 trials = st.lists(st.sampled_from([0.0, 1.0]), min_size=4, max_size=60)
 
@@ -113,6 +114,57 @@ def test_mixed_binary_without_effects_is_the_plain_model_and_says_singular():
     plain = GLM(answer, np.ones(200), family=Binomial()).fit()
     assert (fit.sd_rater, fit.sd_case, fit.singular) == (0, 0, True)
     assert (fit.coefficients[0], fit.se[0]) == pytest.approx((plain.params[0], plain.bse[0]), abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def of_patients():
+    """60 cases of 15 patients who give one kind each, read by five raters."""
+    random = np.random.default_rng(1)
+    patients = np.repeat(np.arange(15), 4)
+    truth = (patients % 2).astype(float)
+    latent = 0.7 * random.normal(size=15)[patients] + 0.3 * random.normal(size=60)
+    noise = 0.3 * random.normal(size=5) + random.normal(size=(60, 5))
+    return truth, ((truth - 0.5 + latent)[:, None] + noise > 0).astype(float), patients
+
+
+def test_patients_are_random_in_the_mixed_models(of_patients):
+    """Four cases of one patient say less of d' than four patients do."""
+    truth, calls, patients = of_patients
+    alone, together = (panel_model(truth=truth, calls=calls, patients=who).detection for who in (None, patients))
+    assert alone.sd_patient is None
+    assert together.sd_patient > 0.2
+    assert together.se[1] > 1.2 * alone.se[1]
+    assert together.log_likelihood > alone.log_likelihood
+    assert panel_model(truth=truth, calls=calls, patients=np.arange(60)).detection == alone
+
+
+def test_effects_are_eliminated_as_the_whole_system_would_be_solved(of_patients):
+    """Laplace's criterion of raters, patients and cases, against the dense matrix of all effects."""
+    truth, calls, patients = of_patients
+    case, rater = np.nonzero(calls >= 0)
+    design = np.column_stack([np.ones(len(case)), truth[case]])
+    data = mixed_binary._Data(
+        answer=calls[case, rater],
+        design=design,
+        rater=rater,
+        case=case,
+        raters=5,
+        cases=60,
+        link="probit",
+        slope=design[:, 1] - 0.5,
+        patient=patients,
+        patients=15,
+    )
+    laplace = mixed_binary._Laplace(data)
+    value = laplace(np.array([0.1, 0.5, 0.3, 0.4, 0.2, 0.6]))
+    of_raters = rater[:, None] == np.arange(5)
+    effects = [0.3 * of_raters, 0.2 * of_raters * data.slope[:, None], 0.6 * (patients[case][:, None] == np.arange(15))]
+    every = np.concatenate([*effects, 0.4 * (case[:, None] == np.arange(60))], axis=1)
+    mode = laplace.effects
+    likelihood, slope, weight = mixed_binary._likelihood(data, design @ [0.1, 0.5] + every @ mode)
+    assert slope @ every == pytest.approx(mode, abs=1e-6)
+    hessian = np.eye(len(mode)) + every.T @ (weight[:, None] * every)
+    assert value == pytest.approx(np.linalg.slogdet(hessian)[1] / 2 - likelihood + mode @ mode / 2)
 
 
 def test_mixed_binary_refuses_what_it_cannot_fit():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.test import RequestFactory
 
 from ctplatform.api_errors import api_exception_handler
 from ctplatform.errors import ConflictError, DomainError
@@ -48,6 +49,38 @@ def test_production_does_not_start_without(secret):
     assert secret in done.stderr
 
 
+SIGN_ON = {
+    "CT_OIDC_ISSUER": "https://login.hospital.example/realms/ward",
+    "CT_OIDC_CLIENT_ID": "ward",
+    "CT_OIDC_CLIENT_SECRET": "secret",
+    "CT_OIDC_ROLES": "CN=Readers,OU=Ward=rater; staff=researcher",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"CT_OIDC_CLIENT_ID": None}, "CT_OIDC_CLIENT_ID"),
+        ({"CT_OIDC_CLIENT_SECRET": None}, "CT_OIDC_CLIENT_SECRET"),
+        ({"CT_OIDC_ROLES": "staff=boss"}, "“staff=boss” gives no role"),
+        ({"CT_OIDC_ROLES": None}, "nobody could log in"),
+    ],
+)
+def test_single_sign_on_is_whole_or_does_not_start(changes, words):
+    given = {name: value for name, value in {**PRODUCTION, **SIGN_ON, **changes}.items() if value is not None}
+    done = manage("check", **given)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_the_policy_lets_the_button_lead_to_the_provider_and_nowhere_else():
+    told = "from django.conf import settings; print(settings.CT_OIDC_ROLES, settings.CONTENT_SECURITY_POLICY)"
+    done = manage("shell", "-v", "0", "-c", told, **PRODUCTION, **SIGN_ON)
+    assert "{'CN=Readers,OU=Ward': 'rater', 'staff': 'researcher'}" in done.stdout, done.stderr
+    assert "'form-action': [\"'self'\", 'https://login.hospital.example']" in done.stdout
+    assert "login.hospital" not in manage("shell", "-v", "0", "-c", told, **PRODUCTION).stdout
+
+
 @pytest.mark.django_db
 def test_every_page_carries_a_strict_policy(client):
     client.force_login(make_user())
@@ -78,7 +111,7 @@ def test_pages_have_no_inline_script_or_style(client):
     [(DomainError("no"), 400), (ConflictError("no"), 409), (ValidationError("no"), 400)],
 )
 def test_domain_errors_become_answers_with_their_words(error, status):
-    answer = api_exception_handler(error, {})
+    answer = api_exception_handler(error, {"request": RequestFactory().get("/api/")})
     assert (answer.status_code, answer.data["detail"]) == (status, "no")
 
 

@@ -95,22 +95,27 @@ def write_series(
     return headers
 
 
-def write_dicom_seg(path, headers, masks_by_label):
-    """A DICOM segmentation of the series, one segment per label."""
+TYPES = {"Liver": codes.SCT.Liver, "Portal vein": codes.SCT.PortalVein, "Abdominal aorta": codes.SCT.AbdominalAorta}
+
+
+def write_dicom_seg(path, headers, masks_by_label, *, fractional=False, types=TYPES):
+    """A DICOM segmentation of the series, one segment per label; fractional ones are given as shares of one."""
+    form = highdicom.seg.SegmentationTypeValues
+    stacked = np.stack(list(masks_by_label.values()), axis=-1)
     described = [
         highdicom.seg.SegmentDescription(
             segment_number=number,
             segment_label=label,
             segmented_property_category=codes.SCT.Organ,
-            segmented_property_type=codes.SCT.Liver if label == "Liver" else codes.SCT.Mass,
+            segmented_property_type=types.get(label, codes.SCT.Mass),
             algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.MANUAL,
         )
         for number, label in enumerate(masks_by_label, start=1)
     ]
     seg = highdicom.seg.Segmentation(
         source_images=headers,
-        pixel_array=np.stack(list(masks_by_label.values()), axis=-1).astype(np.uint8),
-        segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+        pixel_array=stacked.astype(np.float32 if fractional else np.uint8),
+        segmentation_type=form.FRACTIONAL if fractional else form.BINARY,
         segment_descriptions=described,
         series_instance_uid=generate_uid(),
         series_number=9,

@@ -98,8 +98,13 @@ def test_datasets_and_scans_are_changed(api, owner, scan):
     assert Dataset.objects.get(pk=made["id"]).licence == "CC0"
     response = api.patch(f"/api/datasets/scans/{scan.pk}/", {"name": "renamed"})
     assert response.json()["name"] == "renamed"
+    address = f"/api/datasets/{scan.dataset_id}/"
+    refused = api.delete(address)
+    assert (refused.status_code, "still holds scans" in refused.json()["detail"]) == (409, True)
     assert api.delete(f"/api/datasets/scans/{scan.pk}/").status_code == 204
     assert not Scan.objects.exists()
+    assert api.delete(address).status_code == 204
+    assert not Dataset.objects.filter(pk=scan.dataset_id).exists()
 
 
 def test_refusals_are_readable(api, scan):

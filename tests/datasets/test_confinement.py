@@ -21,6 +21,7 @@ from tests.datasets.files import write_file, write_series
 from tests.factories import make_dataset
 from tests.phantoms import small_ct, small_grid
 
+pytestmark = pytest.mark.usefixtures("cold_readers")
 MIB = 1024**2
 ESCAPES = {
     "open a file by name": "open('/etc/passwd').read()",
@@ -127,11 +128,11 @@ OFFENCES = {
     "answers with a list": "line.send({'answer': [1]}); time.sleep(60)",
     "answers with nothing": "line.send({'answer': None}); time.sleep(60)",
     "answers without what was asked": "line.send({'answer': {}}); time.sleep(60)",
-    "counts without end": "line.send({'answer': {'candidates': [dict(label='', files=10**17, size=-1)], 'refusals': []}}); time.sleep(60)",
+    "counts without end": "line.send({'answer': {'candidates': [dict(label='', files=10**17, size=-1, row=0)], 'refusals': []}}); time.sleep(60)",
     "counts in digits without end": "line._messages.sendall(b'{\"answer\": ' + b'9' * 4000 + b'}\\n'); time.sleep(60)",
     "counts to infinity": "line._messages.sendall(b'{\"answer\": 1e999}\\n'); time.sleep(60)",
     "nests without end": "line._messages.sendall(b'[' * 9999999 + b'\\n'); time.sleep(60)",
-    "names scans without end": "line.send({'answer': {'candidates': [dict(label='', files=1, size=1)] * 99999, 'refusals': []}}); time.sleep(60)",
+    "names scans without end": "line.send({'answer': {'candidates': [dict(label='', files=1, size=1, row=0)] * 99999, 'refusals': []}}); time.sleep(60)",
     "sends pages of text": "line._messages.sendall(b'x' * 99999999); time.sleep(60)",
     "hoards scratch files": "for _ in range(9999): line.send({'ask': 'scratch'}); line.receive(); os.close(line.receive_descriptor())",
     "breaks down": "os.abort()",
@@ -155,15 +156,15 @@ def test_a_reader_that_misbehaves_is_ended_with_a_reason(acting, tmp_path, offen
     [
         "{}",
         "{'grid': {'size_zyx': [4096, 4096, 4096]}}",
-        "dict(grid=grid, volume=0, masks={}, report={}, acquisition={}, name='', subject='', identity='', text_planes=[])",
-        "dict(grid=grid, volume=7, masks={}, report={}, acquisition={}, name='', subject='', identity='', text_planes=[])",
-        "dict(grid=grid, volume='/etc/passwd', masks={}, report={}, acquisition={}, name='', subject='', identity='', text_planes=[])",
+        "dict(grid=grid, volume=0, masks={}, report={}, acquisition={}, name='', subject='', identity='', text_planes=[], says_synthetic=False)",
+        "dict(grid=grid, volume=7, masks={}, report={}, acquisition={}, name='', subject='', identity='', text_planes=[], says_synthetic=False)",
+        "dict(grid=grid, volume='/etc/passwd', masks={}, report={}, acquisition={}, name='', subject='', identity='', text_planes=[], says_synthetic=False)",
     ],
 )
 def test_a_scan_that_is_none_is_refused(acting, scan):
     """Too large, without voxels, with too few of them, or from a place that the reader may not name."""
     acting(
-        "line.send({'answer': {'candidates': [{'label': 'a', 'files': 1, 'size': 1}], 'refusals': []}})\n"
+        "line.send({'answer': {'candidates': [{'label': 'a', 'files': 1, 'size': 1, 'row': 0}], 'refusals': []}})\n"
         "line.receive()\n"
         "line.send({'ask': 'tray'}); line.receive(); os.write(line.receive_descriptor(), b'few')\n"
         "grid = {'size_zyx': [4, 32, 32], 'spacing_zyx_mm': [1, 1, 1], 'origin_lps_mm': [0, 0, 0],"
@@ -205,7 +206,7 @@ def test_a_folder_that_becomes_a_link_is_not_followed(tmp_path):
 def test_the_reader_gets_an_hour_for_no_file(acting, tmp_path):
     """Its own counts extend its time only as far as the files that were given."""
     acting(
-        "line.send({'answer': {'candidates': [dict(label='', files=10**17, size=10**17)], 'refusals': []}})\n"
+        "line.send({'answer': {'candidates': [dict(label='', files=10**17, size=10**17, row=0)], 'refusals': []}})\n"
         "time.sleep(60)\n"
     )
     (tmp_path / "a.nii").write_bytes(b"x")

@@ -10,8 +10,16 @@ from django.urls import reverse
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from ctplatform.datasets.importing.drawn_text import has_text, planes_with_text
+from ctplatform.datasets.importing.drawn_text import (
+    BODY_OPENING_PX,
+    SMALLEST_BODY,
+    TISSUE_HU,
+    has_text,
+    outside_body,
+    planes_with_text,
+)
 from ctplatform.datasets.importing.run import ImportOrder, import_path
+from ctplatform.datasets.importing.runs import shapes_of
 from ctplatform.datasets.importing.screening import slice_axis
 from ctplatform.datasets.models import Scan
 from ctplatform.errors import DomainError
@@ -229,3 +237,40 @@ def test_by_the_web_a_person_confirms_with_a_tick(client, tmp_path, by_api, djan
     refused, done = Job.objects.order_by("created_at")
     assert (refused.status, done.status) == ("failed", "succeeded")
     assert "confirm that you looked" in refused.error
+
+
+def slow_outside_body(plane):
+    """The same by the general filters of scipy."""
+    tissue, reach = plane[::2, ::2] > TISSUE_HU, BODY_OPENING_PX // 2
+    labels, _ = ndimage.label(ndimage.minimum_filter(tissue, reach))
+    large = np.bincount(labels.ravel()) >= SMALLEST_BODY * tissue.size
+    large[0] = False
+    body = ndimage.binary_fill_holes(ndimage.maximum_filter(large[labels], reach + 3))
+    return ~np.repeat(np.repeat(body, 2, axis=0), 2, axis=1)[: plane.shape[0], : plane.shape[1]]
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (255, 301), (64, 513), (16, 16)])
+def test_the_body_is_what_general_filters_find(shape):
+    """Holes, several bodies, and bodies that end at the border of the picture."""
+    random = np.random.default_rng(sum(shape))
+    for smooth_px in (2, 5, 12):
+        field = ndimage.gaussian_filter(random.normal(size=shape), smooth_px)
+        for share in (30, 60, 90):
+            plane = np.where(field > np.percentile(field, share), 40, -1000).astype(np.int16)
+            assert np.array_equal(outside_body(plane), slow_outside_body(plane)), (smooth_px, share)
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_shapes_are_what_a_general_labelling_finds(diagonal):
+    random, structure = np.random.default_rng(0), np.ones((3, 3)) if diagonal else None
+    masks = [random.random((37, 53)) < share for share in (0.0, 0.05, 0.4, 0.6, 0.95, 1.0)]
+    masks += [np.indices((20, 21)).sum(axis=0) % 2 == 0, np.eye(30, dtype=bool) | np.eye(30, dtype=bool)[::-1]]
+    for mask in masks:
+        found, (labels, count) = shapes_of(mask, diagonal=diagonal), ndimage.label(mask, structure)
+        assert found.count == count
+        boxes = found.boxes()
+        assert sorted(map(str, boxes)) == sorted(map(str, ndimage.find_objects(labels)))
+        for shape, box in enumerate(boxes):
+            here = np.unique(labels[box][found.mask(shape, box)])
+            assert here.size == 1
+            assert np.array_equal(found.drawn(np.arange(count) == shape), labels == here[0])

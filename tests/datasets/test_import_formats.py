@@ -280,7 +280,7 @@ def test_masks_named_after_what_they_hold(tmp_path, order):
 def test_masks_may_be_given_apart(tmp_path, order):
     grid = small_grid()
     write_series(tmp_path / "in", small_ct(grid), grid)
-    mask = write_file(tmp_path / "elsewhere/anything.nrrd", lits_labels(grid), grid)
+    mask = write_file(tmp_path / "elsewhere/labels.nrrd", lits_labels(grid), grid)
     scan = only(tmp_path / "in", order, masks=mask)
     assert np.array_equal(labels_of(scan, "liver"), lits_labels(grid) >= 1)
 

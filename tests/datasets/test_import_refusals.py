@@ -110,7 +110,9 @@ def test_sheared_geometry(tmp_path, refused):
 
 
 def test_no_usable_geometry(tmp_path, refused):
-    refused(written(tmp_path, "case_1.nii", nifti_header((32, 24, 6), affine=np.zeros((3, 4))) + SAMPLES), "geometry")
+    nothing, infinite = np.zeros((3, 4)), np.full((3, 4), np.inf)
+    refused(written(tmp_path, "case_1.nii", nifti_header((32, 24, 6), affine=nothing) + SAMPLES), "no spacing")
+    refused(written(tmp_path, "case_1.nii", nifti_header((32, 24, 6), affine=infinite) + SAMPLES), "geometry")
 
 
 @pytest.mark.parametrize(

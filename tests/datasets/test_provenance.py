@@ -186,6 +186,83 @@ def test_a_refused_decision_changes_nothing(edited):
     assert Provenance.objects.get(scan=edited).verdict == edited.provenance.verdict == Verdict.PENDING
 
 
+def decide(client, scan, **sent):
+    return client.post(reverse("datasets:decide-scan", args=[scan.pk]), sent)
+
+
+def test_a_scan_of_another_program_is_decided_on_its_page(client, foreign):
+    owner = foreign.dataset.owner
+    client.force_login(owner)
+    page = shown(client.get(foreign.get_absolute_url()))
+    assert 'name="seen" value="pending"' in page
+    assert "before and after" not in page  # nothing is known of what it was made of
+    refused = shown(
+        client.post(reverse("datasets:decide-scan", args=[foreign.pk]), {"decision": "reject"}, follow=True)
+    )
+    assert "why the result is rejected" in refused
+    decide(client, foreign, decision="accept", seen="pending")
+    foreign.provenance.refresh_from_db()
+    assert (foreign.provenance.verdict, foreign.provenance.reviewed_by) == (Verdict.ACCEPTED, owner)
+    late = shown(
+        client.post(reverse("datasets:decide-scan", args=[foreign.pk]), {"seen": "pending", "reason": "x"}, follow=True)
+    )
+    assert "since you opened it" in late
+    decide(client, foreign, decision="reject", seen="accepted", reason="Too smooth")
+    foreign.provenance.refresh_from_db()
+    assert foreign.provenance.verdict_reason == "Too smooth"
+
+
+def test_one_decision_leads_to_the_next_scan_that_waits(client, foreign):
+    others = [synthetic(made_elsewhere(), foreign.dataset, name=name) for name in ("z", "a")]
+    client.force_login(foreign.dataset.owner)
+    listed = reverse("datasets:dataset", args=[foreign.dataset_id])
+    assert "3 synthetic scans to review" in shown(client.get(listed))
+    after = decide(client, foreign, decision="accept", seen="pending", then="next")
+    assert after["Location"] == others[0].get_absolute_url()
+    after = decide(client, others[0], decision="accept", seen="pending", then="next")
+    assert after["Location"] == others[1].get_absolute_url()
+    assert decide(client, others[1], decision="accept", then="next")["Location"] == others[1].get_absolute_url()
+    assert "to review" not in shown(client.get(listed)).replace("To review", "")
+
+
+def test_lists_are_filtered_by_what_waits_for_a_review(client, foreign, edited):
+    give_verdict(scan=edited, reviewer=edited.dataset.owner, accept=True)
+    client.force_login(make_user(Role.ADMINISTRATOR))
+    for verdict, scan in ((Verdict.PENDING, foreign), (Verdict.ACCEPTED, edited)):
+        rows = client.get("/api/datasets/scans/", {"review": verdict}).json()["results"]
+        assert [row["id"] for row in rows] == [str(scan.pk)]
+    listed = reverse("datasets:dataset", args=[edited.dataset_id])
+    assert "No scan fits" in shown(client.get(listed, {"review": "pending"}))
+
+
+def test_the_api_gives_a_verdict(client, foreign):
+    client.force_login(foreign.dataset.owner)
+    url = reverse("datasets-api:scan-verdict", args=[foreign.pk])
+
+    def give(**sent):
+        return client.post(url, sent, content_type="application/json")
+
+    assert give(accept=False).status_code == 400
+    assert give().status_code == 400
+    assert give(accept=False, reason="Seam", seen="accepted").status_code == 409
+    told = give(accept=False, reason="Seam", seen="pending").json()["provenance"]
+    assert (told["verdict"], told["verdict_reason"]) == ("rejected", "Seam")
+    assert told["reviewed_by"] == foreign.dataset.owner.username
+
+
+def test_before_and_after_are_compared_on_one_grid_only(client, edited):
+    client.force_login(edited.dataset.owner)
+    url = reverse("datasets:compare-scan", args=[edited.pk])
+    assert url in shown(client.get(edited.get_absolute_url()))
+    page = shown(client.get(url))
+    assert f"/api/datasets/scans/{edited.source_scan_id}/manifest/" in page
+    assert 'data-centre="[0.0, 0.0, 0.0]"' in page
+    source = make_scan(edited.dataset, grid=small_grid((5, 20, 20)))
+    of_another_grid = synthetic(edited_here(), edited.dataset, source_scan=source)
+    assert client.get(reverse("datasets:compare-scan", args=[of_another_grid.pk])).status_code == 404
+    assert client.get(reverse("datasets:compare-scan", args=[source.pk])).status_code == 404
+
+
 def test_the_page_and_the_api_tell_it_in_typed_words(client, foreign):
     owner = foreign.dataset.owner
     give_verdict(scan=foreign, reviewer=owner, accept=False, reason="Too smooth")

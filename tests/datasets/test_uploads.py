@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+import SimpleITK
 from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
@@ -20,13 +21,14 @@ from ctplatform.datasets.models import Dataset, Scan
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.registration import store_scan
 from ctplatform.datasets.scans.sweeping import sweep
-from ctplatform.errors import DomainError
+from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.execution import JobCancelledError, LeasedContext
 from ctplatform.jobs.models import Job, JobStatus
 from tests.datasets.files import write_file, write_series
 from tests.factories import make_dataset, make_scan, make_user
-from tests.phantoms import liver_box, small_ct, small_grid
+from tests.pages import shown
+from tests.phantoms import ball, liver_box, small_ct, small_grid
 
 pytestmark = pytest.mark.django_db
 
@@ -90,9 +92,100 @@ def test_a_folder_keeps_its_shape(upload, client, dataset, tmp_path):
 
 
 def test_masks_have_their_own_field(upload, client, dataset, tmp_path):
-    mask = nifti(tmp_path, "whatever.nii.gz", array=liver_box(small_grid()).astype(np.uint8))
+    mask = nifti(tmp_path, "labels.nii.gz", array=liver_box(small_grid()).astype(np.uint8))
     upload(client, dataset, files=nifti(tmp_path), masks=mask)
     assert Scan.objects.get().masks.get().kind == MaskKind.LIVER
+
+
+def drawn(tmp_path, name, values):
+    return nifti(tmp_path, f"{name}.nii.gz", array=(liver_box(small_grid()) * values).astype(np.uint8))
+
+
+def test_masks_of_the_field_are_what_their_names_say(upload, client, dataset, tmp_path):
+    """The tumour was stored as the liver."""
+    tumour = nifti(tmp_path, "tumor.nii.gz", array=ball(small_grid(), (2, 12, 16), 6).astype(np.uint8))
+    upload(client, dataset, files=nifti(tmp_path, "ct.nii.gz"), masks=[drawn(tmp_path, "liver", 1), tumour])
+    masks = {mask.kind: voxels.read_labels(mask.pk, small_grid()) > 0 for mask in Scan.objects.get().masks.all()}
+    assert masks.keys() == {"liver", "lesion"}
+    assert np.array_equal(masks["liver"], liver_box(small_grid()))
+    assert np.array_equal(masks["lesion"], ball(small_grid(), (2, 12, 16), 6))
+
+
+def test_what_became_of_masks_reaches_the_pages(upload, client, dataset, tmp_path):
+    masks = [drawn(tmp_path, "liver", 1), drawn(tmp_path, "spleen", 1), drawn(tmp_path, "labels", 5)]
+    upload(client, dataset, files=nifti(tmp_path, "ct.nii.gz"), masks=masks)
+    for address in (dataset.get_absolute_url(), reverse("jobs:job", args=[Job.objects.get().pk])):
+        page = html.unescape(shown(client.get(address)))
+        assert "with liver" in page
+        assert "1 mask of other structures was not used: spleen" in page
+        assert "Its labels are 5, and they do not fit" in page
+
+
+def test_what_an_import_asked_can_be_answered(upload, client, dataset, tmp_path):
+    mask = drawn(tmp_path, "labels", 5)
+    upload(client, dataset, files=nifti(tmp_path, "ct.nii.gz"), masks=mask, labels="5=liver")
+    assert Scan.objects.get().masks.get().kind == MaskKind.LIVER
+
+
+def test_the_answer_reaches_the_scan_that_is_there(upload, client, dataset, tmp_path):
+    """Its voxels are not stored again; what was asked is no longer asked, and lesions know the liver around them."""
+    grid, tumour = small_grid(), ball(small_grid(), (2, 12, 16), 6)
+
+    def ct():
+        return nifti(tmp_path, "ct.nii.gz")
+
+    upload(
+        client,
+        dataset,
+        files=ct(),
+        masks=[drawn(tmp_path, "labels", 5), nifti(tmp_path, "tumor.nii.gz", array=tumour.astype(np.uint8))],
+    )
+    (scan,) = Scan.objects.all()
+    assert scan.lesions.get().contrast_hu is None
+    upload(client, dataset, files=ct(), masks=drawn(tmp_path, "labels", 5), labels="5=liver")
+    (scan,) = Scan.objects.all()
+    liver = scan.masks.get(kind=MaskKind.LIVER)
+    assert np.array_equal(voxels.read_labels(liver.pk, grid) > 0, liver_box(grid))
+    assert scan.lesions.get().contrast_hu is not None
+    notes = " ".join(scan.import_report["notes"])
+    assert "masks were added" in notes
+    assert "they do not fit" not in notes
+    upload(client, dataset, files=ct(), masks=drawn(tmp_path, "labels", 5), labels="5=liver")
+    assert "already holds these voxels" in Job.objects.order_by("-created_at").first().error
+    assert Scan.objects.get().masks.count() == 2
+
+
+def test_lesions_that_come_later_are_measured(upload, client, dataset, tmp_path, stored_files):
+    tumour = nifti(tmp_path, "tumor.nii.gz", array=ball(small_grid(), (2, 12, 16), 6).astype(np.uint8))
+    upload(client, dataset, files=nifti(tmp_path, "ct.nii.gz"), masks=drawn(tmp_path, "liver", 1))
+    upload(client, dataset, files=nifti(tmp_path, "ct.nii.gz"), masks=tumour)
+    (scan,) = Scan.objects.all()
+    assert {mask.kind for mask in scan.masks.all()} == {"liver", "lesion"}
+    assert scan.lesions.get().contrast_hu is not None
+
+
+@pytest.mark.parametrize(("field", "text"), [("labels", "five is the liver"), ("spacing", "thin")])
+def test_an_answer_that_is_none_is_refused_before_anything_is_stored(
+    upload, client, dataset, tmp_path, stored_files, field, text
+):
+    response = upload(client, dataset, files=nifti(tmp_path), **{field: text})
+    assert response.status_code == 422
+    assert "such as" in shown(response) or "for example" in shown(response)
+    assert not Job.objects.exists()
+    assert stored_files() == set()
+
+
+def test_a_spacing_that_was_lost_is_asked_and_given(upload, client, dataset, tmp_path):
+    path = tmp_path / "volume-28.nii"
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(small_ct(small_grid())), str(path))
+
+    def scan():
+        return SimpleUploadedFile(path.name, path.read_bytes())
+
+    upload(client, dataset, files=scan())
+    assert "no spacing of its own" in Job.objects.get().error
+    upload(client, dataset, files=scan(), spacing="0.57 0.57 1.6")
+    assert Scan.objects.get().geometry.spacing_zyx_mm == (1.6, 0.57, 0.57)
 
 
 def test_a_zip_of_dicom(upload, client, dataset, tmp_path):
@@ -112,18 +205,18 @@ def test_the_dataset_page_tells_what_was_refused(upload, client, dataset, tmp_pa
     assert "case_2: It is not a NIfTI-1 file" in page
 
 
-def test_a_failed_import_leaves_only_its_reason(
-    upload, client, dataset, stored_files, django_capture_on_commit_callbacks
-):
+def test_a_failed_import_leaves_only_its_reason_and_is_not_tried_again(upload, client, dataset, stored_files):
     upload(client, dataset, files=SimpleUploadedFile("case_2.nii.gz", b"broken"))
     job = Job.objects.get()
     assert job.status == JobStatus.FAILED
     assert "not a NIfTI-1 file" in job.error
     assert stored_files() == set()
-    with django_capture_on_commit_callbacks(execute=True):
-        jobs.retry(job=job)
-    job.refresh_from_db()
-    assert "Upload them again" in job.error
+    with pytest.raises(ConflictError, match="Upload them again"):
+        jobs.retry(job=job, actor=job.owner)
+    for path in ("/jobs/", f"/jobs/{job.pk}/"):
+        page = shown(client.get(path))
+        assert "Upload them again" in page
+        assert "Try again" not in page
 
 
 def test_a_duplicate_names_the_scan_that_is_there(upload, client, dataset, tmp_path):
@@ -189,6 +282,7 @@ def test_a_full_disk_while_staging(dataset, tmp_path, monkeypatch, stored_files)
         ("/etc/passwd", "etc/passwd"),
         ("..\\..\\x.nii", "x.nii"),
         ("C:/x.nii", "x.nii"),
+        ("2025-01-01T10:00/a:b.nii.gz", "2025-01-01T10_00/a_b.nii.gz"),
         ("", "file"),
         ("..", "file"),
     ],
@@ -233,6 +327,20 @@ def test_the_command_imports_a_folder(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert "2 scan(s) imported" in out
     assert "volume-3" in err
+
+
+def test_the_command_tells_of_masks_and_takes_answers(tmp_path, capsys):
+    make_user(Role.ADMINISTRATOR, username="ada")
+    grid = small_grid()
+    ct = write_file(tmp_path / "in/ct.nii.gz", small_ct(grid), grid)
+    mask = write_file(tmp_path / "labels.nii.gz", liver_box(grid).astype(np.uint8) * 7, grid)
+    call_command("import_scans", ct, dataset="first", masks=mask)
+    assert "--labels" in capsys.readouterr().out
+    call_command("import_scans", ct, dataset="second", masks=mask, labels="7=liver")
+    assert "labels were read by what was said at the import" in capsys.readouterr().out
+    assert Scan.objects.get(dataset__name="second").masks.get().kind == MaskKind.LIVER
+    with pytest.raises(CommandError, match="does not say what a label stands for"):
+        call_command("import_scans", ct, dataset="third", labels="liver")
 
 
 def test_the_command_says_what_is_wrong(tmp_path):

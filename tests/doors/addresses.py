@@ -45,7 +45,7 @@ class Things:
         ("reading/", "session"),
         ("account/", "nothing"),
     )
-    BY_NAME = {"index": 0, "member": 1, "rater_pk": "rater", "code": "code"}
+    BY_NAME = {"index": 0, "member": 1, "rater_pk": "rater", "code": "code", "name": "archive"}
 
     def value(self, route, name):
         if name in self.BY_NAME:

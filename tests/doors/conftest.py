@@ -11,7 +11,7 @@ from ctplatform.datasets.models import Mask
 from ctplatform.jobs.models import Job
 from ml.generator.card import CARD_NAME, WEIGHTS_NAME
 from readerstudy.models import Presentation, Session
-from synthesis.models import SignatureAtlas, SynthesisJob, TrainingRun
+from synthesis.models import EditOrder, SignatureAtlas, TrainingRun
 from tests.doors.addresses import Things
 from tests.factories import make_generator
 from tests.readerstudy.worlds import make_draft, make_world
@@ -58,7 +58,7 @@ def things_of(people, dataset, scan, study):
         "person": people.member.pk,
         "rater": rater.pk,
     }
-    for name, model in {"mask": Mask, "synthesis": SynthesisJob}.items():
+    for name, model in {"mask": Mask, "synthesis": EditOrder}.items():
         found = model.objects.first()
         if found is not None:
             ids[name] = found.pk

@@ -10,8 +10,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from ctplatform.accounts import services
+from ctplatform.accounts import resetting, services
 from ctplatform.accounts.models import Role
+from ctplatform.accounts.record import Author
 from ctplatform.jobs.models import Job
 from ctplatform.logs import JsonFormatter
 from ml.generator.card import CARD_NAME, DEMO_FOLDER
@@ -50,9 +51,13 @@ def test_passwords_tokens_and_links_are_never_logged(logged, settings):
     browser.post(f"/people/invitation/{link}/", b"x", content_type="multipart/form-data")
     browser.get(f"/people/invitation/{link}/nothing/")
     Client(enforce_csrf_checks=True).post(f"/people/invitation/{link}/", {"username": "x", "password": NEW})
+    reset = resetting.make_link(user=make_user(role=Role.RATER), author=Author(user=None, address=None))
+    browser.post(f"/people/reset/{reset}/", b"x", content_type="multipart/form-data")
+    browser.get(f"/people/reset/{reset}/nothing/")
     text = logged()
     assert "/people/invitation/" in text
-    secrets = [WRONG, PASSWORD, NEW, key, link, browser.session.session_key, settings.SECRET_KEY]
+    assert "/people/reset/" in text
+    secrets = [WRONG, PASSWORD, NEW, key, link, reset, browser.session.session_key, settings.SECRET_KEY]
     assert [secret for secret in secrets if secret in text] == []
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from readerstudy.blinding.wire import GRADIENT, compressed, shortest_length, travelling
+
 ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "frontend" / "dist"
 CSS = ROOT / "platform" / "ctplatform" / "static" / "css" / "app.css"
@@ -193,9 +195,11 @@ def _pixels(array: np.ndarray) -> Reply:
 
 @dataclass
 class FakeReading:
-    """One reading session: opaque tokens, stored order, answers appended exactly once."""
+    """One reading session: opaque tokens, stored order, answers appended exactly once and each after the one it names."""
 
     images: list[np.ndarray]
+    #: So many of the images in a row are one trial, from the left.
+    together: int = 1
     spacing_zyx_mm: tuple[float, float, float] = (2.5, 0.8, 0.8)
     mode: str = "slice"
     field_of_view_mm: float | None = None
@@ -203,13 +207,25 @@ class FakeReading:
     instructions: str = ""
     marker: tuple[int, int, int] | None = None
     preview: bool = False
+    practice: bool = False
+    display_check: dict[str, Any] | None = None
     state: str = "open"
     logged_in: bool = True
     fail_with: list[int] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
+    #: Codes of refusals for good, in the sitting's voice, for the next answers.
+    refuse_with: list[str] = field(default_factory=list)
+    #: Takes no answer before a check of the display that was passed.
+    check_first: bool = False
     #: Appends the answer but loses the reply, as a cut connection does.
     lose_replies: int = 0
+    reader: str = "Dr Test"
+    voice: str = "a voice of its own"
+    drawer_key: str = "5a" * 32
+    ahead: int = 4
+    display_checks: list[dict[str, Any]] = field(default_factory=list)
+    stored: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
@@ -220,6 +236,8 @@ class FakeReading:
         server.add("GET", r"/api/reading/presentations/([\w-]+)/", self._presentation)
         server.add("GET", r"/api/reading/presentations/([\w-]+)/slices/(\d+)/", self._slice)
         server.add("POST", r"/api/reading/presentations/([\w-]+)/events/", self._event)
+        server.add("POST", r"/api/reading/sessions/s1/left/", lambda _: Reply(b"", status=204))
+        server.add("POST", r"/api/reading/sessions/s1/display/", self._display)
         server.page(
             "/read/",
             "src/pages/rate.ts",
@@ -233,41 +251,87 @@ class FakeReading:
         return {event["presentation"]: event["answer"] for event in self.events}
 
     def view(self) -> dict[str, Any]:
-        answered = {event["presentation"] for event in self.events}
-        open_tokens = [token for token in self.tokens if token not in answered]
-        done = [token for token in self.tokens if token in answered]
+        answered = {self.trial(event["presentation"])[0] for event in self.events}
+        trials = self.tokens[:: self.together]
+        open_tokens = [token for token in trials if token not in answered]
+        done = [token for token in trials if token in answered]
         state = self.state if open_tokens or self.state != "open" else "finished"
         return {
-            "progress": {"done": len(done), "total": len(self.tokens)},
+            "progress": {"done": len(done), "total": len(trials)},
             "state": state,
-            "next": open_tokens[:2],
+            "next": open_tokens[: self.ahead],
             "previous": done[-1] if done else None,
+            "previous_answer": self.current(done[-1]) if done else None,
+            "counter": max((event["counter"] for event in self.events), default=0),
         }
+
+    def trial(self, token: str) -> list[str]:
+        """What is shown together with this image."""
+        start = self.tokens.index(token) // self.together * self.together
+        return self.tokens[start : start + self.together]
+
+    def current(self, token: str) -> dict[str, Any] | None:
+        """The answer to a trial that counts, as its rater is told of it."""
+        trial = self.trial(token)
+        given = [event for event in self.events if event["presentation"] in trial]
+        told = ("client_event_id", "answer", "confidence", "level", "mark", "marks", "answered_at")
+        side = {"side": trial.index(given[-1]["presentation"])} if given else {}
+        return {name: given[-1][name] for name in told} | side if given else None
+
+    def refusal(self, body: dict[str, Any], code: str, *, final: bool, token: str = "") -> Reply:
+        about = {"client_event_id": body["client_event_id"], "voice": self.voice, "code": code, "final": final}
+        current = self.current(token) if code == "answer_conflict" else None
+        detail = {"study_not_open": "This study was closed on 3 May."}.get(code, "refused by the test")
+        return as_json({"detail": detail, "refusal": {**about, "current": current}}, 400 if final else 409)
 
     def _session(self, _: Request) -> Reply:
         if not self.logged_in:
             return as_json({"detail": "Authentication credentials were not provided."}, 403)
         levels = [{"value": i + 1, "label": label, "key": str(i + 1)} for i, label in enumerate(LEVELS)]
+        answers: list[dict[str, Any]] = [
+            {"value": "real", "level": None, "label": "Real", "key": "1"},
+            {"value": "synthetic", "level": None, "label": "Synthetic", "key": "2"},
+        ]
+        if self.together > 1:
+            answers = [
+                {"value": "chosen", "level": None, "side": n, "label": f"Image {n + 1}", "key": str(n + 1)}
+                for n in range(self.together)
+            ]
         study = {
             "title": "Liver lesions",
             "instructions": self.instructions,
             "question": "Is the marked lesion real or synthetic?",
-            "answers": [
-                {"value": "real", "label": "Real", "key": "1"},
-                {"value": "synthetic", "label": "Synthetic", "key": "2"},
-            ],
+            "answers": answers,
             "confidence": {"levels": levels} if self.confidence else None,
+            "scale": None,
+            "mark": None,
+            "further": [],
         }
         display = {
             "mode": self.mode,
             "field_of_view_mm": self.field_of_view_mm,
             "window": {"center": 60, "width": 400},
+            "images": self.together,
         }
-        return as_json({"study": study, "display": display, "preview": self.preview, **self.view()})
+        own = {"reader": self.reader, "voice": self.voice, "drawer_key": self.drawer_key, "preview": self.preview}
+        around = {"practice": self.practice, "display_check": self.display_check}
+        return as_json({"study": study, "display": display, **own, **around, **self.view()})
+
+    def _display(self, request: Request) -> Reply:
+        self.display_checks.append(json.loads(request.body))
+        found = all(step["found"] for step in self.display_checks[-1]["steps"])
+        return as_json(
+            {"at": "2026-05-03T10:00:00Z", "passed": found, "screen": self.display_checks[-1]["screen"]}, 201
+        )
 
     def _presentation(self, _: Request, token: str) -> Reply:
         image = self.images[self.tokens.index(token)]
-        marker = self.marker and {"row": self.marker[1], "column": self.marker[2], "slice": self.marker[0]}
+        marker = self.marker and {
+            "row": self.marker[1],
+            "column": self.marker[2],
+            "slice": self.marker[0],
+            "radius_mm": 15.0,
+        }
         return as_json(
             {
                 "rows": image.shape[1],
@@ -276,12 +340,27 @@ class FakeReading:
                 "spacing_zyx_mm": list(self.spacing_zyx_mm),
                 "start_slice": self.marker[0] if self.marker else image.shape[0] // 2,
                 "marker": marker,
+                "samples": GRADIENT,
+                "images": self.trial(token),
             }
         )
 
     def _slice(self, _: Request, token: str, index: str) -> Reply:
-        pixels = self.images[self.tokens.index(token)][int(index)].astype("<i2")
-        return Reply(pixels.tobytes(), "application/octet-stream", headers={"Cache-Control": "private, no-store"})
+        content = self._as_stored(self.tokens.index(token), int(index))
+        headers = {"Cache-Control": "private, no-store", "Content-Encoding": "gzip"}
+        return Reply(content, "application/octet-stream", headers=headers)
+
+    def store_all(self) -> None:
+        """Compresses now, so that no request waits for it."""
+        for case, image in enumerate(self.images):
+            for index in range(len(image)):
+                self._as_stored(case, index)
+
+    def _as_stored(self, case: int, index: int) -> bytes:
+        if (case, index) not in self.stored:
+            squeezed = compressed(self.images[case][index].astype("<i2"))
+            self.stored[case, index] = travelling(squeezed, length=shortest_length(squeezed) + 1234)
+        return self.stored[case, index]
 
     def _event(self, request: Request, token: str) -> Reply:
         body = json.loads(request.body)
@@ -291,12 +370,19 @@ class FakeReading:
                 return as_json({"detail": "Authentication credentials were not provided."}, 403)
             if self.fail_with:
                 return as_json({"detail": "refused by the test"}, self.fail_with.pop(0))
+            if self.refuse_with:
+                return self.refusal(body, self.refuse_with.pop(0), final=True)
             if self.state == "closed":
-                return as_json({"detail": "This study was closed on 3 May.", "code": "closed", "details": []}, 409)
+                return self.refusal(body, "study_not_open", final=False)
+            if self.check_first and not any(all(s["found"] for s in check["steps"]) for check in self.display_checks):
+                return self.refusal(body, "display_not_checked", final=False)
             return self._append(token, body)
 
     def _append(self, token: str, body: dict[str, Any]) -> Reply:
         known = [event for event in self.events if event["client_event_id"] == body["client_event_id"]]
+        current = self.current(token)
+        if not known and body["supersedes"] != (current["client_event_id"] if current else None):
+            return self.refusal(body, "answer_conflict", final=False, token=token)
         if not known:
             self.events.append({**body, "presentation": token})
         if self.lose_replies:

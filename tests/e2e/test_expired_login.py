@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from ctplatform.accounts.models import Role
 from ctplatform.datasets.models import Dataset
-from synthesis.models import SynthesisJob
+from synthesis.models import EditOrder
 from tests.e2e.conftest import Console
 from tests.e2e.test_viewer_pages import enter
 from tests.factories import PASSWORD, make_generator, make_user
@@ -111,7 +111,7 @@ def test_the_synthesis_panel_says_it_and_goes_on_after_a_login_in_another_tab(
     panel.get_by_role("button", name="Insert").click()
     expect(panel.get_by_role("alert")).to_contain_text("outside the scan")
     expect(panel.get_by_label("Diameter")).to_have_value("12.5")
-    assert not SynthesisJob.objects.exists()
+    assert not EditOrder.objects.exists()
 
 
 def test_a_form_whose_token_is_older_than_the_login_is_taken(screen: Page, live_server) -> None:

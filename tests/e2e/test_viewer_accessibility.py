@@ -55,10 +55,27 @@ def test_reading_room(screen: Page, fixtures: FixtureServer, mode: str) -> None:
     assert violations(screen) == []
     screen.keyboard.press("Enter")
     screen.wait_for_selector('.room[data-state="reading"]')
+    screen.get_by_text("Keys and mouse").click()
     screen.wait_for_timeout(600)
     screen.keyboard.press("1")
     screen.wait_for_selector('.room[data-state="confidence"]')
     screen.wait_for_timeout(600)
+    assert violations(screen) == []
+
+
+def test_what_comes_before_the_reading(screen: Page, fixtures: FixtureServer) -> None:
+    reading = FakeReading([body_phantom((10, 60, 70)).hu], confidence=True, preview=True, practice=True)
+    reading.display_check = {"policy": "advise", "steps": [{"ground": 0, "grey": 13}], "last": None}
+    reading.register(fixtures)
+    screen.goto(f"{fixtures.url}/read/")
+    screen.get_by_role("heading", name="Is this screen good enough?").wait_for()
+    assert violations(screen) == []
+    screen.keyboard.press("Enter")
+    screen.locator(".check-square").wait_for()
+    assert violations(screen) == []
+    screen.keyboard.press("0")
+    screen.get_by_role("button", name="Skip it").click()
+    screen.get_by_role("heading", name="Practice").wait_for()
     assert violations(screen) == []
 
 

@@ -23,7 +23,7 @@ def cases(count: int, slices: int = 1) -> list[np.ndarray]:
 
 @pytest.fixture
 def reading(fixtures: FixtureServer) -> FakeReading:
-    reading = FakeReading(cases(5))
+    reading = FakeReading(cases(5), ahead=2)
     reading.register(fixtures)
     return reading
 
@@ -177,7 +177,7 @@ def test_a_lost_network_loses_nothing(
     press(screen, "2")
     expect(screen.locator(".room-saved")).to_contain_text("2 answers are kept here")
     # The server has told of two cases only; the third must wait, and says so.
-    expect(screen.locator(".room-cover")).to_contain_text("Saving your last answers")
+    expect(screen.locator(".room-cover")).to_contain_text("can't be loaded before 2 answers have been saved")
     assert stored(screen) == 2
     assert reading.events == []
     screen.unroute(EVENTS)
@@ -231,23 +231,15 @@ def test_an_answer_taken_while_the_page_starts_is_not_asked_again(
 ) -> None:
     console.allow("503")
     enter(screen, fixtures)
-    # The first sending and the one at the start of the next visit fail; the retry overtakes the session's answer.
+    # The first sending and the one at the start of the next visit fail; what waits still counts as given.
     reading.fail_with = [503, 503]
     press(screen, "1")
     until(screen, f"document.querySelector('.room').dataset.presentation === '{reading.tokens[1]}'")
-    stale = reading._session(None)
-
-    def late(request: object) -> object:
-        fixtures.add("GET", r"/api/reading/sessions/s1/", reading._session)
-        while not reading.events:
-            time.sleep(0.02)
-        return stale
-
-    fixtures.add("GET", r"/api/reading/sessions/s1/", late)
     screen.on("dialog", lambda dialog: dialog.accept())
     screen.reload()
     assert shown(screen) == reading.tokens[1]
     expect(screen.locator(".room-count")).to_have_text("1 of 5")
+    arrived(screen, reading, 1)
     assert_each_once(reading, ["real"])
 
 
@@ -309,8 +301,15 @@ def test_a_closed_study_says_so_and_keeps_a_copy(
     press(screen, "1")
     expect(screen.get_by_role("heading", name="This reading is closed")).to_be_visible()
     expect(screen.locator(".room-banner")).to_contain_text("This study was closed on 3 May.")
+    expect(screen.locator(".room-saved")).to_have_text("1 answer not taken by the server")
+    expect(screen.locator(".room-cover")).to_contain_text("1 answer did not get there in time")
     assert stored(screen) == 1
     assert reading.events == []
+    reading.state = "open"  # the coordinator opened it again
+    screen.reload()
+    arrived(screen, reading, 1)
+    assert shown(screen) == reading.tokens[1]
+    assert_each_once(reading, ["real"])
 
 
 def test_a_refused_answer_is_shown_and_kept_and_does_not_block(
@@ -318,9 +317,10 @@ def test_a_refused_answer_is_shown_and_kept_and_does_not_block(
 ) -> None:
     console.allow("400")
     enter(screen, fixtures)
-    reading.fail_with = [400]
+    reading.refuse_with = ["confidence_missing"]
     press(screen, "1")
     expect(screen.locator(".room-banner")).to_contain_text("refused by the test")
+    expect(screen.locator(".room-saved")).to_have_text("1 answer not taken by the server")
     assert stored(screen) == 1
     press(screen, "2")
     arrived(screen, reading, 1)
@@ -404,9 +404,15 @@ def test_a_stack_is_scrolled_and_the_ring_stays_on_its_slice(screen: Page, fixtu
     caption = screen.locator(".room .pane-caption")
     expect(caption).to_contain_text("5 / 9")
     expect(screen.locator(".room-note")).to_have_text("The ring is on slice 5.")
-    assert ring_pixels(screen) > 100
+    whole = ring_pixels(screen)
+    assert whole > 100
     screen.keyboard.press("ArrowDown")
     expect(caption).to_contain_text("6 / 9")
+    screen.wait_for_timeout(100)
+    assert ring_pixels(screen) < whole / 2, "the slices beside it show a broken ring"
+    for _ in range(2):
+        screen.keyboard.press("ArrowDown")
+    expect(caption).to_contain_text("8 / 9")
     screen.wait_for_timeout(100)
     assert ring_pixels(screen) == 0
     screen.keyboard.press("Home")
@@ -423,7 +429,16 @@ def test_a_stack_is_scrolled_and_the_ring_stays_on_its_slice(screen: Page, fixtu
     screen.keyboard.press("+")
     press(screen, "1")
     arrived(screen, reading, 1)
-    assert reading.events[0]["interactions"] == {"scrolls": 2, "windowings": 1, "zooms": 1}
+    done = reading.events[0]["interactions"]
+    assert {name: done[name] for name in ("scrolls", "windowings", "zooms")} == {
+        "scrolls": 4,
+        "windowings": 1,
+        "zooms": 1,
+    }
+    assert [index for index, _ in done["slices"]] == [4, 5, 6, 7]
+    assert done["place_ms"] == pytest.approx(done["slices"][0][1], abs=2)
+    assert done["windows"][0][:2] == [60, 400]
+    assert done["zoom_range"][1] == 1.25
 
 
 def drag_window(page: Page) -> None:

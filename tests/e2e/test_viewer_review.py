@@ -10,6 +10,16 @@ from tests.e2e.harness import FixtureServer, body_phantom
 pytestmark = pytest.mark.browser
 
 SHAPE = (20, 120, 150)
+DECISION = """
+<section class="decision">
+  <form id="decision" action="/decided/">
+    <button name="decision" value="accept" aria-keyshortcuts="Y">Accept</button>
+    <textarea name="reason" aria-label="Reason"></textarea>
+    <button name="decision" value="reject" aria-keyshortcuts="N">Reject</button>
+  </form>
+  <form action="/decided/"><button name="because" value="Its edge is visible" aria-keyshortcuts="E">Edge</button></form>
+</section>
+"""
 CENTRE = "[-150.4, -120.0, 5.0]"  # voxel z 18 (of 20), y 50, x 37
 
 
@@ -24,8 +34,9 @@ def review(screen: Page, fixtures: FixtureServer) -> Page:
         "/review/",
         "src/pages/review.ts",
         f'<section id="review-viewer" data-before-url="/before/manifest/" data-after-url="/after/manifest/" '
-        f'data-centre="{CENTRE}"></section>',
+        f'data-centre="{CENTRE}"></section>{DECISION}',
     )
+    fixtures.page("/decided/", "src/base.ts", "<h1>Decided</h1>")
     screen.goto(f"{fixtures.url}/review/")
     for role in ("before", "after", "difference"):
         screen.wait_for_selector(f'[data-role="{role}"] .view[data-state="shown"]')
@@ -120,3 +131,27 @@ def test_the_changed_voxels_are_outlined_on_demand(review: Page) -> None:
     expect(switch).to_have_attribute("aria-pressed", "false")
     review.keyboard.press("m")
     expect(switch).to_have_attribute("aria-pressed", "true")
+
+
+def decided(page: Page) -> str:
+    expect(page.get_by_role("heading", name="Decided")).to_be_visible()
+    return page.url.partition("?")[2]
+
+
+def test_a_key_accepts(review: Page) -> None:
+    review.keyboard.press("y")
+    assert "decision=accept" in decided(review)
+
+
+def test_a_key_rejects_for_a_usual_reason(review: Page) -> None:
+    review.keyboard.press("e")
+    assert decided(review) == "because=Its+edge+is+visible"
+
+
+def test_a_rejection_asks_for_its_reason_and_enter_sends_it(review: Page) -> None:
+    review.keyboard.press("n")
+    expect(review.get_by_label("Reason")).to_be_focused()
+    # Whoever writes is not deciding.
+    review.keyboard.type("yes, a seam")
+    review.keyboard.press("Enter")
+    assert decided(review) == "reason=yes%2C+a+seam&decision=reject"

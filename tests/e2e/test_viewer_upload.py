@@ -11,7 +11,7 @@ from tests.e2e.harness import FixtureServer, Reply, Request, as_json
 pytestmark = pytest.mark.browser
 
 FORM = """
-<form id="upload-form" method="post" enctype="multipart/form-data" action="/upload/">
+<form id="upload-form" data-max-files="3" data-max-bytes="1000" method="post" enctype="multipart/form-data" action="/upload/">
   <div class="field"><label for="id_files">Scans</label><input type="file" name="files" id="id_files" multiple required></div>
   <div class="field"><label for="id_subject">Subject</label><input name="subject" id="id_subject"></div>
   <button class="button primary">Upload and import</button>
@@ -54,6 +54,18 @@ def test_files_are_sent_and_the_job_is_followed(screen: Page, received: list[Req
     assert request.body.count(b'name="files"') == 2
     assert b"second slice" in request.body
     assert b"subject 1" in request.body
+
+
+@pytest.mark.parametrize(("count", "size", "told"), [(4, 1, "4 files; 3 can"), (2, 900, "can be sent at once")])
+def test_what_is_too_much_is_told_before_it_is_sent(
+    screen: Page, received: list[Request], tmp_path: Path, count: int, size: int, told: str
+) -> None:
+    for number in range(count):
+        (tmp_path / f"{number}.dcm").write_bytes(b"x" * size)
+    screen.set_input_files("#id_files", sorted(tmp_path.glob("*.dcm")))
+    screen.click("button.primary")
+    expect(screen.get_by_role("alert")).to_contain_text(told)
+    assert received == []
 
 
 def test_a_folder_is_sent_with_its_paths(screen: Page, received: list[Request], series: Path) -> None:

@@ -125,7 +125,8 @@ def test_progress_renews_the_lease_and_is_visible(kind):
 
 def test_cancelling_a_running_job_stops_it_at_the_next_progress_report(kind):
     def run(payload, context):
-        services.cancel(job=Job.objects.get(pk=context.job_id))
+        running = Job.objects.get(pk=context.job_id)
+        services.cancel(job=running, actor=running.owner)
         context.progress(0.5)
         raise AssertionError("went on after the cancellation")
 
@@ -138,7 +139,8 @@ def test_cancelling_a_running_job_stops_it_at_the_next_progress_report(kind):
 
 
 def test_cancelling_a_waiting_job_ends_it_at_once(kind):
-    job = services.cancel(job=make_job())
+    waiting = make_job()
+    job = services.cancel(job=waiting, actor=waiting.owner)
     assert job.status == JobStatus.CANCELLED
     execute(str(job.pk))
     job.refresh_from_db()
@@ -148,7 +150,7 @@ def test_cancelling_a_waiting_job_ends_it_at_once(kind):
 def test_an_ended_job_cannot_be_cancelled(kind):
     job = make_job(status=JobStatus.SUCCEEDED)
     with pytest.raises(ConflictError, match="already ended"):
-        services.cancel(job=job)
+        services.cancel(job=job, actor=job.owner)
 
 
 def test_an_unexpected_error_is_told_without_its_details(kind, caplog):
@@ -169,7 +171,7 @@ def test_work_that_its_app_refuses_to_try_again_stays_ended(kind, client):
     kind["refusal"] = "What it was ordered with is gone. Order again."
     job = make_job(owner=make_user(), status=JobStatus.FAILED, error="Broken")
     with pytest.raises(ConflictError):
-        services.retry(job=job)
+        services.retry(job=job, actor=job.owner)
     client.force_login(job.owner)
     page = client.post(f"/jobs/{job.pk}/retry/", {"next": "/jobs/"}, follow=True).content.decode()
     assert "Order again." in page
@@ -183,14 +185,15 @@ def test_work_that_its_app_refuses_to_try_again_stays_ended(kind, client):
 def test_retry_gives_a_failed_job_a_fresh_start(kind, django_capture_on_commit_callbacks):
     job = make_job(status=JobStatus.FAILED, attempts=3, error="broken")
     with django_capture_on_commit_callbacks(execute=True):
-        services.retry(job=job)
+        services.retry(job=job, actor=job.owner)
     job.refresh_from_db()
     assert (job.status, job.attempts, job.error) == (JobStatus.SUCCEEDED, 1, "")
 
 
 def test_a_successful_job_is_not_retried(kind):
+    done = make_job(status=JobStatus.SUCCEEDED)
     with pytest.raises(ConflictError):
-        services.retry(job=make_job(status=JobStatus.SUCCEEDED))
+        services.retry(job=done, actor=done.owner)
 
 
 def test_lost_jobs_are_sent_again(kind):

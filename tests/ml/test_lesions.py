@@ -3,11 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from ml.errors import VolumeError
 from ml.geometry import Grid
-from ml.phantom import PhantomConfig, make_phantom
 from ml.scans.lesions import label_lesions, lesion_table
-from ml.scans.liver import estimate_liver
 
 
 def ball_scene(*, radius_mm=8.0, contrast=-40, spacing=(1.5, 0.8, 0.8)):
@@ -58,17 +55,3 @@ def test_without_a_liver_there_is_no_contrast_and_rows_are_json():
 def test_an_empty_mask_is_an_empty_table():
     hu, grid, inside, _ = ball_scene()
     assert lesion_table(hu, grid, lesion_mask=np.zeros_like(inside)) == []
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_liver_is_found_roughly_and_said_to_be_estimated(seed):
-    phantom = make_phantom(seed, PhantomConfig(size_zyx=(24, 160, 160), phase="portal", lesion_count=2))
-    estimate = estimate_liver(phantom.hu, phantom.grid)
-    dice = 2 * (estimate.mask & phantom.liver).sum() / (estimate.mask.sum() + phantom.liver.sum())
-    assert dice > 0.75
-    assert "estimated" in estimate.note
-
-
-def test_air_has_no_liver():
-    with pytest.raises(VolumeError):
-        estimate_liver(np.full((10, 40, 40), -1000, np.int16), Grid((10, 40, 40), (3.0, 3.0, 3.0)))

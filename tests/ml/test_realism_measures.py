@@ -11,9 +11,9 @@ from ml.evaluation.realism.local_measures import (
     edge_width_mm,
     log_power,
     mean_over_depth,
-    measure,
     residual,
     slice_correlation,
+    textures_around,
     zone_sigma,
     zones_of,
 )
@@ -44,7 +44,7 @@ AROUND = zones_of(ball() > 0, LIVER, GRID)
 
 def locals_of(seed, count=24, **options):
     rng = np.random.default_rng(seed)
-    return [measure(scan(rng, **options), AROUND, f"{seed} p{n // 2}") for n in range(count)]
+    return [textures_around(scan(rng, **options), AROUND, f"{seed} p{n // 2}") for n in range(count)]
 
 
 def test_zones_do_not_overlap_and_depth_is_signed():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml.editing import EDITOR_VERSION
 from ml.evaluation.realism.edits import harvest
 from ml.evaluation.realism.figures import write_figures
 from ml.evaluation.realism.galleries import plane_of, write_galleries
@@ -36,10 +37,13 @@ def scans(tmp_path_factory, phantom):
 
 @pytest.fixture(scope="module")
 def reports(scans, demo_generator):
-    return {
-        "with": evaluate_generator(scans / "with", demo_generator, training=scans / "with"),
-        "without": evaluate_generator(scans / "without", demo_generator),
-    }
+    with pytest.MonkeyPatch.context() as patch:
+        # What networks find is asked in test_realism.py.
+        patch.setattr("ml.evaluation.supervised.EPOCHS", 1)
+        return {
+            "with": evaluate_generator(find_cases(scans / "with"), demo_generator, training=scans / "with"),
+            "without": evaluate_generator(find_cases(scans / "without"), demo_generator),
+        }
 
 
 def by_name(report):
@@ -55,6 +59,11 @@ def test_the_report_has_the_keys_that_are_read_and_is_strict_json(reports, tmp_p
         for entry in report["gate"]:
             assert {"name", "value", "low", "high", "target", "comparison", "passed"} <= set(entry)
             assert (entry["value"] is None) == (entry["passed"] is None)
+
+
+def test_the_report_says_whose_scans_and_which_editor_it_is_of(reports):
+    assert {name: report["measured_on"] for name, report in reports.items()} == {"with": "phantoms", "without": "scans"}
+    assert all(report["editor_version"] == EDITOR_VERSION for report in reports.values())
 
 
 def test_edits_leave_every_voxel_outside_their_box_alone(reports):

@@ -1,16 +1,18 @@
 import pytest
 
+from ml.phantom import PhantomConfig
+from readerstudy.reading import practice
 from tests.readerstudy.worlds import Browser, Cast, Stages, make_draft, make_world
 
 
 @pytest.fixture
-def cast(db):
-    return Cast.create()
+def cast(recorded):
+    return recorded("cast", Cast.create)
 
 
 @pytest.fixture
-def world(cast):
-    return make_world(cast.owner)
+def world(recorded, cast):
+    return recorded("world", lambda: make_world(cast.owner))
 
 
 @pytest.fixture
@@ -19,15 +21,29 @@ def stages(django_capture_on_commit_callbacks):
 
 
 @pytest.fixture
-def draft(cast, world):
-    return make_draft(cast, world)
+def draft(recorded, cast, world):
+    return recorded("draft", lambda: make_draft(cast, world))
 
 
 @pytest.fixture
-def collecting(draft, stages):
-    return stages.open(draft)
+def drafting():
+    """How the study of a module's tests differs: arguments of ``make_draft``, defined anew there."""
+    return {}
+
+
+@pytest.fixture
+def collecting(recorded, cast, world, stages, drafting):
+    return recorded(f"collecting {drafting}", lambda: stages.open(make_draft(cast, world, **drafting)))
 
 
 @pytest.fixture
 def reader(collecting, cast):
     return Browser(cast.rater, collecting)
+
+
+@pytest.fixture
+def small_phantom(monkeypatch):
+    monkeypatch.setattr("ml.phantom.PhantomConfig", lambda **named: PhantomConfig(size_zyx=(12, 96, 96), **named))
+    practice.practice_scan.cache_clear()
+    yield
+    practice.practice_scan.cache_clear()

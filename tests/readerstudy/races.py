@@ -1,24 +1,28 @@
 """Threads that send ratings at the same moment, on a database with real transactions."""
 
 import threading
+import time
 import uuid
 from contextlib import nullcontext
 
 from django.db import connections
 from django.utils import timezone
 
-from readerstudy.ledger.append import Rating, append
+from ctplatform.errors import ConflictError
+from readerstudy.ledger.append import append
+from readerstudy.ledger.rating import Rating
 from readerstudy.models import Presentation, RatingEvent
 from readerstudy.verification import verify
 from tests.readerstudy.worlds import Cast, Stages, make_draft, make_world
 
 THREADS = 6
+PATIENCE = 1000
 
 
-def a_rating(event_id):
+def a_rating(event_id=None):
     now = timezone.now()
     return Rating(
-        client_event_id=event_id,
+        client_event_id=event_id or uuid.uuid4(),
         answer="real",
         confidence=2,
         shown_at=now,
@@ -31,21 +35,34 @@ def a_rating(event_id):
     )
 
 
+def in_turn(presentation):
+    """As a browser does: an answer whose turn has not come is offered again."""
+    rating = a_rating(uuid.uuid4())
+    for _ in range(PATIENCE):
+        try:
+            return append(presentation=presentation, rating=rating)
+        except ConflictError as error:
+            if error.code != "not_its_turn":
+                raise
+            time.sleep(0.02)
+    raise AssertionError("its turn never came")
+
+
 def race():
-    """Every thread sends the one shared rating and one of its own."""
+    """Every thread sends the one shared rating, and then one for a case of its own."""
     cast = Cast.create()
     study = Stages(lambda **_: nullcontext()).open(make_draft(cast, make_world(cast.owner)))
     slots = Presentation.objects.filter(session__rater__user=cast.rater).order_by("position")
     keys = list(slots.values_list("pk", flat=True))
-    same, outcomes, troubles = uuid.uuid4(), [], []
+    shared, outcomes, troubles = a_rating(uuid.uuid4()), [], []
     barrier = threading.Barrier(THREADS)
 
     def send(number):
         try:
             barrier.wait()
-            outcomes.append(append(presentation=Presentation.objects.get(pk=keys[0]), rating=a_rating(same))[1])
+            outcomes.append(append(presentation=Presentation.objects.get(pk=keys[0]), rating=shared).new)
             own = Presentation.objects.get(pk=keys[1 + number])
-            append(presentation=own, rating=a_rating(uuid.uuid4()))
+            in_turn(own)
         except Exception as error:  # noqa: BLE001 - shown by the assertion below
             troubles.append(error)
         finally:

@@ -8,30 +8,41 @@ import pytest
 from django.urls import reverse
 
 from ctplatform.datasets.models import Scan
-from readerstudy.blinding import leaks
+from readerstudy.blinding import leaks, observables
+from readerstudy.blinding.wire import samples_of
 from readerstudy.models import Case, CaseTruth, Presentation
 from tests.readerstudy.worlds import Browser, make_draft
 
-ALLOWED_SESSION = {"study", "display", "progress", "state", "next", "previous", "preview"}
-ALLOWED_STUDY = {"title", "instructions", "question", "answers", "confidence"}
-ALLOWED_PRESENTATION = {"rows", "columns", "slices", "spacing_zyx_mm", "start_slice", "marker"}
+# What is the rater's own: name, last answer, its number, and two secrets made of account and sitting.
+OWN = {"reader", "previous_answer", "counter", "voice", "drawer_key"}
+# What comes before the first case.
+AROUND = {"practice", "display_check"}
+ALLOWED_SESSION = {"study", "display", "progress", "state", "next", "previous", "preview", *AROUND, *OWN}
+ALLOWED_STUDY = {"title", "instructions", "question", "answers", "confidence", "scale", "mark", "further"}
+ALLOWED_PRESENTATION = {"rows", "columns", "slices", "spacing_zyx_mm", "start_slice", "marker", "samples", "images"}
 ALLOWED_HEADERS = {
     *("Content-Type", "Content-Length", "Cache-Control", "Vary", "Allow", "X-Frame-Options"),
     *("X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy", "Content-Security-Policy"),
+    "Content-Encoding",
 }
 
 
 @pytest.fixture(params=["patch", "slice", "stack"])
-def study(request, cast, world, stages):
-    return stages.open(make_draft(cast, world, display_mode=request.param, stack_slices=5))
+def study(request, recorded, cast, world, stages):
+    def make():
+        return stages.open(make_draft(cast, world, display_mode=request.param, stack_slices=5))
+
+    return recorded(f"shown as {request.param}", make)
 
 
 def crawl(user, study):
-    """Everything each case lets a browser receive: JSON, headers, pixels."""
+    """Everything each case lets a browser receive as it comes to it: JSON, headers, pixels."""
     browser = Browser(user, study)
     client = browser.client
     received = []
     for position, token in enumerate(browser.tokens()):
+        if position:
+            assert browser.rate(browser.tokens()[position - 1]).status_code == 201
         url = reverse("reading-api:presentation", args=[token])
         about = client.get(url)
         slices = [client.get(f"{url}slices/{index}/") for index in range(about.json()["slices"])]
@@ -39,6 +50,11 @@ def crawl(user, study):
         truth = Presentation.objects.get(token=token).stimulus.case.truth
         received.append({"token": token, "about": about, "slices": slices, "position": position, "truth": truth})
     return received
+
+
+def pixels_of(item):
+    about = item["about"].json()
+    return np.stack([samples_of(one.content, rows=about["rows"], columns=about["columns"]) for one in item["slices"]])
 
 
 def test_a_rater_receives_tokens_pixels_question_and_progress_and_nothing_else(study, cast):
@@ -50,7 +66,7 @@ def test_a_rater_receives_tokens_pixels_question_and_progress_and_nothing_else(s
         for response in (item["about"], *item["slices"]):
             assert set(response.headers) <= ALLOWED_HEADERS
             assert response.cookies == {}
-            assert response["Cache-Control"] == "private, no-store"
+            assert response["Cache-Control"] == "private, no-store, no-transform"
 
 
 def test_no_identifier_of_the_platform_reaches_a_rater(study, cast):
@@ -80,17 +96,19 @@ def test_what_is_received_does_not_go_with_the_kind(study, cast):
         }
         for item in received
     ]
-    for body in about:
+    for item, body in zip(received, about, strict=True):
         body.pop("marker")
-    pixels = [np.stack([np.frombuffer(s.content, "<i2") for s in item["slices"]]) for item in received]
-    observables = [
-        *leaks.fixed_observables("json", about),
-        *leaks.fixed_observables("slice header", [dict(item["slices"][0].headers) for item in received]),
-        *leaks.text_observables("token", [item["token"] for item in received]),
-        leaks.number_observable("slot", [item["position"] for item in received]),
-        leaks.number_observable("padding", [float((p == -1024).mean()) for p in pixels]),
+        assert body.pop("images") == [item["token"]]
+    pixels = [pixels_of(item) for item in received]
+    assert len({len(response.content) for item in received for response in item["slices"]}) == 1
+    seen = [
+        *observables.fixed_observables("json", about),
+        *observables.fixed_observables("slice header", [dict(item["slices"][0].headers) for item in received]),
+        *observables.text_observables("token", [item["token"] for item in received]),
+        observables.number_observable("slot", [item["position"] for item in received]),
+        observables.number_observable("padding", [float((p == -1024).mean()) for p in pixels]),
     ]
-    report = leaks.audit(observables, synthetic=kinds)
+    report = leaks.audit(seen, synthetic=kinds)
     assert report["passed"], [finding for finding in report["findings"] if finding["leak"]]
     assert len({p.shape for p in pixels}) == 1
 
@@ -102,7 +120,7 @@ def test_pixels_are_the_scans_own(study, cast):
     for item in crawl(cast.rater, study):
         about, truth = item["about"].json(), item["truth"]
         shape = (about["slices"], about["rows"], about["columns"])
-        pixels = np.stack([np.frombuffer(s.content, "<i2").reshape(shape[1:]) for s in item["slices"]])
+        pixels = pixels_of(item)
         grid = truth.scan.geometry
         z, y, x = grid.nearest_voxel(truth.place_lps_mm)
         marker = about["marker"] or {"slice": 0, "row": shape[1] // 2, "column": shape[2] // 2}
@@ -113,13 +131,13 @@ def test_pixels_are_the_scans_own(study, cast):
 
 def test_rows_and_files_are_not_made_in_order_of_the_kind(study):
     """Order of ids, of storage keys and of creation: shuffled, so that none of them sorts the kinds."""
-    truths = CaseTruth.objects.filter(case__study=study).select_related("case__stimulus")
-    by_row = [t.synthetic for t in truths.order_by("case__stimulus__pk")]
-    by_key = [t.synthetic for t in truths.order_by("case__stimulus__key")]
+    truths = CaseTruth.objects.filter(case__study=study).select_related("case")
+    by_row = [t.synthetic for t in truths.order_by("case__stimuli__pk")]
+    by_key = [t.synthetic for t in truths.order_by("case__stimuli__key")]
     for kinds in (by_row, by_key):
         assert kinds != sorted(kinds)
         assert kinds != sorted(kinds, reverse=True)
-    keys = {len(t.case.stimulus.key) for t in truths}
+    keys = {len(t.case.stimuli.get().key) for t in truths}
     assert len(keys) == 1
     assert study.leak_audit["passed"]
 

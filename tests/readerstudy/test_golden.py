@@ -1,7 +1,8 @@
 """Run every golden case of a folder through the public functions of the analysis package.
 
 The folder is STATS_GOLDEN_DIR or `shared/stats_golden` beside the repository; its data never enter the repository.
-What is compared follows from a case's module and keys; a key or module that nothing computes fails the case.
+What is compared follows from a case's module and keys; a key or module that nothing computes fails the case. A case is
+one problem, or many: rows and named data sets may stand under any key of `expected`.
 """
 
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.golden import models, panels, proportions, signals
+from tests.analysis.golden.cases import problems
 from tests.analysis.golden.compare import Report, UnknownKeyError
 
 FOLDER = Path(
@@ -46,52 +48,36 @@ def case_files():
     return sorted(FOLDER.glob("*.json")) if FOLDER.is_dir() else []
 
 
-def prepared(case):
-    """Yield the case, or its parts, when names of data sets stand directly under input and expected."""
-    given, wanted = case["input"], case["expected"]
-    shared = {key for key in given if key in wanted and isinstance(given[key], dict) and isinstance(wanted[key], dict)}
-    if shared and shared == {key for key, value in given.items() if isinstance(value, dict)}:
-        for name in sorted(shared):
-            yield {**case, "input": {**_plain(given), **given[name]}, "expected": wanted[name]}
-        rest = {key: value for key, value in wanted.items() if key not in shared}
-        if rest:
-            yield {**case, "input": given, "expected": rest}
-        return
-    wrappers = [value for value in given.values() if isinstance(value, dict)]
-    if len(wrappers) == 1 and not _plain(given, of=list):
-        yield {**case, "input": {**wrappers[0], **given}}
-        return
-    yield case
-
-
-def _plain(given, of=None):
-    """What stands beside the data sets: lists only, or everything that is not a dictionary."""
-    kinds = (lambda value: isinstance(value, of)) if of else (lambda value: not isinstance(value, dict))
-    return {key: value for key, value in given.items() if kinds(value)}
-
-
 def run_case(case):
     assert case["schema"] == SCHEMA
-    compared, wrong, notes = 0, [], []
-    for part in prepared(case):
-        report = _run(part)
-        compared, wrong = compared + report.compared, wrong + report.wrong
-        notes += [note for note in report.notes if note not in notes]
-    return Report(case["tolerance"], compared=compared, wrong=wrong, notes=notes)
+    whole = Report(case["tolerance"])
+    for problem in problems(case["input"], case["expected"]):
+        for report in _reports(case, problem):
+            whole.compared, whole.wrong = whole.compared + report.compared, whole.wrong + report.wrong
+            whole.notes += [note for note in report.notes if note not in whole.notes]
+    return whole
 
 
-def _run(case):
+def _reports(case, problem):
     """Run the adapter of the case's module; an unknown key under `expected` may name a data set: look beneath it."""
-    report = Report(case["tolerance"])
+    report = Report(case["tolerance"], prefix=problem.path)
     try:
-        ADAPTERS[case["module"]](case, report)
+        ADAPTERS[case["module"]](problem, report)
     except UnknownKeyError as unknown:
-        expected = case["expected"]
-        if not isinstance(expected.get(unknown.key), dict) or "looked_beneath" in case:
+        name = unknown.path[0]
+        if not isinstance(problem.wanted.get(name), dict):
             raise
-        rest = {key: value for key, value in expected.items() if key != unknown.key}
-        return _run({**case, "expected": {**rest, **expected[unknown.key]}, "looked_beneath": unknown.key})
-    return report
+        found = problem.beneath(name)
+        yield from (
+            one
+            for part in problems(found.given, found.wanted, found.path, found.around)
+            for one in _reports(case, part)
+        )
+        rest = problem.without(name)
+        if rest.wanted:
+            yield from _reports(case, rest)
+        return
+    yield report
 
 
 @pytest.mark.skipif(not case_files(), reason=f"NO GOLDEN CASES: {FOLDER} holds none (set STATS_GOLDEN_DIR)")

@@ -6,18 +6,24 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
+from readerstudy.blinding.schedule import schedule_digest
+from readerstudy.design.cases import truths_of
 from readerstudy.ledger.triggers import LEDGER
+from readerstudy.locking.orders import redrawn_orders
 from readerstudy.models import AuditEntry, Presentation, RatingEvent, Stimulus, Study
 from readerstudy.verification import verify
+from tests.processes import Installation
 from tests.readerstudy.races import race
 from tests.readerstudy.worlds import Browser, Cast
+
+SQLITE_FULL = 2  # of PRAGMA synchronous: a commit waits until its log is on the disk
 
 
 @pytest.fixture
 def rated(reader, collecting):
     for token in reader.tokens()[:4]:
         reader.rate(token)
-    reader.rate(reader.tokens()[1], answer="synthetic")
+    reader.rate(reader.tokens()[3], answer="synthetic")
     collecting.refresh_from_db()
     return collecting
 
@@ -82,11 +88,13 @@ TAMPERINGS = {
     ),
     "the last deleted": Tampering("DELETE FROM readerstudy_ratingevent WHERE sequence = 5", "5 were acknowledged"),
     "the truth turned": Tampering("UPDATE readerstudy_casetruth SET synthetic = NOT synthetic", "sealed truth differs"),
-    "pixels of another digest": Tampering("UPDATE readerstudy_stimulus SET digest = 'x'", "digests of the stimuli"),
+    "pixels of another digest": Tampering(
+        "UPDATE readerstudy_stimulus SET digest = 'x'", "what is stored of the stimuli"
+    ),
     "two slots exchanged": Tampering(
         "UPDATE readerstudy_presentation SET position = CASE position WHEN 0 THEN 100 ELSE 101 END "
         "WHERE position IN (0, 1)",
-        "stored orders differ",
+        "which slot shows which case",
     ),
     "the protocol changed": Tampering("UPDATE readerstudy_study SET protocol = '{}'", "protocol differs"),
 }
@@ -120,6 +128,29 @@ def test_exchanged_or_missing_pixels_are_found(rated):
     assert any("differ" in problem for problem in verify(rated).problems)
 
 
+def test_a_row_that_points_out_of_the_storage_or_to_no_file_is_a_finding(rated):
+    """What stops the verification hides all that it would have found."""
+    stimuli = Stimulus.objects.filter(case__study=rated)
+    first = stimuli.first()
+    default_storage.save(f"{first.key}/folder/000/0", ContentFile(b""))
+    for key in ("", "../..", "/etc", "x" * 200, f"{first.key}/folder", f"{first.key}/000"):
+        undo = transaction.savepoint()
+        stimuli.filter(pk=first.pk).update(key=key)
+        assert "what is stored of the stimuli differs from what was locked" in verify(rated).problems, key
+        transaction.savepoint_rollback(undo)
+
+
+def test_what_was_acknowledged_outlives_a_power_cut(tmp_path):
+    """A browser forgets an answer once it has its receipt. Nothing here can cut the power; SQLite says what it waits
+    for.
+    """
+    code = (
+        "from django.db import connection as c; print(json.dumps(c.cursor().execute('PRAGMA synchronous').fetchone()))"
+    )
+    [level] = Installation(tmp_path, DJANGO_DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}").run(code)
+    assert level >= SQLITE_FULL
+
+
 @pytest.mark.django_db(transaction=True)
 def test_ratings_that_arrive_at_once_are_taken_once_each_and_in_one_chain():
     race()
@@ -127,18 +158,13 @@ def test_ratings_that_arrive_at_once_are_taken_once_each_and_in_one_chain():
 
 def test_orders_are_rederived_from_protocol_and_seed(rated):
     """Invariant 3: the stored order is what the seed, opened at the unblinding, gives again."""
-    from readerstudy.blinding.schedule import Constraints, draw_order, schedule_digest
-    from readerstudy.design.cases import truths_of
-    from readerstudy.locking.orders import cases_to_order
-
-    constraints = Constraints(**rated.protocol["order"]["constraints"])
-    seed = int(rated.seal.schedule_seed, 16)
-    cases = cases_to_order(truths_of(rated))
-    again = {n: draw_order(cases, constraints=constraints, seed=seed, rater_number=n) for n in (1, 2)}
+    again = redrawn_orders(rated, truths_of(rated), rater_numbers=[1, 2])
     for user_rater in rated.raters.all():
         stored = Presentation.objects.filter(session__rater=user_rater).order_by("position")
         assert [str(case) for case in stored.values_list("stimulus__case", flat=True)] == again[user_rater.number]
-    assert schedule_digest(again, constraints=constraints, seed=seed) == rated.schedule_digest
+    order, seed = rated.protocol["order"], int(rated.seal.schedule_seed, 16)
+    drawn_from = {"algorithm": order["algorithm"], "constraints": order["constraints"], "seed": seed}
+    assert schedule_digest(again, **drawn_from) == rated.schedule_digest
     assert again[1] != again[2]
 
 

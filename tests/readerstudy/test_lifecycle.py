@@ -2,9 +2,13 @@
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
-from ctplatform.errors import ConflictError, DomainError
+from ctplatform.accounts.models import Role, User
+from ctplatform.errors import ConflictError, DomainError, ForbiddenError
+from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import JobStatus
 from readerstudy.design import services as design
 from readerstudy.design.readiness import blocking, readiness
@@ -14,6 +18,7 @@ from readerstudy.results import analysis_of, responses_of
 from readerstudy.unblinding import services as unblinding
 from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
+from tests.pages import shown
 from tests.readerstudy.worlds import Browser, decide, make_draft, make_world
 
 
@@ -38,7 +43,7 @@ def test_from_draft_to_results(cast, draft, stages):
     assert [row.correct for row in analysis_of(UnblindedStudy(study)).raters] == [12, 12]
     assert analysis_of(UnblindedStudy(study)).ensemble.n_ties == 0
     assert verify(study).intact
-    assert [entry.action for entry in study.record.all()][-2:] == ["closed", "unblinded"]
+    assert [entry.action for entry in study.record.all()][-4:] == ["closed", "verified", "verified", "unblinded"]
 
 
 def test_a_study_goes_one_way_only(cast, collecting):
@@ -96,14 +101,14 @@ def test_readiness_says_what_is_missing(cast, draft, stages):
     stages.draw(draft)
     assert blocking(readiness(draft)) == []
     design.set_raters(study=draft, actor=cast.owner, users=[])
-    assert blocking(readiness(draft)) == ["No rater is chosen; invite people and choose them here."]
+    assert blocking(readiness(draft)) == ["No person is chosen to rate; invite people and choose them here."]
 
 
 def test_a_withdrawn_acceptance_blocks_the_lock(draft, stages):
     stages.draw(draft)
     scan = CaseTruth.objects.filter(case__study=draft, synthetic=True).first().scan
     decide(scan, accept=False)
-    assert any("1 synthetic cases are not accepted" in message for message in blocking(readiness(draft)))
+    assert any("1 synthetic case is not accepted" in message for message in blocking(readiness(draft)))
 
 
 def test_a_leak_blocks_the_lock_and_leaves_nothing_behind(cast, stages, monkeypatch):
@@ -114,15 +119,15 @@ def test_a_leak_blocks_the_lock_and_leaves_nothing_behind(cast, stages, monkeypa
 
     original = stimuli.pixels_of
 
-    def brighter(study, truth, frame):
-        pixels, cut = original(study, truth, frame)
+    def brighter(study, truth, frame, **named):
+        pixels, cut = original(study, truth, frame, **named)
         return (pixels + (40 if truth.synthetic else 0)).astype(pixels.dtype), cut
 
     monkeypatch.setattr(stimuli, "pixels_of", brighter)
     job = stages.lock(draft)
     assert job.status == JobStatus.SUCCEEDED
     assert job.result["locked"] is False
-    assert "surroundings: mean HU" in job.result["leaks"]
+    assert "surroundings of the lesion: mean HU" in job.result["leaks"]
     assert draft.state == StudyState.DRAFT
     assert draft.busy_job is None
     assert Stimulus.objects.count() == 0
@@ -148,7 +153,7 @@ def test_a_failed_lock_leaves_nothing_behind_and_can_be_tried_again(draft, stage
         raise OSError("disk full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(execution, "check_for_leaks", broken)
+        patched.setattr(execution, "audit_study", broken)
         job = stages.lock(draft)
     assert job.status == JobStatus.FAILED
     assert stored_stimuli(job) == []
@@ -159,9 +164,11 @@ def test_copies_take_every_protocol_field_and_nothing_else(cast, collecting):
     """A new field of Study must be decided upon: copied, or not."""
     own = {
         *("id", "title", "state", "owner", "members", "datasets", "copied_from", "created_at", "seed"),
-        *("draw_job", "lock_job", "match_report", "leak_audit", "flow"),
+        # A copy is a study of its own, whatever the first one continues.
+        *("continues", "least_gap_days", "other_patients"),
+        *("draw_job", "lock_job", "audit_job", "match_report", "leak_audit", "flow"),
         *("protocol", "protocol_digest", "plan_digest", "schedule_digest"),
-        *("locked_at", "opened_at", "closed_at", "unblinded_at", "ledger_count", "ledger_head"),
+        *("locked_at", "opened_at", "closed_at", "unblinded_at", "ledger_count", "ledger_head", "archived_at"),
     }
     fields = {field.name for field in Study._meta.get_fields() if not (field.auto_created and not field.concrete)}
     assert fields == own | set(design.COPIED_FIELDS)
@@ -199,3 +206,44 @@ def test_only_rater_accounts_rate_and_never_join_the_team(cast, draft):
         design.share(study=draft, actor=cast.owner, members=[cast.rater])
     with pytest.raises(DomainError, match="Only coordinators"):
         design.create_study(owner=cast.member, template="inserted_lesions")
+
+
+@pytest.mark.parametrize("order", [locking.request_lock, locking.request_opening, locking.request_audit])
+def test_a_job_does_not_outlive_the_right_to_order_it(cast, draft, stages, order):
+    """Ordered by an editor who is none any more when the job runs, or when it is tried again."""
+    stages.draw(draft)
+    if order is not locking.request_lock:
+        stages.lock(draft)
+    job = order(study=draft, actor=cast.owner)
+    User.objects.filter(pk=cast.owner.pk).update(role=Role.RESEARCHER)
+    state = draft.state
+    run(job)
+    assert job.status == JobStatus.FAILED
+    assert "administrators decide about this study" in job.error
+    with pytest.raises(ForbiddenError):
+        order(study=draft, actor=User.objects.get(pk=cast.owner.pk))
+    assert Study.objects.get(pk=draft.pk).state == state
+
+
+def run(job):
+    execute(str(job.pk))
+    job.refresh_from_db()
+
+
+def test_drawing_again_gives_the_same_cases_unless_a_new_seed_is_asked_for(cast, draft, stages):
+    def drawn():
+        stages.draw(draft)
+        truths = CaseTruth.objects.filter(case__study=draft)
+        return {(truth.scan_id, *truth.place_lps_mm) for truth in truths}, draft.seed
+
+    first, again = drawn(), drawn()
+    assert first == again
+    client = Client()
+    client.force_login(cast.owner)
+    page = shown(client.get(draft.get_absolute_url()))
+    assert f"“Draw again” gives the same cases (seed {first[1]})" in page
+    client.post(reverse("studies:draw", args=[draft.pk]), {"new_seed": "yes"})
+    draft.refresh_from_db()
+    seeds = [entry.details["seed"] for entry in draft.record.filter(action="draw of cases ordered").order_by("id")]
+    assert seeds == [first[1], first[1], draft.seed]
+    assert draft.seed != first[1]

@@ -108,8 +108,8 @@ def test_cases_of_another_study_are_not_removed(cast, draft, world, stages):
 
 def test_good_ids_still_add_and_remove(cast, draft):
     client = client_of(cast.owner)
-    assert press(client, draft, "add-cases", {"place": places(draft)[:2]}) == ["2 cases were added."]
-    assert press(client, draft, "remove-cases", {"case": [draft.cases.first().pk]}) == ["1 cases were removed."]
+    assert press(client, draft, "add-cases", {"place": places(draft)[:2]}) == ["2 cases added."]
+    assert press(client, draft, "remove-cases", {"case": [draft.cases.first().pk]}) == ["1 case removed."]
     assert draft.cases.count() == 1
 
 
@@ -122,7 +122,7 @@ def test_a_rejected_removal_becomes_no_case(cast):
     fields = {"place": [good.pk, rejected.pk]}
     assert "can't become a case any more" in press(client, study, "add-cases", fields)[0]
     assert study.cases.count() == 0
-    assert press(client, study, "add-cases", {"place": [good.pk]}) == ["1 cases were added."]
+    assert press(client, study, "add-cases", {"place": [good.pk]}) == ["1 case added."]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,16 @@ def test_the_seal_holds_when_the_title_is_not_typed(cast, collecting, typed):
     assert "exactly as it stands" in press(client, collecting, "unblind", typed)[0]
     collecting.refresh_from_db()
     assert collecting.state == "closed"
+
+
+def test_a_wrong_title_stays_in_its_field_to_be_mended(cast, collecting):
+    client = client_of(cast.owner)
+    press(client, collecting, "close", {})
+    ask = reverse("studies:unblind", args=[collecting.pk])
+    field = client.post(ask, {"typed_title": "Trail"}, follow=True).context["unblind_form"]["typed_title"]
+    assert field.value() == "Trail"
+    assert not client.get(collecting.get_absolute_url()).context["unblind_form"]["typed_title"].value(), "told once"
+    assert press(client, collecting, "unblind", {"typed_title": "Trial"})[-1] == "The study is unblinded."
 
 
 def test_a_refused_protocol_keeps_what_was_typed(cast, draft):

@@ -1,12 +1,25 @@
 """Cutting stimuli: copied samples are the scan's own, whatever way the scan lies; resampling treats all alike."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage, stats
 
 from ml.geometry import Grid
-from readerstudy.blinding.cutting import HU_HIGH, HU_LOW, cut_for, display_flips, render, source_box, study_frame
+from readerstudy.blinding.cutting import (
+    cut_for,
+    display_flips,
+    phase_of,
+    render,
+    source_box,
+    study_frame,
+)
+from readerstudy.hounsfield import HU_HIGH, HU_LOW
+from readerstudy.locking import stimuli
+from readerstudy.models import Study
 
 
 def grid_of(size=(12, 40, 44), spacing=(2.0, 1.0, 1.0), flips=(1, 1, 1), origin=(5.0, -7.0, 100.0)):
@@ -19,9 +32,9 @@ def volume_of(grid):
     return (np.arange(np.prod(grid.size_zyx)) % 2400 - 1000).astype(np.int16).reshape(grid.size_zyx)
 
 
-def stimulus(volume, grid, *, mode, place_zyx, frame=None, field_of_view_mm=15.0, stack_slices=5):
+def stimulus(volume, grid, *, mode, place_zyx, frame=None, field_of_view_mm=15.0, stack_slices=5, phase=(0.0, 0.0)):
     frame = frame or study_frame([grid], mode=mode, field_of_view_mm=field_of_view_mm, stack_slices=stack_slices)
-    cut = cut_for(grid, frame, mode=mode, place_lps_mm=grid.to_world(place_zyx))
+    cut = cut_for(grid, frame, mode=mode, place_lps_mm=grid.to_world(place_zyx), phase_yx=phase)
     box = source_box(grid, frame, cut)
     return render(volume[box], box, grid, frame, cut), frame, cut
 
@@ -118,3 +131,68 @@ def test_values_are_clipped_to_one_range():
 def test_flips_follow_the_axes_of_the_patient():
     assert display_flips(grid_of(flips=(1, 1, 1))) == (True, False, False)
     assert display_flips(grid_of(flips=(-1, 1, -1))) == (False, False, True)
+
+
+def texture(*, on_voxels, phased, count=120):
+    """High-frequency energy outside the lesion of patches of noise, at places on voxels or between them."""
+    random = np.random.default_rng(on_voxels)
+    grids = [grid_of(spacing=(2.0, pixel, pixel)) for pixel in (0.8, 0.8, 0.8, 0.9)]
+    frame = study_frame(grids, mode="patch", field_of_view_mm=15.0, stack_slices=5)
+    energies = []
+    for number in range(count):
+        grid = grids[number % len(grids)]
+        volume = ndimage.gaussian_filter(random.normal(0, 60, grid.size_zyx), (0, 0.5, 0.5)).astype(np.int16)
+        place = random.uniform((4, 15, 15), (8, 25, 29))
+        place = np.rint(place) if on_voxels else place
+        phase = phase_of(f"{on_voxels} {number}", seed=3) if phased else (0.0, 0.0)
+        pixels, _, _ = stimulus(volume, grid, mode="patch", place_zyx=place, frame=frame, phase=phase)
+        outside = pixels[0, :5].astype(float)
+        energies.append(np.diff(outside, n=2, axis=1).var() / outside.var())
+    return energies
+
+
+def test_texture_outside_the_lesion_does_not_tell_places_on_voxels_from_those_between():
+    def auc(*, phased):
+        on, between = (texture(on_voxels=on, phased=phased) for on in (True, False))
+        return stats.mannwhitneyu(on, between).statistic / len(on) ** 2
+
+    assert auc(phased=False) > 0.7  # what a study without phases would show
+    assert 0.42 < auc(phased=True) < 0.58
+
+
+def test_the_phase_follows_from_seed_and_case_and_covers_the_voxel():
+    phases = np.array([phase_of(f"case {number}", seed=7) for number in range(400)])
+    assert phase_of("case 0", seed=7) == tuple(phases[0])
+    assert phase_of("case 0", seed=8) != tuple(phases[0])
+    for axis in phases.T:
+        assert stats.kstest(axis, "uniform", args=(-0.5, 1)).pvalue > 0.01
+    assert abs(np.corrcoef(phases.T)[0, 1]) < 0.15
+
+
+@pytest.mark.parametrize("mode", ["patch", "slice", "stack"])
+def test_a_phase_moves_no_copied_sample_and_a_resampled_place_by_less_than_a_voxel(mode):
+    grid, finer = grid_of(), grid_of(spacing=(2.0, 0.7, 0.7))
+    volume, place = volume_of(grid), (6, 21, 19)
+    plain, _, _ = stimulus(volume, grid, mode=mode, place_zyx=place)
+    assert np.array_equal(stimulus(volume, grid, mode=mode, place_zyx=place, phase=(0.4, -0.3))[0], plain)
+    frame = study_frame([grid, finer], mode=mode, field_of_view_mm=15.0, stack_slices=5)
+    cuts = [stimulus(volume, grid, mode=mode, place_zyx=place, frame=frame, phase=p)[2] for p in ((0, 0), (0.4, -0.3))]
+    assert np.subtract(cuts[1].centre_zyx, cuts[0].centre_zyx) == pytest.approx((0, 0.4, -0.3))
+    if mode != "patch":
+        assert np.abs(np.subtract(cuts[1].marker_zyx, cuts[0].marker_zyx)).max() <= 1
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_stimuli_of_both_kinds_are_cut_at_the_phase_of_their_case(monkeypatch, synthetic):
+    grid, finer = grid_of(), grid_of(spacing=(2.0, 0.7, 0.7))
+    frame = study_frame([grid, finer], mode="patch", field_of_view_mm=15.0, stack_slices=5)
+    truth = SimpleNamespace(
+        case_id="b5f1",
+        scan_id="scan",
+        scan=SimpleNamespace(geometry=grid),
+        place_lps_mm=[float(v) for v in grid.to_world((6, 20, 21))],
+        synthetic=synthetic,
+    )
+    monkeypatch.setattr(stimuli.voxels, "read_box", lambda _scan, _grid, box: volume_of(grid)[box])
+    _, cut = stimuli.pixels_of(Study(seed=7, display_mode="patch"), truth, frame, wander_zyx=stimuli.drawn_wander())
+    assert np.subtract(cut.centre_zyx, (6, 20, 21)) == pytest.approx((0, *phase_of("b5f1", seed=7)))

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from ctdemo.studies import LOCK_ATTEMPTS, open_study
 from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, MadeBy, Origin, centre_columns
@@ -16,13 +17,15 @@ from ctplatform.datasets.scans.edited import Edit, register_edited_scan
 from ctplatform.datasets.services import give_verdict
 from readerstudy.design import services as design
 from readerstudy.locking import services as locking
-from readerstudy.models import Presentation, Session, Study, Template
+from readerstudy.models import Presentation, RatingEvent, Session, Study, Template
+from readerstudy.unblinding import services as unblinding
 from tests.factories import edited_here, make_dataset, make_scan, make_user
 from tests.phantoms import ball, liver_box, small_grid
 
 GRID = small_grid((9, 52, 52), (3.0, 1.25, 1.25))
-REAL_PLACES = [(4, 14, 14), (4, 14, 38), (4, 38, 14)]
-EDIT_PLACES = [(4, 38, 38), (4, 26, 26), (3, 26, 12)]
+# Mirror images of each other, so that no place tells the kinds apart. In every source another one is left for edits.
+CORNERS = [(4, 14, 14), (4, 14, 37), (4, 37, 14), (4, 37, 37)]
+REAL_PLACES = CORNERS[:3]
 LESION_HU = -45
 FIELD_OF_VIEW_MM = 25.0
 
@@ -71,7 +74,7 @@ def ct_with_lesions(seed, places, diameter_mm=9.0, grid=GRID):
 def make_world(owner, *, sources=3, edits_per_source=2, operation="insert", accepted=True) -> World:
     world = World(make_dataset(owner=owner))
     for number in range(sources):
-        volume, liver, lesions = ct_with_lesions(100 + number, REAL_PLACES)
+        volume, liver, lesions = ct_with_lesions(100 + number, real_places(number))
         scan = make_scan(
             world.dataset,
             grid=GRID,
@@ -82,24 +85,46 @@ def make_world(owner, *, sources=3, edits_per_source=2, operation="insert", acce
         )
         world.sources.append(scan)
         for index in range(edits_per_source):
-            world.edits.append(make_edit(scan, volume, index, operation=operation, accepted=accepted, owner=owner))
+            places = edit_of(number, index, operation=operation)
+            world.edits.append(make_edit(scan, volume, index, **places, accepted=accepted, owner=owner))
     return world
 
 
-def make_edit(scan, volume, index, *, operation, accepted, owner):
+def real_places(number):
+    """Where the lesions of a source are."""
+    return [corner for corner in CORNERS if corner != free_corner(number)]
+
+
+def free_corner(number):
+    return CORNERS[3 - number % 4]
+
+
+def edit_of(number, index, *, operation):
+    """Where an edit of a source inserts and removes. One lesion goes for the one that comes, so that as many others
+    stand in the picture as beside a real one."""
+    removed = real_places(number)[index]
+    if operation == "remove":
+        return {"removed": removed}
+    z, y, x = free_corner(number)
+    # No two edits are the same: later ones lie a voxel farther out.
+    outward = [int(np.sign(v - 25)) for v in (y, x)]
+    return {"removed": removed, "inserted": (z, y + outward[0] * (index == 1), x + outward[1] * (index == 2))}
+
+
+def make_edit(scan, volume, index, *, removed, accepted, owner, inserted=None):
     """An edit made by copying what a real lesion (or its absence) looks like, with noise of its own."""
-    place = EDIT_PLACES[index] if operation == "insert" else REAL_PLACES[index]
-    support = ball(GRID, place, 9.0)
-    box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in np.nonzero(support))
-    sign = 1 if operation == "insert" else -1
-    content = volume[box] + np.where(support[box], sign * LESION_HU, 0).astype(np.int16)
-    lesion = {"inserted": support[box]} if operation == "insert" else {"removed": support[box]}
+    goes = ball(GRID, removed, 9.0)
+    comes = np.zeros_like(goes) if inserted is None else ball(GRID, inserted, 9.0)
+    box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in np.nonzero(goes | comes))
+    content = volume.astype(int) + LESION_HU * comes - LESION_HU * goes
     edit = Edit(
         box_start_zyx=tuple(side.start for side in box),
-        content=content.astype(np.int16),
-        changed=support[box],
-        **lesion,
+        content=content[box].astype(np.int16),
+        changed=(goes | comes)[box],
+        removed=goes[box],
+        inserted=None if inserted is None else comes[box],
     )
+    operation, place = ("remove", removed) if inserted is None else ("insert", inserted)
     centre = [float(v) for v in GRID.to_world(place)]
     edited = register_edited_scan(
         source=scan,
@@ -119,7 +144,8 @@ def decide(scan, *, accept):
 
 
 def make_draft(cast, world, *, cases=12, template=Template.INSERTED_LESIONS, raters=None, **settings) -> Study:
-    settings = {"field_of_view_mm": FIELD_OF_VIEW_MM, "seed": 7, **settings}
+    # The world is so small that patches around its lesions overlap.
+    settings = {"field_of_view_mm": FIELD_OF_VIEW_MM, "seed": 7, "twins_allowed": True, **settings}
     study = design.create_study(owner=cast.owner, template=template, title="Trial", cases_planned=cases, **settings)
     study.datasets.set([world.dataset])
     design.share(study=study, actor=cast.owner, members=[cast.member])
@@ -134,26 +160,40 @@ class Stages:
     def __init__(self, capture_on_commit):
         self._capture = capture_on_commit
 
-    def draw(self, study):
+    def ordered(self, order):
+        """The job that `order` orders, when it has ended."""
         with self._capture(execute=True):
-            job = design.request_draw(study=study, actor=study.owner)
+            job = order()
         job.refresh_from_db()
+        return job
+
+    def draw(self, study):
+        job = self.ordered(lambda: design.request_draw(study=study, actor=study.owner))
         study.refresh_from_db()
         return job
 
     def lock(self, study):
-        with self._capture(execute=True):
-            job = locking.request_lock(study=study, actor=study.owner)
-        job.refresh_from_db()
+        job = self.ordered(lambda: locking.request_lock(study=study, actor=study.owner))
         study.refresh_from_db()
         return job
 
     def open(self, study):
         self.draw(study)
-        job = self.lock(study)
-        assert study.state == "locked", (job.error, study.leak_audit)
-        locking.open_for_reading(study=study, actor=study.owner)
+        for _ in range(LOCK_ATTEMPTS):  # one in a hundred is a false alarm, from 15 cases on
+            job = self.lock(study)
+            if study.state == "locked":
+                break
+        assert study.state == "locked", (job.error, study.leak_audit.get("leaks"))
+        open_study(study, study.owner)
         return study
+
+
+def unblind(study):
+    """Closed and unblinded by its owner."""
+    unblinding.close(study=study, actor=study.owner)
+    unblinding.unblind(study=study, actor=study.owner, typed_title=study.title)
+    study.refresh_from_db()
+    return study
 
 
 class Browser:
@@ -171,7 +211,14 @@ class Browser:
         slots = Presentation.objects.filter(session=self.session).order_by("position")
         return list(slots.values_list("token", flat=True))
 
+    def known(self, token):
+        """What this browser knows of the answers given so far: its number, and the answer to this case."""
+        events = RatingEvent.objects.filter(presentation__session=self.session)
+        current = events.filter(presentation__token=token, superseded_by=None).first()
+        return {"counter": events.count() + 1, "supersedes": str(current.client_event_id) if current else None}
+
     def rate(self, token, **changes):
+        changes = {**self.known(token), **changes}
         url = reverse("reading-api:events", args=[token])
         return self.client.post(url, json.dumps(rating(**changes)), content_type="application/json")
 
@@ -192,6 +239,12 @@ def rating(**changes):
         "reading_ms": 4200,
         "load_ms": 35,
         "hidden_ms": 0,
+        "idle_ms": 0,
+        "waiting_ms": 0,
+        "counter": 1,
+        "supersedes": None,
+        "sent_at": now,
+        "unsent": 0,
         "interactions": {"scrolls": 1, "windowings": 0, "zooms": 0},
         "environment": {"renderer": "cpu", "device_pixel_ratio": 1.5, "viewport_px": [1280, 800]},
         **changes,

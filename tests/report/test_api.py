@@ -22,7 +22,7 @@ def api(cast):
 
 
 def rows_of(text):
-    return list(csv.DictReader(line for line in io.StringIO(text) if not line.startswith("#")))
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 def test_results_are_the_analysis_in_both_formats(finished, api):
@@ -35,7 +35,9 @@ def test_results_are_the_analysis_in_both_formats(finished, api):
     assert table.content.decode() == results_csv(analysis_of(opened), report_data(opened).rater_labels)
     accepted = api.get(url, headers={"Accept": "text/csv"})
     assert accepted.content == table.content
-    for row, reading in zip(rows_of(table.content.decode()), [*analysis["raters"], analysis["ensemble"]], strict=True):
+    primary, *rows = rows_of(table.content.decode())
+    assert (primary["reader"], primary["verdict"]) == ("Primary analysis", analysis["primary"]["verdict"])
+    for row, reading in zip(rows, [*analysis["raters"], analysis["ensemble"]], strict=True):
         assert float(row["accuracy"]) == reading["accuracy"]["value"]
         assert float(row["p_adjusted"]) == reading["p_adjusted"]
 

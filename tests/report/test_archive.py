@@ -8,15 +8,17 @@ import os
 import shutil
 import subprocess
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from readerstudy.analysis import RaterReading, auc
-from readerstudy.report.archive import report_files, text_files, zipped
+from readerstudy.analysis import RaterReading, auc, plan_for
+from readerstudy.report.archive import report_files, text_files
 from readerstudy.report.figures.catalogue import figures
 from readerstudy.report.tables import imrmc_text, results_csv
+from readerstudy.report.zipping import zipped
 from tests.report.sample import COLUMNS, sample_report
 
 NO_R = "Rscript with pROC is not installed: the report's R script was NOT checked"
@@ -40,23 +42,42 @@ def test_ratings_are_one_row_each_and_the_codebook_names_every_column(data, file
     rows = table(files["ratings.csv"].decode())
     assert len(rows) == len(data.ratings)
     assert tuple(rows[0]) == COLUMNS
-    assert {row["column"] for row in table(files["codebook.csv"].decode())} == set(COLUMNS)
-    assert all(row["meaning"] for row in table(files["codebook.csv"].decode()))
+    explained = table(files["codebook.csv"].decode())
+    for name in ("ratings", "cases", "raters", "results", "settings"):
+        columns = {row["column"] for row in explained if row["table"] == name and row["meaning"]}
+        assert columns == set(table(files[f"{name}.csv"].decode())[0]), name
+
+
+def test_every_table_opens_without_options_and_again_for_a_spreadsheet(files):
+    for name in [name for name in files if name.endswith(".csv") and "/" not in name]:
+        rows = list(csv.reader(io.StringIO(files[name].decode()), strict=True))
+        assert len({len(row) for row in rows}) == 1, name
+        assert not files[name].startswith(b"#")
+        assert files[f"spreadsheet/{name}"] == b"\xef\xbb\xbf" + files[name]
+
+
+def test_the_primary_analysis_stands_in_the_results_table(data, files):
+    first, primary = table(files["results.csv"].decode())[0], data.analysis.primary
+    assert first["reader"] == "Primary analysis"
+    assert float(first["auc"]) == primary.estimate.value
+    assert (float(first["p"]), first["verdict"]) == (primary.p, primary.verdict)
+    assert float(first["equivalence_low"]) == primary.equivalence.low
 
 
 def test_parquet_has_the_same_rows_with_types_and_the_codebook(data, files):
     stored = pq.read_table(io.BytesIO(files["ratings.parquet"]))
     assert stored.to_pylist() == [{name: row.get(name) for name in COLUMNS} for row in data.ratings]
+    assert stored.schema.field("valid").type == "bool"
     assert stored.schema.field("reading_ms").type == "int64"
     assert json.loads(stored.schema.metadata[b"codebook"]) == dict(data.codebook)
 
 
 def test_numbers_per_rater_are_those_of_the_analysis_unrounded(data, files):
-    rows = table(files["results.csv"].decode())
+    rows = table(files["results.csv"].decode())[1:]
     readings = [*data.analysis.raters, data.analysis.ensemble]
     assert len(rows) == len(readings)
     for row, reading in zip(rows, readings, strict=True):
-        assert int(row["correct"]) == reading.correct
+        assert float(row["correct"]) == reading.correct
         assert float(row["accuracy"]) == reading.accuracy.value
         assert float(row["accuracy_low"]) == reading.accuracy.low
         assert float(row["p"]) == reading.p
@@ -127,6 +148,11 @@ def test_excluded_raters_are_in_the_table_but_not_in_the_scores():
     assert "Rater 4" not in results_csv(data.analysis, data.rater_labels)
 
 
+# Five Monte Carlo standard errors of 4,000 permutations at p = 1/2.
+PERMUTATION_TOLERANCE = 0.04
+CLUSTERED = {"real": 18, "synthetic": 18, "permutations": 4000}
+
+
 def has_r():
     if shutil.which("Rscript") is None:
         return False
@@ -147,6 +173,31 @@ VARIANTS = {
     },
     "excluded rater": {"excluded": (4,), "seed": 9},
     "one rater": {"raters": 1},
+    "three cases of each patient": {"cases_of_a_patient": 3, **CLUSTERED},
+    "patients of one kind": {"cases_of_a_patient": 4, "one_kind": True, "seed": 4, **CLUSTERED},
+    "cases shown twice": {"repeats": 9},
+    "cases shown twice of few patients, no confidence": {
+        "repeats": 9,
+        "cases_of_a_patient": 3,
+        "levels": 0,
+        **CLUSTERED,
+    },
+    "jackknife covariances": {"covariance": "jackknife", "cases_of_a_patient": 3, **CLUSTERED},
+    "the panel's right answers": {"plan": replace(plan_for("small_panel"), permutations=500), "seed": 12},
+    "the same over patients": {
+        "plan": replace(plan_for("small_panel"), permutations=500),
+        "cases_of_a_patient": 3,
+        "real": 18,
+        "synthetic": 18,
+    },
+    "the majority": {"plan": replace(plan_for("ensemble"), permutations=500), "real": 15, "synthetic": 15, "raters": 5},
+    "the majority over patients": {
+        "plan": replace(plan_for("ensemble"), permutations=4000),
+        "cases_of_a_patient": 3,
+        "real": 18,
+        "synthetic": 18,
+        "raters": 5,
+    },
 }
 
 
@@ -159,16 +210,71 @@ def test_r_finds_the_same_numbers(variant, tmp_path):
 
 def recompute(data, tmp_path):
     for name, content in text_files(data).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
     done = subprocess.run(["Rscript", "recompute.R"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
+    same_primary(found["primary"], data.analysis.primary)
+    same_sensitivity(found["sensitivity"], data.analysis.sensitivity)
+    same_repeats(found["repeats"], data.repeats)
     assert len(found["raters"]) == len(data.analysis.raters)
     for theirs, ours in zip(found["raters"], data.analysis.raters, strict=True):
         assert theirs["rater"] == ours.rater
         same_reading(theirs, ours)
     assert found["ensemble"]["n_ties"] == data.analysis.ensemble.n_ties
     same_reading(found["ensemble"], data.analysis.ensemble)
+
+
+def same_primary(theirs, ours):
+    """Estimate, interval, test and equivalence of the primary analysis; None where there is nothing to compare."""
+    if ours.estimate.low is None:
+        return
+    band = ours.equivalence
+    numbers = {"estimate": ours.estimate.value, "low": ours.estimate.low, "high": ours.estimate.high}
+    if band.reason is None or band.p is not None:
+        numbers |= {"tost_low": band.low, "tost_high": band.high, "tost_p": band.p}
+    # R draws permutations of its own.
+    if "within and between patients" not in ours.method and "permutation test over patients" not in ours.method:
+        numbers["p"] = ours.p
+    for name, value in numbers.items():
+        close(theirs.get(name), value, f"primary {name}", tolerance=1e-9)
+
+
+def same_repeats(theirs, ours):
+    """First against second answers, of each rater and of all."""
+    if ours is None:
+        assert theirs is None
+        return
+    assert [row["rater"] for row in theirs["raters"]] == [row.rater for row in ours.raters]
+    for row, own in zip([*theirs["raters"], theirs["panel"]], [*ours.raters, ours.panel], strict=True):
+        assert row["n"] == own.n
+        close(row["same"], own.same.value, "same", tolerance=1e-12)
+        for name in ("kappa", "weighted_kappa"):
+            estimate = getattr(own, name)
+            for end in ("value", "low", "high") if estimate else ():
+                key = name if end == "value" else f"{name}_{end}"
+                close(row[key], getattr(estimate, end), f"{key} of {own.rater}", tolerance=1e-9)
+
+
+def same_sensitivity(theirs, ours):
+    """Every other choice, every rater and patient left out, every other margin."""
+    pairs = [("other", theirs["other"], ours.other, ours.p)]
+    pairs += [
+        (name, theirs[name], getattr(ours, name), getattr(ours, name).p) for name in ("fixed_readers", "other_rule")
+    ]
+    for name in ("raters", "patients"):
+        by_name = {row["left_out"]: row for row in theirs[name]}
+        assert set(by_name) == {" ".join(row.left_out) for row in getattr(ours, name)}
+        pairs += [(name, by_name[" ".join(row.left_out)], row, row.p) for row in getattr(ours, name)]
+    for name, their_row, our_row, p in pairs:
+        if our_row.low is not None:
+            for key in ("value", "low", "high"):
+                close(their_row[key], getattr(our_row, key), f"{name} {key}", tolerance=1e-9)
+            close(their_row["p"], p, f"{name} p", tolerance=1e-9)
+    for point, other in zip(ours.margins, theirs["margins"], strict=bool(ours.margins)):
+        close(other["margin"], point.margin, "margin", tolerance=1e-12)
+        close(other["p"], point.p, f"equivalence within {point.margin}", tolerance=1e-9)
 
 
 def same_reading(theirs, ours):
@@ -180,8 +286,12 @@ def same_reading(theirs, ours):
         "high": ours.accuracy.high,
         "binomial_p": ours.binomial_p,
         "fisher_p": ours.fisher_p,
-        "p_adjusted": ours.p_adjusted,
     }
+    # R draws permutations of its own: p to Monte Carlo error, and nothing that multiplies it.
+    if ours.test == "permutation":
+        close(theirs["permutation_p"], ours.p, "permutation_p", tolerance=PERMUTATION_TOLERANCE)
+    else:
+        numbers["p_adjusted"] = ours.p_adjusted
     for name, ours_value in numbers.items():
         close(theirs.get(name), ours_value, name, tolerance=1e-9)
     if isinstance(ours, RaterReading) and ours.auc is not None:

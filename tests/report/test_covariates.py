@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from readerstudy.report.covariates import chosen_cases, chosen_raters, covariates_of
 from readerstudy.report.data import ReportedCase, ReportedRater
+from readerstudy.results import named_part
 
 
 def case(number, *, synthetic, diameter_mm=12.0, generator="", kind=""):
@@ -13,7 +14,10 @@ def case(number, *, synthetic, diameter_mm=12.0, generator="", kind=""):
         code=f"C{number}",
         synthetic=synthetic,
         scan="",
+        patient=1,
+        dataset="",
         subject="",
+        host_scan="",
         diameter_mm=diameter_mm,
         depth_mm=None,
         generator=generator,
@@ -77,3 +81,8 @@ def test_sizes_part_the_cases(diameters):
         parts = [chosen_cases(cases, {"size": size}) for size, _ in offered[0].choices]
         assert sum(map(len, parts)) == len(cases)
         assert frozenset().union(*parts) == {one.code for one in cases}
+
+
+def test_a_part_without_any_rater_is_not_kept_as_the_whole():
+    parts = [(None, None), (frozenset(), None), (None, frozenset()), (frozenset("1"), None), (None, frozenset("1"))]
+    assert len({tuple(named_part(*part)) for part in parts}) == len(parts)

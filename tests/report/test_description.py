@@ -37,7 +37,10 @@ def analyses():
     """One with all that can be collected, one whose planned primary test is not possible, one with answers alone."""
     data = study(effect=0.8)
     order = np.argsort(np.random.default_rng(0).random(data["calls"].shape), axis=0) + 1.0
-    everything = default_analysis(**data, order=order, times_ms=1000 * order, plan=plan_for("lesion_inserted"))
+    controls = np.zeros(len(data["truth"]))
+    controls[np.flatnonzero(data["truth"])[:2]] = 1
+    collected = {"order": order, "times_ms": 1000 * order, "controls": controls}
+    everything = default_analysis(**data, **collected, plan=plan_for("lesion_inserted"))
     perfect = np.repeat(data["truth"][:, None], 4, axis=1)
     fallback = default_analysis(
         truth=data["truth"], calls=perfect, ratings=1 + 5 * perfect, plan=plan_for("lesion_inserted")

@@ -1,18 +1,36 @@
 """The plan of a study and the planner: chosen in a form, said in words, frozen at the lock."""
 
 import time
+from dataclasses import asdict, replace
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from readerstudy.analysis import AnalysisPlan, PlanningAssumptions, design_power, plan_for
+from readerstudy.analysis import (
+    AnalysisPlan,
+    PlanningAssumptions,
+    correlation_of_kappa,
+    design_power,
+    plan_for,
+    plan_grid,
+)
 from readerstudy.design import services as design
-from readerstudy.models import Template
+from readerstudy.design.candidates import patient_of
+from readerstudy.design.cases import truths_of
+from readerstudy.design.readiness import readiness
+from readerstudy.models import Study, Template
 from readerstudy.planning.plans import default_plan, draft_plan, plan_of, plan_power_in_words
 from readerstudy.planning.words import plan_sentences
+from readerstudy.report.text import methods_paragraph
+from readerstudy.tasks.registry import FIRST, task_of
+from readerstudy.web import planning
 from readerstudy.web.planning_forms import PlanForm
+from readerstudy.web.planning_grid import beliefs
+from tests.report.sample import sample_report
 from tests.report.test_text import claims
+
+TASK = task_of(FIRST, {}, confidence_levels=3)
 
 
 @pytest.fixture
@@ -23,7 +41,7 @@ def owner(cast):
 
 
 def fields(plan, **changes):
-    form = PlanForm(plan=plan)
+    form = PlanForm(plan=plan, task=TASK)
     return {**{name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}, **changes}
 
 
@@ -71,12 +89,44 @@ def test_what_the_form_saves_is_the_plan(draft, owner):
     assert plan.digest() in words
 
 
+def test_arms_are_chosen_among_those_that_were_drawn(draft, owner):
+    plan = draft_plan(draft)
+    assert "arms" not in PlanForm(plan=plan, task=TASK, arms=["G 1, inserted"]).fields
+    form = PlanForm(
+        {**fields(plan), "arms": ["G 1, inserted", "H, inserted"], "arms_margin_points": "12"},
+        plan=plan,
+        task=TASK,
+        arms=["G 1, inserted", "G 2, inserted", "H, inserted"],
+    )
+    assert form.is_valid(), form.errors
+    chosen = form.chosen_plan()
+    assert (chosen.compared_arms, chosen.compared_margin) == (("G 1, inserted", "H, inserted"), 0.12)
+    assert form.plan_options()["compared_arms"] == ["G 1, inserted", "H, inserted"]
+    one = PlanForm(
+        {**fields(plan), "arms": ["H, inserted"], "arms_margin_points": "12"}, plan=plan, task=TASK, arms=["H", "I"]
+    )
+    assert not one.is_valid()
+
+
+def test_arms_of_the_plan_must_be_among_the_cases(draft, cast):
+    design.change_design(
+        study=draft, actor=cast.owner, plan_options={"compared_arms": ["G 1, inserted", "H, inserted"]}
+    )
+    draft.refresh_from_db()
+    [check] = [one for one in readiness(draft) if one.title == "Arms of the plan"]
+    assert check.blocks
+    assert "No case is of “G 1, inserted” and “H, inserted”" in check.message
+    design.change_design(study=draft, actor=cast.owner, plan_options={})
+    draft.refresh_from_db()
+    assert not [one for one in readiness(draft) if one.title == "Arms of the plan"]
+
+
 def test_a_primary_ensemble_stands_alone_in_the_family(draft):
     plan = draft_plan(draft)
-    form = PlanForm(fields(plan, primary="ensemble"), plan=plan)
+    form = PlanForm(fields(plan, primary="ensemble"), plan=plan, task=TASK)
     assert form.is_valid(), form.errors
     assert form.chosen_plan().family == "raters"
-    assert PlanForm(fields(plan), plan=plan).is_valid()
+    assert PlanForm(fields(plan), plan=plan, task=TASK).is_valid()
 
 
 @pytest.mark.parametrize(
@@ -152,6 +202,25 @@ def test_the_words_of_every_plan_claim_nothing(draft):
     assert plan_power_in_words(draft) == ["Choose raters to see what this study can show."]
 
 
+def test_what_a_study_can_show_counts_its_patients(draft, owner, stages):
+    """Cases lie in fewer patients than there are cases; who gives which kind is sealed with the truth."""
+    url = reverse("studies:plan", args=[draft.pk])
+    assert "one case of each was assumed" in owner.get(url).content.decode()
+    stages.draw(draft)
+    truths = truths_of(draft)
+    patients = {patient_of(truth.scan) for truth in truths}
+    both = len(
+        {patient_of(t.scan) for t in truths if t.synthetic} & {patient_of(t.scan) for t in truths if not t.synthetic}
+    )
+    assert (
+        f"12 cases of {len(patients)} patients, {both} with both kinds, you can show" in owner.get(url).content.decode()
+    )
+    stages.lock(draft)
+    page = owner.get(url).content.decode()
+    assert f"12 cases of {len(patients)} patients, {12 / len(patients):.1f} of each and taken as of one kind" in page
+    assert "with both kinds, you can show" not in page
+
+
 def test_a_plan_that_the_protocol_does_not_allow_is_pointed_out(draft, cast, owner):
     design.change_design(study=draft, actor=cast.owner, plan_options={"primary": "reader_averaged_auc"})
     design.change_design(study=draft, actor=cast.owner, confidence_levels=0)
@@ -159,14 +228,26 @@ def test_a_plan_that_the_protocol_does_not_allow_is_pointed_out(draft, cast, own
     assert "needs levels of confidence, and this study asks for none" in page
 
 
-def test_the_planner_answers_within_a_second(owner):
+def test_the_planner_answers_within_two_seconds_of_a_processor(owner):
     owner.get(reverse("studies:planner"))
     for measure in ("auc", "panel_accuracy", "ensemble"):
         for goal, effect in (("equivalent", 0.5), ("detect", 0.64)):
-            start = time.perf_counter()
+            start = time.process_time()
             response = owner.get(reverse("studies:planner"), {"measure": measure, "goal": goal, "effect": effect})
             assert response.status_code == 200
-            assert time.perf_counter() - start < 2.0
+            assert time.process_time() - start < 2.0
+
+
+def test_few_patients_are_simulated_within_seconds_of_a_processor(owner):
+    """Their power has no close formula: every design of the page with few patients is simulated, from the same seed."""
+    asked = {"measure": "ensemble", "goal": "detect", "effect": "0.64", "cases_per_patient": "5"}
+    start = time.process_time()
+    page = owner.get(reverse("studies:planner"), asked).context["page"]
+    assert time.process_time() - start < 30
+    few = [cell.point for row in page.rows if row.cases == 60 for cell in row.cells]
+    assumed, *_ = beliefs(owner.get(reverse("studies:planner"), asked).context["form"].cleaned_data)
+    for point in few[:3]:
+        assert point.power == pytest.approx(design_power(assumed, raters=point.raters, cases=60), abs=0.055)
 
 
 def test_the_planner_prints_the_power_that_was_computed(owner):
@@ -174,8 +255,10 @@ def test_the_planner_prints_the_power_that_was_computed(owner):
     page = response.context["page"]
     for row in page.rows:
         for cell in row.cells:
-            assumed = PlanningAssumptions(margin=0.1)
-            assert cell.point.power == design_power(assumed, raters=cell.point.raters, cases=row.cases)
+            correlation = correlation_of_kappa(0.25, share_correct=0.5, rater_sd=0.2)
+            assumed = PlanningAssumptions(margin=0.1, case_correlation=correlation)
+            power = design_power(assumed, raters=cell.point.raters, cases=row.cases)
+            assert cell.point.power == pytest.approx(power, abs=1e-6)
             assert cell.reached == (cell.point.power >= 0.9)
     best = page.grid.recommended
     assert f"{best.raters} raters and {best.cases} cases" in response.content.decode()
@@ -206,3 +289,120 @@ def test_other_peoples_studies_are_unknown_to_the_planner(draft, cast):
     other = Client()
     other.force_login(cast.other)
     assert other.get(reverse("studies:planner"), {"study": str(draft.pk)}).status_code == 404
+
+
+PILOT = "\n".join(f"{k % 2} {1 + k % 5} {1 + (k * 3) % 5} {1 + (k * 7) % 6}" for k in range(20))
+
+
+def planned(owner, **asked):
+    return owner.get(reverse("studies:planner"), asked).context["page"]
+
+
+def test_an_unknown_kappa_is_planned_for_at_its_worst(owner):
+    worst = planned(owner, agreement="unknown", kappa_low="0.1", kappa_high="0.5")
+    high = planned(owner, agreement="kappa", kappa="0.5")
+    low = planned(owner, agreement="kappa", kappa="0.1")
+    for row, other, better in zip(worst.rows, high.rows, low.rows, strict=True):
+        for cell, one, two in zip(row.cells, other.cells, better.cells, strict=True):
+            assert cell.point.power == min(one.point.power, two.point.power)
+    assert "anywhere from 0.1 to 0.5" in worst.paragraph
+
+
+def test_a_pilot_takes_the_place_of_a_kappa(owner):
+    page = planned(owner, agreement="pilot", pilot=PILOT, margin_points="20")
+    assert "a pilot of 3 raters and 20 cases" in page.paragraph
+    refused = owner.get(reverse("studies:planner"), {"agreement": "pilot", "pilot": "1 2\n0 x"})
+    assert refused.context["page"] is None
+    assert "a rating is a number" in refused.content.decode()
+    for text in ("", "1 2 3\n0 1", "1 2 3\n0 1 2"):
+        assert owner.get(reverse("studies:planner"), {"agreement": "pilot", "pilot": text}).context["page"] is None
+
+
+def test_several_cases_of_a_patient_cost_power(owner):
+    alone, together = planned(owner), planned(owner, cases_per_patient="5")
+    assert together.rows[5].cells[3].point.power < alone.rows[5].cells[3].point.power
+    assert "5 cases per patient" in together.paragraph
+
+
+def test_the_planners_answer_starts_a_study_with_its_plan_and_paragraph(owner, cast):
+    page = owner.get(reverse("studies:planner"), {"margin_points": "20", "measure": "panel_accuracy", "kappa": "0.3"})
+    answer = page.context["page"]
+    link = f"{reverse('studies:new')}?{page.context['start_query']}"
+    assert link.replace("&", "&amp;") in page.content.decode()
+    initial = owner.get(link).context["form"].initial
+    assert initial["cases_planned"] == answer.grid.recommended.cases
+    given = {**initial, "template": Template.INSERTED_LESIONS, "title": "Planned"}
+    owner.post(reverse("studies:new"), given)
+    study = _newest()
+    plan = plan_of(study)
+    assert (plan.margin, plan.primary, plan.sample_size) == (0.2, "case_label_permutation", answer.paragraph)
+    assert study.cases_planned == answer.grid.recommended.cases
+    assert any("a kappa of 0.3" in sentence for sentence in plan_sentences(plan))
+    owner.post(reverse("studies:new"), {**given, "cases_planned": 8, "title": "Smaller"})
+    assert plan_of(_newest()).sample_size == ""
+
+
+def _newest():
+    return Study.objects.order_by("-created_at").first()
+
+
+def test_the_paragraph_of_the_size_is_frozen_and_printed_in_the_methods(draft, owner):
+    owner.post(
+        reverse("studies:plan", args=[draft.pk]), fields(draft_plan(draft), sample_size="We planned for 5 raters.")
+    )
+    draft.refresh_from_db()
+    assert plan_of(draft).sample_size == "We planned for 5 raters."
+    data = sample_report()
+    printed = replace(data, plan={"sample_size": "We planned for 5 raters."})
+    assert "We planned for 5 raters." in methods_paragraph(printed)
+
+
+def test_the_reason_of_the_margin_is_frozen_and_printed_in_plan_and_methods(draft, owner):
+    reason = "An AUC below .65 would let nobody sort the edits out."
+    owner.post(reverse("studies:plan", args=[draft.pk]), fields(draft_plan(draft), margin_reason=reason))
+    draft.refresh_from_db()
+    assert plan_of(draft).margin_reason == reason
+    assert f"Why this margin: {reason}" in plan_sentences(plan_of(draft))
+    assert f"Why this margin: {reason}" in methods_paragraph(replace(sample_report(), plan={"margin_reason": reason}))
+    assert "Why this margin" not in methods_paragraph(sample_report())
+
+
+def test_plans_from_before_keep_counting_cases_and_drafts_take_patients(draft):
+    """Units were free words once: a frozen plan was carried out by case, and a draft is not bound to that."""
+    draft.plan_options = {"unit": "lesion"}
+    assert plan_of(draft).unit == "patient"
+    frozen = {"plan": {**asdict(AnalysisPlan()), "unit": "lesion"}}
+    draft.protocol = {"analysis_plan": frozen}
+    assert plan_of(draft).unit == "case"
+    assert any("counted as independent" in line for line in plan_sentences(plan_of(draft)))
+
+
+FEW_PATIENTS = {"measure": "ensemble", "goal": "detect", "effect": "0.64", "cases_per_patient": "5"}
+
+
+def test_a_page_that_would_simulate_too_long_stops_and_says_so(owner, monkeypatch):
+    """Only closed forms are left when there is no time at all; what is missing is named, and nothing is recommended
+    that was not settled."""
+    monkeypatch.setattr(planning, "SIMULATED_SECONDS", 0.0)
+    response = owner.get(reverse("studies:planner"), FEW_PATIENTS)
+    page = response.context["page"]
+    assert page.grid.left_out == (20, 30, 40, 50, 60, 80, 100, 120, 150)
+    assert [row.cases for row in page.rows] == [200, 250, 300, 400, 500]
+    text = response.content.decode()
+    assert "designs of 20, 30, 40, 50, 60, 80, 100, 120, 150 cases are" in text
+    assert "press Compute again" in text
+
+
+def test_a_page_that_has_the_time_says_nothing_of_it(owner):
+    text = owner.get(reverse("studies:planner")).content.decode()
+    assert "press Compute again" not in text
+
+
+def test_a_smallest_design_is_not_told_before_it_is_settled(owner):
+    values = owner.get(reverse("studies:planner"), FEW_PATIENTS).context["form"].cleaned_data
+    assumed, *or_else = beliefs(values)
+    asked = iter([True])
+    grid = plan_grid(assumed, or_else=or_else, cases=[100], target=0.05, may_go_on=lambda: next(asked, False))
+    assert grid.points
+    assert grid.recommended is None
+    assert grid.reason == "the time for simulations was up before the smallest design was settled"

@@ -1,6 +1,8 @@
 """Figures say what the analysis says, to those who look and to those who listen."""
 
 import io
+import re
+from importlib.machinery import ModuleSpec
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 from ctplatform.figures.drawing import Drawing, Paint
 from readerstudy.report.figures.catalogue import figures
 from readerstudy.report.figures.flow_steps import flow_steps
+from readerstudy.report.figures.plots.flow import FlowStep, flow_diagram
 from readerstudy.report.figures.plots.forest import ForestRow, forest_plot
 from readerstudy.report.figures.raster import png
 from tests.report.sample import sample_report
@@ -52,12 +55,29 @@ def test_no_shape_leaves_the_sheet(extreme):
                 assert -1 <= y <= height + 1, figure.name
 
 
+def test_what_would_show_nothing_is_no_figure():
+    """Empty axes look like a result."""
+    assert [figure.name for figure in figures(sample_report(**EXTREMES["nobody analysed"]))] == ["flow"]
+    one_kind = {figure.name for figure in figures(sample_report(**EXTREMES["only synthetic"]))}
+    assert not {"forest-auc", "forest-accuracy", "roc"} & one_kind
+    assert {"confusion", "times", "difficulty"} <= one_kind
+    assert len(figures(sample_report())) == 10
+
+
 def test_texts_are_escaped():
     drawing = Drawing(width=10, height=10, title="<b>", description='"&"')
     drawing.text(0, 0, "<script>alert(1)</script>")
     root = ET.fromstring(drawing.svg(name="x"))
     assert root.find(f"{SVG}text").text == "<script>alert(1)</script>"
     assert "<script" not in drawing.svg(name="x")
+
+
+def test_characters_that_xml_cannot_hold_are_left_out():
+    drawing = Drawing(width=100, height=30, title="a\x01b", description="c\x0bd\ufffe")
+    drawing.text(5, 20, "Rater\x00 1\x1f")
+    root = ET.fromstring(drawing.svg(name="x"))
+    assert [part.text for part in root] == ["ab", "cd", "Rater 1"]
+    assert png(drawing).startswith(b"\x89PNG")
 
 
 def test_a_curve_without_points_is_no_shape():
@@ -77,9 +97,45 @@ def test_the_picture_is_the_drawing():
     assert pixels[:, 155:].min() > 235
 
 
+def written(text, **style):
+    drawing = Drawing(width=96, height=48, title=f"Title of {text}", description="Größe ≤ 5 mm")
+    drawing.text(8, 32, text, **{"size": 20} | style)
+    return Image.open(io.BytesIO(png(drawing)))
+
+
+def ink(text, **style):
+    return np.asarray(written(text, **style).convert("L")) < 128
+
+
+def test_the_picture_has_every_letter_that_figures_use():
+    no_glyph = ink("\ue123")
+    for letter in "Aa0%±–“”…′ÄßéłŞЖκ":
+        drawn = ink(letter)
+        assert drawn.sum() > 20, letter
+        assert (drawn != no_glyph).any(), letter
+    assert ink("AUC", bold=True).sum() > 1.2 * ink("AUC").sum()
+    across, upwards = (np.ptp(np.argwhere(ink("iiiii", size=9, vertical=turned)), axis=0) for turned in (False, True))
+    assert abs(across - upwards[::-1]).max() <= 2
+    assert ink("W")[:, :25].sum() == 0, "text begins where it is put"
+
+
+def test_the_picture_carries_its_words_and_its_resolution():
+    picture = written("x")
+    assert picture.text == {"Title": "Title of x", "Description": "Größe ≤ 5 mm"}
+    assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_no_picture_without_letters(monkeypatch, tmp_path):
+    # A spec of its own: find_spec hands out the one of the whole process once matplotlib is imported.
+    empty = ModuleSpec("matplotlib", loader=None, origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr("ctplatform.figures.fonts.find_spec", lambda name: empty)
+    with pytest.raises(FileNotFoundError, match=r"DejaVuSans\.ttf is missing"):
+        written("x")
+
+
 def forest_svg(**changes):
     row = {"label": "Rater 1", "n": 10, "value": 0.6, "low": 0.3, "high": 0.9, **changes}
-    return forest_plot([ForestRow(**row)], measure="Accuracy", chance=0.5, margin=0.15).svg(name="forest")
+    return forest_plot([ForestRow(**row)], measure="Accuracy", chance=0.5, margin=0.15, level="95").svg(name="forest")
 
 
 def test_forest_shows_the_interval_the_chance_line_and_the_margin():
@@ -100,6 +156,15 @@ def test_no_chance_line_where_classes_are_unequal():
     svg = {figure.name: figure.drawing.svg(name="x") for figure in figures(sample_report())}
     assert "no common chance line" in svg["forest-accuracy"]
     assert "dashed line: chance" in svg["forest-auc"]
+
+
+def test_long_words_stay_in_their_boxes():
+    cases = "Cases: 480 (240 synthetic, 240 real) and 12 positive controls, 160 scans, 160 patients"
+    reason = "Rater 4 excluded: left the department before half of the cases had been read, and did not come back"
+    svg = flow_diagram([FlowStep(text="Edits made: 48"), FlowStep(text=cases, left_out=[reason])]).svg(name="x")
+    lines = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    assert " ".join(lines) == f"Edits made: 48 {cases} {reason}"
+    assert max(len(line) for line in lines) <= 48
 
 
 def test_the_flow_adds_up():

@@ -1,7 +1,9 @@
 import pytest
+from django.conf import settings
 
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Origin
+from synthesis.generators import services as generators
 from tests.factories import make_dataset, make_scan, make_user
 
 
@@ -21,3 +23,9 @@ def phantom_scan(phantom):
         origin=Origin.PHANTOM,
         masks={MaskKind.LIVER: phantom.liver, MaskKind.LESION: phantom.labels, MaskKind.VESSEL: phantom.vessels},
     )
+
+
+@pytest.fixture
+def generator():
+    demo = settings.ROOT / "ml" / "weights" / "demo"
+    return generators.register(folder=demo, name="Demo", registered_by=make_user())

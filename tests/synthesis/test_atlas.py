@@ -89,7 +89,7 @@ def test_an_atlas_of_a_dataset_that_is_not_shared_or_has_no_liver_is_refused(pha
 def test_a_cancelled_atlas_leaves_nothing_and_can_be_tried_again(phantom_scan, generator, client):
     owner = phantom_scan.dataset.owner
     ordered = atlas.order_atlas(ordered_by=owner, generator=generator, dataset=phantom_scan.dataset)
-    jobs.cancel(job=ordered.job)
+    jobs.cancel(job=ordered.job, actor=ordered.job.owner)
     client.force_login(owner)
     assert "Try again" in shown(client.get(ordered.get_absolute_url()))
     for tail in ("points.json", "pictures.png"):
@@ -102,7 +102,7 @@ def test_a_cancelled_atlas_leaves_nothing_and_can_be_tried_again(phantom_scan, g
 def test_an_atlas_of_a_generator_retired_since_offers_no_second_try(phantom_scan, generator, client):
     owner = phantom_scan.dataset.owner
     ordered = atlas.order_atlas(ordered_by=owner, generator=generator, dataset=phantom_scan.dataset)
-    jobs.cancel(job=ordered.job)
+    jobs.cancel(job=ordered.job, actor=ordered.job.owner)
     generators.retire(generator=generator, user=make_user(role=Role.COORDINATOR), reason="Rims too sharp")
     client.force_login(owner)
     for url in (ordered.get_absolute_url(), "/jobs/", f"/jobs/{ordered.job_id}/"):

@@ -1,5 +1,7 @@
 """Real edits by the demo's generator: what changes, what must not, and what is told."""
 
+import re
+
 import numpy as np
 import pytest
 from django.conf import settings
@@ -12,18 +14,14 @@ from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import JobStatus
 from ml.editing.spec import LesionSpec
 from synthesis.edits import services
-from synthesis.edits.placement import PlacementRules, allowed_places, draw_places
+from synthesis.edits.placement import PlacementRules, allowed_places, draw_places, refuse_unless_parenchyma
+from synthesis.edits.rows import write_insertion
 from synthesis.generators import services as generators
-from synthesis.models import Generator, SynthesisJob
+from synthesis.models import EditOrder, Generator
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 DEMO = settings.ROOT / "ml" / "weights" / "demo"
-
-
-@pytest.fixture
-def generator():
-    return generators.register(folder=DEMO, name="Demo", registered_by=make_user())
 
 
 @pytest.fixture
@@ -137,6 +135,8 @@ def test_a_removal_takes_the_lesion_out_of_the_table_and_out_of_the_picture(phan
     inside = labels == lesion.number
     assert abs(after[inside].mean() - level) < 0.4 * abs(before[inside].mean() - level)
     assert not synthesis.result_scan.lesions.filter(number=lesion.number).exists()
+    assert 0 <= synthesis.provenance.measured["ghost_noise"] < 1
+    assert synthesis.provenance.details["beyond_mask_mm"] == 0
     for other in labels[labels > 0]:
         if other != lesion.number:
             assert np.array_equal(before[labels == other], after[labels == other])
@@ -147,14 +147,30 @@ def test_a_place_outside_the_liver_is_refused_before_it_is_ordered(phantom_scan,
     corner = [float(c) for c in phantom_scan.geometry.to_world([8, 2, 2])]
     with pytest.raises(DomainError, match="outside the liver"):
         insert(phantom_scan, generator, corner)
-    assert not SynthesisJob.objects.exists()
+    assert not EditOrder.objects.exists()
 
 
-def test_a_lesion_that_does_not_fit_fails_with_its_reason(phantom, phantom_scan, generator):
-    tip = np.argwhere(phantom.liver & (phantom.labels == 0))
-    tip = tip[np.argmax(tip[:, 2])]  # the thin left end of the liver
-    centre = [float(c) for c in phantom_scan.geometry.to_world(tip)]
-    synthesis = insert(phantom_scan, generator, centre, diameter_mm=60)
+@pytest.fixture
+def tip(phantom, phantom_scan):
+    """The thin left end of the liver, where fat and air share the mask's voxels."""
+    voxels_zyx = np.argwhere(phantom.liver & (phantom.labels == 0))
+    return [float(c) for c in phantom_scan.geometry.to_world(voxels_zyx[np.argmax(voxels_zyx[:, 2])])]
+
+
+def test_a_place_that_is_no_parenchyma_is_refused_with_one_that_is(phantom_scan, generator, tip):
+    with pytest.raises(DomainError, match="no liver parenchyma") as refused:
+        insert(phantom_scan, generator, tip)
+    assert not EditOrder.objects.exists()
+    x, y, z = re.search(r"mm away: (\S+), (\S+), (\S+) \(LPS", refused.value.message).groups()
+    refuse_unless_parenchyma(phantom_scan, [float(x), float(y), float(z)], radius_mm=7)
+
+
+def test_a_lesion_that_does_not_fit_fails_with_its_reason(phantom_scan, generator, tip):
+    spec = LesionSpec(kind="hypodense", diameter_mm=60, contrast_hu=-50, seed=9)
+    owner = phantom_scan.dataset.owner
+    synthesis = run(
+        write_insertion(ordered_by=owner, scan=phantom_scan, generator=generator, centre_lps_mm=tip, spec=spec)
+    )
     assert synthesis.job.status == JobStatus.FAILED
     assert "lesion" in synthesis.job.error
     assert synthesis.result_scan is None

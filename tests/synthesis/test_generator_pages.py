@@ -14,6 +14,7 @@ from ctplatform.datasets.services import delete_scan
 from ctplatform.errors import ConflictError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, JobStatus
+from synthesis.atlas.patches import write_patches
 from synthesis.atlas.services import order_atlas
 from synthesis.generators import services as generators
 from synthesis.generators.training import TRAIN_KIND
@@ -37,8 +38,10 @@ def finish(atlas, scan):
     atlas.sheet_key = f"atlas/{atlas.pk}.png"
     save_bytes(atlas.sheet_key, b"png")
     point = {"scan": str(scan.pk), "name": "s", "at": [1, 2, 3], "lesion": 0, "kind": "normal", "diameter_mm": None}
-    atlas.content = {"scans": 1, "scans_left_out": 7, "points": [point | {"components": [0, 1, 2]}]}
+    atlas.content = {"points": [point | {"components": [0, 1, 2]}]}
+    atlas.scans_shown, atlas.scans_left_out = 1, 7
     atlas.save()
+    write_patches(atlas, atlas.content["points"])
     return atlas
 
 
@@ -136,7 +139,7 @@ def test_an_atlas_under_way_is_shared_instead_of_being_drawn_twice(cast, atlas):
         return order_atlas(ordered_by=cast["member"], generator=atlas.generator, dataset=cast["dataset"])
 
     assert again() == atlas
-    jobs.cancel(job=atlas.job)
+    jobs.cancel(job=atlas.job, actor=atlas.job.owner)
     assert again() != atlas
 
 
@@ -177,6 +180,7 @@ def test_patches_come_in_pages_and_are_sorted_by_any_column(client, cast, atlas)
         for number in range(120)
     ]
     atlas.save()
+    write_patches(atlas, atlas.content["points"])
     client.force_login(cast["owner"])
     url = f"{atlas.get_absolute_url()}patches/"
 
@@ -282,12 +286,36 @@ def test_scans_to_train_on_say_their_dataset_and_what_was_typed_stays(client, ca
 
 
 def test_a_fresh_experiment_is_not_what_the_next_edit_is_made_with(client, cast):
-    measured = make_generator(reports={"realism.json": {"gate": [{"passed": True}, {"passed": False}, {}]}})
+    gate = [{"passed": True}, {"passed": False}, {}]
+    measured = make_generator(reports={"realism.json": {"gate": gate, "measured_on": "phantoms"}})
     fresh = make_generator()
     choices = [label for _, label in BatchForm(scans=Scan.objects.none()).fields["generator"].choices]
     assert choices == [str(measured), f"{fresh} · realism not measured"]
     client.force_login(cast["owner"])
     listed = client.get("/synthesis/generators/").content.decode()
-    assert "1 of 3 targets reached" in listed
+    # What phantoms show never stands for scans of patients.
+    on_phantoms = "1 of 3 targets reached on phantoms; not measured on real scans"
+    assert on_phantoms in listed
     assert "<td>not measured</td>" in listed
-    assert "1 of 3 targets reached" in client.get(measured.get_absolute_url()).content.decode()
+    assert on_phantoms in client.get(measured.get_absolute_url()).content.decode()
+
+
+def test_a_generators_page_shows_what_was_measured_on_scans_of_patients_apart(client, cast):
+    of_patients = {
+        "gate": [
+            {"name": "insertion: features", "value": 0.8, "n": 6, "passed": False, "note": "leave one patient out"}
+        ],
+        "patients": 1,
+        "lesions": 6,
+        "notes": ["patches are resampled"],
+    }
+    realism = {"gate": [{"name": "of a phantom", "passed": True}], "measured_on": "phantoms", "scans": of_patients}
+    measured = make_generator(reports={"realism.json": realism})
+    client.force_login(cast["owner"])
+    page = client.get(measured.get_absolute_url()).content.decode()
+    phantoms, patients = page.split("On scans of patients")
+    assert "of a phantom" in phantoms
+    assert "insertion: features" not in phantoms
+    for said in ("insertion: features", "0.800", "leave one patient out", "6 lesions of 1 patient", "are resampled"):
+        assert said in patients
+    assert "0 of 1 targets reached on real scans" in client.get("/synthesis/generators/").content.decode()

@@ -9,10 +9,12 @@ from ctplatform.accounts.models import Role
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import Job
+from ml.editing import EDITOR_VERSION
 from ml.generator.card import DEMO_FOLDER
 from synthesis import generator_reports
 from synthesis.generators import services as generators
 from synthesis.models import Generator
+from synthesis.report_fields import MISSED, NOT_MEASURED, PASSED
 from tests.factories import make_user
 from tests.pages import shown
 
@@ -73,17 +75,17 @@ CLASSIFICATION = [
 
 def test_lines_keep_their_verdict_and_what_was_not_measured_says_so():
     lines = {line.name: line for line in generator_reports.gate_lines(REALISM)}
-    assert lines["insertion: AUC"].verdict == generator_reports.PASSED
-    assert lines["cycle"].verdict == generator_reports.MISSED
-    assert lines["ghost rim"].verdict == generator_reports.NOT_MEASURED
+    assert lines["insertion: AUC"].verdict == PASSED
+    assert lines["cycle"].verdict == MISSED
+    assert lines["ghost rim"].verdict == NOT_MEASURED
     assert lines["ghost rim"].value is None
 
 
 def test_a_report_without_a_gate_is_judged_by_its_areas():
     without = {"two_sample": {"insertion": {"features": AUC}, "removal": {"features": AUC | {"auc": 0.7}}}}
     assert [line.verdict for line in generator_reports.gate_lines(without)] == [
-        generator_reports.PASSED,
-        generator_reports.MISSED,
+        PASSED,
+        MISSED,
     ]
 
 
@@ -93,10 +95,51 @@ def test_only_complete_rows_are_shown_and_the_best_comes_first():
 
 @pytest.mark.parametrize("hostile", [None, [], {"gate": 3}, {"two_sample": []}, {"gate": [None, 7]}, "x"])
 def test_nonsense_shows_nothing_and_breaks_nothing(hostile):
-    assert generator_reports.areas(hostile) == []
-    assert all(line.verdict == generator_reports.NOT_MEASURED for line in generator_reports.gate_lines(hostile))
+    assert generator_reports.auc_rows(hostile) == []
+    assert all(line.verdict == NOT_MEASURED for line in generator_reports.gate_lines(hostile))
     assert generator_reports.classifier_rows(hostile) == []
-    assert isinstance(generator_reports.facts(hostile), list)
+    assert isinstance(generator_reports.card_lines(hostile), list)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("phantoms", "not measured on real scans"),
+        ("scans", "reached on real scans"),
+        (None, "does not say"),
+        (3, "does not say"),
+    ],
+)
+def test_the_gate_says_whose_scans_it_stands_for(said, words):
+    assert words in generator_reports.gate_summary({"gate": [{"passed": True}], "measured_on": said})
+
+
+def test_a_gate_of_an_earlier_editor_does_not_stand_for_todays_edits():
+    of_today = {"gate": [{"passed": True}], "measured_on": "phantoms", "editor_version": EDITOR_VERSION}
+    assert generator_reports.gate_summary(of_today) == "1 of 1 targets reached on phantoms; not measured on real scans"
+    for earlier in (EDITOR_VERSION - 1, None, "x"):
+        assert "were not measured again" in generator_reports.gate_summary({**of_today, "editor_version": earlier})
+
+
+def test_phantoms_and_scans_of_patients_stand_apart():
+    of_phantoms = {"gate": [{"passed": True}], "measured_on": "phantoms", "editor_version": EDITOR_VERSION}
+    on_scans = {"gate": [{"passed": False}, {"passed": True}], "patients": 1, "lesions": 7}
+    both = {**of_phantoms, "scans": {**on_scans, "editor_version": EDITOR_VERSION, "notes": ["few", None, 3]}}
+    summary = generator_reports.gate_summary(both)
+    assert summary == (
+        "1 of 1 targets reached on phantoms; 1 of 2 targets reached on real scans (7 lesions of 1 patient)"
+    )
+    assert [line.passed for line in generator_reports.scan_lines(both)] == [False, True]
+    assert "few" in generator_reports.scan_notes(both)
+    assert "were not measured again" in generator_reports.scans_summary({**of_phantoms, "scans": on_scans})
+
+
+@pytest.mark.parametrize("hostile", [None, 3, [], {"gate": 3}, {"gate": [None, 7], "patients": "x", "notes": {}}])
+def test_nonsense_about_scans_is_no_measurement_of_scans(hostile):
+    realism = {"gate": [{"passed": True}], "measured_on": "phantoms", "scans": hostile}
+    assert generator_reports.scan_notes(realism) == []
+    assert all(line.verdict == NOT_MEASURED for line in generator_reports.scan_lines(realism))
+    assert generator_reports.gate_summary(realism).startswith("1 of 1")
 
 
 def test_what_no_database_and_no_page_can_hold_is_taken_out():
@@ -124,16 +167,32 @@ def test_numbers_that_are_no_shares_are_not_drawn():
     for rate in absurd:
         assert generator_reports.classifier_rows([CLASSIFICATION[0] | {"accuracy": rate}]) == []
         auc = dict(zip(("auc", "low", "high"), rate[:3], strict=True))
-        assert len(rate) > 3 or generator_reports.areas({"two_sample": {"insertion": {"features": auc}}}) == []
+        assert len(rate) > 3 or generator_reports.auc_rows({"two_sample": {"insertion": {"features": auc}}}) == []
     assert generator_reports.gate_lines({"gate": [{"value": 10**400}]})[0].value is None
 
 
+def test_names_of_any_length_and_kind_fit_beside_a_figure():
+    [row] = generator_reports.classifier_rows([CLASSIFICATION[0] | {"features": "x" * 9999, "view": 7}])
+    assert (len(row.features), row.view) == (80, "7")
+    assert row.counts == "5 + 5 patches of 4 patients"
+    assert generator_reports.classifier_rows([CLASSIFICATION[0] | {"patients": None}])[0].counts == ""
+
+
+def test_a_target_is_said_in_words():
+    line = {"target": 0.2, "comparison": "absolute <=", "unit": "HU"}
+    asked = [
+        generator_reports.gate_lines({"gate": [line | other]})[0].asked
+        for other in ({}, {"unit": None}, {"target": "x"})
+    ]
+    assert asked == ["within ± 0.2 HU", "within ± 0.2", ""]
+
+
 def test_a_card_that_says_little_makes_no_empty_sentences():
-    assert generator_reports.facts({"train": {"objective": "ae"}}) == [("Objective", "AE")]
-    assert generator_reports.facts({"train": {"objective": "of tomorrow", "population": []}}) == [
+    assert generator_reports.card_lines({"train": {"objective": "ae"}}) == [("Objective", "AE")]
+    assert generator_reports.card_lines({"train": {"objective": "of tomorrow", "population": []}}) == [
         ("Objective", "of tomorrow")
     ]
-    lines = dict(generator_reports.facts(json.loads((DEMO_FOLDER / "card.json").read_text())))
+    lines = dict(generator_reports.card_lines(json.loads((DEMO_FOLDER / "card.json").read_text())))
     assert lines["Training"] == "1800 steps of 16 patches, seed 0"
     assert (lines["Objective"], lines["Patches"]) == ("IAE with content term", "all patches")
     assert lines["Patch"] == "16 × 40 × 40 samples (z, y, x) of 2.5 × 1.4 × 1.4 mm"

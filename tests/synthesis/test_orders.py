@@ -10,17 +10,21 @@ from django.utils import timezone
 
 from ctplatform.accounts.models import Role
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Operation, Origin, Provenance, Scan, Verdict
+from ctplatform.datasets.models import Lesion, Operation, Origin, Provenance, Scan, Verdict
+from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.services import delete_dataset, delete_scan
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
+from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import JobStatus
-from ml.editing.spec import LesionSpec
+from ml.editing.spec import CYST_HU, MAX_CONTRAST_HU, MIN_CONTRAST_HU, LesionSpec, usual_contrast_hu
 from synthesis.atlas.services import order_atlas
 from synthesis.edits import services
 from synthesis.edits.placement import PlacementRules
-from synthesis.generators.services import retire
-from synthesis.models import Generator, SynthesisJob
+from synthesis.generators.services import REGISTER_KIND, retire
+from synthesis.models import EditOrder, Generator
+from synthesis.web import edits as web_edits
+from synthesis.web.forms import BatchForm, InsertionForm
 from tests.factories import edited_here, make_dataset, make_generator, make_scan, make_user
 from tests.pages import shown
 from tests.phantoms import small_grid
@@ -28,7 +32,7 @@ from tests.phantoms import small_grid
 pytestmark = pytest.mark.django_db
 
 
-def make_source(dataset=None, *, lesion=True):
+def make_source(dataset=None, *, lesion=True, **fields):
     grid = small_grid()
     liver = np.zeros(grid.size_zyx, dtype=bool)
     liver[1:-1, 4:-4, 4:-4] = True
@@ -38,7 +42,7 @@ def make_source(dataset=None, *, lesion=True):
         middle = tuple(n // 2 for n in grid.size_zyx)
         labels[middle[0] - 1 : middle[0] + 2, middle[1] - 3 : middle[1] + 3, middle[2] - 3 : middle[2] + 3] = 1
         masks[MaskKind.LESION] = labels
-    return make_scan(dataset, grid=grid, masks=masks)
+    return make_scan(dataset, grid=grid, masks=masks, **fields)
 
 
 def middle_lps_mm(scan):
@@ -84,7 +88,7 @@ def test_an_order_waits_for_a_worker_on_the_gpu_queue(source):
 def test_a_place_outside_the_scan_is_refused(source):
     with pytest.raises(DomainError, match="outside the scan"):
         order(source, centre_lps_mm=[9999.0, 0.0, 0.0])
-    assert not SynthesisJob.objects.exists()
+    assert not EditOrder.objects.exists()
 
 
 def test_a_scan_without_liver_mask_is_refused():
@@ -109,12 +113,12 @@ def test_nothing_is_tried_again_with_a_generator_that_was_retired_meanwhile(sour
     batch = services.order_batch(ordered_by=owner, scans=[source], generator=generator, order=batch_order())
     atlas = order_atlas(ordered_by=owner, generator=generator, dataset=source.dataset).job
     for job in (edit, batch, atlas):
-        jobs.cancel(job=job)
+        jobs.cancel(job=job, actor=job.owner)
     retire(generator=generator, user=make_user(role=Role.COORDINATOR), reason="Rims too weak")
     client.force_login(owner)
     for job in (edit, batch, atlas):
         with pytest.raises(ConflictError, match="retired"):
-            jobs.retry(job=job)
+            jobs.retry(job=job, actor=job.owner)
         page = client.post(f"/jobs/{job.pk}/retry/", {"next": "/jobs/"}, follow=True).content.decode()
         assert "Order again with another one." in page
         answer = client.post(f"/api/jobs/{job.pk}/retry/")
@@ -124,14 +128,22 @@ def test_nothing_is_tried_again_with_a_generator_that_was_retired_meanwhile(sour
         assert job.status == JobStatus.CANCELLED
     Generator.objects.filter(pk=generator.pk).update(retired_at=None)
     for job in (edit, batch, atlas):
-        jobs.retry(job=job)
+        jobs.retry(job=job, actor=job.owner)
         assert job.status == JobStatus.QUEUED
+
+
+def test_a_registration_is_not_tried_again_without_its_files():
+    user = make_user()
+    job = jobs.enqueue(kind=REGISTER_KIND, title="Register", owner=user, payload={"staged": "gone", "name": "G"})
+    jobs.cancel(job=job, actor=job.owner)
+    with pytest.raises(ConflictError, match="Upload them again"):
+        jobs.retry(job=job, actor=job.owner)
 
 
 def test_an_atlas_whose_dataset_was_deleted_is_not_tried_again(source, client):
     owner, dataset = source.dataset.owner, source.dataset
     job = order_atlas(ordered_by=owner, generator=make_generator(), dataset=dataset).job
-    jobs.cancel(job=job)
+    jobs.cancel(job=job, actor=job.owner)
     delete_scan(scan=source, user=owner)
     delete_dataset(dataset=dataset, user=owner)
     client.force_login(owner)
@@ -161,7 +173,7 @@ def test_rejecting_needs_a_reason_and_stays_counted(source):
         services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason="  ")
     services.review(synthesis=synthesis, reviewer=source.dataset.owner, accept=False, reason="Seam")
     rejected = Provenance.objects.get(verdict=Verdict.REJECTED, verdict_reason="Seam")
-    assert rejected.scan == SynthesisJob.objects.get().result_scan
+    assert rejected.scan == EditOrder.objects.get().result_scan
 
 
 def test_a_reason_is_measured_as_the_browser_measured_it(source):
@@ -205,6 +217,33 @@ def test_a_batch_orders_edits_in_every_scan_and_draws_the_same_again(django_capt
         assert one[0] == other[0]
         assert np.array_equal(one[1], other[1])
         assert one[2] == other[2]
+
+
+def test_a_cyst_of_a_batch_is_near_water_and_the_others_as_asked():
+    from synthesis.edits.batch import draw_for_scan
+
+    source = make_source(lesion=False)
+    liver = voxels.read_labels(source.masks.get(kind=MaskKind.LIVER).pk, source.geometry) > 0
+    level = float(np.median(voxels.read_volume(source.pk, source.geometry)[liver]))
+    for kind in ("hypodense", "cystic"):
+        wanted = batch_order(kinds=(kind,))
+        drawn = list(draw_for_scan(source, {**vars(wanted), "kinds": [kind], "rules": vars(wanted.rules)}))
+        assert drawn
+        for _, _, spec in drawn:
+            near_water = spec.contrast_hu == usual_contrast_hu("cystic", level)
+            assert near_water if kind == "cystic" else -60 <= spec.contrast_hu <= -30
+
+
+def test_a_batch_looks_where_real_lesions_lie_in_the_datasets_of_its_hosts():
+    from synthesis.edits.batch import lesion_places
+
+    dataset = make_dataset()
+    host, ill = make_source(dataset, lesion=False), make_source(dataset)
+    make_source(make_dataset())  # of somebody else
+    places = lesion_places([host])
+    assert len(places) == Lesion.objects.filter(scan=ill).count() > 0
+    assert all(0 <= share <= 1 for place in places for share in place.shares_lps)
+    assert lesion_places([make_source(make_dataset(), lesion=False)]) == []
 
 
 @pytest.mark.parametrize(
@@ -309,6 +348,40 @@ def test_the_panel_keeps_what_was_typed_when_it_refuses(client, cast):
     assert 'value="9999"' in page
 
 
+@pytest.mark.parametrize("kind", ["cystic", "hypodense"])
+def test_an_empty_contrast_is_what_is_usual_for_the_kind_in_this_liver(client, cast, kind):
+    source = make_source(cast["dataset"])
+    x, y, z = middle_lps_mm(source)
+    typed = {"x": x, "y": y, "z": z, "kind": kind, "diameter_mm": 12, "contrast_hu": "", "seed": 5}
+    client.force_login(cast["owner"])
+    client.post(f"/synthesis/panel/{source.pk}/insert/", {**typed, "generator": str(make_generator().pk)})
+    liver = voxels.read_labels(source.masks.get(kind=MaskKind.LIVER).pk, source.geometry) > 0
+    level = float(np.median(voxels.read_volume(source.pk, source.geometry)[liver]))
+    ordered = EditOrder.objects.get()
+    assert ordered.contrast_hu == usual_contrast_hu(kind, level)
+
+
+def test_a_cyst_is_near_water_and_the_others_follow_the_liver():
+    for liver_hu in (60, 105, 140):
+        assert liver_hu + usual_contrast_hu("cystic", liver_hu) == CYST_HU
+        assert 0.5 * liver_hu < liver_hu + usual_contrast_hu("hypodense", liver_hu) < 0.7 * liver_hu
+    assert usual_contrast_hu("cystic", 190) == MIN_CONTRAST_HU
+    assert usual_contrast_hu("hypodense", 5) == MAX_CONTRAST_HU
+
+
+def test_without_a_liver_around_an_empty_contrast_is_refused(client, cast):
+    source = make_source(cast["dataset"])
+    x, y, z = (float(v) for v in source.geometry.to_world([n // 2 for n in source.geometry.size_zyx]))
+    typed = {"x": x, "y": y, "z": z, "kind": "cystic", "diameter_mm": 12, "contrast_hu": "", "seed": 5}
+    typed["generator"] = str(make_generator().pk)
+    client.force_login(cast["owner"])
+    url = f"/synthesis/panel/{source.pk}/insert/"
+    assert "This place lies outside the scan" in shown(client.post(url, {**typed, "z": 9999}))
+    source.masks.filter(kind=MaskKind.LIVER).delete()
+    assert "There is no liver around this place" in str(InsertionForm(typed, scan=source).errors)
+    assert not EditOrder.objects.exists()
+
+
 def test_the_list_filters_and_pages(client, cast):
     source = make_source(cast["dataset"])
     finish(order(source))
@@ -396,3 +469,105 @@ def test_lists_of_edits_ask_no_more_for_more_rows(client, cast, django_assert_ma
         review_one_more()
         with django_assert_max_num_queries(len(few)):
             client.get(address)
+
+
+def test_a_failed_edit_is_ordered_again_with_another_seed(source, client):
+    failed = order(source)
+    client.force_login(source.dataset.owner)
+    address = f"/synthesis/{failed.pk}/again/"
+    assert "Only an edit that failed" in shown(client.post(address, follow=True))
+    failed.job.status = JobStatus.FAILED
+    failed.job.error = "The ring could not be placed."
+    failed.job.save()
+    assert "Order again with another seed" in shown(client.get(failed.get_absolute_url()))
+    assert "Ordered again with the seed 4." in shown(client.post(address, follow=True))
+    again = EditOrder.objects.exclude(pk=failed.pk).get()
+    for name in ("operation", "generator", "source_scan", "centre_lps_mm", "kind", "diameter_mm", "contrast_hu"):
+        assert getattr(again, name) == getattr(failed, name), name
+    assert again.seed == failed.seed + 1
+    client.force_login(make_user())
+    assert client.post(address).status_code == 404
+
+
+def test_a_failed_removal_is_ordered_again_too(source):
+    lesion = source.lesions.get()
+    failed = services.order_removal(ordered_by=source.dataset.owner, lesion=lesion, generator=make_generator(), seed=7)
+    failed.job.status = JobStatus.FAILED
+    again = services.order_again(order=failed, ordered_by=source.dataset.owner)
+    assert (again.operation, again.lesion, again.seed) == ("remove", lesion, 8)
+
+
+def test_a_batch_removes_lesions_of_the_wanted_sizes(django_capture_on_commit_callbacks):
+    dataset = make_dataset()
+    scans = [make_source(dataset) for _ in range(3)]
+    Lesion.objects.filter(scan=scans[2]).update(diameter_mm=90)
+    with django_capture_on_commit_callbacks(execute=False):
+        job = services.order_batch(
+            ordered_by=dataset.owner,
+            scans=scans,
+            generator=make_generator(),
+            order=batch_order(operation="remove", kinds=(), min_diameter_mm=1, max_diameter_mm=60),
+        )
+    execute(str(job.pk))
+    job.refresh_from_db()
+    assert job.result["ordered"] == 2, job.error
+    removals = EditOrder.objects.filter(batch=job.result["batch"])
+    assert {removal.lesion.scan for removal in removals} == set(scans[:2])
+    assert {removal.operation for removal in removals} == {"remove"}
+
+
+def test_the_page_of_a_batch_is_filtered_and_says_how_long_edits_take(client):
+    dataset, other = make_dataset(), make_dataset()
+    owner = dataset.owner
+    other.members.add(owner)
+    with_lesion, bare, elsewhere = make_source(dataset), make_source(dataset, lesion=False), make_source(other)
+    done = order(with_lesion, ordered_by=owner).job
+    done.status, done.finished_at = JobStatus.SUCCEEDED, timezone.now()
+    done.started_at = done.finished_at - timezone.timedelta(seconds=6)
+    done.save()
+    client.force_login(owner)
+    for query, wanted in (
+        ("", {with_lesion, bare, elsewhere}),
+        (f"?dataset={dataset.pk}", {with_lesion, bare}),
+        ("?has_lesions=true", {with_lesion, elsewhere}),
+        (f"?dataset={dataset.pk}&has_lesions=false", {bare}),
+    ):
+        page = shown(client.get(f"/synthesis/batch/{query}"))
+        assert {scan for scan in (with_lesion, bare, elsewhere) if f'value="{scan.pk}"' in page} == wanted, query
+    assert "Lately an edit took about 6 s: a hundred of them take 10 minutes." in page
+
+
+@pytest.mark.parametrize("path", ["/synthesis/batch/", "/synthesis/training/new/"])
+def test_scans_are_listed_by_the_page_and_ordered_all_at_once(client, monkeypatch, path):
+    monkeypatch.setattr(web_edits, "SCANS_SHOWN", 2)
+    dataset = make_dataset()
+    scans = [make_source(dataset, name=name) for name in ("north 1", "north 2", "north 3", "south 1")]
+    client.force_login(dataset.owner)
+
+    def listed(query):
+        page = shown(client.get(path + query))
+        return [scan.name for scan in scans if f'value="{scan.pk}"' in page]
+
+    assert [listed(query) for query in ("", "?page=2", "?page=9")] == [
+        ["north 1", "north 2"],
+        ["north 3", "south 1"],
+        ["north 3", "south 1"],
+    ]
+    assert listed("?q=north&page=2") == ["north 3"]
+    assert "All 3 scans that fit the filter, on every page" in shown(client.get(path + "?q=north"))
+    assert "No scan fits this filter." in shown(client.get(path + "?q=east"))
+    fields = {"name": "T", "generator": str(make_generator().pk), "objective": "iae", "population": "all", "steps": 10}
+    fields |= {name: field.initial for name, field in BatchForm.base_fields.items() if field.initial is not None}
+    refused = client.post(path, fields)
+    assert refused.context["form"].errors == {"scans": ["Choose at least one scan."]}
+    ordered = []
+
+    def note(**order):
+        ordered.append({scan.name for scan in order["scans"]})
+        raise DomainError("noted")
+
+    monkeypatch.setattr(services, "order_batch", note)
+    monkeypatch.setattr(web_edits, "order_training", note)
+    for chosen in ({"all_fitting": "on"}, {"scans": [scans[2].pk]}):
+        client.post(path + "?q=north&page=2", fields | chosen)
+    assert ordered == [{"north 1", "north 2", "north 3"}, {"north 3"}]

@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt
 
+from ctplatform.datasets.scans.liver_map import LiverMap, LiverPlace
 from ml.geometry import Grid
-from synthesis.edits.placement import PlacementRules, allowed_places, draw_places
+from synthesis.edits.placement import LikeLesions, PlacementRules, allowed_places, draw_places
 
 GRID = Grid(size_zyx=(12, 40, 40), spacing_zyx_mm=(3.0, 1.5, 1.5))
 
@@ -63,3 +64,36 @@ def test_no_place_is_found_where_none_is_allowed(depth):
     allowed = allowed_places(grid=GRID, liver=block(1), vessels=None, lesions=None, rules=rules, radius_mm=4)
     assert not allowed.any()
     assert draw_places(grid=GRID, allowed=allowed, count=3, rules=rules, rng=np.random.default_rng(1)).shape == (0, 3)
+
+
+def wide_liver(grid, *, shift):
+    liver = np.zeros(grid.size_zyx, bool)
+    liver[1:-1, 4:-4, 4 + shift : -4] = True
+    return liver
+
+
+@pytest.mark.parametrize("shift", [0, 8])
+def test_places_are_drawn_where_lesions_lie_in_their_own_livers(shift):
+    """Lesions stand in the right front quarter and near the surface; places do so in a liver of another size."""
+    liver = wide_liver(GRID, shift=shift)
+    here = LiverMap.from_masks(GRID, liver=liver, lesions=np.zeros_like(liver))
+    random = np.random.default_rng(3)
+    lesions = [
+        LiverPlace(shares_lps=(float(x), float(y), 0.5), depth_mm=5.0) for x, y in random.uniform(0.1, 0.4, (30, 2))
+    ]
+    rules = PlacementRules(min_depth_mm=2, min_mutual_distance_mm=3)
+    allowed = allowed_places(grid=GRID, liver=liver, vessels=None, lesions=None, rules=rules, radius_mm=3)
+
+    def shares(like):
+        drawn = [
+            draw_places(grid=GRID, allowed=allowed, count=2, rules=rules, rng=np.random.default_rng(seed), like=like)
+            for seed in range(20)
+        ]
+        return here.shares_lps(np.concatenate(drawn))
+
+    like = shares(LikeLesions(liver=here, lesions=lesions))
+    evenly = shares(None)
+    assert (like[:, :2] < 0.5).all()
+    assert np.median(np.abs(like[:, 2] - 0.5)) < 0.2
+    assert not (evenly[:, :2] < 0.5).all(axis=1).mean() > 0.5
+    assert np.array_equal(shares(LikeLesions(liver=here, lesions=lesions)), like)

@@ -42,8 +42,8 @@ print(json.dumps({"job": str(orders[0].job_id), "synthesis": str(orders[0].pk)})
 """
 
 STATE = """
-from synthesis.models import SynthesisJob
-s = SynthesisJob.objects.select_related("job").get(pk=sys.argv[1])
+from synthesis.models import EditOrder
+s = EditOrder.objects.select_related("job").get(pk=sys.argv[1])
 print(json.dumps({"status": s.job.status, "attempts": s.job.attempts, "error": s.job.error,
                   "scan": str(s.result_scan_id or "")}))
 """
@@ -54,9 +54,9 @@ from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.models import Scan
 from synthesis.edits import execution
 from synthesis.generators.services import load
-from synthesis.models import SynthesisJob
+from synthesis.models import EditOrder
 import numpy as np
-s = SynthesisJob.objects.select_related("source_scan", "generator", "result_scan").get(pk=sys.argv[1])
+s = EditOrder.objects.select_related("source_scan", "generator", "result_scan").get(pk=sys.argv[1])
 box, volume, masks = execution._read_neighbourhood(s)
 edit = execution._as_edit(s, box, execution._edit(s, box, volume, masks, load(s.generator)))
 before = voxels.read_volume(s.source_scan_id, s.source_scan.geometry)

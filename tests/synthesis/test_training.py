@@ -90,7 +90,7 @@ def test_a_cancelled_training_keeps_its_curve(scan, monkeypatch):
 
     def step(trainer):
         if trainer.done == 3:
-            jobs.cancel(job=Job.objects.get(pk=run.job_id))
+            jobs.cancel(job=Job.objects.get(pk=run.job_id), actor=run.job.owner)
         return original_step(trainer)
 
     monkeypatch.setattr(Trainer, "step", step)

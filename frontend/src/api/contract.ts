@@ -25,6 +25,8 @@ export const sliceUrl = (template: string, index: number): string =>
 
 export type Answer = Schemas["AnswerEnum"];
 export type ReadingSession = Schemas["ReadingSession"];
+export type FurtherQuestion = Schemas["FurtherQuestionAsked"];
 export type Presentation = Omit<Schemas["Presentation"], "spacing_zyx_mm"> & { readonly spacing_zyx_mm: Triple };
-export type RatingBody = Required<Schemas["RatingEventRequest"]>;
+/** What is known when an answer is given; the rest is added when it leaves. */
+export type RatingBody = Omit<Required<Schemas["RatingEventRequest"]>, "sent_at" | "unsent">;
 export type RatingReply = Schemas["Acknowledgement"];

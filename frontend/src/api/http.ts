@@ -22,8 +22,9 @@ async function request(url: string, init: RequestInit = {}): Promise<Response> {
   try {
     const response = await fetch(url, {
       credentials: "same-origin",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
       ...init,
+      // A line that has gone dead says nothing for minutes.
+      signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(init.signal ? [init.signal] : [])]),
     });
     // The API never redirects; a redirect to the login page is an expired login.
     if (response.redirected) throw new HttpError(401, "You are logged out.");
@@ -68,7 +69,7 @@ export async function getJson<T>(url: string): Promise<T> {
 }
 
 /** Raw pixels; passing troubles of the network are tried again a few times. */
-export async function getBytes(url: string, signal?: AbortSignal): Promise<ArrayBuffer> {
+export async function getBytes(url: string, signal?: AbortSignal, attempts = PIXEL_ATTEMPTS): Promise<ArrayBuffer> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       const response = await request(url, signal ? { signal } : {});
@@ -77,7 +78,7 @@ export async function getBytes(url: string, signal?: AbortSignal): Promise<Array
     } catch (error) {
       signal?.throwIfAborted();
       const status = error instanceof HttpError ? error.status : 0;
-      if (attempt + 1 >= PIXEL_ATTEMPTS || classifyStatus(status) !== "transient") throw error;
+      if (attempt + 1 >= attempts || classifyStatus(status) !== "transient") throw error;
       await new Promise((resolve) => setTimeout(resolve, retryDelayMs(attempt, Math.random)));
     }
   }

@@ -30,7 +30,7 @@ export interface paths {
         get: operations["datasets_retrieve"];
         put?: never;
         post?: never;
-        delete?: never;
+        delete: operations["datasets_destroy"];
         options?: never;
         head?: never;
         patch: operations["datasets_partial_update"];
@@ -47,6 +47,110 @@ export interface paths {
         put?: never;
         /** @description Import uploaded files; the job tells what came of them. */
         post: operations["datasets_imports_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{id}/retrievals/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Fetch series from an archive; the job tells what came of them. */
+        post: operations["datasets_retrievals_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/archives/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Archives (PACS) that are set up, for coordinators and administrators. */
+        get: operations["datasets_archives_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/archives/{name}/search/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description CT series that match. Sent by POST: what it asks for names patients, and addresses stand in logs. */
+        post: operations["datasets_archives_search_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/exports/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Packages of scans for other programs: ordered, made by a job, fetched, removed after some days. */
+        get: operations["datasets_exports_list"];
+        put?: never;
+        /** @description Order a package, or that the scans are sent to an archive; the job's result tells what came of it. */
+        post: operations["datasets_exports_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/exports/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Packages of scans for other programs: ordered, made by a job, fetched, removed after some days. */
+        get: operations["datasets_exports_retrieve"];
+        put?: never;
+        post?: never;
+        /** @description Packages of scans for other programs: ordered, made by a job, fetched, removed after some days. */
+        delete: operations["datasets_exports_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/exports/{id}/file/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The package itself. */
+        get: operations["datasets_exports_file_retrieve"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -151,6 +255,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/scans/{id}/masks/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Add masks, or put them in the place of those of their kind; the job tells what came of them. */
+        post: operations["datasets_scans_masks_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/scans/{id}/slices/{index}/": {
         parameters: {
             query?: never;
@@ -162,6 +283,40 @@ export interface paths {
         get: operations["datasets_scans_slices_retrieve"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/scans/{id}/verdict/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Accept or reject a synthetic scan, whoever made it; only accepted ones become cases of a study. */
+        post: operations["datasets_scans_verdict_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/scans/{id}/withdraw/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Delete the pixels for good, of this scan or its patient, and of whatever was edited from it; rows stay. */
+        post: operations["datasets_scans_withdraw_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -283,6 +438,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reading/sessions/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One's own sittings in studies that are or were open, the newest first: where a program begins. */
+        get: operations["reading_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reading/sessions/{token}/": {
         parameters: {
             query?: never;
@@ -300,6 +472,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reading/sessions/{token}/display/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What the rater saw of the grey steps, and on what screen; one row per check. */
+        post: operations["reading_display_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reading/sessions/{token}/left/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description The page of this sitting is being closed. */
+        post: operations["reading_left"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/": {
         parameters: {
             query?: never;
@@ -309,7 +515,8 @@ export interface paths {
         };
         get: operations["studies_list"];
         put?: never;
-        post?: never;
+        /** @description Start a draft with the settings of its template. */
+        post: operations["studies_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -324,6 +531,254 @@ export interface paths {
             cookie?: never;
         };
         get: operations["studies_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** @description Change the protocol of a draft. */
+        patch: operations["studies_partial_update"];
+        trace?: never;
+    };
+    "/api/studies/{id}/archive/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Put a study away that nobody works at; nothing of it is deleted. */
+        post: operations["studies_archive_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/arms/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description Every program's cases against the real ones and against each other; 409 until the study is unblinded.
+         *
+         *     Without readings where all synthetic cases are of one arm.
+         */
+        get: operations["studies_arms_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/choices/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Choices among several images shown together; 409 until the unblinding, and where each was shown alone. */
+        get: operations["studies_choices_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/close/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take no more ratings; says whether the ledger is intact. */
+        post: operations["studies_close_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/draw/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Draw the planned number of cases, matched; replaces the cases of the draft. */
+        post: operations["studies_draw_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/free-response/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How well edited places were found, where raters mark any number; 409 until the unblinding. */
+        get: operations["studies_free_response_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/further/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How further questions were answered in every arm, and whether the kinds differ; 409 until the unblinding. */
+        get: operations["studies_further_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/give-up/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description A draft loses its cases and raters and goes to the archive; scans, edits and the record stay. */
+        post: operations["studies_give_up_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/groups/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What every group of raters reaches, and whether two differ; 409 until the unblinding. */
+        get: operations["studies_groups_retrieve"];
+        /** @description Say which group raters of a draft are in; who is not named stays. */
+        put: operations["studies_groups_update"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/lock/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Freeze protocol, plan, pixels and orders; the job fails with the reasons when something leaks. */
+        post: operations["studies_lock_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/marks/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Where raters marked, arm by arm; 409 until the unblinding. Without arms where no places are marked. */
+        get: operations["studies_marks_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/open/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Check once more for leaks, then let the raters read. */
+        post: operations["studies_open_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/phases/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description The change of raters against the study that this one continues; 409 until the unblinding.
+         *
+         *     404 where it continues none, or where nothing is compared.
+         */
+        get: operations["studies_phases_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/places/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How well edited places were found, where raters mark one; 409 until the unblinding. */
+        get: operations["studies_places_retrieve"];
         put?: never;
         post?: never;
         delete?: never;
@@ -349,6 +804,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/studies/{id}/programs/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Programs that read beside the people, one by one; 409 until the study is unblinded. */
+        get: operations["studies_programs_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/{id}/progress/": {
         parameters: {
             query?: never;
@@ -366,6 +838,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/studies/{id}/raters/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** @description Make exactly these people the raters of a draft. */
+        put: operations["studies_raters_update"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/{id}/ratings/": {
         parameters: {
             query?: never;
@@ -373,10 +862,62 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description One row per rating with a codebook; truth only after the unblinding. */
+        /** @description One row per rating with a codebook. Before the unblinding without truth, and the record says who asked. */
         get: operations["studies_ratings_retrieve"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/readiness/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What a draft lacks before it can be locked. */
+        get: operations["studies_readiness_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/repeats/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description How raters agree with themselves on cases shown twice; 404 without any, 409 until the unblinding. */
+        get: operations["studies_repeats_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/report/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The archive that was made last; 404 while there is none. */
+        get: operations["studies_report_retrieve"];
+        put?: never;
+        /** @description Make the archive of figures, tables, texts and data. */
+        post: operations["studies_report_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -390,10 +931,78 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The whole analysis, or as CSV one row per rater and for the ensemble; 409 until the study is unblinded. */
+        /** @description The analysis, or as CSV the primary one, each rater and the ensemble; 409 until the study is unblinded. */
         get: operations["studies_results_retrieve"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/same-cases/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take over the cases of the study that this draft continues; replaces the cases of the draft. */
+        post: operations["studies_same_cases_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/take-back/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["studies_take_back_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{id}/unblind/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Open the truth of a closed study. Where the study asks for two people, the second one ends it. */
+        post: operations["studies_unblind_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/published/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The published studies that a draft may follow. */
+        get: operations["studies_published_list"];
+        put?: never;
+        /** @description Start a draft with everything that a publication tells; the rest is as usual. */
+        post: operations["studies_published_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -516,10 +1125,29 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Exact test of one column's accuracy against one half; nothing where one half is not chance. */
+        /** @description Of one arm, against the reference arm, whose ability is 0. */
+        Ability: {
+            arm: string;
+            votes: number;
+            shown: number;
+            /** Format: double */
+            ability: number | null;
+            /** Format: double */
+            se: number | null;
+        };
+        /**
+         * @description Exact test of one column's accuracy against one half; nothing where one half is not chance.
+         *
+         *     `equivalent` follows the adjusted p-value where there is a family.
+         */
         AccuracyEquivalence: {
             /** Format: double */
             p: number | null;
+            /**
+             * Format: double
+             * @description Adjusted over the family of tests; null outside of it
+             */
+            p_adjusted: number | null;
             equivalent: boolean | null;
             interval: components["schemas"]["Estimate"] | null;
             /** Format: double */
@@ -531,11 +1159,14 @@ export interface components {
             state: components["schemas"]["SessionStateEnum"];
             next: string[];
             previous: string | null;
+            previous_answer: components["schemas"]["GivenAnswer"] | null;
+            /** @description The highest number that an answer of this sitting has */
+            counter: number;
             receipt: components["schemas"]["Receipt"];
         };
         /** @enum {string} */
         AdjustmentEnum: "none" | "bonferroni" | "holm" | "hochberg" | "hommel" | "fdr_bh" | "fdr_by";
-        /** @description One coefficient of agreement with its interval over cases. */
+        /** @description One coefficient of agreement with its interval over patients, or cases where each patient gives one. */
         AgreementEstimate: {
             /**
              * Format: double
@@ -553,13 +1184,36 @@ export interface components {
             /** Format: double */
             p: number | null;
         };
+        /** @description The primary measure by another choice; no p where it is tested by permutation. */
+        Alternative: {
+            /**
+             * Format: double
+             * @description null: see reason
+             */
+            value: number | null;
+            /** Format: double */
+            low: number | null;
+            /** Format: double */
+            high: number | null;
+            /** @description Why value or interval cannot be estimated */
+            reason: string | null;
+            /** Format: double */
+            p: number | null;
+        };
         /**
          * @description Choices of the default analysis; `margin` is in proportion points (0.15 = 15 points).
          *
          *     `balanced` says that the design shows as many real as synthetic cases (None: read it from the truth; True cannot
          *     override a truth that says otherwise); only then does `rater_test="auto"` use the binomial test against one half,
          *     otherwise Fisher's exact test. `missing_rule="complete_cases"` keeps only cases that every rater rated. `family`
-         *     is what the adjustment for multiple tests runs over.
+         *     is what the adjustment for multiple tests runs over, those against chance and those for equivalence alike.
+         *     `unit="patient"` takes all cases of one patient together wherever some patient gives more than one; `unit="case"`
+         *     counts every case as a patient of its own.
+         *
+         *     "Equivalent" needs raters who vary their answers, none given in more than `same_answer_limit` of the cases, and
+         *     positive controls that they find: with `control_rule="auc"` by an AUC of controls against real cases above one half
+         *     at `alpha`, with "found" by a majority that calls `control_share` of them synthetic, and a smaller share of the
+         *     real cases.
          */
         AnalysisOptions: {
             /** Format: double */
@@ -573,17 +1227,153 @@ export interface components {
             family: components["schemas"]["FamilyEnum"];
             rater_test: components["schemas"]["RaterTestEnum"];
             covariance: components["schemas"]["CovarianceEnum"];
+            control_rule: components["schemas"]["ControlRuleEnum"];
+            /** Format: double */
+            control_share: number;
+            /** Format: double */
+            same_answer_limit: number;
+            unit: components["schemas"]["UnitEnum"];
             permutations: number;
             seed: number;
         };
         AnswerChoice: {
             value: components["schemas"]["AnswerEnum"];
+            /** @description Of an answer that is a level of a scale */
+            level: number | null;
+            /** @description Of an answer that chooses an image, from 0 on the left */
+            side?: number;
             label: string;
             key: string;
         };
+        /** @description AnswerCount(*, answer: str, n: int) */
+        AnswerCount: {
+            answer: string;
+            n: number;
+        };
         /** @enum {string} */
-        AnswerEnum: "real" | "synthetic";
-        /** @description AUC averaged over raters, raters and cases random. */
+        AnswerEnum: "real" | "synthetic" | "level" | "cannot_tell" | "chosen";
+        Archive: {
+            name: string;
+        };
+        /** @description How one arm's cases were answered; numbers by their median and the limits of their middle half. */
+        ArmAnswers: {
+            arm: string;
+            n: number;
+            /** @description Of grades and choices, in their order */
+            counts: components["schemas"]["AnswerCount"][];
+            /** Format: double */
+            median: number | null;
+            middle_half: number[];
+        };
+        /**
+         * @description Difference of the reader-averaged areas of two arms (first minus second); `random` says what limits and p allow.
+         *
+         *     `se_cases` is the standard error over cases for these very readers. `equivalence` stands only where a plan names
+         *     both arms.
+         */
+        ArmContrast: {
+            first: string;
+            second: string;
+            difference: components["schemas"]["Estimate"];
+            /** Format: double */
+            se_cases: number | null;
+            /** Format: double */
+            se: number | null;
+            /** Format: double */
+            df: number | null;
+            random: string;
+            /** Format: double */
+            p: number | null;
+            /** Format: double */
+            p_adjusted: number | null;
+            planned: boolean;
+            equivalence: components["schemas"]["ArmEquivalence"] | null;
+        };
+        /**
+         * @description Two one-sided tests of a pair of arms within the plan's margin; `low` and `high` are the 1 - 2 alpha limits.
+         *
+         *     `equivalent` follows the adjusted p-value, and is None with a `reason` where it may not be said.
+         */
+        ArmEquivalence: {
+            /** Format: double */
+            margin: number;
+            /** Format: double */
+            low: number | null;
+            /** Format: double */
+            high: number | null;
+            /** Format: double */
+            p: number | null;
+            /** Format: double */
+            p_adjusted: number | null;
+            equivalent: boolean | null;
+            reason: string | null;
+        };
+        /** @description The marks of the people who take part on the cases of one arm. */
+        ArmMarks: {
+            arm: string;
+            real: boolean;
+            marks: components["schemas"]["OneMark"][];
+            /** @description Marks within the planned radius of an edit; null for real cases */
+            within: number | null;
+            /**
+             * Format: double
+             * @description As many as by chance, were the marks put without looking
+             */
+            expected_within: number | null;
+            /** @description Marks within the same radius of the middle of the picture, as seen on a slice */
+            in_middle: number;
+            /**
+             * Format: double
+             * @description Median over the marked edits, as large as they look on a slice
+             */
+            edit_radius_mm: number | null;
+            /** @description The commonest first; empty where none are asked for */
+            reasons: components["schemas"]["ReasonOfArm"][];
+        };
+        /** @description One arm. `auc` is against all real cases and None for the real arm; known-bad controls are in no family. */
+        ArmReading: {
+            arm: string;
+            n_cases: number;
+            n_ratings: number;
+            called_synthetic: components["schemas"]["Estimate"];
+            auc: components["schemas"]["Estimate"] | null;
+            /** Format: double */
+            p: number | null;
+            /** Format: double */
+            p_adjusted: number | null;
+            planned: boolean;
+        };
+        /**
+         * @description All arms, real first; `overall` tests that all areas are equal where there are more than two to compare.
+         *
+         *     `missing` names the arms of the plan that no case is of.
+         */
+        ArmsComparison: {
+            readings: components["schemas"]["ArmReading"][];
+            contrasts: components["schemas"]["ArmContrast"][];
+            overall: components["schemas"]["FTest"] | null;
+            missing: string[];
+        };
+        AskedDisplayCheck: {
+            policy: components["schemas"]["DisplayPolicyEnum"];
+            /** @description To be found, the plainest first */
+            steps: components["schemas"]["GreyStep"][];
+            /** @description Of the last hours, if one counts still */
+            last: components["schemas"]["DisplayCheck"] | null;
+        };
+        /** @description Whether these raters could have found a difference, without which "equivalent" is not said. */
+        AssaySensitivity: {
+            sensitive: boolean;
+            raters: components["schemas"]["RaterVariation"][];
+            controls: components["schemas"]["ControlOutcome"];
+            /** @description Which raters gave one answer nearly always */
+            hardly_varied: string | null;
+            /** @description Why the positive controls prove nothing for these raters */
+            unproven: string | null;
+            /** @description Why so few patients carry no equivalence */
+            few_patients: string | null;
+        };
+        /** @description AUC averaged over raters, raters and patients random. */
         AveragedAuc: {
             method: string;
             auc: components["schemas"]["Estimate"];
@@ -598,6 +1388,8 @@ export interface components {
             reader_aucs: (number | null)[];
             reason: string | null;
         };
+        /** @enum {unknown} */
+        BlankEnum: "";
         /** @description How often the case was synthetic where this rating was given. */
         CalibrationPoint: {
             /** Format: double */
@@ -621,14 +1413,76 @@ export interface components {
             shrunk: number;
             flagged: boolean;
         };
+        Check: {
+            title: string;
+            met: boolean;
+            /** @description The study can't be locked until this is met */
+            blocks: boolean;
+            message: string;
+        };
+        /** @description How often two readers chose the same image, beyond what their share of right choices alone would give. */
+        ChoiceAgreement: {
+            /** Format: double */
+            observed: number | null;
+            /** Format: double */
+            expected: number | null;
+            /** Format: double */
+            kappa: number | null;
+        };
+        /** @description One reader: right choices with the exact interval, d' with the same limits, and the exact test against 1/m. */
+        ChoiceReading: {
+            right: number;
+            n: number;
+            share: components["schemas"]["Estimate"];
+            d_prime: components["schemas"]["Estimate"];
+            /** Format: double */
+            d_prime_se: number | null;
+            /** Format: double */
+            p: number | null;
+            /** Format: double */
+            p_greater: number | null;
+        };
+        /**
+         * @description What a study of several images at a time found. `verdict` is empty where there is no right choice.
+         *
+         *     `sides` has for each reader the share of choices on the side that was chosen most. `sureness` holds each reader's
+         *     exact signed rank test of pairs with confidence, `sureness_adjusted` its p-values by Holm; empty where there are
+         *     none. `programs` read beside the readers and count in nothing.
+         */
+        ChoiceResults: {
+            raters: string[];
+            verdict: string;
+            sentence: string;
+            choices: components["schemas"]["ForcedChoice"];
+            preference: components["schemas"]["Preference"];
+            sides: (number | null)[];
+            sureness: components["schemas"]["JointTest"][];
+            sureness_adjusted: (number | null)[];
+            programs: components["schemas"]["ProgramChoices"][];
+        };
         Confidence: {
-            levels: components["schemas"]["ConfidenceLevel"][];
+            levels: components["schemas"]["NumberedChoice"][];
         };
-        ConfidenceLevel: {
-            value: number;
-            label: string;
-            key: string;
+        /** @description Whether the panel found the positive controls; nothing where there are none. */
+        ControlOutcome: {
+            n: number;
+            rule: components["schemas"]["ControlRuleEnum"];
+            /** @description Controls against real cases; of the calls where no confidence was asked */
+            auc: components["schemas"]["Estimate"];
+            /** Format: double */
+            p: number | null;
+            /** @description Controls that most raters called synthetic */
+            found: number;
+            /** @description How many of them the rule asks for */
+            needed: number | null;
+            passed: boolean | null;
+            /** @description What each rater did with them */
+            raters: components["schemas"]["RaterControls"][];
+            /** @description Why the controls prove nothing */
+            reason: string | null;
         };
+        /** @enum {string} */
+        ControlRuleEnum: "auc" | "found";
         /** @enum {string} */
         CovarianceEnum: "delong" | "jackknife";
         Dataset: {
@@ -660,9 +1514,11 @@ export interface components {
             design: components["schemas"]["Design"];
             plan_digest: string | null;
             primary: components["schemas"]["PrimaryTest"];
+            assay: components["schemas"]["AssaySensitivity"];
             raters: components["schemas"]["RaterReading"][];
             ensemble: components["schemas"]["EnsembleReading"];
             pooled: components["schemas"]["PooledReadings"];
+            panel_shares: components["schemas"]["PanelShares"];
             mrmc: components["schemas"]["AveragedAuc"];
             permutation: components["schemas"]["PermutationTest"];
             agreement: components["schemas"]["PanelAgreement"];
@@ -672,9 +1528,10 @@ export interface components {
             calibration: components["schemas"]["CalibrationPoint"][] | null;
             difficulty: components["schemas"]["Difficulty"];
             model: components["schemas"]["MixedModels"];
+            sensitivity: components["schemas"]["Sensitivity"];
             /** @description Per section, planned or exploratory; null without a plan */
             status: {
-                [key: string]: "planned" | "exploratory";
+                [key: string]: "planned" | "exploratory" | "fallback";
             } | null;
         };
         /** @description What was shown and rated, after the missing rule. */
@@ -683,10 +1540,22 @@ export interface components {
             n_cases_dropped: number;
             n_synthetic: number;
             n_real: number;
+            /** @description Positive controls: shown, counted apart, in no other number */
+            n_controls: number;
             n_raters: number;
             n_ratings: number;
             n_missing: number;
-            /** @description Whether one half is the chance level of accuracy */
+            n_patients: number;
+            /** @description Patients with a synthetic case */
+            n_patients_synthetic: number;
+            /** @description Patients with a real case */
+            n_patients_real: number;
+            /** @description Patients with cases of both kinds */
+            n_patients_both: number;
+            most_cases_of_a_patient: number;
+            /** @description What was counted as independent */
+            unit: components["schemas"]["UnitEnum"];
+            /** @description Whether one half is the chance level of accuracy, by what every rater answered */
             balanced: boolean;
             /** @description Whether every rater rated every case */
             complete: boolean;
@@ -703,9 +1572,23 @@ export interface components {
             /** Format: double */
             field_of_view_mm: number | null;
             window: components["schemas"]["DisplayWindow"];
+            /** @description Shown side by side in one trial */
+            images: number;
+        };
+        DisplayCheck: {
+            /** Format: date-time */
+            at: string;
+            passed: boolean;
+            screen: components["schemas"]["Screen"];
+        };
+        DisplayCheckRequestRequest: {
+            steps: components["schemas"]["FoundStepRequest"][];
+            screen: components["schemas"]["ScreenRequest"];
         };
         /** @enum {string} */
         DisplayModeEnum: "patch" | "slice" | "stack";
+        /** @enum {string} */
+        DisplayPolicyEnum: "off" | "advise" | "require";
         DisplayWindow: {
             /** Format: double */
             center: number;
@@ -732,6 +1615,15 @@ export interface components {
             half_fisher_p: number | null;
             reason: string | null;
         };
+        /** @description What is said of each of any number of marks. */
+        EachMark: {
+            /** @description How sure the rater is of this place */
+            levels: components["schemas"]["NumberedChoice"][];
+            /** @description Why it was marked */
+            reasons: components["schemas"]["NumberedChoice"][];
+            /** @description So many marks are taken */
+            most: number;
+        };
         /** @enum {string} */
         EditEnum: "insert" | "remove";
         /** @description The majority of the panel. Its mean rating needs ratings. */
@@ -740,6 +1632,10 @@ export interface components {
             n_ties: number;
             n_without_votes: number;
             n: number;
+            /**
+             * Format: double
+             * @description A number of cases; a tie may count half
+             */
             correct: number;
             /** @description Synthetic cases called synthetic */
             tp: number;
@@ -765,7 +1661,7 @@ export interface components {
             binomial_p: number | null;
             /** Format: double */
             binomial_midp: number | null;
-            /** @description Whether one half is chance, which the binomial test assumes */
+            /** @description Whether one half is chance and cases are independent, as the test assumes */
             binomial_valid: boolean;
             binomial_note: string | null;
             /** Format: double */
@@ -817,7 +1713,7 @@ export interface components {
             viewport_px?: number[];
         };
         /** @enum {string} */
-        EquivalenceVerdictEnum: "discriminates" | "equivalent to chance within the margin" | "detectable but within the margin" | "inconclusive";
+        EquivalenceVerdictEnum: "discriminates" | "equivalent to chance within the margin" | "detectable but within the margin" | "inconclusive" | "not assessable";
         /**
          * @description A value with its interval; `value is None` exactly when `reason` says why it cannot be estimated.
          *
@@ -837,8 +1733,184 @@ export interface components {
             /** @description Why value or interval cannot be estimated */
             reason: string | null;
         };
+        Export: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly form: components["schemas"]["FormEnum"];
+            readonly scan_count: number;
+            readonly size_bytes: number;
+            readonly sha256: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly kept_until: string;
+            readonly file_url: string;
+        };
+        ExportOrderRequest: {
+            scans: string[];
+            /** @default dicom */
+            form: components["schemas"]["FormEnum"];
+            /** @default true */
+            masks: boolean;
+            /**
+             * @description Send the scans there as DICOM instead of making a package
+             * @default
+             */
+            archive: string;
+        };
+        /** @description One F test (df2 None: chi-square with df1, divided by nothing). */
+        FTest: {
+            /** Format: double */
+            statistic: number;
+            /** Format: double */
+            df1: number;
+            /** Format: double */
+            df2: number | null;
+            /** Format: double */
+            p: number;
+        };
         /** @enum {string} */
         FamilyEnum: "raters" | "raters_and_ensemble";
+        FollowRequest: {
+            published: components["schemas"]["PublishedEnum"];
+        };
+        /** @description All of one reading of tuples. `p_adjusted` are the readers' p-values by Holm, in their order. */
+        ForcedChoice: {
+            images: number;
+            trials: number;
+            readers: components["schemas"]["ChoiceReading"][];
+            p_adjusted: (number | null)[];
+            panel: components["schemas"]["PanelShare"];
+            joint: components["schemas"]["JointTest"];
+            plurality: components["schemas"]["Plurality"];
+            agreement: components["schemas"]["ChoiceAgreement"];
+            /** Format: double */
+            margin: number;
+            shares_within: number[];
+        };
+        /** @enum {string} */
+        FormEnum: "dicom" | "nifti";
+        FoundSeries: {
+            study: string;
+            series: string;
+            patient_id: string;
+            patient_name: string;
+            study_date: string;
+            study_description: string;
+            description: string;
+            slices: number | null;
+        };
+        /** @description A grey (0 to 255) within a field of another one. */
+        FoundStepRequest: {
+            ground: number;
+            grey: number;
+            found: boolean;
+        };
+        /** @description One reader's marks. `p` is of as many found places or more, were they set without looking; Holm over readers. */
+        FreeResponseByReader: {
+            reader: string;
+            /**
+             * Format: double
+             * @description Area under the weighted AFROC curve
+             */
+            area: number | null;
+            /**
+             * Format: double
+             * @description Of the same marks set apart without looking
+             */
+            chance_area: number | null;
+            /**
+             * Format: double
+             * @description Area under the AFROC curve: every place counts alike
+             */
+            area_of_places: number | null;
+            /**
+             * Format: double
+             * @description Area under the ROC curve of the surest mark of each case (inferred ROC)
+             */
+            area_of_cases: number | null;
+            /** @description Edited places in the answered cases */
+            places: number;
+            /** @description Places with a mark within the radius */
+            found: number;
+            /**
+             * Format: double
+             * @description Were these marks set apart without looking
+             */
+            expected_found: number;
+            marks: number;
+            /** @description Marks beside every edited place, and all on real cases */
+            false_marks: number;
+            /** Format: double */
+            false_marks_per_case: number | null;
+            /** Format: double */
+            p: number | null;
+            /** Format: double */
+            p_adjusted: number | null;
+            false_positive_rate: number[];
+            localized: number[];
+        };
+        /** @description The planned radius, and half and twice of it. `reason` says why there is nothing. */
+        FreeResponseReading: {
+            planned: components["schemas"]["FreeResponseWithin"] | null;
+            others: components["schemas"]["FreeResponseWithin"][];
+            reasons: components["schemas"]["ReasonCount"][];
+            reason: string | null;
+        };
+        /** @description How well places were found with one radius. `area` and `found` average the readers. */
+        FreeResponseWithin: {
+            /** Format: double */
+            radius_mm: number;
+            /** @description Area under the weighted AFROC curve, readers and cases random */
+            area: components["schemas"]["Estimate"];
+            /**
+             * Format: double
+             * @description Of the same marks set apart without looking, mean of the readers
+             */
+            chance_area: number | null;
+            /**
+             * Format: double
+             * @description Of the area, that it is above chance, one-sided
+             */
+            p: number | null;
+            /** @description Share of edited places with a mark within the radius, cases alike */
+            found: components["schemas"]["Estimate"];
+            readers: components["schemas"]["FreeResponseByReader"][];
+        };
+        /** @description One question. Synthetic are compared with real cases, without positive controls; exploratory. */
+        FurtherQuestion: {
+            name: string;
+            question: string;
+            kind: string;
+            arms: components["schemas"]["ArmAnswers"][];
+            /** @description Probability of a higher answer to a synthetic case; null without an order */
+            area: components["schemas"]["Estimate"] | null;
+            /**
+             * Format: double
+             * @description By permuting the kinds over cases, jointly for all raters
+             */
+            p: number | null;
+            /**
+             * Format: double
+             * @description By Holm over the questions
+             */
+            p_adjusted: number | null;
+            /** @description How many were drawn; null where all were counted */
+            permutations: number | null;
+            reason: string | null;
+        };
+        /** @description Asked after the answer: by buttons, as a number, or in words. */
+        FurtherQuestionAsked: {
+            name: string;
+            question: string;
+            choices: components["schemas"]["NumberedChoice"][];
+            scale: components["schemas"]["Scale"] | null;
+            text: boolean;
+        };
+        /** @description What was asked after the first answer. Free text stands in the export only. */
+        FurtherQuestions: {
+            questions: components["schemas"]["FurtherQuestion"][];
+        };
         Generator: {
             /** Format: uuid */
             readonly id: string;
@@ -853,6 +1925,65 @@ export interface components {
             /** Format: date-time */
             readonly retired_at: string | null;
         };
+        /** @description The answer to a case that counts at present. */
+        GivenAnswer: {
+            /** Format: uuid */
+            client_event_id: string;
+            answer: components["schemas"]["AnswerEnum"];
+            confidence: number | null;
+            level: number | null;
+            mark: components["schemas"]["Mark"] | null;
+            marks: components["schemas"]["PlacedMark"][] | null;
+            /** @description Of the image that it is about, from 0 on the left */
+            side: number;
+            /** Format: date-time */
+            answered_at: string;
+        };
+        /** @enum {string} */
+        GoingBackEnum: "never" | "last" | "any";
+        /** @description A grey (0 to 255) within a field of another one. */
+        GreyStep: {
+            ground: number;
+            grey: number;
+        };
+        /** @description The first group minus the second; `p` of no difference, with raters nested in groups and crossed with cases. */
+        GroupContrast: {
+            first: string;
+            second: string;
+            measure: string;
+            difference: components["schemas"]["Estimate"];
+            /** Format: double */
+            p: number | null;
+            /** Format: double */
+            df: number | null;
+        };
+        /** @description The panel's measure among the raters of one group, without interval where these are too few. */
+        GroupReading: {
+            group: string;
+            /** @description Their numbers */
+            raters: string[];
+            measure: string;
+            estimate: components["schemas"]["Estimate"];
+        };
+        Groups: {
+            /** @description Login of a rater to the name of a group; empty: in none */
+            groups: {
+                [key: string]: string;
+            };
+        };
+        /** @description Every group, and of exactly two their difference. Empty where raters have no groups. */
+        GroupsComparison: {
+            readings: components["schemas"]["GroupReading"][];
+            contrast: components["schemas"]["GroupContrast"] | null;
+            /** @description Numbers of the raters in no group */
+            ungrouped: string[];
+        };
+        GroupsRequest: {
+            /** @description Login of a rater to the name of a group; empty: in none */
+            groups: {
+                [key: string]: string;
+            };
+        };
         ImportRequest: {
             files: string[];
             /** @description The files' paths in their folder, in the same order */
@@ -861,6 +1992,15 @@ export interface components {
             subject?: string;
             /** @description You looked at the slices: marks that look like drawn text name nobody */
             text_looked_at?: boolean;
+            /**
+             * Format: binary
+             * @description CSV, one row a file, for images that other programs made; see the README
+             */
+            manifest?: string;
+            /** @description What the labels of mask files mean, such as 1=liver, 2=lesion */
+            labels?: string;
+            /** @description In mm, for scans whose file has lost it, such as 0.57 0.57 1.6 */
+            spacing?: string;
         };
         /** @description What a majority of raters who err independently would reach. */
         IndependentPanel: {
@@ -875,10 +2015,6 @@ export interface components {
             distribution_number_correct: number[];
         };
         InsertionOrderRequest: {
-            /** Format: uuid */
-            scan: string;
-            /** Format: uuid */
-            generator: string;
             centre_lps_mm: number[];
             kind: components["schemas"]["LesionKindEnum"];
             /** Format: double */
@@ -886,6 +2022,12 @@ export interface components {
             /** Format: double */
             contrast_hu: number;
             seed: number;
+            /** Format: uuid */
+            scan: string;
+            /** Format: uuid */
+            generator: string;
+            /** @description More lesions for the same scan, one after another: each goes into the result of the one before */
+            further?: components["schemas"]["PlacedLesionRequest"][];
         };
         InteractionsRequest: {
             /** @default 0 */
@@ -894,6 +2036,15 @@ export interface components {
             windowings: number;
             /** @default 0 */
             zooms: number;
+            /** @description [slice, ms on the screen], by slice */
+            slices?: number[][];
+            /** @description [centre HU, width HU, ms], as chosen */
+            windows?: number[][];
+            /** @description Relative to the first */
+            zoom_range?: number[];
+            /** @description The marked place was within the picture on the screen */
+            place_ms?: number;
+            pauses?: number;
         };
         Job: {
             /** Format: uuid */
@@ -926,6 +2077,37 @@ export interface components {
         };
         /** @enum {string} */
         JobStatusEnum: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+        /** @description Right choices against their exact null distribution; p-values are None where nothing was chosen. */
+        JointTest: {
+            right: number;
+            /** Format: double */
+            expected: number | null;
+            /** Format: double */
+            sd: number | null;
+            /** Format: double */
+            p_greater: number | null;
+            /** Format: double */
+            p_less: number | null;
+            /** Format: double */
+            p: number | null;
+        };
+        /** @description The primary measure without one rater, or without one patient; no p where it is tested by permutation. */
+        LeftOut: {
+            /** @description The rater, or the codes of the patient's cases */
+            left_out: string[];
+            /** Format: double */
+            value: number | null;
+            /** Format: double */
+            low: number | null;
+            /** Format: double */
+            high: number | null;
+            /** Format: double */
+            p: number | null;
+        };
+        LeftRequest: {
+            /** @description Answers that the browser still holds */
+            unsent: number;
+        };
         Lesion: {
             readonly id: number;
             /** Format: uuid */
@@ -973,10 +2155,52 @@ export interface components {
             masks: components["schemas"]["Mask"][];
             lesions: components["schemas"]["Lesion"][];
         };
+        /** @description The test of equivalence within another margin, in proportion points. */
+        MarginPoint: {
+            /** Format: double */
+            margin: number;
+            /** Format: double */
+            p: number | null;
+        };
+        /** @description A place of the picture, counted from 0. */
+        Mark: {
+            slice: number;
+            row: number;
+            column: number;
+        };
+        /** @description One place is marked in the picture, beside the answer; or any number. */
+        MarkAsked: {
+            /** @description Answers that are taken with a mark only */
+            required_with: components["schemas"]["AnswerEnum"][];
+            /** @description Where any number of places is marked; null where one is */
+            each: components["schemas"]["EachMark"] | null;
+        };
+        /** @description All marks by arm. Without arms where no places are asked for, or nobody marked any. */
+        MarkMap: {
+            /** Format: double */
+            radius_mm: number;
+            /**
+             * Format: double
+             * @description Half of the longer side of the largest picture
+             */
+            picture_half_mm: number;
+            arms: components["schemas"]["ArmMarks"][];
+        };
+        /** @description A place of the picture, counted from 0. */
+        MarkRequest: {
+            slice: number;
+            row: number;
+            column: number;
+        };
         Marker: {
             row: number;
             column: number;
             slice: number;
+            /**
+             * Format: double
+             * @description Of the ring; null where all rings are alike
+             */
+            radius_mm: number | null;
         };
         Mask: {
             /** Format: uuid */
@@ -999,9 +2223,11 @@ export interface components {
         /** @enum {string} */
         MissingRuleEnum: "available" | "complete_cases";
         /**
-         * @description Fixed effects (p,) with standard errors, and the standard deviations of rater and case effects.
+         * @description Fixed effects (p,) with standard errors, and the standard deviations of rater, case and patient effects.
          *
-         *     `singular` means that a standard deviation was estimated as 0. `coefficients` is empty with a `reason` when the
+         *     `singular` means that a standard deviation was estimated as 0. `sd_rater_slope` is that of the raters' own slopes on
+         *     the last fixed effect, whose test then has t's distribution with raters - 1 degrees of freedom. `coefficients` is
+         *     empty with a `reason` when the
          *     model cannot be fitted.
          */
         MixedBinary: {
@@ -1013,6 +2239,10 @@ export interface components {
             sd_rater: number | null;
             /** Format: double */
             sd_case: number | null;
+            /** Format: double */
+            sd_rater_slope: number | null;
+            /** Format: double */
+            sd_patient: number | null;
             /** Format: double */
             log_likelihood: number | null;
             singular: boolean;
@@ -1031,9 +2261,58 @@ export interface components {
         /** @enum {string} */
         ModeEnum: "patch" | "slice" | "stack";
         /** @enum {string} */
+        NewMasksKindEnum: "liver" | "lesion" | "vessel";
+        NewMasksRequest: {
+            files: string[];
+            /** @description What the files hold; without it their names and labels say */
+            kind?: components["schemas"]["NewMasksKindEnum"];
+            /** @description What the labels mean, such as 1=liver, 2=lesion */
+            labels?: string;
+        };
+        NewStudyRequest: {
+            template: components["schemas"]["TemplateEnum"];
+            title: string;
+            /** @description Half real, half synthetic */
+            cases_planned: number;
+        };
+        /** @enum {unknown} */
+        NullEnum: null;
+        NumberedChoice: {
+            value: number;
+            label: string;
+            key: string;
+        };
+        /**
+         * @description In millimetres to the left, the back and the head of the patient, from the middle of the nearest edit and from
+         *     that of the picture. What belongs to an edit is null where nothing was edited that is seen.
+         */
+        OneMark: {
+            case: string;
+            rater: string;
+            from_edit_mm: number[] | null;
+            from_middle_mm: number[];
+            /**
+             * Format: double
+             * @description To the nearest voxel that was changed, 0 within
+             */
+            distance_mm: number | null;
+            /** @description Whether that is within the planned radius */
+            within: boolean | null;
+        };
+        /** @enum {string} */
         OperationEnum: "insert" | "remove" | "whole";
         /** @enum {string} */
         OriginEnum: "acquired" | "phantom" | "synthetic";
+        /** @description No case is named: which ones come, the sitting itself says. */
+        OwnSession: {
+            token: string;
+            title: string;
+            state: components["schemas"]["OwnSessionStateEnum"];
+            done: number;
+            total: number;
+        };
+        /** @enum {string} */
+        OwnSessionStateEnum: "open" | "waiting" | "finished" | "closed";
         PaginatedDatasetList: {
             /** @example 123 */
             count: number;
@@ -1048,6 +2327,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Dataset"][];
+        };
+        PaginatedExportList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["Export"][];
         };
         PaginatedGeneratorList: {
             /** @example 123 */
@@ -1166,12 +2460,136 @@ export interface components {
             equivalent: boolean | null;
             reason: string | null;
         };
+        /** @description The mean over readers of their shares of right choices. `note` says where its interval is not to be trusted. */
+        PanelShare: {
+            share: components["schemas"]["Estimate"];
+            /** Format: double */
+            d_prime: number | null;
+            /** Format: double */
+            area: number | null;
+            /** Format: double */
+            se: number | null;
+            /** Format: double */
+            df: number | null;
+            /** Format: double */
+            p: number | null;
+            equivalent: boolean | null;
+            equivalence_interval: number[] | null;
+            note: string;
+        };
+        /** @description Sensitivity and specificity averaged over raters, raters and patients (or cases) random. */
+        PanelShares: {
+            method: string;
+            /** @description Share of the synthetic cases called synthetic */
+            sensitivity: components["schemas"]["Estimate"];
+            /** @description Share of the real cases called real */
+            specificity: components["schemas"]["Estimate"];
+        };
         PatchedDatasetRequest: {
             name?: string;
             description?: string;
             /** @description Where the scans come from */
             source?: string;
             licence?: string;
+        };
+        /** @description The protocol of a draft; its fields are those of the page *Protocol*. */
+        PatchedProtocolRequest: {
+            title?: string;
+            datasets?: string[];
+            /**
+             * Format: int64
+             * @description Of the draw of cases
+             */
+            seed?: number;
+            /**
+             * Format: uuid
+             * @description An earlier study that the person decides about
+             */
+            continues?: string | null;
+            /** @description From a rater's last answer in the earlier study to the first case of this one */
+            least_gap_days?: number;
+            /** @description No case is of a patient whom an earlier study shows; the draw leaves them out */
+            other_patients?: boolean;
+            /** @description For the team; raters do not see it */
+            description?: string;
+            question?: string;
+            /** @description Raters read this before the first case */
+            instructions?: string;
+            display_mode?: components["schemas"]["DisplayModeEnum"];
+            /**
+             * Format: double
+             * @description Edge of the square patch in mm; slice and stack show the whole slice
+             */
+            field_of_view_mm?: number;
+            /** @description Number of slices in a stack; odd, so that the place is in the middle */
+            stack_slices?: number;
+            /** Format: double */
+            window_center_hu?: number;
+            /** Format: double */
+            window_width_hu?: number;
+            task_name?: components["schemas"]["TaskNameEnum"];
+            /** @description scale: levels, towards, labels, cannot_tell, cut_off; one_place: mark_with, radius_mm; any_places: radius_mm, reasons; forced_choice: images, find, matched */
+            task_settings?: {
+                [key: string]: unknown;
+            };
+            /** @description kind (grade, choice, number, text), name, question, and options where it has some */
+            further_questions?: {
+                [key: string]: unknown;
+            }[];
+            /** @description How finely raters say how sure they are; 0 asks for the answer only */
+            confidence_levels?: number;
+            /** @description Half of them real, half synthetic */
+            cases_planned?: number;
+            /** Format: double */
+            diameter_min_mm?: number;
+            /** Format: double */
+            diameter_max_mm?: number;
+            /** @description One rater may see the same part of a scan twice, once as it was and once edited. Comparing the two solves both, so choose this only where the study asks for the comparison */
+            twins_allowed?: boolean;
+            /**
+             * Format: int64
+             * @description In blocks of so many cases both kinds come about equally often, never exactly
+             */
+            block_size?: number;
+            /**
+             * Format: int64
+             * @description Wished for; the lock allows as many more as keep an order from telling about the kinds
+             */
+            longest_run?: number;
+            /**
+             * Format: int64
+             * @description Least distance in the order between two cases of one scan or of its edited twins
+             */
+            scan_distance?: number;
+            /**
+             * Format: int64
+             * @description Least distance in the order between two cases of nearly the same place
+             */
+            place_distance?: number;
+            /** @description So many cases are shown twice to every rater, to see how well raters agree with themselves; which ones is drawn for each, and nobody is told. The first answer counts; 0: none */
+            repeats?: number;
+            /** @description Least distance in the order from the first time to the second */
+            repeat_distance?: number;
+            /** @description Whether raters show that their screen tells grey steps near black and near white apart */
+            display_check?: components["schemas"]["DisplayPolicyEnum"];
+            /** @description Which answers a rater may still change while the study takes ratings */
+            going_back?: components["schemas"]["GoingBackEnum"];
+            /**
+             * Two people unblind
+             * @description A second person of the team must confirm the unblinding
+             */
+            unblinding_by_two?: boolean;
+            /** @description An answer given before the closing still counts when it arrives within so many hours; 0: never */
+            grace_hours?: number;
+            /**
+             * Format: double
+             * @description In the plane, to this spacing and back; empty: no case is resampled for it
+             */
+            round_trip_mm?: number | null;
+            /** @description 1: as the scans are */
+            round_trip_step_hu?: number;
+            round_trip_low_hu?: number;
+            round_trip_high_hu?: number;
         };
         PatchedScanDetailRequest: {
             name?: string;
@@ -1182,7 +2600,8 @@ export interface components {
          * @description Result of permuting the truth labels over cases; p-values are None with a `reason` when undefined.
          *
          *     `accuracy` is the share of correct readings over all raters, `null_accuracy` its mean over all assignments.
-         *     `permutations` is the number drawn, None when the distribution is exact.
+         *     `permutations` is the number drawn, None when the distribution is exact. `unit` says whether single cases were
+         *     permuted or labels within patients and patients as a whole.
          */
         PermutationTest: {
             /** Format: double */
@@ -1198,7 +2617,121 @@ export interface components {
             n_assignments: number | null;
             method: string;
             permutations: number | null;
+            unit: components["schemas"]["UnitEnum"];
             reason: string | null;
+        };
+        /** @description All raters who read both phases. `exchange_p` is there where both show the same images. */
+        PhaseChange: {
+            measure: string;
+            same_images: boolean;
+            cases_first: number;
+            cases_second: number;
+            patients: number;
+            raters: components["schemas"]["RaterChange"][];
+            /** Format: double */
+            first: number | null;
+            /** Format: double */
+            second: number | null;
+            difference: components["schemas"]["Estimate"];
+            random: string;
+            /** Format: double */
+            se: number | null;
+            /** Format: double */
+            df: number | null;
+            /** Format: double */
+            p: number | null;
+            /** Format: double */
+            exchange_p: number | null;
+            exchanges: number | null;
+        };
+        PlacedLesionRequest: {
+            centre_lps_mm: number[];
+            kind: components["schemas"]["LesionKindEnum"];
+            /** Format: double */
+            diameter_mm: number;
+            /** Format: double */
+            contrast_hu: number;
+            seed: number;
+        };
+        /** @description One of several places, with how sure the rater is of it, and the number of the reason. */
+        PlacedMark: {
+            slice: number;
+            row: number;
+            column: number;
+            confidence: number;
+            reason: number;
+        };
+        /** @description One of several places, with how sure the rater is of it, and the number of the reason. */
+        PlacedMarkRequest: {
+            slice: number;
+            row: number;
+            column: number;
+            confidence: number;
+            reason: number;
+        };
+        /** @description One reader's marks. `p` is of as many hits or more, were the marks put at random; Holm over the readers. */
+        PlacesByReader: {
+            reader: string;
+            /**
+             * Format: double
+             * @description Area under the LROC curve
+             */
+            area: number | null;
+            /** @description Marks on synthetic cases */
+            marks: number;
+            hits: number;
+            /**
+             * Format: double
+             * @description Were these marks put at random
+             */
+            expected_hits: number;
+            /** Format: double */
+            p: number | null;
+            /** Format: double */
+            p_adjusted: number | null;
+            false_positive_rate: number[];
+            localized: number[];
+        };
+        /** @description The mark that most others lie near to, one per synthetic case. */
+        PlacesOfPanel: {
+            marks: number;
+            hits: number;
+            /** Format: double */
+            expected_hits: number;
+            /** Format: double */
+            p: number | null;
+        };
+        /** @description The planned radius, and half and twice of it. `reason` says why there is nothing. */
+        PlacesReading: {
+            planned: components["schemas"]["PlacesWithin"] | null;
+            others: components["schemas"]["PlacesWithin"][];
+            reason: string | null;
+        };
+        /** @description How well places were found with one radius. `area` and `found` average the readers. */
+        PlacesWithin: {
+            /** Format: double */
+            radius_mm: number;
+            /** @description Area under the LROC curve, readers and cases random */
+            area: components["schemas"]["Estimate"];
+            /**
+             * Format: double
+             * @description Of a reader without skill: half the chance of a hit
+             */
+            chance_area: number;
+            /**
+             * Format: double
+             * @description Of the area, that it is above chance
+             */
+            p: number | null;
+            /** @description Share of synthetic cases whose mark is a hit */
+            found: components["schemas"]["Estimate"];
+            /**
+             * Format: double
+             * @description Were every synthetic case marked at random
+             */
+            chance_found: number;
+            panel: components["schemas"]["PlacesOfPanel"];
+            readers: components["schemas"]["PlacesByReader"][];
         };
         Plan: {
             plan: {
@@ -1207,6 +2740,14 @@ export interface components {
             digest: string;
             frozen: boolean;
             in_words: string[];
+        };
+        /** @description What most readers chose: right of the trials with one most chosen image; tied trials are out. */
+        Plurality: {
+            right: number;
+            decided: number;
+            tied: number;
+            /** Format: double */
+            p: number | null;
         };
         /** @description All readings counted as if they were independent, with the warning that they are not. */
         PooledReadings: {
@@ -1217,10 +2758,30 @@ export interface components {
             binomial_p: number | null;
             /**
              * Format: double
-             * @description How many times as large the variance is with raters and cases random
+             * @description How many times as large the variance is with raters and patients random
              */
             variance_inflation: number | null;
             warning: string;
+        };
+        /**
+         * @description All arms; `deviance` is of the fit, `p_equal` of the likelihood ratio test that all abilities are equal.
+         *
+         *     `p_exact` is that of permuting arms within trials; None where nothing can be exchanged.
+         */
+        Preference: {
+            abilities: components["schemas"]["Ability"][];
+            /** Format: double */
+            deviance: number | null;
+            deviance_df: number | null;
+            /** Format: double */
+            statistic: number | null;
+            df: number | null;
+            /** Format: double */
+            p_equal: number | null;
+            /** Format: double */
+            p_exact: number | null;
+            permutations: number;
+            reason: string | null;
         };
         Presentation: {
             rows: number;
@@ -1229,6 +2790,10 @@ export interface components {
             spacing_zyx_mm: number[];
             start_slice: number;
             marker: components["schemas"]["Marker"] | null;
+            /** @description A slice, decompressed: int16 is rows x columns of little-endian HU; gradient holds each less left + above - above left, its sign folded into the last bit, all low bytes before all high bytes */
+            samples: components["schemas"]["SamplesEnum"];
+            /** @description What is shown together, from the left, this image among it: each is asked for by its own token, and the answer is sent to the one that is chosen */
+            images: string[];
         };
         /** @description The primary test of the panel with its verdict. */
         PrimaryTest: {
@@ -1245,8 +2810,37 @@ export interface components {
             equivalence: components["schemas"]["PanelEquivalence"];
             verdict: components["schemas"]["EquivalenceVerdictEnum"];
             sentence: string;
+            /** @description What is random in test and interval */
+            random: string;
             /** @description Why the planned primary test could not be done */
             fallback_reason?: string | null;
+        };
+        /** @description One run of a program: who it is, and how often it chose the right image. */
+        ProgramChoices: {
+            program: string;
+            reading: components["schemas"]["ChoiceReading"];
+        };
+        /**
+         * @description One program. Of several runs the scores are averaged: runs are not readers.
+         *
+         *     `same_errors` is the share of the people's wrong calls on cases that the program got wrong too.
+         */
+        ProgramReading: {
+            program: string;
+            runs: number;
+            n_answered: number;
+            auc: components["schemas"]["Estimate"];
+            /** Format: double */
+            called_synthetic: number | null;
+            difference: components["schemas"]["Estimate"];
+            /** Format: double */
+            se: number | null;
+            /** Format: double */
+            df: number | null;
+            /** Format: double */
+            p: number | null;
+            /** Format: double */
+            same_errors: number | null;
         };
         Progress: {
             done: number;
@@ -1289,12 +2883,51 @@ export interface components {
             /** Format: date-time */
             readonly reviewed_at: string | null;
         };
+        /** @description A published study that a draft may follow. */
+        Published: {
+            key: string;
+            authors: string;
+            title: string;
+            reference: string;
+            doi: string;
+            raters: string;
+            /** @description What the publication does not tell */
+            untold: string[];
+            /** @description What is done otherwise here */
+            otherwise: string[];
+        };
+        /** @enum {string} */
+        PublishedEnum: "kleesiek_2021" | "chen_2016_scores" | "chen_2016_pairs" | "tordjman_2026_informed" | "washu_2023_pairs" | "cervical_spine_2025" | "hu_2023" | "difftumor_2024" | "freetumor_2025" | "benchmark_2026" | "park_2021" | "khader_2023" | "higaki_2022_first" | "dilger_2019" | "ct_gan_2019_open";
         Question: {
             title: string;
             instructions: string;
             question: string;
             answers: components["schemas"]["AnswerChoice"][];
             confidence: components["schemas"]["Confidence"] | null;
+            /** @description Where the levels have no buttons */
+            scale: components["schemas"]["Scale"] | null;
+            /** @description Where a place is to be marked */
+            mark: components["schemas"]["MarkAsked"] | null;
+            further: components["schemas"]["FurtherQuestionAsked"][];
+        };
+        /** @description One rater, later phase minus earlier; the limits hold for this rater over patients. */
+        RaterChange: {
+            rater: string;
+            n_first: number;
+            n_second: number;
+            /** Format: double */
+            first: number | null;
+            /** Format: double */
+            second: number | null;
+            difference: components["schemas"]["Estimate"];
+        };
+        /** @description What one rater did with the positive controls; `enough` tells whether the panel's proof holds for this rater. */
+        RaterControls: {
+            rater: string;
+            answered: number;
+            /** @description Controls that this rater called synthetic */
+            found: number;
+            enough: boolean;
         };
         RaterProgress: {
             number: number;
@@ -1316,6 +2949,10 @@ export interface components {
             /** @description Cases without an answer */
             missing: number;
             n: number;
+            /**
+             * Format: double
+             * @description A number of cases; a tie may count half
+             */
             correct: number;
             /** @description Synthetic cases called synthetic */
             tp: number;
@@ -1341,7 +2978,7 @@ export interface components {
             binomial_p: number | null;
             /** Format: double */
             binomial_midp: number | null;
-            /** @description Whether one half is chance, which the binomial test assumes */
+            /** @description Whether one half is chance and cases are independent, as the test assumes */
             binomial_valid: boolean;
             binomial_note: string | null;
             /** Format: double */
@@ -1390,7 +3027,30 @@ export interface components {
         };
         /** @enum {string} */
         RaterTestEnum: "auto" | "fisher" | "binomial";
-        /** @description The area under the ROC curve of one column of ratings, with DeLong's standard error and test. */
+        /** @description How much one rater's answers vary. Confidence that varies beside one and the same answer proves no looking. */
+        RaterVariation: {
+            rater: string;
+            n: number;
+            /**
+             * Format: double
+             * @description Share of the most frequent answer
+             */
+            most_frequent_share: number | null;
+            /** Format: double */
+            share_called_synthetic: number | null;
+            /** @description Whether the most frequent answer stays within the planned limit */
+            varies: boolean;
+        };
+        Raters: {
+            usernames: string[];
+        };
+        RatersRequest: {
+            usernames: string[];
+        };
+        /**
+         * @description The area under the ROC curve of one column of ratings: DeLong's standard error, limits and test on the logit
+         *     scale.
+         */
         RatingArea: {
             auc: components["schemas"]["Estimate"];
             /** Format: double */
@@ -1403,6 +3063,16 @@ export interface components {
             client_event_id: string;
             answer: components["schemas"]["AnswerEnum"];
             confidence?: number | null;
+            level?: number | null;
+            mark?: components["schemas"]["MarkRequest"] | null;
+            /** @description Where any number of places is marked; none: empty */
+            marks?: components["schemas"]["PlacedMarkRequest"][] | null;
+            /** @description Where this image was shown among those of its trial, from 0 on the left; another place is refused */
+            side?: number | null;
+            /** @description To further questions, by their names */
+            further?: {
+                [key: string]: unknown;
+            };
             /** Format: date-time */
             shown_at: string;
             /** Format: date-time */
@@ -1410,6 +3080,17 @@ export interface components {
             reading_ms: number;
             load_ms: number;
             hidden_ms: number;
+            /** @default 0 */
+            idle_ms: number;
+            /** @default 0 */
+            waiting_ms: number;
+            counter: number;
+            /** Format: uuid */
+            supersedes?: string | null;
+            /** Format: date-time */
+            sent_at?: string | null;
+            /** @default 0 */
+            unsent: number;
             interactions?: components["schemas"]["InteractionsRequest"];
             environment?: components["schemas"]["EnvironmentRequest"];
         };
@@ -1432,9 +3113,38 @@ export interface components {
             state: components["schemas"]["SessionStateEnum"];
             next: string[];
             previous: string | null;
+            previous_answer: components["schemas"]["GivenAnswer"] | null;
+            /** @description The highest number that an answer of this sitting has */
+            counter: number;
             study: components["schemas"]["Question"];
             display: components["schemas"]["Display"];
+            /** @description Nothing is stored */
             preview: boolean;
+            /** @description A preview of the room, with cases that belong to no study */
+            practice: boolean;
+            display_check: components["schemas"]["AskedDisplayCheck"] | null;
+            /** @description Whose sitting this is */
+            reader: string;
+            /** @description Stands in every refusal that ends an answer of this sitting */
+            voice: string;
+            /** @description Encrypts the answers that the browser keeps; 32 bytes, hexadecimal */
+            drawer_key: string;
+        };
+        /** @description How often a reason was given, with the planned radius. */
+        ReasonCount: {
+            reason: string;
+            on_places: number;
+            /** @description On synthetic cases, beside every edited place */
+            beside: number;
+            on_real: number;
+        };
+        /** @description ReasonOfArm(*, reason: str, on_places: typing.Annotated[int, 'Given to so many marks within the planned radius of an edit'], beside: typing.Annotated[int, 'Given to so many other marks']) */
+        ReasonOfArm: {
+            reason: string;
+            /** @description Given to so many marks within the planned radius of an edit */
+            on_places: number;
+            /** @description Given to so many other marks */
+            beside: number;
         };
         Receipt: {
             /** Format: uuid */
@@ -1444,17 +3154,30 @@ export interface components {
             /** Format: date-time */
             received_at: string;
         };
+        Refused: {
+            /** @description Missing where single fields are wrong: they are named */
+            detail?: string;
+            /** @description Missing where it is not this answer that was refused */
+            refusal?: components["schemas"]["SignedRefusal"];
+        };
         RemovalOrderRequest: {
             lesion: number;
             /** Format: uuid */
             generator: string;
             seed: number;
+            /** @description More lesions of the same scan, each removed from the result of the one before */
+            further?: number[];
         };
-        ReviewRequest: {
-            accept: boolean;
-            reason?: string;
-            /** @description The verdict that you saw; refused when it is another by now */
-            seen?: components["schemas"]["VerdictEnum"];
+        /** @description Each rater's agreement with the own first answers, and that of the panel. */
+        RepeatedReadings: {
+            raters: components["schemas"]["SelfAgreement"][];
+            panel: components["schemas"]["SelfAgreement"];
+        };
+        RetrievalRequest: {
+            archive: string;
+            series: components["schemas"]["WantedRequest"][];
+            /** @default false */
+            text_looked_at: boolean;
         };
         /** @description Points along the curve, from one end to the other. */
         RocCurve: {
@@ -1467,6 +3190,14 @@ export interface components {
                 [key: string]: components["schemas"]["RocCurve"] | null;
             };
             ensemble: components["schemas"]["RocCurve"] | null;
+        };
+        /** @enum {string} */
+        SamplesEnum: "int16" | "gradient";
+        /** @description A scale with more levels than keys: a number is typed or set with a slider. */
+        Scale: {
+            lowest: number;
+            highest: number;
+            ends: string[];
         };
         Scan: {
             /** Format: uuid */
@@ -1493,6 +3224,12 @@ export interface components {
             readonly lesion_count: number;
             /** Format: date-time */
             readonly created_at: string;
+            /**
+             * Format: date-time
+             * @description Since then it has no pixels
+             */
+            readonly withdrawn_at: string | null;
+            readonly withdrawn_reason: string;
         };
         ScanDetail: {
             /** Format: uuid */
@@ -1519,6 +3256,12 @@ export interface components {
             readonly lesion_count: number;
             /** Format: date-time */
             readonly created_at: string;
+            /**
+             * Format: date-time
+             * @description Since then it has no pixels
+             */
+            readonly withdrawn_at: string | null;
+            readonly withdrawn_reason: string;
             readonly grid: {
                 [key: string]: unknown;
             };
@@ -1533,13 +3276,92 @@ export interface components {
             readonly masks: components["schemas"]["Mask"][];
             readonly lesions: components["schemas"]["Lesion"][];
         };
+        Screen: {
+            screen_px: number[];
+            viewport_px: number[];
+            /** Format: double */
+            device_pixel_ratio: number;
+            colour_depth: number;
+        };
+        ScreenRequest: {
+            screen_px: number[];
+            viewport_px: number[];
+            /** Format: double */
+            device_pixel_ratio: number;
+            colour_depth: number;
+        };
+        /**
+         * @description First against second answers of one rater, or of all raters together.
+         *
+         *     `same` is the share of calls that stayed, its limits Clopper-Pearson's at the effective number of pairs (Korn &
+         *     Graubard, Surv Methodol 1998;24:193). `weighted_kappa` is of the scores; None where the task has none.
+         */
+        SelfAgreement: {
+            /** @description null: all raters together */
+            rater: string | null;
+            n: number;
+            n_patients: number;
+            same: components["schemas"]["Estimate"];
+            kappa: components["schemas"]["Estimate"];
+            weighted_kappa: components["schemas"]["Estimate"] | null;
+        };
+        /** @description How much the primary measure hangs on one covariance, the choice of raters, missing answers and the margin. */
+        Sensitivity: {
+            /** @description The covariance that was not chosen, delong or jackknife */
+            covariance: string | null;
+            /** @description The primary AUC by that covariance */
+            other: components["schemas"]["Estimate"];
+            /** Format: double */
+            p: number | null;
+            /** @description For these very raters: only patients (or cases) are random */
+            fixed_readers: components["schemas"]["Alternative"];
+            /** @description The missing rule that was not chosen; null where no answer is missing */
+            missing_rule: (components["schemas"]["MissingRuleEnum"] | components["schemas"]["NullEnum"]) | null;
+            /** @description The primary measure by that rule */
+            other_rule: components["schemas"]["Alternative"];
+            /**
+             * Format: double
+             * @description The least margin that the interval of equivalence lies within
+             */
+            smallest_margin: number | null;
+            /** @description The test of equivalence along other margins; the planned one decides */
+            margins: components["schemas"]["MarginPoint"][];
+            raters: components["schemas"]["LeftOut"][];
+            /** @description By patient, or by case where the unit is the case */
+            patients: components["schemas"]["LeftOut"][];
+        };
+        /** @description Archives match whole values; `*` stands for any text. At least one must be given. */
+        SeriesSearchRequest: {
+            /** @default  */
+            patient_id: string;
+            /** @default  */
+            patient_name: string;
+            /** @description 20240131 or 20240101-20240131 */
+            study_date?: string;
+            /** @default  */
+            description: string;
+        };
         /** @enum {string} */
         SessionStateEnum: "open" | "finished" | "closed";
+        /** @description What ends an answer, or holds it up. Without the sitting's voice it is somebody else's page. */
+        SignedRefusal: {
+            client_event_id: string;
+            voice: string;
+            code: string;
+            /** @description The same answer will never be taken */
+            final: boolean;
+            /** @description What stands in its way, if it is another answer */
+            current: components["schemas"]["GivenAnswer"] | null;
+        };
         /** @description Versions of what computed the numbers. */
         Software: {
             python: string;
             numpy: string;
             scipy: string;
+        };
+        State: {
+            state: string;
+            message: string;
         };
         Study: {
             /** Format: uuid */
@@ -1548,12 +3370,29 @@ export interface components {
             /** @description For the team; raters do not see it */
             readonly description: string;
             readonly template: components["schemas"]["TemplateEnum"];
+            /** @description The published study that it follows, by its short name */
+            readonly published: string;
+            /**
+             * Format: uuid
+             * @description An earlier study of yours with the same raters: nobody begins this one before finishing that one
+             */
+            readonly continues: string | null;
+            /** @description From a rater's last answer in the earlier study to the first case of this one */
+            readonly least_gap_days: number;
+            /** @description No case is of a patient whom an earlier study shows; the draw leaves them out */
+            readonly other_patients: boolean;
             readonly state: components["schemas"]["StudyStateEnum"];
             readonly owner: string;
             readonly question: string;
             /** @description Raters read this before the first case */
             readonly instructions: string;
             readonly display_mode: components["schemas"]["DisplayModeEnum"];
+            /** @description What raters are asked of a case */
+            readonly task_name: string;
+            /** @description Of the task; what is left out is as usual */
+            readonly task_settings: unknown;
+            /** @description Asked of every case after its answer; each has kind, name and words */
+            readonly further_questions: unknown;
             /** @description How finely raters say how sure they are; 0 asks for the answer only */
             readonly confidence_levels: number;
             readonly cases: number;
@@ -1573,6 +3412,11 @@ export interface components {
             readonly closed_at: string | null;
             /** Format: date-time */
             readonly unblinded_at: string | null;
+            /**
+             * Format: date-time
+             * @description Since then it is not in the list of studies
+             */
+            readonly archived_at: string | null;
         };
         /** @enum {string} */
         StudyStateEnum: "draft" | "locked" | "collecting" | "closed" | "unblinded";
@@ -1586,7 +3430,7 @@ export interface components {
             /** Format: uuid */
             readonly source_scan: string;
             readonly centre_lps_mm: unknown;
-            readonly kind: components["schemas"]["LesionKindEnum"];
+            readonly kind: components["schemas"]["LesionKindEnum"] | components["schemas"]["BlankEnum"];
             /**
              * Format: double
              * @description Asked for; of the lesion to remove, as measured
@@ -1597,6 +3441,10 @@ export interface components {
             readonly seed: number;
             /** Format: uuid */
             readonly batch: string | null;
+            /** @description Edits that follow, each of the result of the one before it */
+            readonly then: {
+                [key: string]: unknown;
+            }[];
             /** @description To remove */
             readonly lesion: number | null;
             /** Format: uuid */
@@ -1615,9 +3463,11 @@ export interface components {
             readonly ordered_at: string;
         };
         /** @enum {string} */
+        TaskNameEnum: "real_or_synthetic" | "scale" | "one_place" | "any_places" | "forced_choice";
+        /** @enum {string} */
         TemplateEnum: "inserted_lesions" | "removed_lesions";
         /** @enum {string} */
-        TestEnum: "binomial" | "fisher";
+        TestEnum: "binomial" | "fisher" | "permutation";
         /** @enum {string} */
         TieRuleEnum: "exclude" | "synthetic" | "real" | "half_credit";
         /** @description Accuracy of the majority under each rule for an evenly split panel. */
@@ -1631,6 +3481,10 @@ export interface components {
             /** Format: double */
             half_credit: number | null;
         };
+        TypedTitleRequest: {
+            /** @description The study's title, exactly as it stands */
+            typed_title: string;
+        };
         /** @description Accuracy over all cases if every unanswered one were wrong, half right or right. */
         UnansweredBounds: {
             /** Format: double */
@@ -1641,7 +3495,19 @@ export interface components {
             best: number | null;
         };
         /** @enum {string} */
+        UnitEnum: "patient" | "case";
+        /** @enum {string} */
         VerdictEnum: "pending" | "accepted" | "rejected";
+        VerdictRequest: {
+            accept: boolean;
+            reason?: string;
+            /** @description The verdict that you saw; refused when it is another by now */
+            seen?: components["schemas"]["VerdictEnum"];
+        };
+        WantedRequest: {
+            study: string;
+            series: string;
+        };
         /** @description The majority when raters who are right more often count for more. */
         WeightedMajority: {
             method: string;
@@ -1655,6 +3521,11 @@ export interface components {
             center: number;
             /** Format: double */
             width: number;
+        };
+        WithdrawalRequest: {
+            reason: string;
+            /** @description All scans of the patient in this dataset */
+            whole_patient?: boolean;
         };
         /** @description What happened, why, and what to do. */
         Refusal: {
@@ -1678,8 +3549,8 @@ export interface operations {
     datasets_list: {
         parameters: {
             query?: {
-                /** @description Which field to use when ordering the results. */
-                ordering?: string;
+                /** @description Order */
+                ordering?: ("-created_at" | "-name" | "created_at" | "name")[];
                 /** @description A page number within the paginated result set. */
                 page?: number;
                 /** @description Number of results to return per page. */
@@ -1947,6 +3818,107 @@ export interface operations {
             };
         };
     };
+    datasets_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     datasets_partial_update: {
         parameters: {
             query?: never;
@@ -2161,6 +4133,749 @@ export interface operations {
             };
         };
     };
+    datasets_retrievals_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetrievalRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["RetrievalRequest"];
+                "multipart/form-data": components["schemas"]["RetrievalRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobReference"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    datasets_archives_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Archive"][];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    datasets_archives_search_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SeriesSearchRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["SeriesSearchRequest"];
+                "multipart/form-data": components["schemas"]["SeriesSearchRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundSeries"][];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    datasets_exports_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedExportList"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    datasets_exports_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportOrderRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["ExportOrderRequest"];
+                "multipart/form-data": components["schemas"]["ExportOrderRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobReference"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    datasets_exports_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    datasets_exports_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    datasets_exports_file_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A zip: one folder a scan, and a table of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     datasets_lesions_list: {
         parameters: {
             query?: {
@@ -2170,8 +4885,8 @@ export interface operations {
                 /** @description Of the sphere of equal volume */
                 diameter_mm_min?: number;
                 inserted?: boolean;
-                /** @description Which field to use when ordering the results. */
-                ordering?: string;
+                /** @description Order */
+                ordering?: ("-contrast_hu" | "-diameter_mm" | "-mean_hu" | "-number" | "-volume_ml" | "contrast_hu" | "diameter_mm" | "mean_hu" | "number" | "volume_ml")[];
                 /** @description A page number within the paginated result set. */
                 page?: number;
                 /** @description Number of results to return per page. */
@@ -2266,7 +4981,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/octet-stream": string;
                 };
             };
             /** @description The request can't be understood, or something in it is not allowed. */
@@ -2342,8 +5057,9 @@ export interface operations {
                 has_lesions?: boolean;
                 /** @description Liver mask */
                 has_liver?: boolean;
-                /** @description Which field to use when ordering the results. */
-                ordering?: string;
+                id?: string;
+                /** @description Order */
+                ordering?: ("-created_at" | "-lesion_count" | "-name" | "-origin" | "-slice_spacing_mm" | "-slices" | "-subject" | "created_at" | "lesion_count" | "name" | "origin" | "slice_spacing_mm" | "slices" | "subject")[];
                 origin?: "acquired" | "phantom" | "synthetic";
                 /** @description A page number within the paginated result set. */
                 page?: number;
@@ -2351,6 +5067,8 @@ export interface operations {
                 page_size?: number;
                 /** @description Text */
                 q?: string;
+                /** @description Review */
+                review?: "accepted" | "pending" | "rejected";
                 source_scan?: string;
             };
             header?: never;
@@ -2902,6 +5620,112 @@ export interface operations {
             };
         };
     };
+    datasets_scans_masks_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["NewMasksRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobReference"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     datasets_scans_slices_retrieve: {
         parameters: {
             query?: never;
@@ -2920,7 +5744,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/octet-stream": string;
                 };
             };
             /** @description The request can't be understood, or something in it is not allowed. */
@@ -2988,16 +5812,235 @@ export interface operations {
             };
         };
     };
+    datasets_scans_verdict_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerdictRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["VerdictRequest"];
+                "multipart/form-data": components["schemas"]["VerdictRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScanDetail"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    datasets_scans_withdraw_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithdrawalRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["WithdrawalRequest"];
+                "multipart/form-data": components["schemas"]["WithdrawalRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scan"][];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     jobs_list: {
         parameters: {
             query?: {
                 kind?: string;
-                /** @description Which field to use when ordering the results. */
-                ordering?: string;
+                /** @description Order */
+                ordering?: ("-created_at" | "-finished_at" | "-title" | "created_at" | "finished_at" | "title")[];
                 /** @description A page number within the paginated result set. */
                 page?: number;
                 /** @description Number of results to return per page. */
                 page_size?: number;
+                /** @description Text */
+                q?: string;
+                /** @description Status */
                 status?: "cancelled" | "failed" | "queued" | "running" | "succeeded";
             };
             header?: never;
@@ -3478,13 +6521,13 @@ export interface operations {
                     "application/json": components["schemas"]["Acknowledgement"];
                 };
             };
-            /** @description The request can't be understood, or something in it is not allowed. */
+            /** @description What was sent is no answer to this case */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Invalid"];
+                    "application/json": components["schemas"]["Refused"];
                 };
             };
             /** @description No login and no token, or one that has ended. */
@@ -3523,13 +6566,13 @@ export interface operations {
                     "application/json": components["schemas"]["Refusal"];
                 };
             };
-            /** @description The thing asked for does not fit the present state. */
+            /** @description It does not fit what is there; some refusals are lifted later */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Refusal"];
+                    "application/json": components["schemas"]["Refused"];
                 };
             };
             /** @description The request is larger than your account may send. */
@@ -3573,7 +6616,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description int16 LE, rows x columns */
+            /** @description `samples` of the case says how */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3629,6 +6672,79 @@ export interface operations {
             };
             /** @description The thing asked for does not fit the present state. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    reading_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnSession"][];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3731,17 +6847,237 @@ export interface operations {
             };
         };
     };
+    reading_display_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisplayCheckRequestRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["DisplayCheckRequestRequest"];
+                "multipart/form-data": components["schemas"]["DisplayCheckRequestRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisplayCheck"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    reading_left: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeftRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["LeftRequest"];
+                "multipart/form-data": components["schemas"]["LeftRequest"];
+            };
+        };
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     studies_list: {
         parameters: {
             query?: {
-                /** @description Which field to use when ordering the results. */
-                ordering?: string;
+                /** @description Archived */
+                archived?: boolean;
+                /** @description Order */
+                ordering?: ("-created_at" | "-state" | "-title" | "created_at" | "state" | "title")[];
                 /** @description A page number within the paginated result set. */
                 page?: number;
                 /** @description Number of results to return per page. */
                 page_size?: number;
+                /** @description Search */
                 q?: string;
+                /** @description State */
                 state?: "closed" | "collecting" | "draft" | "locked" | "unblinded";
+                /** @description Template */
                 template?: "inserted_lesions" | "removed_lesions";
             };
             header?: never;
@@ -3814,6 +7150,112 @@ export interface operations {
             };
         };
     };
+    studies_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewStudyRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["NewStudyRequest"];
+                "multipart/form-data": components["schemas"]["NewStudyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     studies_retrieve: {
         parameters: {
             query?: never;
@@ -3832,6 +7274,1522 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedProtocolRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["PatchedProtocolRequest"];
+                "multipart/form-data": components["schemas"]["PatchedProtocolRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_archive_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_arms_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArmsComparison"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_choices_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChoiceResults"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_close_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_draw_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobReference"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_free_response_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreeResponseReading"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_further_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FurtherQuestions"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_give_up_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_groups_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupsComparison"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_groups_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupsRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["GroupsRequest"];
+                "multipart/form-data": components["schemas"]["GroupsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Groups"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_lock_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobReference"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_marks_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkMap"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_open_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobReference"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_phases_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhaseChange"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_places_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlacesReading"];
                 };
             };
             /** @description The request can't be understood, or something in it is not allowed. */
@@ -3984,12 +8942,94 @@ export interface operations {
             };
         };
     };
+    studies_programs_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgramReading"][];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     studies_progress_list: {
         parameters: {
-            query?: {
-                /** @description Which field to use when ordering the results. */
-                ordering?: string;
-            };
+            query?: never;
             header?: never;
             path: {
                 /** @description A UUID string identifying this study. */
@@ -4054,6 +9094,115 @@ export interface operations {
             };
             /** @description The thing asked for does not fit the present state. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_raters_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RatersRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["RatersRequest"];
+                "multipart/form-data": components["schemas"]["RatersRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Raters"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4160,6 +9309,365 @@ export interface operations {
             };
         };
     };
+    studies_readiness_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Check"][];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_repeats_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepeatedReadings"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_report_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive of the report */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_report_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobReference"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     studies_results_retrieve: {
         parameters: {
             query?: {
@@ -4248,15 +9756,513 @@ export interface operations {
             };
         };
     };
+    studies_same_cases_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_take_back_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_unblind_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TypedTitleRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["TypedTitleRequest"];
+                "multipart/form-data": components["schemas"]["TypedTitleRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_published_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Published"][];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_published_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FollowRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["FollowRequest"];
+                "multipart/form-data": components["schemas"]["FollowRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     synthesis_generators_list: {
         parameters: {
             query?: {
-                /** @description Which field to use when ordering the results. */
-                ordering?: string;
+                /** @description In use */
+                in_use?: boolean;
+                /** @description Order */
+                ordering?: ("-name" | "-registered_at" | "name" | "registered_at")[];
                 /** @description A page number within the paginated result set. */
                 page?: number;
                 /** @description Number of results to return per page. */
                 page_size?: number;
+                /** @description Name */
+                q?: string;
             };
             header?: never;
             path?: never;
@@ -4418,8 +10424,8 @@ export interface operations {
             query?: {
                 batch?: string;
                 operation?: "insert" | "remove";
-                /** @description Which field to use when ordering the results. */
-                ordering?: string;
+                /** @description Order */
+                ordering?: ("-diameter_mm" | "-ordered_at" | "-scan_name" | "diameter_mm" | "ordered_at" | "scan_name")[];
                 /** @description A page number within the paginated result set. */
                 page?: number;
                 /** @description Number of results to return per page. */
@@ -4505,7 +10511,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description A UUID string identifying this synthesis job. */
+                /** @description A UUID string identifying this edit order. */
                 id: string;
             };
             cookie?: never;
@@ -4590,16 +10596,16 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description A UUID string identifying this synthesis job. */
+                /** @description A UUID string identifying this edit order. */
                 id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ReviewRequest"];
-                "application/x-www-form-urlencoded": components["schemas"]["ReviewRequest"];
-                "multipart/form-data": components["schemas"]["ReviewRequest"];
+                "application/json": components["schemas"]["VerdictRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["VerdictRequest"];
+                "multipart/form-data": components["schemas"]["VerdictRequest"];
             };
         };
         responses: {

@@ -1,15 +1,23 @@
-import type { OutboxEntry, OutboxStorage } from "./outbox";
+import type { Drawer, StoredEntry } from "./sealing";
 
 const DATABASE = "turing-ward";
 const STORE = "outbox";
+/** A disk that sleeps takes a second; a storage that hangs must not stop the reading, and least of all every time. */
+const PATIENCE_MS = 3_000;
+const LOST_PATIENCE_MS = 200;
 
 /** Entries in IndexedDB: they survive reload, crash and shutdown. */
-export async function openIndexedDbStorage(factory: IDBFactory): Promise<OutboxStorage> {
+export async function openIndexedDbDrawer(factory: IDBFactory): Promise<Drawer> {
+  let patienceMs = PATIENCE_MS;
+  const inTime = <T>(work: Promise<T>): Promise<T> =>
+    within(patienceMs, work, () => {
+      patienceMs = LOST_PATIENCE_MS;
+    });
   const opening = factory.open(DATABASE, 1);
   opening.onupgradeneeded = () => {
     opening.result.createObjectStore(STORE, { keyPath: "clientEventId" });
   };
-  const database = await settled(opening);
+  const database = await inTime(settled(opening));
   // Another tab that needs a newer layout must not wait for this one for ever.
   database.onversionchange = () => {
     database.close();
@@ -18,25 +26,33 @@ export async function openIndexedDbStorage(factory: IDBFactory): Promise<OutboxS
     // Strict: on the disk, not only in the operating system's buffer, when the promise resolves.
     const transaction = database.transaction(STORE, "readwrite", { durability: "strict" });
     change(transaction.objectStore(STORE));
-    await committed(transaction);
+    await inTime(committed(transaction));
   };
+  const everything = (): Promise<StoredEntry[]> =>
+    settled(database.transaction(STORE).objectStore(STORE).getAll() as IDBRequest<StoredEntry[]>);
   return {
-    durable: true,
     put: (entry) => write((store) => store.put(entry)),
     remove: (clientEventId) => write((store) => store.delete(clientEventId)),
-    all: () => settled(database.transaction(STORE).objectStore(STORE).getAll() as IDBRequest<OutboxEntry[]>),
+    all: async () => inTime(everything()),
   };
 }
 
-/** For browsers that refuse storage; answers then count as given only with the server's receipt. */
-export function memoryStorage(): OutboxStorage {
-  const entries = new Map<string, OutboxEntry>();
-  return {
-    durable: false,
-    put: (entry) => Promise.resolve(void entries.set(entry.clientEventId, entry)),
-    remove: (clientEventId) => Promise.resolve(void entries.delete(clientEventId)),
-    all: () => Promise.resolve([...entries.values()]),
-  };
+/** For browsers that refuse storage: every answer then counts as given only with the server's receipt. */
+export function noDrawer(): Drawer {
+  const refused = (): Promise<never> => Promise.reject(new Error("This browser keeps nothing."));
+  return { put: refused, remove: refused, all: () => Promise.resolve([]) };
+}
+
+function within<T>(limitMs: number, work: Promise<T>, tooLate: () => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      tooLate();
+      reject(new Error("The browser's storage did not answer in time."));
+    }, limitMs);
+    void work.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+    });
+  });
 }
 
 function settled<T>(request: IDBRequest<T>): Promise<T> {

@@ -1,13 +1,13 @@
-/** What to do when the server did not take an answer. */
+/** What to do when the server did not give what it was asked for. (Answers are judged more strictly: judgement.ts.) */
 export type SendOutcome =
   | "accepted"
   /** Try again later by itself: lost network, server restarting or overloaded. */
   | "transient"
-  /** The login has expired: ask for it, keep the answer, try again. */
+  /** The login has expired: ask for it, try again. */
   | "logged-out"
-  /** The study was closed or the session is not open: keep the answer, say so, do not insist. */
+  /** The study was closed or the session is not open: say so, do not insist. */
   | "closed"
-  /** The server will never take this answer: keep a copy and say so. */
+  /** There is no such thing, or the request was wrong. */
   | "refused";
 
 /** status 0 = no answer from the server at all. */
@@ -31,3 +31,6 @@ export function retryDelayMs(attempt: number, random: () => number): number {
 
 /** While logged out: often enough to go on soon after the login in the other tab. */
 export const LOGIN_CHECK_MS = 4_000;
+
+/** While the study is closed: it may be opened again. */
+export const HELD_CHECK_MS = 60_000;

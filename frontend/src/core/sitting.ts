@@ -4,7 +4,7 @@ export type SessionState = "open" | "finished" | "closed";
 export interface ServerView {
   readonly progress: { readonly done: number; readonly total: number };
   readonly state: SessionState;
-  /** The first open case and the one after it. */
+  /** The first open cases, in their order. */
   readonly next: readonly string[];
   readonly previous: string | null;
 }
@@ -28,10 +28,10 @@ const openCases = ({ server, pending }: Sitting): string[] =>
 
 export const currentCase = (sitting: Sitting): string | null => sitting.revisiting ?? openCases(sitting)[0] ?? null;
 
-/** What should already be loaded while the current case is read. */
-export function comingCase(sitting: Sitting): string | null {
+/** What should already be loaded while the current case is read, the most urgent first. */
+export function comingCases(sitting: Sitting): string[] {
   const open = openCases(sitting);
-  return (sitting.revisiting === null ? open[1] : open[0]) ?? null;
+  return sitting.revisiting === null ? open.slice(1) : open;
 }
 
 export function previousCase(sitting: Sitting): string | null {
@@ -49,3 +49,11 @@ export function progress({ server, pending }: Sitting): { done: number; total: n
   const fresh = new Set(pending.filter((answer) => !answer.revisit).map((answer) => answer.presentation));
   return { done: Math.min(server.progress.total, server.progress.done + fresh.size), total: server.progress.total };
 }
+
+/** What the server has said last; what a reply leaves out stands as it was. */
+export const serverView = (reply: Partial<ServerView>, last: ServerView): ServerView => ({
+  progress: reply.progress ?? last.progress,
+  state: reply.state ?? last.state,
+  next: reply.next ?? last.next,
+  previous: reply.previous === undefined ? last.previous : reply.previous,
+});

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { BreakReminder, describeTimeLeft, median, millisecondsLeft, ReadingClock } from "./timing";
+import { BreakReminder, describeTimeLeft, IDLE_AFTER_MS, median, millisecondsLeft, ReadingClock } from "./timing";
 
 describe("reading time", () => {
   it("does not count while the page is hidden", () => {
@@ -12,14 +12,48 @@ describe("reading time", () => {
     now = 10_000;
     clock.visibilityChanged(false);
     now = 11_500;
-    expect(clock.read()).toEqual({ readingMs: 3500, hiddenMs: 7000 });
+    expect(clock.read()).toEqual({ readingMs: 3500, hiddenMs: 7000, idleMs: 0, waitingMs: 0 });
   });
 
   it("starts hidden when the page is", () => {
     let now = 0;
     const clock = new ReadingClock(() => now, true);
     now = 400;
-    expect(clock.read()).toEqual({ readingMs: 0, hiddenMs: 400 });
+    expect(clock.read()).toEqual({ readingMs: 0, hiddenMs: 400, idleMs: 0, waitingMs: 0 });
+  });
+
+  it("keeps waiting, idling and pauses apart, and the parts add up to the whole", () => {
+    let now = 0;
+    const clock = new ReadingClock(() => now, false);
+    const pass = (ms: number): void => {
+      now += ms;
+    };
+    pass(5000);
+    clock.waitingChanged(true);
+    pass(2000);
+    clock.waitingChanged(false);
+    clock.moved();
+    pass(IDLE_AFTER_MS + 7000);
+    clock.moved();
+    pass(1000);
+    clock.pauseChanged(true);
+    pass(30_000);
+    clock.visibilityChanged(true);
+    pass(4000);
+    clock.visibilityChanged(false);
+    pass(500);
+    clock.pauseChanged(false);
+    pass(100);
+    const times = clock.read();
+    expect(times).toEqual({ readingMs: 6100 + IDLE_AFTER_MS, waitingMs: 2000, idleMs: 37_500, hiddenMs: 4000 });
+    expect(times.readingMs + times.waitingMs + times.idleMs + times.hiddenMs).toBe(now);
+  });
+
+  it("does not call a long look idle as long as something moves", () => {
+    let now = 0;
+    const clock = new ReadingClock(() => now, false);
+    for (; now < 600_000; now += 50_000) clock.moved();
+    expect(clock.read()).toEqual({ readingMs: 600_000, hiddenMs: 0, idleMs: 0, waitingMs: 0 });
   });
 
   it("promises nothing before it knows, then goes by the median", () => {
@@ -29,6 +63,7 @@ describe("reading time", () => {
     expect(millisecondsLeft([9000, 9000, 9000, 9000], 10)).toBeNull();
     expect(millisecondsLeft([10_000, 10_000, 10_000, 10_000, 600_000], 12)).toBe(120_000);
     expect(describeTimeLeft(null)).toBe("");
+    expect(describeTimeLeft(millisecondsLeft([9000, 9000, 9000, 9000, 9000], 0))).toBe("");
     expect(describeTimeLeft(120_000)).toBe("about 2 min left");
     expect(describeTimeLeft(20_000)).toBe("less than a minute left");
     expect(describeTimeLeft(6_000_000)).toBe("about 1.7 h left");

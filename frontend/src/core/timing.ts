@@ -1,31 +1,79 @@
-/** Time a person has really looked at a case. The clock is monotonic and handed in, in milliseconds. */
+/** A minute without a movement is a minute in which nobody is known to have looked. */
+export const IDLE_AFTER_MS = 60_000;
+
+export interface ReadingTimes {
+  /** Looking: visible, with the picture there, and the person moving now and then. */
+  readonly readingMs: number;
+  readonly hiddenMs: number;
+  /** Visible without any movement for a minute or longer, from the end of that minute on; pauses count here. */
+  readonly idleMs: number;
+  /** The wanted slice had not arrived. */
+  readonly waitingMs: number;
+}
+
+/** Where the time of a case goes. The clock is monotonic and handed in, in milliseconds. */
 export class ReadingClock {
-  private readonly startedAt: number;
-  private hiddenSince: number | null;
-  private hiddenTotal = 0;
+  private readonly spent = { readingMs: 0, hiddenMs: 0, idleMs: 0, waitingMs: 0 };
+  private settledAt: number;
+  private movedAt: number;
+  private waiting = false;
+  private paused = false;
 
   constructor(
     private readonly now: () => number,
-    hidden: boolean,
+    private hidden: boolean,
   ) {
-    this.startedAt = now();
-    this.hiddenSince = hidden ? this.startedAt : null;
+    this.settledAt = now();
+    this.movedAt = this.settledAt;
   }
 
   visibilityChanged(hidden: boolean): void {
-    if (hidden) {
-      this.hiddenSince ??= this.now();
-    } else if (this.hiddenSince !== null) {
-      this.hiddenTotal += this.now() - this.hiddenSince;
-      this.hiddenSince = null;
-    }
+    this.settle();
+    this.hidden = hidden;
+    this.moved();
   }
 
-  /** Whole milliseconds, visible and hidden, since the case was first painted. */
-  read(): { readingMs: number; hiddenMs: number } {
+  waitingChanged(waiting: boolean): void {
+    this.settle();
+    this.waiting = waiting;
+  }
+
+  pauseChanged(paused: boolean): void {
+    this.settle();
+    this.paused = paused;
+    this.moved();
+  }
+
+  /** The person did something. */
+  moved(): void {
+    this.settle();
+    this.movedAt = this.settledAt;
+  }
+
+  /** Whole milliseconds since the case was first painted; the parts add up to the whole. */
+  read(): ReadingTimes {
+    this.settle();
+    const { readingMs, hiddenMs, idleMs, waitingMs } = this.spent;
+    return {
+      readingMs: Math.round(readingMs),
+      hiddenMs: Math.round(hiddenMs),
+      idleMs: Math.round(idleMs),
+      waitingMs: Math.round(waitingMs),
+    };
+  }
+
+  private settle(): void {
     const now = this.now();
-    const hidden = this.hiddenTotal + (this.hiddenSince === null ? 0 : now - this.hiddenSince);
-    return { readingMs: Math.round(now - this.startedAt - hidden), hiddenMs: Math.round(hidden) };
+    const passed = now - this.settledAt;
+    if (this.hidden) this.spent.hiddenMs += passed;
+    else if (this.paused) this.spent.idleMs += passed;
+    else if (this.waiting) this.spent.waitingMs += passed;
+    else {
+      const idle = Math.max(0, Math.min(passed, now - this.movedAt - IDLE_AFTER_MS));
+      this.spent.idleMs += idle;
+      this.spent.readingMs += passed - idle;
+    }
+    this.settledAt = now;
   }
 }
 
@@ -49,7 +97,7 @@ export function millisecondsLeft(caseTimesMs: readonly number[], casesLeft: numb
 }
 
 export function describeTimeLeft(milliseconds: number | null): string {
-  if (milliseconds === null) return "";
+  if (milliseconds === null || milliseconds === 0) return "";
   const minutes = milliseconds / 60_000;
   if (minutes < 1) return "less than a minute left";
   if (minutes < 90) return `about ${Math.round(minutes)} min left`;

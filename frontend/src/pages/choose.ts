@@ -36,7 +36,7 @@ class Choice {
   }
 
   private rowOf(box: HTMLInputElement): HTMLElement {
-    return box.closest<HTMLElement>("label")?.parentElement ?? box;
+    return box.closest<HTMLElement>("tr") ?? box.closest<HTMLElement>("label")?.parentElement ?? box;
   }
 
   private show(): void {

@@ -6,12 +6,16 @@ import { getJson } from "../api/http";
 import { parseWorldPoint } from "../core/geometry";
 import type { Plane } from "../core/planes";
 import { PLANES } from "../core/planes";
+import { fetchAhead } from "./review/ahead";
+import { decisionKeys } from "./review/decision";
 import { ReviewViewer } from "./review/review-viewer";
 import { dataset, element, keyButton, required } from "./shared/dom";
 import { LoadingBar } from "./shared/loading";
 import { maskSwitch, presetButtons, Shortcuts, ToolChoice } from "./shared/toolbar";
 
 async function start(section: HTMLElement): Promise<void> {
+  const keys = new Shortcuts();
+  decisionKeys(keys);
   section.classList.add("viewer");
   const loading = new LoadingBar();
   section.replaceChildren(loading.element);
@@ -20,7 +24,7 @@ async function start(section: HTMLElement): Promise<void> {
       getJson<ScanManifest>(dataset(section, "beforeUrl")),
       getJson<ScanManifest>(dataset(section, "afterUrl")),
     ]);
-    await build(section, loading, before, after);
+    await build(section, loading, keys, before, after);
   } catch (error) {
     loading.fail(error instanceof Error ? error.message : String(error));
   }
@@ -29,10 +33,10 @@ async function start(section: HTMLElement): Promise<void> {
 async function build(
   section: HTMLElement,
   loading: LoadingBar,
+  keys: Shortcuts,
   before: ScanManifest,
   after: ScanManifest,
 ): Promise<void> {
-  const keys = new Shortcuts();
   const tools = new ToolChoice(["window", "pan", "zoom"], keys);
   const row = element("div", { class: "viewer-row", "data-tool": tools.tool });
   tools.changed.listen((tool) => {
@@ -50,6 +54,12 @@ async function build(
     compareButtons(viewer, keys),
   );
   loading.watch(viewer.volumes);
+  for (const volume of viewer.volumes) {
+    volume.arrived.listen(() => {
+      // What is looked at now comes first; a failure here shows when the next page asks itself.
+      if (viewer.volumes.every(({ complete }) => complete)) fetchAhead(section.dataset).catch(() => undefined);
+    });
+  }
   await viewer.showPlane("axial");
 }
 

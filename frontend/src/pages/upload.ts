@@ -4,6 +4,7 @@ import "../styles/upload.css";
 import { messageIn } from "../api/http";
 import { element, required } from "./shared/dom";
 import { loginLink } from "./shared/login";
+import { keepNames } from "./shared/own_names";
 
 const MB = 1_000_000;
 
@@ -14,6 +15,7 @@ class Upload {
   private readonly status = element("p", { class: "upload-status", role: "status" });
   private readonly refusal = element("div", { class: "message error", role: "alert", hidden: true });
   private request: XMLHttpRequest | null = null;
+  private names: string[] = [];
 
   constructor(private readonly form: HTMLFormElement) {
     this.files = required("input[type=file]", HTMLInputElement, form);
@@ -69,8 +71,28 @@ class Upload {
       files.length === 0 ? "" : `${files.length === 1 ? "1 file" : `${files.length} files`}, ${megabytes(size)}`;
   }
 
+  /** What the server would refuse after everything was sent is told before anything is. */
+  private beyondLimits(): string | null {
+    const inputs = [...this.form.querySelectorAll<HTMLInputElement>("input[type=file]")];
+    const files = inputs.flatMap((input) => [...(input.files ?? [])]);
+    const size = files.reduce((sum, file) => sum + file.size, 0);
+    const [mostFiles, mostBytes] = [Number(this.form.dataset.maxFiles), Number(this.form.dataset.maxBytes)];
+    if (files.length > mostFiles) {
+      return `These are ${files.length} files; ${mostFiles} can be sent at once. Put them into a zip, which counts as one.`;
+    }
+    if (size > mostBytes) {
+      return `The files have ${megabytes(size)}; ${megabytes(mostBytes)} can be sent at once. Send them in parts.`;
+    }
+    return null;
+  }
+
   private send(): void {
     if (!this.form.reportValidity() || this.request) return;
+    const beyond = this.beyondLimits();
+    if (beyond) {
+      this.refuse(beyond);
+      return;
+    }
     const request = new XMLHttpRequest();
     this.request = request;
     request.open("POST", this.form.action);
@@ -88,7 +110,9 @@ class Upload {
     this.bar.hidden = false;
     this.bar.value = 0;
     this.submit.disabled = true;
-    request.send(withFolderPaths(new FormData(this.form)));
+    const data = withFolderPaths(new FormData(this.form));
+    this.names = [...ownNames(data, "files"), ...ownNames(data, "masks")];
+    request.send(data);
   }
 
   private progress({ loaded, total, lengthComputable }: ProgressEvent): void {
@@ -103,6 +127,7 @@ class Upload {
     const jobUrl = typeof body === "object" && body !== null && "job_url" in body ? body.job_url : null;
     if (request.status < 300 && typeof jobUrl === "string") {
       this.request = null;
+      keepNames(new URL(jobUrl, window.location.href).pathname, this.names);
       window.location.assign(jobUrl);
       return;
     }
@@ -132,6 +157,13 @@ function withFolderPaths(data: FormData): FormData {
     } else renamed.append(name, value);
   }
   return renamed;
+}
+
+/** With their folders where a folder was chosen; the server counts files in this order. */
+function ownNames(data: FormData, field: string): string[] {
+  const [files, paths] = [data.getAll(field), data.getAll(`${field}_paths`)];
+  const named = paths.length === files.length ? paths : files;
+  return named.map((value) => (value instanceof File ? value.name : value));
 }
 
 function parsed(text: string): unknown {

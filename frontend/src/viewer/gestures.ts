@@ -1,10 +1,12 @@
-/** Mouse, pen and wheel on a view: left = chosen tool, middle or Shift+left = pan, right = zoom, wheel = scroll. */
+/** Mouse, pen, fingers and wheel on a view: left = chosen tool, middle or Shift+left = pan, right = zoom, wheel = scroll;
+one finger scrolls a stack, two zoom and move. */
 import type { ScreenPoint } from "../core/camera";
 import { pan, zoomAt } from "../core/camera";
+import { WheelSteps } from "../core/wheel";
 import { dragWindow } from "../core/windows";
 import type { StackView } from "./stack-view";
 
-export type Tool = "window" | "pan" | "zoom" | "length" | "point";
+export type Tool = "window" | "scroll" | "pan" | "zoom" | "length" | "point";
 export type Interaction = "scroll" | "window" | "zoom" | "pan";
 
 export interface GestureHooks {
@@ -15,7 +17,9 @@ export interface GestureHooks {
   drawn?(tool: "length" | "point", stage: "start" | "move" | "end", point: ScreenPoint): void;
 }
 
-const WHEEL_PX_PER_SLICE = 60;
+/** A notch as most browsers count it; lines and pages (deltaMode 1 and 2) count as one. */
+const NOTCH_PX = 100;
+const DRAG_PX_PER_SLICE = 14;
 const ZOOM_PER_PX = 1.006;
 
 export function attachGestures(view: StackView, hooks: GestureHooks): void {
@@ -23,7 +27,9 @@ export function attachGestures(view: StackView, hooks: GestureHooks): void {
   host.addEventListener("contextmenu", (event) => {
     event.preventDefault();
   });
+  const fingers = new Fingers(view, hooks);
   host.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "touch" && fingers.takes(event)) return;
     startDrag(view, hooks, event);
   });
   attachWheel(view, hooks);
@@ -44,6 +50,8 @@ function startDrag(view: StackView, hooks: GestureHooks, down: PointerEvent): vo
   const tool = toolOf(down, hooks);
   const start = pointIn(host, down);
   const startWindow = view.window;
+  const startSlice = view.slice;
+  let scrolled = 0;
   let last = start;
   let counted = false;
   host.focus({ preventScroll: true });
@@ -60,6 +68,10 @@ function startDrag(view: StackView, hooks: GestureHooks, down: PointerEvent): vo
       return;
     }
     if (dx === 0 && dy === 0) return;
+    if (tool === "scroll") {
+      scrolled = scrollTo(view, hooks, startSlice, here.y - start.y, scrolled);
+      return;
+    }
     if (!counted) hooks.counted?.(tool);
     counted = true;
     if (tool === "window") view.setWindow(dragWindow(startWindow, here.x - start.x, here.y - start.y));
@@ -85,26 +97,92 @@ export function magnify(view: StackView, point: ScreenPoint | null, factor: numb
   view.setCamera(zoomAt(frame, screen, view.camera, point ?? centre, factor));
 }
 
+/** Downwards is onwards; returns how many slices the drag has come. */
+function scrollTo(view: StackView, hooks: GestureHooks, from: number, dyPx: number, before: number): number {
+  const slices = Math.trunc(dyPx / DRAG_PX_PER_SLICE);
+  if (slices !== before) {
+    hooks.counted?.("scroll");
+    view.setSlice(from + slices);
+  }
+  return slices;
+}
+
+/** Two fingers zoom around their middle and move the image with it. */
+class Fingers {
+  private readonly down = new Map<number, ScreenPoint>();
+  private start = { y: 0, slice: 0, scrolled: 0 };
+
+  constructor(
+    private readonly view: StackView,
+    private readonly hooks: GestureHooks,
+  ) {
+    view.host.addEventListener("pointermove", (event) => {
+      this.move(event);
+    });
+    for (const name of ["pointerup", "pointercancel"] as const) {
+      view.host.addEventListener(name, (event) => {
+        this.down.delete(event.pointerId);
+      });
+    }
+  }
+
+  /** False when one finger is to do what the left button does. */
+  takes(event: PointerEvent): boolean {
+    const point = pointIn(this.view.host, event);
+    if (this.down.size === 0) {
+      const scrolls = this.view.slices > 1 && (this.hooks.tool() === "window" || this.hooks.tool() === "scroll");
+      this.start = { y: point.y, slice: this.view.slice, scrolled: 0 };
+      if (!scrolls) return false;
+    } else this.hooks.counted?.("zoom");
+    this.down.set(event.pointerId, point);
+    this.view.host.setPointerCapture(event.pointerId);
+    this.view.host.focus({ preventScroll: true });
+    event.preventDefault();
+    return true;
+  }
+
+  private move(event: PointerEvent): void {
+    const before = this.down.get(event.pointerId);
+    if (before === undefined) return;
+    const here = pointIn(this.view.host, event);
+    this.down.set(event.pointerId, here);
+    const other = [...this.down].find(([id]) => id !== event.pointerId)?.[1];
+    if (other) this.pinch(before, here, other);
+    else
+      this.start.scrolled = scrollTo(
+        this.view,
+        this.hooks,
+        this.start.slice,
+        here.y - this.start.y,
+        this.start.scrolled,
+      );
+  }
+
+  private pinch(before: ScreenPoint, here: ScreenPoint, other: ScreenPoint): void {
+    const factor = distance(here, other) / Math.max(1, distance(before, other));
+    magnify(this.view, { x: (here.x + other.x) / 2, y: (here.y + other.y) / 2 }, factor);
+    this.view.setCamera(pan(this.view.camera, (here.x - before.x) / 2, (here.y - before.y) / 2));
+  }
+}
+
+const distance = (a: ScreenPoint, b: ScreenPoint): number => Math.hypot(a.x - b.x, a.y - b.y);
+
 function attachWheel(view: StackView, hooks: GestureHooks): void {
-  let travelled = 0;
+  const steps = new WheelSteps();
   view.host.addEventListener(
     "wheel",
     (event) => {
       event.preventDefault();
-      // Lines and pages (deltaMode 1 and 2) count as one notch each; pixels add up.
-      const pixels = event.deltaMode === 0 ? event.deltaY : Math.sign(event.deltaY) * WHEEL_PX_PER_SLICE;
+      const pixels = event.deltaMode === 0 ? event.deltaY : Math.sign(event.deltaY) * NOTCH_PX;
       if (event.ctrlKey || event.metaKey || view.slices === 1) {
         hooks.counted?.("zoom");
         magnify(view, pointIn(view.host, event), 1.0015 ** -pixels);
         return;
       }
-      travelled = Math.sign(travelled) === Math.sign(pixels) ? travelled + pixels : pixels;
-      if (Math.abs(travelled) < WHEEL_PX_PER_SLICE) return;
-      // Never more than one slice for one notch, however long a mouse calls it: none may be passed over.
-      const steps = Math.sign(travelled);
-      travelled = 0;
+      const step = steps.turned(pixels, event.timeStamp);
+      if (step === 0) return;
       hooks.counted?.("scroll");
-      view.setSlice(view.slice + steps);
+      view.setSlice(view.slice + step);
     },
     { passive: false },
   );

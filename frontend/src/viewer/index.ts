@@ -8,13 +8,15 @@ export {
   label,
   lengthMm,
   markerPainter,
+  marksPainter,
   maskPainter,
   measurementPainter,
   orientationPainter,
   pixelCentre,
   scaleBarPainter,
 } from "./painters";
-export type { MaskLayer, Measurement } from "./painters";
-export { StackView } from "./stack-view";
+export type { DrawnMark, MaskLayer, Measurement } from "./painters";
+export { LEGIBLE_PX, StackView } from "./stack-view";
 export type { Painter, PaintTarget } from "./stack-view";
+export { attachTaps } from "./taps";
 export { LoadingVolume } from "./volume";

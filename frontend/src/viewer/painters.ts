@@ -113,16 +113,58 @@ export const pixelCentre = (point: { column: number; row: number }): PixelPoint 
   row: point.row + 0.5,
 });
 
-/** A ring around the place that is asked about: wide enough to leave the place and its surroundings untouched. */
-export function markerPainter(marker: () => PlanePoint | null, radiusMm: number, visible: () => boolean): Painter {
+/** A ring around the place that is asked about: wide enough to leave the place and its surroundings untouched. On so
+many slices before and after it is thin and broken, so that nobody scrolls past. */
+export function markerPainter(
+  marker: () => PlanePoint | null,
+  radiusMm: () => number,
+  visible: () => boolean,
+  reachSlices = 0,
+): Painter {
   return ({ context, camera, slice, toScreen }) => {
     const place = marker();
-    if (place?.slice !== slice || !visible()) return;
+    if (!place || !visible()) return;
+    const away = Math.abs(place.slice - slice);
+    if (away > reachSlices) return;
     const { x, y } = toScreen(pixelCentre(place));
-    const radius = Math.max(18, radiusMm * camera.pxPerMm);
-    strokeTwice(context, MARKER, 2, () => {
+    const radius = Math.max(18, radiusMm() * camera.pxPerMm);
+    context.setLineDash(away === 0 ? [] : [9, 9]);
+    strokeTwice(context, MARKER, away === 0 ? 2 : 1.5, () => {
       context.arc(x, y, radius, 0, 2 * Math.PI);
     });
+    context.setLineDash([]);
+  };
+}
+
+const ARM_PX = 16;
+const GAP_PX = 6;
+
+/** A marked place as it is drawn: several have a name each, and the one that is being judged stands out. */
+export interface DrawnMark extends PlanePoint {
+  readonly name?: string;
+  readonly selected?: boolean;
+}
+
+/** Small crosses on the slices of marked places, open in the middle: a moving one is broken. */
+export function marksPainter(marks: () => readonly DrawnMark[], moving: boolean): Painter {
+  return ({ context, slice, toScreen }) => {
+    context.setLineDash(moving ? [3, 3] : []);
+    for (const place of marks().filter((one) => one.slice === slice)) {
+      const { x, y } = toScreen(pixelCentre(place));
+      strokeTwice(context, CROSSHAIR, place.selected === true ? 3.5 : 2, () => {
+        for (const [across, down] of [
+          [1, 0],
+          [-1, 0],
+          [0, 1],
+          [0, -1],
+        ] as const) {
+          context.moveTo(x + across * GAP_PX, y + down * GAP_PX);
+          context.lineTo(x + across * (GAP_PX + ARM_PX), y + down * (GAP_PX + ARM_PX));
+        }
+      });
+      if (place.name !== undefined) label(context, place.name, x + ARM_PX, y - ARM_PX, "center");
+    }
+    context.setLineDash([]);
   };
 }
 

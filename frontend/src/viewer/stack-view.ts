@@ -30,6 +30,13 @@ export interface ShowOptions {
   readonly camera?: (screen: ScreenSize) => Camera;
 }
 
+/** Edge in CSS pixels below which nobody can judge a picture. */
+export const LEGIBLE_PX = 120;
+
+/** A slice has 512 x 512 pixels. On a screen of 5120 x 2880 most of the time until the next case went into drawing more
+of them than anybody can tell apart. */
+const MOST_PIXELS = 4_000_000;
+
 let lastViewId = 0;
 
 export class StackView {
@@ -98,6 +105,12 @@ export class StackView {
     return this.stack !== null && this.shownSlice !== this.wantedSlice;
   }
 
+  /** The wanted image stands on the screen, and large enough to be looked at. */
+  get legible(): boolean {
+    const { width, height } = this.screen;
+    return this.host.dataset.state === "shown" && Math.min(width, height) >= LEGIBLE_PX;
+  }
+
   addPainter(painter: Painter): void {
     this.painters.push(painter);
   }
@@ -139,7 +152,10 @@ export class StackView {
     const wanted = clampSlice(slice, this.stack.slices);
     if (wanted === this.wantedSlice) return;
     this.wantedSlice = wanted;
+    // The picture of another slice must not stand in the place of one that has not arrived.
+    if (this.waiting && this.stack.pixels(wanted) === null) this.host.dataset.state = "waiting";
     this.showSlice();
+    this.markShown();
     this.changed.emit();
   }
 
@@ -199,8 +215,10 @@ export class StackView {
     this.viewport.render();
   }
 
+  /** Device pixels per CSS pixel that are drawn; the browser enlarges the rest. */
   private pixelRatio(): number {
-    return window.devicePixelRatio || 1;
+    const { width, height } = this.screen;
+    return Math.min(window.devicePixelRatio || 1, Math.max(1, Math.sqrt(MOST_PIXELS / Math.max(1, width * height))));
   }
 
   private nextPaint(): Promise<void> {
@@ -218,8 +236,13 @@ export class StackView {
   private afterRender(): void {
     if (this.shownSlice === null) return;
     this.draw(this.shownSlice);
-    this.host.dataset.state = "shown";
+    this.markShown();
     this.painted.emit(this.shownSlice);
+  }
+
+  /** The wanted slice is the one that is drawn. */
+  private markShown(): void {
+    if (!this.waiting) this.host.dataset.state = "shown";
   }
 
   private draw(slice: number): void {

@@ -24,7 +24,7 @@ from ml.evaluation.realism.local_measures import (
     Local,
     differing_outside,
     mean_over_depth,
-    measure,
+    textures_around,
     zone_sigma,
     zones_of,
 )
@@ -111,8 +111,12 @@ class Harvest:
 
 
 def judge_patch(hu: Scan, case: LiverCase, centre_zyx: NDArray[np.float64]) -> Volume:
-    """What the judges see: (HU - liver) / 80 about a lesion, without any masking."""
-    z, y, x = (float(v) for v in centre_zyx)
+    """What the judges see: (HU - liver) / 80 about a lesion, without any masking.
+
+    About the voxel next to the centre: the middle of a drawn lesion lies between voxels, where interpolation takes
+    noise away, and a place that was chosen on one, so that smoothness alone would tell them apart.
+    """
+    z, y, x = (float(v) for v in np.rint(centre_zyx))
     frame = PatchFrame(JUDGE, case.grid.spacing_zyx_mm, (z, y, x))
     box = frame.source_box(case.grid.size_zyx)
     patch: Volume = np.clip(
@@ -137,7 +141,7 @@ def harvest(scans: list[CaseFiles], generator: Generator, *, seed: int = 0, jobs
     numbers = range(len(scans))
     if jobs > 1:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_one_thread) as pool:
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=one_thread) as pool:
             parts = list(pool.map(_harvest_one, numbers, scans, *([v] * len(scans) for v in (generator, seed, apart))))
     else:
         parts = [_harvest_one(number, scans[number], generator, seed, apart) for number in numbers]
@@ -150,7 +154,8 @@ def harvest(scans: list[CaseFiles], generator: Generator, *, seed: int = 0, jobs
     return out
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
+    """No process of several takes more than a core."""
     torch.set_num_threads(1)
 
 
@@ -180,7 +185,7 @@ def _real_and_removed(
     mask = case.labels == lesion.number
     around = zones_of(mask, case.liver, case.grid)
     out.add("real", judge_patch(case.hu, case, centre), case.name)
-    out.local["real"].append(measure(case.hu, around, case.name))
+    out.local["real"].append(textures_around(case.hu, around, case.name))
     try:
         result = remove_lesion(
             case.hu, case.grid, liver_mask=case.liver, lesion_mask=mask, generator=generator, seed=lesion.number
@@ -191,7 +196,7 @@ def _real_and_removed(
     edited = result.apply(case.hu)
     _outside(out, case, case.hu, edited, result)
     out.add("removed", judge_patch(edited, case, centre), case.name)
-    out.local["removed"].append(measure(edited, around, case.name))
+    out.local["removed"].append(textures_around(edited, around, case.name))
     _insert_back(out, case, edited, same_place(case, lesion), generator)
     if twin is None:
         return
@@ -217,7 +222,7 @@ def _inserted(out: Harvest, case: LiverCase, source: Scan, place: Place, generat
     centre, spec = place.centre, place.spec
     out.add("free", judge_patch(source, case, centre), case.name)
     if place.mask is not None and place.mask.any():
-        out.local["free"].append(measure(source, zones_of(place.mask, case.liver, case.grid), case.name))
+        out.local["free"].append(textures_around(source, zones_of(place.mask, case.liver, case.grid), case.name))
     result = try_insert(case, source, place, generator)
     if result is None:
         out.refused += 1
@@ -226,10 +231,10 @@ def _inserted(out: Harvest, case: LiverCase, source: Scan, place: Place, generat
     mask = result.paste_mask(source.shape, what="lesion")
     around = zones_of(mask, case.liver, case.grid)
     if place.mask is None:
-        out.local["free"].append(measure(source, around, case.name))
+        out.local["free"].append(textures_around(source, around, case.name))
     _outside(out, case, source, edited, result)
     out.add("inserted", judge_patch(edited, case, centre), case.name)
-    out.local["inserted"].append(measure(edited, around, case.name))
+    out.local["inserted"].append(textures_around(edited, around, case.name))
     found = case.grid.to_voxel(result.measured["centre_lps_mm"])
     out.row(
         "asked",

@@ -27,7 +27,7 @@ def write_figures(report: dict[str, Any], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, (draw, shape) in {
-        "areas": (areas, (1, 1)),
+        "areas": (draw_aucs, (1, 1)),
         "profiles": (profiles, (1, 2)),
         "noise_power": (noise_power, (2, 3)),
         "asked": (asked, (1, 2)),
@@ -41,7 +41,7 @@ def write_figures(report: dict[str, Any], folder: Path) -> list[Path]:
     return paths
 
 
-def areas(axes: Any, report: dict[str, Any]) -> None:
+def draw_aucs(axes: Any, report: dict[str, Any]) -> None:
     """Every area under the curve as a dot with its interval, with lines at chance and at the target."""
     axis = axes[0]
     rows = [

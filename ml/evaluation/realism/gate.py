@@ -22,7 +22,7 @@ def gate(result: dict[str, Any], out: Harvest, *, seed: int = 0) -> list[dict[st
     return [*_tests(result), *_textures(result), *_noise(result), *_edits(out, seed), *_rest(result)]
 
 
-def _read(value: dict[str, Any] | None) -> BootstrapEstimate:
+def _estimate(value: dict[str, Any] | None) -> BootstrapEstimate:
     if not value or value.get("value") is None:
         return NOTHING
     return BootstrapEstimate(value["value"], value["low"], value["high"], value["n"])
@@ -53,7 +53,7 @@ def _noise(result: dict[str, Any]) -> list[dict[str, Any]]:
             target = entry.get("equal_laws_p95", 0.0)
             note = "target: 95th percentile when patients are dealt at random" if "p" in entry else NOT_MEASURED
             name = f"{pair}: noise power, mean log difference, {zone}"
-            lines.append(line(name, _read(entry["mean_absolute"]), target, "<=", note=note))
+            lines.append(line(name, _estimate(entry["mean_absolute"]), target, "<=", note=note))
     return lines
 
 
@@ -66,7 +66,7 @@ def _textures(result: dict[str, Any]) -> list[dict[str, Any]]:
     ]
     found = result["distributions"]["insertion"]
     return [
-        line(f"insertion: {name}", _read(found.get(key, {}).get("difference")), target, "absolute <=", unit=unit)
+        line(f"insertion: {name}", _estimate(found.get(key, {}).get("difference")), target, "absolute <=", unit=unit)
         for key, name, target, unit in table
     ]
 
@@ -116,21 +116,21 @@ def _rest(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         line(
             "insertion: noise at the rim, relative to a real rim",
-            _read(rim.get("relative")),
+            _estimate(rim.get("relative")),
             -0.05,
             ">=",
             note=rim.get("note", ""),
         ),
         line(
             "removal: systematic residual at the edge / noise",
-            _read(ghost.get("edge_systematic_sigma")),
+            _estimate(ghost.get("edge_systematic_sigma")),
             0.2,
             "<=",
             note=ghost.get("note", ""),
         ),
         line(
             "memorisation: distance to training lesions, inserted / real",
-            _read(memory.get("ratio")),
+            _estimate(memory.get("ratio")),
             0.9,
             ">=",
             note=memory.get("note", ""),

@@ -143,7 +143,7 @@ def zone_sigma(hu: NDArray[np.generic], around: LesionZones, name: str) -> float
     return float(residual(hu, around)[zone].std()) if zone.any() else float("nan")
 
 
-def measure(hu: NDArray[np.int16], around: LesionZones, patient: str) -> Local:
+def textures_around(hu: NDArray[np.int16], around: LesionZones, patient: str) -> Local:
     """All measurements of one place of a scan."""
     part = hu[around.box]
     rough = residual(part, around)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ml.editing import EDITOR_VERSION
 from ml.errors import TrainingError
 from ml.evaluation.bootstrap import ENOUGH_PATIENTS, LESIONS_NOTE, estimate, groups_of
 from ml.evaluation.realism.comparisons import distributions, noise_power, removal_profile, rim_dip
@@ -23,7 +24,7 @@ from ml.evaluation.realism.memorisation import memorisation
 from ml.evaluation.two_sample import FOLDS, TwoSampleData, feature_test, kernel_test, network_tests
 from ml.generator.model import Generator
 from ml.patches.case import Volume
-from ml.scans.cases import find_cases
+from ml.scans.cases import CaseFiles, find_cases
 
 # A change that the tests must find: contrast times this, and a blur of so many pixels.
 PLANTED_CONTRAST, PLANTED_SMOOTHING_PX = 0.7, 0.5
@@ -151,18 +152,17 @@ def report(out: Harvest, *, training: list[Volume] | None = None, seed: int = 0)
 
 
 def evaluate_generator(
-    data: Path, generator: Generator, *, seed: int = 0, training: Path | None = None, jobs: int = 1
+    scans: list[CaseFiles], generator: Generator, *, seed: int = 0, training: Path | None = None, jobs: int = 1
 ) -> dict[str, Any]:
-    """The realism report of a generator on a folder of held-out cases (or on one case folder).
+    """The realism report of a generator on held-out cases.
 
     Cases are phantoms with a lesion-free twin or real scans without one. For the test of memorisation the cases
-    that the generator learnt from are in ``training``, or, all of them, in ``data`` itself. Raises TrainingError
-    when ``data`` holds no others.
+    that the generator learnt from are in ``training``, or, all of them, among ``scans``. Raises TrainingError
+    when these hold no others.
     """
-    scans = find_cases(data)
     held_out = [files for files in scans if files.name not in generator.case_names]
     if not held_out:
-        raise TrainingError(f"The generator learnt from every scan of {data.name}; it is measured on others.")
+        raise TrainingError("The generator learnt from every one of these scans; it is measured on others.")
     learnt_from = [files for files in scans if files.name in generator.case_names]
     if training is not None:
         learnt_from = find_cases(training)
@@ -170,7 +170,13 @@ def evaluate_generator(
         learnt_from = []
     known = lesion_patches(learnt_from) if learnt_from else None
     result = report(harvest(held_out, generator, seed=seed, jobs=jobs), training=known, seed=seed)
-    return result | {"held_out_cases": len(held_out), "generator_sha256": generator.digest}
+    return result | {
+        "held_out_cases": len(held_out),
+        # Nothing but a phantom has a twin without lesions.
+        "measured_on": "phantoms" if all(files.twin for files in held_out) else "scans",
+        "editor_version": EDITOR_VERSION,
+        "generator_sha256": generator.digest,
+    }
 
 
 def write_report(result: dict[str, Any], path: Path) -> None:

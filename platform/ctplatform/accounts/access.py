@@ -7,8 +7,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from ctplatform.accounts.models import AccountEventKind, ApiToken, Invitation, Role, User, token_digest
+from ctplatform.accounts.permissions import refuse_unless_theirs
 from ctplatform.accounts.record import Author, note
-from ctplatform.errors import ConflictError, DomainError
+from ctplatform.errors import ConflictError, DomainError, ForbiddenError
 
 TOKEN_PREFIX = "ward_"  # noqa: S105 - lets people and scanners tell what a leaked string opens
 MOST_TOKENS = 20
@@ -16,8 +17,8 @@ MOST_TOKENS = 20
 
 def make_token(*, user: User, name: str, author: Author) -> tuple[ApiToken, str]:
     """A new token; its key is returned once and never stored."""
-    if user.is_rater:
-        raise DomainError("Raters' accounts read in the browser and have no tokens.")
+    if user.is_rater and user.as_program is None:
+        raise ForbiddenError("Raters' accounts read in the browser and have no tokens.")
     if ApiToken.objects.alive().filter(user=user).count() >= MOST_TOKENS:
         raise ConflictError(f"You have {MOST_TOKENS} tokens. End one that is no longer used, then make a new one.")
     key = TOKEN_PREFIX + secrets.token_urlsafe(32)
@@ -30,6 +31,12 @@ def make_token(*, user: User, name: str, author: Author) -> tuple[ApiToken, str]
 
 
 def end_token(*, token: ApiToken, author: Author) -> None:
+    refuse_unless_theirs(token.user, author.user)
+    close_token(token=token, author=author)
+
+
+def close_token(*, token: ApiToken, author: Author) -> None:
+    """For whoever may has been asked."""
     with transaction.atomic():
         if not ApiToken.objects.filter(pk=token.pk, ended_at=None).update(ended_at=timezone.now()):
             raise ConflictError("This token has ended already.")
@@ -38,6 +45,7 @@ def end_token(*, token: ApiToken, author: Author) -> None:
 
 def end_all_access(*, user: User, author: Author) -> None:
     """Ends every login of an account, in whatever browser, and every token."""
+    refuse_unless_theirs(user, author.user)
     with transaction.atomic():
         _end_all_access(user)
         note(AccountEventKind.SIGNED_OUT_EVERYWHERE, subject=user, author=author)
@@ -73,8 +81,27 @@ def reactivate(*, user: User, author: Author) -> None:
         note(AccountEventKind.REACTIVATED, subject=user, author=author)
 
 
+def change_role(*, user: User, role: str, author: Author) -> None:
+    """Among those who see datasets. A rater's account stays one: what it may not have seen, it has not seen."""
+    with transaction.atomic():
+        _require_active_administrator(author)
+        if author.user == user:
+            raise DomainError("You can't change your own role. Ask another administrator.")
+        if Role.RATER in (user.role, role):
+            raise DomainError(
+                "Accounts of raters stay accounts of raters, so that nobody rates what they have seen unblinded. "
+                "Invite this person to a second account."
+            )
+        before = user.get_role_display()
+        if not User.objects.filter(pk=user.pk, role=user.role).exclude(role=role).update(role=role):
+            raise ConflictError(f"{user} has this role already.")
+        user.refresh_from_db(fields=["role"])
+        detail = f"{before} → {user.get_role_display()}"
+        note(AccountEventKind.ROLE_CHANGED, subject=user, author=author, detail=detail)
+
+
 def _require_active_administrator(author: Author) -> None:
     """Locks the administrators: of two who deactivate each other at the same time only the first succeeds."""
     active = User.objects.select_for_update().filter(role=Role.ADMINISTRATOR, is_active=True).order_by("pk")
     if author.user is None or author.user.pk not in {person.pk for person in active}:
-        raise DomainError("Only administrators switch accounts off and on.")
+        raise ForbiddenError("Only administrators switch accounts off and on or change roles.")

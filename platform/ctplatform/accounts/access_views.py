@@ -5,18 +5,19 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.generic import DetailView, ListView, TemplateView, View
+from django.views.generic import DetailView, TemplateView, View
 
-from ctplatform.accounts import access
-from ctplatform.accounts.forms import TokenForm
+from ctplatform.accounts import access, services, single_sign_on
+from ctplatform.accounts.filters import AccountEventFilter
+from ctplatform.accounts.forms import EmailForm, RoleForm, TokenForm
 from ctplatform.accounts.models import AccountEvent, ApiToken, User
 from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.accounts.record import Author
 from ctplatform.errors import DomainError
+from ctplatform.lists import ListPage
 
 EVENTS_SHOWN = 15
 
@@ -35,7 +36,32 @@ class AccountView(LoginRequiredMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         events = AccountEvent.objects.filter(subject=current_user(self.request)).select_related("actor")
-        return super().get_context_data(events=events[:EVENTS_SHOWN], **kwargs)
+        form = EmailForm(initial={"email": current_user(self.request).email})
+        return super().get_context_data(events=events[:EVENTS_SHOWN], email_form=form, **kwargs)
+
+
+class ChangeEmailView(LoginRequiredMixin, View):
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = EmailForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+            return redirect("people:account")
+        try:
+            services.change_email(user=current_user(request), author=Author.of(request), **form.cleaned_data)
+            messages.success(request, "Your e-mail address is saved.")
+        except DomainError as error:
+            messages.error(request, error.message)
+        return redirect("people:account")
+
+
+class EndLinkView(LoginRequiredMixin, View):
+    def post(self, request: HttpRequest) -> HttpResponse:
+        try:
+            single_sign_on.end_link(user=current_user(request), author=Author.of(request))
+            messages.success(request, "The link is ended. You log in with your password.")
+        except DomainError as error:
+            messages.error(request, error.message)
+        return redirect("people:account")
 
 
 class SignOutEverywhereView(LoginRequiredMixin, View):
@@ -89,6 +115,7 @@ class PersonView(AdministratorPageMixin, DetailView[User]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         events = AccountEvent.objects.filter(subject=self.object).select_related("actor")
         tokens = ApiToken.objects.alive().filter(user=self.object)
+        kwargs["role_form"] = RoleForm(initial={"role": self.object.role})
         return super().get_context_data(events=events[:EVENTS_SHOWN], tokens=tokens, **kwargs)
 
 
@@ -124,6 +151,16 @@ class ReactivateView(PersonActionView):
         access.reactivate(user=person, author=author)
 
 
+class ChangeRoleView(PersonActionView):
+    done = "{person} has another role now."
+
+    def act(self, person: User, author: Author) -> None:
+        form = RoleForm(self.request.POST)
+        if not form.is_valid():
+            raise DomainError("Choose a role from the list.")
+        access.change_role(user=person, role=form.cleaned_data["role"], author=author)
+
+
 class SignOutPersonView(PersonActionView):
     done = "{person} is signed out everywhere, and all tokens have ended."
 
@@ -131,15 +168,12 @@ class SignOutPersonView(PersonActionView):
         access.end_all_access(user=person, author=author)
 
 
-class RecordView(AdministratorPageMixin, ListView[AccountEvent]):
+class RecordView(AdministratorPageMixin, ListPage):
     template_name = "accounts/record.html"
     context_object_name = "events"
     paginate_by = 50
-
-    def get_queryset(self) -> QuerySet[AccountEvent]:
-        events = AccountEvent.objects.select_related("actor", "subject")
-        person = self.request.GET.get("person", "")
-        return events.filter(subject__username=person) if person else events
+    filterset_class = AccountEventFilter
+    queryset = AccountEvent.objects.select_related("actor", "subject")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         person = User.objects.filter(username=self.request.GET.get("person", "")).first()

@@ -24,7 +24,7 @@ class InvitationOnlyAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         **DefaultAccountAdapter.error_messages,
         "too_many_login_attempts": (
             "There were too many wrong logins. Wait five minutes, then try again. "
-            "If you have lost your password, ask your study coordinator."
+            "If you have lost your password, ask your study coordinator or an administrator for a link."
         ),
     }
 

@@ -9,7 +9,7 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from ctplatform.accounts import signals  # noqa: F401 - connects the record
+        from ctplatform.accounts import checks, signals  # noqa: F401 - the record; what is looked at at the start
 
         post_migrate.connect(keep_record_append_only, sender=self)
 

@@ -17,7 +17,11 @@ RATER_VIEW_NAMES = frozenset(
         "account_change_password",
         "account_reauthenticate",
         "javascript-catalog",
+        "openid_connect_login",
+        "openid_connect_callback",
+        "people:end-link",
         "people:account",
+        "people:email",
         "people:sign-out",
     }
 )

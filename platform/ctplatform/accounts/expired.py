@@ -28,7 +28,9 @@ class ExpiredLoginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.user.is_authenticated or not _asks_for_login(response):
+        # The login itself leads back to itself when its page was too old; that is no expired login.
+        at_login = request.path == resolve_url(settings.LOGIN_URL)
+        if request.user.is_authenticated or at_login or not _asks_for_login(response):
             return response
         if _sent_by_code(request):
             return JsonResponse({"detail": NOT_SAVED}, status=HTTPStatus.UNAUTHORIZED)

@@ -1,9 +1,9 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.password_validation import validate_password
 
-from ctplatform.accounts.models import Role, User
+from ctplatform.accounts.models import Program, Role, User
+from ctplatform.accounts.resetting import reasons_against
 
 
 class InvitationForm(forms.Form):
@@ -18,13 +18,50 @@ class InvitationForm(forms.Form):
             ]
 
 
+class ProgramForm(forms.ModelForm[Program]):
+    name = forms.CharField(max_length=120, label="Name of the program")
+
+    class Meta:
+        model = Program
+        fields = ["version", "digest", "run_number"]
+        labels = {"digest": "SHA-256", "run_number": "Run"}
+
+    field_order = ["name", "version", "digest", "run_number"]
+
+
 class TokenForm(forms.Form):
     name = forms.CharField(max_length=80, label="What will use it", help_text="Such as “analysis on the lab's server”")
 
 
-class AcceptInvitationForm(forms.Form):
+class PasswordForm(forms.Form):
+    """A new password, written twice."""
+
+    password = forms.CharField(
+        widget=forms.PasswordInput, label="New password", help_text="At least 10 characters", strip=False
+    )
+    password_again = forms.CharField(widget=forms.PasswordInput, strip=False)
+
+    def whose(self) -> User | None:
+        """Whose it will be: it must not be like the login; nobody's where a link has run out."""
+        raise NotImplementedError
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("password") and cleaned.get("password") != cleaned.get("password_again"):
+            self.add_error("password_again", "The two passwords differ.")
+        person = self.whose()
+        if cleaned.get("password") and person is not None:
+            for reason in reasons_against(cleaned["password"], person):
+                self.add_error("password", reason)
+        return cleaned
+
+
+class AcceptInvitationForm(PasswordForm):
     username = forms.CharField(max_length=150)
     display_name = forms.CharField(max_length=120, label="Your name", required=False)
+    email = forms.EmailField(
+        required=False, label="E-mail", help_text="If you like: by it you get a link when you have lost your password"
+    )
     experience_years = forms.IntegerField(
         min_value=0,
         max_value=70,
@@ -32,8 +69,11 @@ class AcceptInvitationForm(forms.Form):
         label="Years of reading abdominal CT",
         help_text="Only if you read; results may be shown by experience",
     )
-    password = forms.CharField(widget=forms.PasswordInput, help_text="At least 10 characters")
-    password_again = forms.CharField(widget=forms.PasswordInput)
+
+    field_order = ["username", "display_name", "email", "experience_years", "password", "password_again"]
+
+    def whose(self) -> User:
+        return User(username=self.cleaned_data.get("username", ""))
 
     def clean_username(self) -> str:
         username = str(self.cleaned_data["username"])
@@ -41,13 +81,24 @@ class AcceptInvitationForm(forms.Form):
             raise forms.ValidationError("This name is taken; choose another one.")
         return username
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if cleaned.get("password") and cleaned.get("password") != cleaned.get("password_again"):
-            self.add_error("password_again", "The two passwords differ.")
-        if cleaned.get("password"):
-            try:
-                validate_password(cleaned["password"], User(username=cleaned.get("username", "")))
-            except forms.ValidationError as error:
-                self.add_error("password", error)
-        return cleaned
+
+class NewPasswordForm(PasswordForm):
+    def __init__(self, *args: Any, person: User | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.person = person
+
+    def whose(self) -> User | None:
+        return self.person
+
+
+class LostPasswordForm(forms.Form):
+    login = forms.CharField(max_length=254, label="Login or e-mail")
+
+
+class EmailForm(forms.Form):
+    email = forms.EmailField(required=False, label="E-mail", help_text="Empty: none")
+    password = forms.CharField(widget=forms.PasswordInput, label="Your password", strip=False)
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=[choice for choice in Role.choices if choice[0] != Role.RATER])

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.contrib.auth.models import AbstractUser
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 
@@ -66,6 +67,47 @@ class User(AbstractUser):
     @property
     def is_rater(self) -> bool:
         return self.role == Role.RATER
+
+    @property
+    def as_program(self) -> "Program | None":
+        """What reads under this account where no person does."""
+        return getattr(self, "program", None)
+
+
+class Program(models.Model):
+    """A program that reads studies as raters do, by the API: one version of it, in one run, is one account."""
+
+    user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="program")
+    version = models.CharField(max_length=80, help_text="As its makers name it")
+    digest = models.CharField(
+        max_length=64,
+        validators=[RegexValidator(r"\A[0-9a-f]{64}\Z", "A SHA-256 has 64 characters of 0 to 9 and a to f.")],
+        help_text="SHA-256 of its weights, or of the file that holds all of it",
+    )
+    run_number = models.PositiveIntegerField(
+        default=1,
+        validators=[MinValueValidator(1)],
+        help_text="A program that answers otherwise each time reads in several runs",
+    )
+    registered_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["digest", "version", "run_number"],
+                name="one_account_per_run_of_a_program",
+                violation_error_message="This run of this program has an account already. Give another run number.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        run = f", run {self.run_number}" if self.run_number > 1 else ""
+        return f"{self.user} {self.version}{run}"
+
+    def as_json(self) -> dict[str, str | int]:
+        """As protocols freeze it."""
+        names: dict[str, str | int] = {"name": str(self.user), "version": self.version}
+        return {**names, "digest": self.digest, "run_number": self.run_number}
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
@@ -151,15 +193,23 @@ class AccountEventKind(models.TextChoices):
     LOGIN_PAUSED = "login_paused", "Logins paused after too many wrong passwords"
     LOGGED_OUT = "logged_out", "Logged out"
     PASSWORD_CHANGED = "password_changed", "Changed the password"
+    RESET_LINK_MADE = "reset_link_made", "Made a link for a new password"
+    PASSWORD_RESET = "password_reset", "Chose a new password by a link"
     SECOND_FACTOR_CHANGED = "second_factor_changed", "Changed the second factor"
     SIGNED_OUT_EVERYWHERE = "signed_out_everywhere", "Signed out everywhere"
+    EMAIL_CHANGED = "email_changed", "Changed the e-mail address"
+    ROLE_CHANGED = "role_changed", "Changed the role"
     DEACTIVATED = "deactivated", "Deactivated"
     REACTIVATED = "reactivated", "Activated again"
     TOKEN_MADE = "token_made", "Made an API token"
     TOKEN_ENDED = "token_ended", "Ended an API token"
+    PROGRAM_REGISTERED = "program_registered", "Registered a program that reads"
     INVITED = "invited", "Invited somebody"
     INVITATION_WITHDRAWN = "invitation_withdrawn", "Withdrew an invitation"
     JOINED = "joined", "Made the account from an invitation"
+    JOINED_BY_SIGN_ON = "joined_by_sign_on", "Made the account at the first single sign-on"
+    LINKED = "linked", "Linked the account with single sign-on"
+    UNLINKED = "unlinked", "Ended the link with single sign-on"
 
 
 class AccountEvent(models.Model):

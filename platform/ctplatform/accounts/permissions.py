@@ -1,4 +1,7 @@
-"""Who may use which part of the platform. Object rules live beside their models (visible_to, editable_by)."""
+"""Who may use which part of the platform. Services refuse, views only hide.
+
+The list and the object form of a rule stand beside the rows (`visible_to`, `editable_by`).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from ctplatform.accounts.models import Role, User
+from ctplatform.errors import ForbiddenError
 
 if TYPE_CHECKING:  # rest_framework.views imports this module through the settings
     from rest_framework.views import APIView
@@ -30,6 +34,27 @@ def current_user(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user
+
+
+def refuse_unless_theirs(person: User, actor: User | None) -> None:
+    """Access is the person's own and the administrators' business; what the server itself does has no actor."""
+    if actor is not None and actor.pk != person.pk and not actor.is_administrator:
+        raise ForbiddenError(f"Only {person} and administrators do this. Ask one of them.")
+
+
+def may_reset(person: User, actor: User) -> bool:
+    """Whose password somebody may give a link for: an administrator everybody's, a coordinator a rater's."""
+    if not person.is_active or person == actor or person.as_program is not None:
+        return False
+    return actor.is_administrator or (actor.may_coordinate and person.is_rater)
+
+
+def refuse_unless_may_reset(person: User, actor: User | None) -> None:
+    if actor is not None and not may_reset(person, actor):
+        raise ForbiddenError(
+            "Administrators make links for a new password, and coordinators those of raters, for active accounts of "
+            "other people; programs have none. Your own password you change on your account's page."
+        )
 
 
 class StaffPageMixin(LoginRequiredMixin):

@@ -2,16 +2,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from ctplatform.accounts.models import AccountEventKind, Invitation, Role, User, token_digest
+from ctplatform.accounts.permissions import refuse_unless_theirs
 from ctplatform.accounts.record import Author, note
-from ctplatform.errors import ConflictError, DomainError
+from ctplatform.errors import ConflictError, ForbiddenError
 
 
 def invite(*, invited_by: User, name: str, role: str, address: str | None = None) -> tuple[Invitation, str]:
     """Make an invitation; the token is returned once and never stored."""
     if not invited_by.may_coordinate:
-        raise DomainError("Only coordinators and administrators invite people.")
+        raise ForbiddenError("Only coordinators and administrators invite people. Ask one of them.")
     if role == Role.ADMINISTRATOR and not invited_by.is_administrator:
-        raise DomainError("Only an administrator may invite another administrator.")
+        raise ForbiddenError("Only an administrator may invite another administrator.")
     token = Invitation.new_token()
     invitation = Invitation(invited_by=invited_by, name=name, role=role, token_digest=token_digest(token))
     invitation.full_clean()
@@ -22,7 +23,26 @@ def invite(*, invited_by: User, name: str, role: str, address: str | None = None
     return invitation, token
 
 
+def refuse_taken_email(user: User, email: str) -> None:
+    """Whoever writes an address logs in by it, so it belongs to one account."""
+    if email and User.objects.filter(email__iexact=email).exclude(pk=user.pk).exists():
+        raise ConflictError("Another account has this e-mail address. Leave it empty, or take another one.")
+
+
+def change_email(*, user: User, email: str, password: str, author: Author) -> None:
+    """By the person alone: whoever has the address can have the password."""
+    if author.user != user or not user.check_password(password):
+        raise ForbiddenError("That is not your password, so the address stays as it is.")
+    with transaction.atomic():
+        refuse_taken_email(user, email)
+        user.email = email
+        user.full_clean(exclude=["password"])
+        user.save(update_fields=["email"])
+        note(AccountEventKind.EMAIL_CHANGED, subject=user, author=author)
+
+
 def revoke(*, invitation: Invitation, author: Author) -> None:
+    refuse_unless_theirs(invitation.invited_by, author.user)
     with transaction.atomic():
         if not Invitation.objects.open().filter(pk=invitation.pk).update(revoked_at=timezone.now()):
             raise ConflictError("This invitation has been used, withdrawn or has run out.")
@@ -41,6 +61,7 @@ def accept(
     display_name: str,
     password: str,
     experience_years: int | None = None,
+    email: str = "",
     address: str | None = None,
 ) -> User:
     """Make the account; of two simultaneous uses of one link only the first succeeds."""
@@ -53,7 +74,9 @@ def accept(
             display_name=display_name,
             role=invitation.role,
             experience_years=experience_years,
+            email=email,
         )
+        refuse_taken_email(user, email)
         user.set_password(password)
         user.full_clean()
         user.save()

@@ -3,6 +3,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth import login
 from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,12 +11,14 @@ from django.urls import reverse
 from django.views.generic import FormView, TemplateView, View
 
 from ctplatform.accounts import familiar, services
+from ctplatform.accounts.filters import PersonFilter
 from ctplatform.accounts.forms import AcceptInvitationForm, InvitationForm
 from ctplatform.accounts.models import Invitation, User
-from ctplatform.accounts.permissions import StaffPageMixin, current_user
+from ctplatform.accounts.permissions import StaffPageMixin, current_user, may_reset
 from ctplatform.accounts.record import Author
 from ctplatform.errors import DomainError
 
+PEOPLE_PER_PAGE = 50
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
@@ -35,8 +38,13 @@ class PeopleView(CoordinatorPageMixin, TemplateView):
         if not user.is_administrator:
             invitations = invitations.filter(invited_by=user)
         kwargs.setdefault("form", InvitationForm(inviter=user))
-        people = User.objects.order_by("role", "username")
-        return super().get_context_data(people=people, invitations=invitations, **kwargs)
+        filtered = PersonFilter(
+            self.request.GET, queryset=User.objects.select_related("program").order_by("role", "username")
+        )
+        page = Paginator(filtered.qs, PEOPLE_PER_PAGE).get_page(self.request.GET.get("page"))
+        for person in page:
+            person.resettable = may_reset(person, user)
+        return super().get_context_data(filter=filtered, page_obj=page, invitations=invitations, **kwargs)
 
 
 class InviteView(CoordinatorPageMixin, View):
@@ -80,6 +88,7 @@ class AcceptInvitationView(FormView[AcceptInvitationForm]):
                 display_name=data["display_name"],
                 password=data["password"],
                 experience_years=data["experience_years"],
+                email=data["email"],
                 address=Author.of(self.request).address,
             )
         except DomainError as error:

@@ -6,4 +6,8 @@ class DatasetsConfig(AppConfig):
     label = "datasets"
 
     def ready(self) -> None:
+        from ctplatform import waiting
         from ctplatform.datasets import jobs  # noqa: F401
+        from ctplatform.datasets.waiting import waiting_for
+
+        waiting.register(waiting_for)

@@ -1,29 +1,19 @@
 """One set of filters for the pages and the API."""
 
-from typing import Any
-
 import django_filters
 from django import forms
 from django.db.models import Q
 
-from ctplatform.datasets.models import Dataset, DatasetQuerySet, Lesion, Origin, Scan, ScanQuerySet
+from ctplatform.datasets.models import Dataset, DatasetQuerySet, Lesion, Origin, Scan, ScanQuerySet, Verdict
+from ctplatform.lists import ListFilter, Ordering, YesNoFilter
 
 
-class YesNoFilter(django_filters.BooleanFilter):
-    """A select of any, yes and no; Django's own boolean select calls "any" unknown."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        choices = [("", "Any"), ("true", "Yes"), ("false", "No")]
-        super().__init__(widget=forms.Select(choices=choices), **kwargs)
-
-
-class DatasetFilter(django_filters.FilterSet):
+class DatasetFilter(ListFilter):
     q = django_filters.CharFilter(method="with_text", label="Text")
-    ordering = django_filters.OrderingFilter(
+    ordering = Ordering(
         fields={"name": "name", "created_at": "created_at"},
         field_labels={"name": "Name", "created_at": "Oldest first", "-created_at": "Newest first"},
-        label="Order",
-        empty_label=None,
+        first="name",
     )
 
     class Meta:
@@ -34,15 +24,22 @@ class DatasetFilter(django_filters.FilterSet):
         return datasets.filter(Q(name__icontains=text) | Q(description__icontains=text) | Q(source__icontains=text))
 
 
-class ScanFilter(django_filters.FilterSet):
+class ScanFilter(ListFilter):
     q = django_filters.CharFilter(method="with_text", label="Text")
     origin = django_filters.ChoiceFilter(choices=Origin.choices, empty_label="Any")
+    review = django_filters.ChoiceFilter(
+        field_name="provenance__verdict", choices=Verdict.choices, label="Review", empty_label="Any"
+    )
     has_lesions = YesNoFilter(label="Lesions")
     has_liver = YesNoFilter(label="Liver mask")
-    dataset = django_filters.UUIDFilter()
-    source_scan = django_filters.UUIDFilter()
-    ordering = django_filters.OrderingFilter(
-        fields=["name", "subject", "origin", "slices", "slice_spacing_mm", "lesion_count", "created_at"], label="Order"
+    id = django_filters.UUIDFilter(widget=forms.HiddenInput)
+    dataset = django_filters.UUIDFilter(widget=forms.HiddenInput)
+    source_scan = django_filters.UUIDFilter(widget=forms.HiddenInput)
+    ordering = Ordering(
+        fields=["name", "subject", "origin", "slices", "slice_spacing_mm", "lesion_count", "created_at"],
+        first="name",
+        # The page sorts by the headings of its table.
+        widget=forms.HiddenInput,
     )
 
     class Meta:
@@ -54,14 +51,12 @@ class ScanFilter(django_filters.FilterSet):
         return scans.filter(Q(name__icontains=text) | Q(subject__icontains=text) | phase)
 
 
-class LesionFilter(django_filters.FilterSet):
+class LesionFilter(ListFilter):
     scan = django_filters.UUIDFilter()
     dataset = django_filters.UUIDFilter(field_name="scan__dataset")
     diameter_mm = django_filters.RangeFilter()
     inserted = django_filters.BooleanFilter()
-    ordering = django_filters.OrderingFilter(
-        fields=["number", "diameter_mm", "volume_ml", "mean_hu", "contrast_hu"], label="Order"
-    )
+    ordering = Ordering(fields=["number", "diameter_mm", "volume_ml", "mean_hu", "contrast_hu"])
 
     class Meta:
         model = Lesion

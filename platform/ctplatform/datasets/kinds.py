@@ -1,6 +1,12 @@
-"""What a mask may hold. Apart from the models, because the confined reader of uploads knows no database."""
+"""What voxels, masks and packages hold. Apart from the models: the confined reader of uploads knows no database."""
 
+import numpy as np
+import numpy.typing as npt
 from django.db.models import TextChoices
+
+# HU as they are read, stored and sent; `ml` computes on float32.
+StoredVolume = npt.NDArray[np.int16]
+Labels = npt.NDArray[np.uint8]
 
 
 class MaskKind(TextChoices):
@@ -8,3 +14,8 @@ class MaskKind(TextChoices):
     LESION = "lesion", "Lesions"
     VESSEL = "vessel", "Vessels"
     CHANGED = "changed", "Changed voxels"
+
+
+class ExportFormat(TextChoices):
+    DICOM = "dicom", "DICOM (masks as DICOM-SEG)"
+    NIFTI = "nifti", "NIfTI (masks as labels)"

@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.kinds import ExportFormat, MaskKind
 from ml.geometry import Grid
 
 
@@ -64,6 +64,10 @@ class ScanQuerySet(models.QuerySet["Scan"]):
     def visible_to(self, user: User) -> Self:
         return self.filter(dataset__in=Dataset.objects.visible_to(user))
 
+    def with_pixels(self) -> Self:
+        """All but the withdrawn ones."""
+        return self.filter(withdrawn_at=None)
+
     def with_facts(self) -> Self:
         """What lists show and filter by, without a query per scan."""
         masks = Mask.objects.filter(scan=OuterRef("pk"))
@@ -103,6 +107,9 @@ class Scan(models.Model):
     import_report = models.JSONField(default=dict, help_text="Format, what was removed, what was changed")
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="scans_created")
     created_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True, help_text="Since then it has no pixels")
+    withdrawn_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    withdrawn_reason = models.CharField(max_length=300, blank=True)
 
     objects = ScanQuerySet.as_manager()
 
@@ -111,6 +118,11 @@ class Scan(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["dataset", "content_digest"], name="scan_once_per_dataset"),
             models.UniqueConstraint(fields=["dataset", "name"], name="scan_name_once_per_dataset"),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at=None, withdrawn_by=None, withdrawn_reason="")
+                | Q(withdrawn_at__isnull=False, withdrawn_by__isnull=False, withdrawn_reason__gt=""),
+                name="scan_withdrawal_is_complete",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -122,6 +134,12 @@ class Scan(models.Model):
     @property
     def geometry(self) -> Grid:
         return Grid.from_dict(self.grid)
+
+    @property
+    def before_all_edits(self) -> "Scan":
+        """The scan at the beginning; a phantom's lesion-free twin has a source too and is a body of its own."""
+        edited = getattr(self, "provenance", None) is not None
+        return self.source_scan.before_all_edits if edited and self.source_scan is not None else self
 
 
 class MadeBy(models.TextChoices):
@@ -145,6 +163,10 @@ class Mask(models.Model):
     made_by = models.CharField(max_length=20, choices=MadeBy.choices)
     note = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    accepted_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", help_text="Who found an estimate right"
+    )
+    accepted_at = models.DateTimeField(null=True, blank=True)
 
     objects = MaskQuerySet.as_manager()
 
@@ -330,3 +352,52 @@ class Provenance(models.Model):
             "measured": self.measured,
             "details": self.details,
         }
+
+
+class Decision(models.Model):
+    """One verdict on a synthetic scan, as it was given; the last one is the scan's. Only `services` writes here."""
+
+    scan = models.ForeignKey(Scan, on_delete=models.CASCADE, related_name="decisions")
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    reason = models.CharField(max_length=300, blank=True)
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_verdict_display()} by {self.by}"
+
+
+class ExportQuerySet(models.QuerySet["Export"]):
+    def visible_to(self, user: User) -> Self:
+        """Its owner's, as long as every scan in it is still one that its owner may use."""
+        mine = self.filter(owner=user)
+        return mine.exclude(scans__in=Scan.objects.exclude(pk__in=Scan.objects.visible_to(user)))
+
+
+class Export(models.Model):
+    """A finished package of scans for other programs; kept for some days. Files lie below `exports/`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="exports")
+    form = models.CharField(max_length=10, choices=ExportFormat.choices)
+    scans = models.ManyToManyField(Scan, related_name="exports")
+    scan_count = models.PositiveIntegerField()
+    size_bytes = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+    kept_until = models.DateTimeField()
+
+    objects = ExportQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.scan_count} scan(s) as {self.form}"
+
+    @property
+    def key(self) -> str:
+        return f"exports/{self.pk}/scans.zip"

@@ -1,5 +1,6 @@
 """A figure as a list of simple shapes: the same drawing becomes the SVG of a page and the SVG and PNG of a report."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -10,6 +11,9 @@ ACCENT, ACCENT_SOFT, WARN, BAD = "#0b5c8a", "#e3f0f7", "#7a4f00", "#9c1c1c"
 REAL, SYNTHETIC = "#1f6f8b", "#b3541e"
 # Okabe and Ito's colours without yellow, darkened to stand on white; told apart also by the colour blind.
 SERIES = ("#0b5c8a", "#b3541e", "#1d6b3a", "#8a3a73", "#7a4f00", "#3c4fa0", "#5c6670", "#a11d4a")
+
+# What XML cannot hold, escaped or not; a name may.
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Anchor = Literal["start", "middle", "end"]
 Point = tuple[float, float]
@@ -110,10 +114,15 @@ class Drawing:
             f'viewBox="0 0 {_number(self.width)} {_number(self.height)}" width="{_number(self.width)}" '
             f'height="{_number(self.height)}" font-family="system-ui, DejaVu Sans, sans-serif" '
             f'aria-labelledby="{escape(title)} {escape(description)}">'
-            f'<title id="{escape(title)}">{escape(self.title)}</title>'
-            f'<desc id="{escape(description)}">{escape(self.description)}</desc>'
+            f'<title id="{escape(title)}">{_escaped(self.title)}</title>'
+            f'<desc id="{escape(description)}">{_escaped(self.description)}</desc>'
         )
         return head + "".join(_element(shape) for shape in self.shapes) + "</svg>"
+
+
+def standalone(svg: str) -> bytes:
+    """A file of its own."""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}\n'.encode()
 
 
 def _element(shape: Shape) -> str:
@@ -133,8 +142,12 @@ def _text(shape: Text) -> str:
     bold = ' font-weight="600"' if shape.bold else ""
     return (
         f'<text x="{x}" y="{y}" font-size="{_number(shape.size)}" text-anchor="{shape.anchor}" '
-        f'fill="{shape.colour}"{bold}{turned}>{escape(shape.text)}</text>'
+        f'fill="{shape.colour}"{bold}{turned}>{_escaped(shape.text)}</text>'
     )
+
+
+def _escaped(words: str) -> str:
+    return escape(NOT_IN_XML.sub("", words))
 
 
 def _paint(paint: Paint) -> str:

@@ -6,7 +6,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ctplatform.accounts.models import User
+from ctplatform.accounts.permissions import current_user
 from ctplatform.jobs import services
+from ctplatform.jobs.filters import JobFilter
 from ctplatform.jobs.models import Job
 
 
@@ -35,8 +37,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Job]):
     queryset = Job.objects.none()
     serializer_class = JobSerializer
-    filterset_fields = ["status", "kind"]
-    ordering_fields = ["created_at", "finished_at"]
+    filterset_class = JobFilter
 
     def get_queryset(self) -> QuerySet[Job]:
         user = self.request.user
@@ -45,9 +46,9 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     @extend_schema(request=None, responses=JobSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str | None = None) -> Response:
-        return Response(self.get_serializer(services.cancel(job=self.get_object())).data)
+        return Response(self.get_serializer(services.cancel(job=self.get_object(), actor=current_user(request))).data)
 
     @extend_schema(request=None, responses=JobSerializer)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str | None = None) -> Response:
-        return Response(self.get_serializer(services.retry(job=self.get_object())).data)
+        return Response(self.get_serializer(services.retry(job=self.get_object(), actor=current_user(request))).data)

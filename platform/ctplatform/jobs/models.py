@@ -28,11 +28,16 @@ class JobStatus(models.TextChoices):
 class Queue(models.TextChoices):
     DEFAULT = "default", "default"
     GPU = "gpu", "gpu"
+    # Hours long, so that a short job never waits for it.
+    TRAINING = "training", "training"
 
 
 class JobQuerySet(models.QuerySet["Job"]):
     def visible_to(self, user: User) -> Self:
         return self if user.is_administrator else self.filter(owner=user)
+
+    def unfinished(self) -> Self:
+        return self.filter(status__in=[JobStatus.QUEUED, JobStatus.RUNNING])
 
     def terminal(self) -> Self:
         return self.filter(status__in=[JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED])

@@ -28,6 +28,8 @@ RunJob = Callable[[dict[str, Any], JobContext], WriteResult]
 RefuseRetries = Callable[[Sequence[dict[str, Any]]], list[str]]
 
 GONE = "What this job was about is no longer there."
+# An upload goes with the job that it was for, whichever way the job ends.
+UPLOAD_GONE = "The uploaded files went when the job ended. Upload them again."
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class JobKind:
     on_abandoned: Callable[[dict[str, Any], str], None] | None = None
     # for each payload, why that ended work must not be tried again as it was ordered; empty where it may
     refuse_retries: RefuseRetries | None = None
+
+
+def refuse_without_upload(payloads: Sequence[dict[str, Any]]) -> list[str]:
+    return [UPLOAD_GONE] * len(payloads)
 
 
 _kinds: dict[str, JobKind] = {}

@@ -9,6 +9,7 @@ from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
 from ctplatform.jobs import registry
 from ctplatform.jobs.models import Job, JobStatus, Queue
+from ctplatform.jobs.permissions import refuse_unless_owner
 from ctplatform.jobs.tasks import send
 
 
@@ -29,8 +30,9 @@ def enqueue(
     return job
 
 
-def cancel(*, job: Job) -> Job:
+def cancel(*, job: Job, actor: User) -> Job:
     """A waiting job ends at once; a running one at its next progress report."""
+    refuse_unless_owner(job, actor)
     waiting = Job.objects.filter(pk=job.pk, status=JobStatus.QUEUED)
     with transaction.atomic():
         if waiting.update(status=JobStatus.CANCELLED, finished_at=timezone.now(), message="Cancelled"):
@@ -41,7 +43,8 @@ def cancel(*, job: Job) -> Job:
     return job
 
 
-def retry(*, job: Job) -> Job:
+def retry(*, job: Job, actor: User) -> Job:
+    refuse_unless_owner(job, actor)
     ended = Job.objects.filter(pk=job.pk, status__in=[JobStatus.FAILED, JobStatus.CANCELLED])
     with transaction.atomic():
         [refusal] = registry.retry_refusals(job.kind, [job.payload])

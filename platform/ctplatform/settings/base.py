@@ -4,8 +4,10 @@ Development and testing need no environment at all. Production (production.py) t
 environment and has no default for them, so a forgotten secret stops the start instead of weakening it.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
@@ -34,6 +36,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "django_filters",
     "django_htmx",
@@ -57,10 +61,12 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "ctplatform.bodies.BodyMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "ctplatform.bodies.FormMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "ctplatform.zones.ZoneMiddleware",
     "ctplatform.accounts.expired.ExpiredLoginMiddleware",
     "ctplatform.accounts.confinement.RaterConfinementMiddleware",
 ]
@@ -88,8 +94,9 @@ DATABASES = {"default": env.db_url("DJANGO_DATABASE_URL", default=f"sqlite:///{V
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         # Readers never wait for the writer, and a transaction that will write takes the lock at its start:
-        # otherwise two upgrades of a read lock end in "database is locked" without waiting.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        # otherwise two upgrades of a read lock end in "database is locked" without waiting. What was acknowledged is on
+        # the disk: with NORMAL a power cut takes the last transactions back, and browsers have forgotten their answers.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
     }
@@ -108,6 +115,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 3600
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_ADAPTER = "ctplatform.accounts.adapter.InvitationOnlyAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
@@ -125,9 +133,42 @@ ACCOUNT_RATE_LIMITS = {
     "login_account": "100/h/key",
     "login_failed": "5/5m/key",  # the second factor, by account
     "note_pause": "1/5m/key",
+    "lost_password_address": "20/h/ip",
+    "lost_password_account": "3/h/key",
 }
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+# Single sign-on by OpenID Connect: off while no issuer is named. Roles are written GROUP=role; GROUP=role, and the name
+# of a group may hold commas and equals signs itself.
+CT_OIDC_ISSUER = env.str("CT_OIDC_ISSUER", default="").rstrip("/")
+CT_OIDC_NAME = env.str("CT_OIDC_NAME", default="Single sign-on")
+CT_OIDC_ROLE_CLAIM = env.str("CT_OIDC_ROLE_CLAIM", default="groups")
+CT_OIDC_ROLES = {
+    group.strip(): role.strip()
+    for group, _, role in (
+        entry.rpartition("=") for entry in env.str("CT_OIDC_ROLES", default="").split(";") if entry.strip()
+    )
+}
+# Subjects are known by their issuer: those of another one must not open the same accounts.
+CT_OIDC_PROVIDER_ID = hashlib.sha256(CT_OIDC_ISSUER.encode()).hexdigest()[:12]
+SOCIALACCOUNT_ADAPTER = "ctplatform.accounts.sign_on_adapter.SingleSignOnAdapter"
+SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = "sign-on"
+if CT_OIDC_ISSUER:
+    SOCIALACCOUNT_PROVIDERS = {
+        "openid_connect": {
+            "OAUTH_PKCE_ENABLED": True,
+            "APPS": [
+                {
+                    "provider_id": CT_OIDC_PROVIDER_ID,
+                    "name": CT_OIDC_NAME,
+                    "client_id": env.str("CT_OIDC_CLIENT_ID"),
+                    "secret": env.str("CT_OIDC_CLIENT_SECRET"),
+                    "settings": {"server_url": CT_OIDC_ISSUER},
+                }
+            ],
+        }
+    }
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+DEFAULT_FROM_EMAIL = env.str("DJANGO_DEFAULT_FROM_EMAIL", default="turing-ward@localhost")
 # A reading sitting may last a working day; the outbox keeps answers even when a login expires.
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
@@ -188,8 +229,19 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 5000
 # A folder is uploaded with one path per file beside the files.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 6000
 FILE_UPLOAD_TEMP_DIR = None
+# Heads of the ledgers are written here as well, one line for each entry; best on another machine.
+CT_LEDGER_ANCHOR_FILE = env.str("CT_LEDGER_ANCHOR_FILE", default="")
 CT_IMPORT_MEMORY_BYTES = env.int("CT_IMPORT_MEMORY_BYTES", default=1024**3)
 CT_IMPORT_SECONDS = env.float("CT_IMPORT_SECONDS", default=60.0)
+# How long a package of exported scans waits to be fetched
+CT_EXPORT_DAYS = env.int("CT_EXPORT_DAYS", default=7)
+# DICOMweb archives: clinic=https://pacs.example/dicom-web,research=... with their logins in CT_ARCHIVE_CLINIC_USER,
+# CT_ARCHIVE_CLINIC_PASSWORD or CT_ARCHIVE_CLINIC_TOKEN
+CT_ARCHIVES = {
+    name: {"url": url.rstrip("/")}
+    | {part: env.str(f"CT_ARCHIVE_{name.upper()}_{part.upper()}", default="") for part in ("user", "password", "token")}
+    for name, url in env.dict("CT_ARCHIVES", default={}).items()
+}
 CT_UPLOAD_MAX_BYTES = env.int("CT_UPLOAD_MAX_BYTES", default=4 * 1024**3)
 
 REST_FRAMEWORK = {
@@ -203,14 +255,18 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {"token": "1200/m"},
     "DEFAULT_FILTER_BACKENDS": [
         "django_filters.rest_framework.DjangoFilterBackend",
-        "rest_framework.filters.OrderingFilter",
     ],
     "DEFAULT_PAGINATION_CLASS": "ctplatform.pagination.PageNumberPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "ctplatform.api_errors.api_exception_handler",
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "ctplatform.api_json.JsonParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_RENDERER_CLASSES": ["ctplatform.api_json.JsonRenderer"],
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Turing Ward",
@@ -234,11 +290,14 @@ SPECTACULAR_SETTINGS = {
             "equivalent to chance within the margin",
             "detectable but within the margin",
             "inconclusive",
+            "not assessable",
         ],
+        "ControlRuleEnum": ["auc", "found"],
         "LesionKindEnum": "synthesis.models.LESION_KIND_CHOICES",
         "StudyStateEnum": "readerstudy.models.StudyState",
         "SessionStateEnum": ["open", "finished", "closed"],
         "AnswerEnum": "readerstudy.models.Answer",
+        "DisplayPolicyEnum": "readerstudy.models.DisplayPolicy",
     },
 }
 
@@ -258,6 +317,9 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     }
 }
+if CT_OIDC_ISSUER:
+    # The button is a form of ours whose answer leads there, which browsers count as sending it there.
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["form-action"].append(f"https://{urlsplit(CT_OIDC_ISSUER).netloc}")
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

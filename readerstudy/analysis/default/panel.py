@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from readerstudy.analysis.default.raters import rating_area
+from readerstudy.analysis.default.raters import NO_FIXED_CHANCE, Doubts, one_kind, rating_area
 from readerstudy.analysis.default.sections import (
     AgreementEstimate,
     AveragedAuc,
@@ -17,6 +17,7 @@ from readerstudy.analysis.default.sections import (
     MixedModels,
     PanelAgreement,
     PanelEquivalence,
+    PanelShares,
     PooledReadings,
     PrimaryTest,
     RatingArea,
@@ -25,23 +26,25 @@ from readerstudy.analysis.default.sections import (
     TieSensitivity,
     WeightedMajority,
 )
-from readerstudy.analysis.estimate import Estimate, is_rated
+from readerstudy.analysis.estimate import Estimate, is_rated, missing
 from readerstudy.analysis.options import AnalysisOptions, Primary
 from readerstudy.analysis.panel import ensemble
-from readerstudy.analysis.panel.agreement import Coefficient, agreement
+from readerstudy.analysis.panel.agreement import Coefficient, agreement, kappa_of_rare_answers
+from readerstudy.analysis.panel.assay import guarded, not_assessable
 from readerstudy.analysis.panel.difficulty import case_difficulty, surprising_cases
-from readerstudy.analysis.panel.equivalence import Tost, auc_tost, judge
+from readerstudy.analysis.panel.equivalence import Judgement, Tost, auc_tost, judge
 from readerstudy.analysis.panel.mixed_binary import panel_model
 from readerstudy.analysis.panel.mrmc import PanelAuc, reader_averaged_auc
+from readerstudy.analysis.panel.percent_correct import KindOfCase, reader_averaged_accuracy
 from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
-from readerstudy.analysis.panel.ustatistics import panel_accuracy, ustatistic_auc
 from readerstudy.analysis.rater import proportions
 from readerstudy.analysis.rater.auc import roc_curve
-from readerstudy.analysis.rater.chance import confusion
+from readerstudy.analysis.rater.chance import chance_accuracy, confusion
 from readerstudy.analysis.table import ResponseTable
 
-# With fewer raters their spread says too little about raters at large.
+# With fewer their spread says too little about raters at large: two rejected a true null in 6 to 14 % of studies.
 RATERS_FOR_RANDOM_RATERS = 3
+TWO_RATERS = "two raters say too little of how raters differ"
 POOLED_WARNING = (
     "All readings are counted as if they were independent. Raters see the same cases, so this interval is too "
     "narrow and this p-value too small; it is shown only because papers print it."
@@ -82,11 +85,11 @@ def _accuracy_under(table: ResponseTable, vote: ensemble.Majority, rule: ensembl
 
 
 def _weighted(table: ResponseTable) -> WeightedMajority:
-    vote = ensemble.leave_one_case_out_vote(truth=table.truth, calls=table.calls)
+    vote = ensemble.leave_one_patient_out_vote(truth=table.truth, calls=table.calls, patients=table.patients)
     decided = np.where(vote.calls == ensemble.TIE, np.nan, vote.calls)
     counts = confusion(truth=table.truth, calls=decided)
     return WeightedMajority(
-        method="log-odds weights learned on all other cases",
+        method=f"log-odds weights learned on all other {'patients' if table.clustered else 'cases'}",
         n=counts.n,
         accuracy=counts.correct / counts.n if counts.n else None,
         weights=tuple(float(weight) for weight in vote.weights),
@@ -104,7 +107,10 @@ def _independent(table: ResponseTable) -> ensemble.IndependentPanel | None:
 def _mean_rating(table: ResponseTable, *, options: AnalysisOptions) -> RatingArea | None:
     if table.ratings is None:
         return None
-    return rating_area(table.truth, ensemble.mean_rating(table.ratings), options=options)
+    return rating_area(table, ensemble.mean_rating(table.ratings), options=options)
+
+
+SHARES: tuple[KindOfCase, KindOfCase] = ("sensitivity", "specificity")
 
 
 def pooled_section(table: ResponseTable, *, options: AnalysisOptions) -> PooledReadings:
@@ -112,24 +118,49 @@ def pooled_section(table: ResponseTable, *, options: AnalysisOptions) -> PooledR
     rated = is_rated(table.calls)
     correct, total = int(np.nansum(table.correct)), int(rated.sum())
     test = proportions.exact_binomial(successes=correct, trials=total)
+    seen = rated.any(axis=1)
+    nothing = one_kind(int((table.truth[seen] == 1).sum()), int((table.truth[seen] == 0).sum()))
+    share = proportions.proportion_interval(successes=correct, trials=total, level=1 - options.alpha)
     return PooledReadings(
         correct=correct,
         n=total,
-        accuracy=proportions.proportion_interval(successes=correct, trials=total, level=1 - options.alpha),
-        binomial_p=test.p_minlike,
-        variance_inflation=panel_accuracy(correct=table.correct, level=1 - options.alpha).inflation,
+        accuracy=missing(nothing) if nothing else share,
+        binomial_p=None if nothing else test.p_minlike,
+        variance_inflation=_inflation(table, correct=correct, total=total),
         warning=POOLED_WARNING,
     )
 
 
+def shares_section(table: ResponseTable, *, options: AnalysisOptions) -> PanelShares:
+    """Return what the average rater finds of each kind, for raters and patients like these."""
+    synthetic, real = (_share(table, part, options=options) for part in SHARES)
+    return PanelShares(method=synthetic.method, sensitivity=synthetic.estimate(), specificity=real.estimate())
+
+
+def _share(table: ResponseTable, part: KindOfCase, *, options: AnalysisOptions) -> PanelAuc:
+    return reader_averaged_accuracy(
+        truth=table.truth, calls=table.calls, patients=table.patients, part=part, level=1 - options.alpha
+    )
+
+
+def _inflation(table: ResponseTable, *, correct: int, total: int) -> float | None:
+    """How many times as large the variance of percent correct is with raters and patients random."""
+    pooled = correct * (total - correct) / total**3 if total else 0.0
+    variance = reader_averaged_accuracy(truth=table.truth, calls=table.calls, patients=table.patients).variance
+    return variance / pooled if variance and pooled else None
+
+
 def panel_auc(table: ResponseTable, *, options: AnalysisOptions) -> PanelAuc:
-    """Return the reader-averaged AUC: Obuchowski-Rockette when complete, U-statistic when ratings are missing."""
+    """Return the reader-averaged AUC, each rater on the cases that rater answered."""
     if table.ratings is None:
         return PanelAuc(method="reader-averaged AUC", value=None, reason=NO_RATINGS)
-    level = 1 - options.alpha
-    if is_rated(table.ratings).all():
-        return reader_averaged_auc(truth=table.truth, ratings=table.ratings, covariance=options.covariance, level=level)
-    return ustatistic_auc(truth=table.truth, ratings=table.ratings, level=level).panel
+    return reader_averaged_auc(
+        truth=table.truth,
+        ratings=table.ratings,
+        patients=table.patients,
+        covariance=options.covariance,
+        level=1 - options.alpha,
+    )
 
 
 def auc_section(panel: PanelAuc) -> AveragedAuc:
@@ -147,9 +178,13 @@ def auc_section(panel: PanelAuc) -> AveragedAuc:
 
 
 def permutation_test(table: ResponseTable, *, options: AnalysisOptions) -> PermutationTest:
-    """Run the case-label permutation test of the panel."""
+    """Run the case-label permutation test of the panel, within and between patients where one gives several cases."""
     return case_label_permutation(
-        truth=table.truth, calls=table.calls, permutations=options.permutations, seed=options.seed
+        truth=table.truth,
+        calls=table.calls,
+        patients=table.patients,
+        permutations=options.permutations,
+        seed=options.seed,
     )
 
 
@@ -161,17 +196,64 @@ def primary_section(
     *,
     options: AnalysisOptions,
     primary: Primary | None = None,
+    doubts: Doubts,
 ) -> PrimaryTest:
-    """Return the primary test, the equivalence test and the verdict.
+    """Return the primary test, the equivalence test and the verdict, as far as the answers can carry one.
 
     Without a planned `primary`: with three or more raters and ratings the reader-averaged AUC, otherwise, or when
     its variance is zero, the permutation test of accuracy with the percent-correct interval.
     """
+    rated = is_rated(table.calls).any(axis=1)
+    nothing = one_kind(int((table.truth[rated] == 1).sum()), int((table.truth[rated] == 0).sum()))
+    if nothing:
+        return _nothing_to_test(nothing, options=options)
+    found = _primary_test(table, panel, permuted, majority, options=options, primary=primary)
+    judged = Judgement(verdict=found.verdict, sentence=found.sentence)
+    allowed = guarded(judged, constant=doubts.constant, unproven=doubts.unproven)
+    if allowed is judged:
+        return found
+    withheld = replace(found.equivalence, equivalent=None, reason=doubts.constant or doubts.unproven)
+    return replace(found, verdict=allowed.verdict, sentence=allowed.sentence, equivalence=withheld)
+
+
+def _nothing_to_test(reason: str, *, options: AnalysisOptions) -> PrimaryTest:
+    judged = not_assessable(reason)
+    return PrimaryTest(
+        method="none",
+        random="Nothing is tested.",
+        measure="AUC",
+        null=None,
+        estimate=missing(reason),
+        p=None,
+        equivalence=PanelEquivalence(
+            margin=options.margin,
+            level=1 - 2 * options.alpha,
+            low=None,
+            high=None,
+            p=None,
+            equivalent=None,
+            reason=reason,
+        ),
+        verdict=judged.verdict,
+        sentence=judged.sentence,
+    )
+
+
+def _primary_test(
+    table: ResponseTable,
+    panel: PanelAuc,
+    permuted: PermutationTest,
+    majority: EnsembleReading,
+    *,
+    options: AnalysisOptions,
+    primary: Primary | None,
+) -> PrimaryTest:
     if primary == "ensemble":
-        return _majority_verdict(majority, options=options)
-    enough = table.n_raters >= RATERS_FOR_RANDOM_RATERS or primary == "reader_averaged_auc"
+        return _majority_verdict(table, majority, options=options)
+    enough = table.n_raters >= RATERS_FOR_RANDOM_RATERS
     if primary == "case_label_permutation" or not enough or panel.p is None:
-        fallback = f"the planned AUC could not be tested: {panel.reason}" if primary == "reader_averaged_auc" else None
+        why = panel.reason or TWO_RATERS
+        fallback = f"the planned AUC could not be tested: {why}" if primary == "reader_averaged_auc" else None
         return replace(_permutation_verdict(table, permuted, options=options), fallback_reason=fallback)
     tost = auc_tost(panel=panel, margin=options.margin, alpha=options.alpha)
     return _verdict(
@@ -181,17 +263,23 @@ def primary_section(
         estimate=panel.estimate(),
         p=panel.p,
         tost=tost,
+        random=f"Raters and {_units(table)} are random in the test and in the intervals.",
         options=options,
     )
 
 
-def _majority_verdict(majority: EnsembleReading, *, options: AnalysisOptions) -> PrimaryTest:
-    """Take test and equivalence from the ensemble's own row: its unit is the case already."""
-    found = majority.equivalence
+def _units(table: ResponseTable) -> str:
+    return "patients" if table.clustered else "cases"
+
+
+def _majority_verdict(table: ResponseTable, majority: EnsembleReading, *, options: AnalysisOptions) -> PrimaryTest:
+    """Take test and equivalence from the ensemble's own row: its unit is the case, or the patient, already."""
+    found, units = majority.equivalence, _units(table)
     return PrimaryTest(
-        method=f"majority of the panel, {majority.test} test over cases",
+        method=f"majority of the panel, {majority.test} test over {units}",
+        random=f"In the test and in the intervals {units} are random and the raters fixed: they speak of this panel.",
         measure="accuracy",
-        null=0.5 if majority.binomial_valid else majority.chance_accuracy,
+        null=majority.chance_accuracy if found.reason == NO_FIXED_CHANCE else 0.5,
         estimate=majority.accuracy,
         p=majority.p,
         equivalence=PanelEquivalence(
@@ -209,31 +297,32 @@ def _majority_verdict(majority: EnsembleReading, *, options: AnalysisOptions) ->
 
 
 def _permutation_verdict(table: ResponseTable, permuted: PermutationTest, *, options: AnalysisOptions) -> PrimaryTest:
-    share = panel_accuracy(correct=table.correct, level=1 - options.alpha)
-    estimate = Estimate(
-        value=share.value,
-        low=None if share.low is None else max(0.0, share.low),
-        high=None if share.high is None else min(1.0, share.high),
-        reason=share.reason,
+    share = reader_averaged_accuracy(
+        truth=table.truth, calls=table.calls, patients=table.patients, level=1 - options.alpha
     )
-    null = 0.5 if permuted.null_accuracy is None else permuted.null_accuracy
-    as_panel = PanelAuc(
-        method="percent correct",
-        value=share.value,
-        se=None if share.variance is None or share.low is None else float(np.sqrt(share.variance)),
-        df=float("inf"),
-        reason=permuted.reason or share.reason,
-    )
-    tost = auc_tost(panel=as_panel, margin=options.margin, alpha=options.alpha, null=null)
+    null, units = _chance_of_panel(table), _units(table)
+    tost = auc_tost(panel=share, margin=options.margin, alpha=options.alpha, null=null)
+    within = ", within and between patients" if permuted.unit == "patient" else ""
     return _verdict(
-        f"case-label permutation of accuracy ({permuted.method}), percent-correct U-statistic interval",
+        f"case-label permutation of accuracy ({permuted.method}{within}), {share.method}",
         measure="accuracy",
         null=null,
-        estimate=estimate,
+        estimate=share.estimate(),
         p=permuted.p_two_sided,
         tost=tost,
+        random=(
+            f"In the test {units} are random and the raters fixed; in the intervals, and so in the test of "
+            f"equivalence, raters and {units} are random."
+        ),
         options=options,
     )
+
+
+def _chance_of_panel(table: ResponseTable) -> float:
+    """Mean over the raters of the accuracy of answers in their shares that ignore the truth."""
+    counts = [confusion(truth=table.truth, calls=column) for column in table.calls.T]
+    known = [one for one in map(chance_accuracy, counts) if one is not None]
+    return float(np.mean(known)) if known else 0.5
 
 
 def _verdict(
@@ -244,6 +333,7 @@ def _verdict(
     estimate: Estimate,
     p: float | None,
     tost: Tost,
+    random: str,
     options: AnalysisOptions,
 ) -> PrimaryTest:
     difference = tost.interval.limits
@@ -276,11 +366,12 @@ def _verdict(
         ),
         verdict=judged.verdict,
         sentence=judged.sentence,
+        random=random,
     )
 
 
 def agreement_section(table: ResponseTable, *, options: AnalysisOptions) -> PanelAgreement:
-    """Return agreement coefficients of the calls with intervals over cases, and the prevalence beside them."""
+    """Return agreement coefficients of the calls with intervals over patients (or cases), and the prevalence."""
     rated = is_rated(table.calls)
     return PanelAgreement(
         share_called_synthetic=float(np.nansum(table.calls) / rated.sum()) if rated.any() else None,
@@ -292,7 +383,15 @@ def agreement_section(table: ResponseTable, *, options: AnalysisOptions) -> Pane
 
 
 def _coefficient(table: ResponseTable, name: Coefficient, *, options: AnalysisOptions) -> AgreementEstimate:
-    found = agreement(ratings=table.calls, coefficient=name, level=1 - options.alpha)
+    level = 1 - options.alpha
+    found = agreement(ratings=table.calls, coefficient=name, patients=table.patients, level=level)
+    limits = None
+    if name == "fleiss_kappa":
+        limits = kappa_of_rare_answers(ratings=table.calls, patients=table.patients, level=level)
+    if found.coefficient is not None and limits:
+        # The test against no agreement rests on the standard error that does not hold here.
+        estimate = Estimate(value=found.coefficient, low=limits[0], high=limits[1])
+        return AgreementEstimate(**vars(estimate), se=None, p=None)
     return AgreementEstimate(**vars(found.estimate()), se=found.se, p=found.p)
 
 
@@ -350,10 +449,11 @@ def difficulty_section(table: ResponseTable) -> Difficulty:
 
 
 def model_section(table: ResponseTable) -> MixedModels:
-    """Return the mixed models with crossed raters and cases (sensitivity analysis)."""
-    found = panel_model(truth=table.truth, calls=table.calls)
+    """Return the mixed models with crossed raters and cases, and patients (sensitivity analysis)."""
+    found = panel_model(truth=table.truth, calls=table.calls, patients=table.patients)
+    units = "cases within random patients" if table.clustered else "cases"
     return MixedModels(
-        method="GLMM with crossed random raters and cases, Laplace approximation",
+        method=f"GLMM with crossed random raters and {units}, Laplace approximation",
         accuracy_logit=found.accuracy,
         detection_probit=found.detection,
         d_prime=found.d_prime,

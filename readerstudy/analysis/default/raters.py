@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,110 +15,265 @@ from readerstudy.analysis.default.sections import (
     Reading,
     UnansweredBounds,
 )
-from readerstudy.analysis.estimate import Estimate, FloatArray, is_rated
+from readerstudy.analysis.estimate import Estimate, FloatArray, is_rated, missing
 from readerstudy.analysis.options import AnalysisOptions
-from readerstudy.analysis.panel.equivalence import Judgement, Tost, binomial_tost, judge
+from readerstudy.analysis.panel.assay import guarded, not_assessable
+from readerstudy.analysis.panel.ensemble import Majority, half_credit
+from readerstudy.analysis.panel.equivalence import (
+    Judgement,
+    Tost,
+    Verdict,
+    auc_tost,
+    binomial_tost,
+    half_point_tost,
+    judge,
+)
+from readerstudy.analysis.panel.mrmc import PanelAuc
 from readerstudy.analysis.panel.multiplicity import adjust_p_values
+from readerstudy.analysis.panel.percent_correct import Part, share_over_patients
+from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
 from readerstudy.analysis.panel.response_time import MedianTimes, median_times
+from readerstudy.analysis.patients import PatientNumbers, any_repeated
 from readerstudy.analysis.rater import chance, proportions
-from readerstudy.analysis.rater.auc import auc
+from readerstudy.analysis.rater.auc import logit_auc
 from readerstudy.analysis.rater.bayes import bayes_binomial
 from readerstudy.analysis.rater.drift import Drift, accuracy_drift
 from readerstudy.analysis.rater.signal_detection import a_prime, detection_indices
 from readerstudy.analysis.table import ResponseTable
 
 NO_FIXED_CHANCE = "with unequal numbers of real and synthetic cases accuracy has no fixed chance level"
+HALF_POINTS = "an even split counts half, which no binomial test knows: the truth is permuted over the cases"
+NO_EQUIVALENCE = "withheld, because these answers cannot show it"
+DEPENDENT = "cases of one patient are not independent, as this number assumes"
+# Missing answers shift the chance level of a rater who always gives one answer by half of this share.
+NEARLY_EQUAL = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalfPoints:
+    """A column in which a tie gives half a point, with its exact test by permuting the truth over the cases.
+
+    `votes` (cases, 2) says the same in whole numbers: a tie is one vote for each answer.
+    """
+
+    points: float
+    n: int
+    votes: FloatArray
+    test: PermutationTest
 
 
 @dataclass(frozen=True, kw_only=True)
 class TestedColumn:
-    """One column of calls with its tests, before the adjustment that needs the p-values of all columns."""
+    """One column of calls with its tests, before the adjustments that need the p-values of all columns.
 
+    `permuted` is there where some patient gives more than one case: the other tests would count them as independent.
+    """
+
+    truth: FloatArray
+    calls: FloatArray
+    patients: PatientNumbers
     counts: chance.Confusion
     balanced: bool
     binomial: proportions.BinomialTest
     fisher: chance.ExactTest
+    permuted: PermutationTest | None
     test: FixedTest
+    tost: Tost | None
+    half: HalfPoints | None = None
 
     @property
     def p(self) -> float | None:
-        """The p-value of the chosen test."""
+        """The p-value of the chosen test; None where only one kind of case was judged."""
+        if self.one_kind:
+            return None
+        if self.half:
+            return self.half.test.p_two_sided
+        if self.permuted is not None:
+            return self.permuted.p_two_sided
         return self.binomial.p_minlike if self.test == "binomial" else self.fisher.p_two_sided
 
+    @property
+    def no_test(self) -> str | None:
+        """Why there is no p-value."""
+        return self.one_kind or (self.binomial.reason if self.permuted is None else self.permuted.reason)
 
-def tested_column(truth: FloatArray, calls: FloatArray, *, balanced: bool, options: AnalysisOptions) -> TestedColumn:
-    """Return counts and tests of one column of calls (cases,)."""
+    @property
+    def one_kind(self) -> str | None:
+        """Why nothing can be tested: only one kind of case was judged. None otherwise."""
+        return None if self.half else one_kind(self.counts.n_synthetic, self.counts.n_real)
+
+    @property
+    def null(self) -> float | None:
+        """The accuracy of answers that ignore the truth."""
+        if self.half and not self.balanced:
+            return self.half.test.null_accuracy
+        return 0.5 if self.balanced else chance.chance_accuracy(self.counts)
+
+    @property
+    def independent(self) -> bool:
+        """Whether one half is chance and every case counts for itself, as exact tests and the Bayes factor assume."""
+        return self.balanced and self.permuted is None and self.half is None and not self.one_kind
+
+    def accuracy(self, *, level: float) -> Estimate:
+        """Share of right answers; nothing where only one kind of case was judged, whose share is no accuracy."""
+        if self.one_kind:
+            return missing(self.one_kind)
+        if self.half is None:
+            return self.share("accuracy", level=level)
+        if self.permuted is not None:
+            return self.over_patients(level=level).estimate()
+        return proportions.half_point_interval(points=self.half.points, trials=self.half.n, level=level)
+
+    def over_patients(self, *, level: float = 0.95) -> PanelAuc:
+        """Share of right answers with its variance over patients; a tie is a right and a wrong vote of one patient."""
+        truth, calls, patients = self.truth, self.calls, self.patients
+        if self.half:
+            truth, patients = np.tile(truth, 2), np.tile(patients, 2)
+            calls = self.half.votes.T.ravel()
+        return share_over_patients(truth=truth, calls=calls, patients=patients, level=level)
+
+    def share(self, part: Part, *, level: float) -> Estimate:
+        """Return a share of correct calls with its interval, over patients where one gives several cases."""
+        if self.permuted is None:
+            return _EXACT[part](self.counts, level=level)
+        return share_over_patients(
+            truth=self.truth, calls=self.calls, patients=self.patients, part=part, level=level
+        ).estimate()
+
+
+def one_kind(n_synthetic: int, n_real: int) -> str | None:
+    """Say that cases of one kind only were judged; None with both kinds, and with none."""
+    if (n_synthetic > 0) == (n_real > 0):
+        return None
+    return f"only {'synthetic' if n_synthetic else 'real'} cases were judged, so nothing can be tested"
+
+
+_EXACT: dict[Part, Callable[..., Estimate]] = {
+    "accuracy": chance.accuracy,
+    "sensitivity": chance.sensitivity,
+    "specificity": chance.specificity,
+    "balanced_accuracy": chance.balanced_accuracy,
+}
+
+
+def tested_column(
+    truth: FloatArray, calls: FloatArray, *, patients: PatientNumbers, balanced: bool, options: AnalysisOptions
+) -> TestedColumn:
+    """Return counts and tests of one column of calls (cases,); balance is judged on what was answered."""
     counts = chance.confusion(truth=truth, calls=calls)
-    chosen = options.rater_test
-    if chosen == "auto":
-        chosen = "binomial" if balanced else "fisher"
-    return TestedColumn(
+    equal = balanced and abs(counts.n_synthetic - counts.n_real) <= max(1.0, NEARLY_EQUAL * counts.n)
+    permuted = _permuted(truth, calls[:, None], patients, options=options) if any_repeated(patients) else None
+    chosen: FixedTest = "binomial" if equal else "fisher"
+    if options.rater_test != "auto":
+        chosen = options.rater_test
+    tested = TestedColumn(
+        truth=truth,
+        calls=calls,
+        patients=patients,
         counts=counts,
-        balanced=balanced,
+        balanced=equal,
         binomial=proportions.exact_binomial(successes=counts.correct, trials=counts.n),
         fisher=chance.fisher_exact(counts),
-        test=chosen,
+        permuted=permuted,
+        test=chosen if permuted is None else "permutation",
+        tost=None,
+    )
+    return replace(tested, tost=rater_tost(tested, options=options))
+
+
+def tested_majority(table: ResponseTable, vote: Majority, *, balanced: bool, options: AnalysisOptions) -> TestedColumn:
+    """Return the majority's column under the tie rule; with half credit its accuracy and test count every tie half."""
+    decided = vote.decided(tie_rule=options.tie_rule)
+    tested = tested_column(table.truth, decided, patients=table.patients, balanced=balanced, options=options)
+    if options.tie_rule != "half_credit" or not vote.n_ties:
+        return tested
+    points, voted = half_credit(truth=table.truth, majority=vote)
+    votes = np.column_stack([np.ceil(vote.calls), np.floor(vote.calls)])
+    permuted = _permuted(table.truth, votes, table.patients, options=options)
+    counted = replace(tested, test="permutation", half=HalfPoints(points=points, n=voted, votes=votes, test=permuted))
+    return replace(counted, tost=rater_tost(counted, options=options) if permuted.reason is None else None)
+
+
+def _permuted(
+    truth: FloatArray, calls: FloatArray, patients: PatientNumbers, *, options: AnalysisOptions
+) -> PermutationTest:
+    return case_label_permutation(
+        truth=truth, calls=calls, patients=patients, permutations=options.permutations, seed=options.seed
     )
 
 
 def tested_raters(table: ResponseTable, *, balanced: bool, options: AnalysisOptions) -> list[TestedColumn]:
     """Return the columns of all raters, in the order of the table."""
     return [
-        tested_column(table.truth, table.calls[:, column], balanced=balanced, options=options)
+        tested_column(table.truth, table.calls[:, column], patients=table.patients, balanced=balanced, options=options)
         for column in range(table.n_raters)
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Adjusted:
+    """Adjusted p-values of one column: against chance and for equivalence; None outside of the family."""
+
+    difference: float | None = None
+    equivalence: float | None = None
+
+
 def adjusted_family(
     raters: Sequence[TestedColumn], ensemble: TestedColumn, *, options: AnalysisOptions
-) -> tuple[list[float | None], float | None]:
-    """Return the adjusted p-values of the raters and of the ensemble, None for an ensemble outside of the family."""
-    if options.family == "raters":
-        return adjust_p_values([row.p for row in raters], method=options.adjustment), None
-    *of_raters, of_ensemble = adjust_p_values([row.p for row in (*raters, ensemble)], method=options.adjustment)
-    return of_raters, of_ensemble
+) -> tuple[list[Adjusted], Adjusted]:
+    """Return the adjusted p-values of the raters and of the ensemble: tests and equivalence tests are a family each."""
+    family = [*raters] if options.family == "raters" else [*raters, ensemble]
+    difference = adjust_p_values([row.p for row in family], method=options.adjustment)
+    equivalence = adjust_p_values([row.tost.p if row.tost else None for row in family], method=options.adjustment)
+    adjusted = [Adjusted(difference=one, equivalence=other) for one, other in zip(difference, equivalence, strict=True)]
+    return (adjusted, Adjusted()) if options.family == "raters" else (adjusted[:-1], adjusted[-1])
 
 
-def reading_of(tested: TestedColumn, *, p_adjusted: float | None, options: AnalysisOptions) -> Reading:
+@dataclass(frozen=True, kw_only=True)
+class Doubts:
+    """Why these answers could not show a difference (None: they could): see `guarded`."""
+
+    constant: str | None = None
+    unproven: str | None = None
+
+
+def reading_of(tested: TestedColumn, *, adjusted: Adjusted, doubts: Doubts, options: AnalysisOptions) -> Reading:
     """Return counts, shares, tests, detection, equivalence and Bayes factor of one column of calls."""
-    counts, level, balanced = tested.counts, 1 - options.alpha, tested.balanced
+    counts, level, half = tested.counts, 1 - options.alpha, tested.half
     margin = options.margin
     bayes = bayes_binomial(successes=counts.correct, trials=counts.n, rope=(0.5 - margin, 0.5 + margin))
-    equivalence = _equivalence(rater_tost(counts, balanced=balanced, options=options), margin=margin)
-    accuracy = chance.accuracy(counts, level=level)
-    judged = _judged(tested, accuracy, equivalence, p_adjusted=p_adjusted, options=options)
+    accuracy = tested.accuracy(level=level)
+    judged = _judged(tested, accuracy, adjusted=adjusted, doubts=doubts, options=options)
     detection = detection_indices(counts)
     return Reading(
-        n=counts.n,
-        correct=counts.correct,
+        n=half.n if half else counts.n,
+        correct=half.points if half else counts.correct,
         tp=counts.tp,
         fn=counts.fn,
         fp=counts.fp,
         tn=counts.tn,
         accuracy=accuracy,
-        accuracy_wilson=proportions.proportion_interval(
-            successes=counts.correct, trials=counts.n, level=level, method="wilson"
-        ),
-        sensitivity=chance.sensitivity(counts, level=level),
-        specificity=chance.specificity(counts, level=level),
-        balanced_accuracy=chance.balanced_accuracy(counts, level=level),
+        accuracy_wilson=_wilson(tested, accuracy, level=level),
+        sensitivity=tested.share("sensitivity", level=level),
+        specificity=tested.share("specificity", level=level),
+        balanced_accuracy=tested.share("balanced_accuracy", level=level),
         share_called_synthetic=chance.share_called_synthetic(counts),
-        chance_accuracy=chance.chance_accuracy(counts),
+        chance_accuracy=None if tested.one_kind else tested.null,
         majority_class_rate=chance.majority_class_rate(counts),
-        binomial_p=tested.binomial.p_minlike,
-        binomial_midp=tested.binomial.midp_central,
-        binomial_valid=balanced,
-        binomial_note=None if balanced else NO_FIXED_CHANCE,
-        fisher_p=tested.fisher.p_two_sided,
+        binomial_p=tested.binomial.p_minlike if not (half or tested.one_kind) else None,
+        binomial_midp=tested.binomial.midp_central if not (half or tested.one_kind) else None,
+        binomial_valid=tested.independent,
+        binomial_note=_binomial_note(tested),
+        fisher_p=None if tested.one_kind else tested.fisher.p_two_sided,
         test=tested.test,
         p=tested.p,
-        p_adjusted=p_adjusted,
-        bf01=bayes.bf01 if balanced else None,
-        p_in_rope=bayes.p_in_rope if balanced else None,
-        equivalence=equivalence,
+        p_adjusted=adjusted.difference,
+        bf01=bayes.bf01 if tested.independent else None,
+        p_in_rope=bayes.p_in_rope if tested.independent else None,
+        equivalence=_equivalence(tested, judged, adjusted=adjusted, options=options),
         verdict=judged.verdict,
         sentence=judged.sentence,
-        reason=tested.binomial.reason,
+        reason=tested.no_test,
         d_prime=detection.d_prime,
         criterion=detection.criterion,
         a_prime=a_prime(counts),
@@ -126,47 +281,91 @@ def reading_of(tested: TestedColumn, *, p_adjusted: float | None, options: Analy
     )
 
 
-def rater_tost(counts: chance.Confusion, *, balanced: bool, options: AnalysisOptions) -> Tost | None:
-    """Return the exact TOST of accuracy against one half; None where one half is not chance."""
-    if not balanced:
+def _binomial_note(tested: TestedColumn) -> str | None:
+    if tested.independent:
         return None
-    return binomial_tost(successes=counts.correct, trials=counts.n, margin=options.margin, alpha=options.alpha)
+    if tested.one_kind or tested.half:
+        return tested.one_kind or HALF_POINTS
+    return DEPENDENT if tested.balanced else NO_FIXED_CHANCE
 
 
-def _equivalence(tost: Tost | None, *, margin: float) -> AccuracyEquivalence:
+def _wilson(tested: TestedColumn, accuracy: Estimate, *, level: float) -> Estimate:
+    if tested.half or tested.one_kind:
+        return accuracy
+    if tested.permuted is not None:
+        return replace(accuracy, low=None, high=None, reason=DEPENDENT)
+    counts = tested.counts
+    return proportions.proportion_interval(successes=counts.correct, trials=counts.n, level=level, method="wilson")
+
+
+def rater_tost(tested: TestedColumn, *, options: AnalysisOptions) -> Tost | None:
+    """Return the TOST of accuracy against one half, exact or over patients; None where one half is not chance."""
+    if not tested.balanced or tested.one_kind:
+        return None
+    limits = {"margin": options.margin, "alpha": options.alpha}
+    if tested.permuted is None and tested.half:
+        return half_point_tost(points=tested.half.points, trials=tested.half.n, **limits)
+    if tested.permuted is None:
+        return binomial_tost(successes=tested.counts.correct, trials=tested.counts.n, **limits)
+    share = tested.over_patients()
+    found = auc_tost(panel=share, **limits)
+    inner = share.interval(level=1 - 2 * options.alpha)
+    if inner is None:
+        return found
+    return replace(found, interval=Estimate(value=share.value, low=inner[0], high=inner[1]))
+
+
+def _equivalence(
+    tested: TestedColumn, judged: Judgement, *, adjusted: Adjusted, options: AnalysisOptions
+) -> AccuracyEquivalence:
+    tost = tested.tost
     if tost is None:
-        return AccuracyEquivalence(p=None, equivalent=None, interval=None, margin=margin, reason=NO_FIXED_CHANCE)
+        reason = tested.one_kind or NO_FIXED_CHANCE
+        return AccuracyEquivalence(
+            p=None, p_adjusted=None, equivalent=None, interval=None, margin=options.margin, reason=reason
+        )
+    withheld = judged.verdict == Verdict.NOT_ASSESSABLE
     return AccuracyEquivalence(
-        p=tost.p, equivalent=tost.equivalent, interval=tost.interval, margin=margin, reason=tost.reason
+        p=tost.p,
+        p_adjusted=adjusted.equivalence,
+        equivalent=None if withheld else _is_equivalent(tost, adjusted, options),
+        interval=tost.interval,
+        margin=options.margin,
+        reason=NO_EQUIVALENCE if withheld else tost.reason,
     )
+
+
+def _is_equivalent(tost: Tost | None, adjusted: Adjusted, options: AnalysisOptions) -> bool | None:
+    """After the adjustment over the family, where there is one."""
+    if tost is None or adjusted.equivalence is None:
+        return None if tost is None else tost.equivalent
+    return adjusted.equivalence <= options.alpha
 
 
 def _judged(
-    tested: TestedColumn,
-    accuracy: Estimate,
-    equivalence: AccuracyEquivalence,
-    *,
-    p_adjusted: float | None,
-    options: AnalysisOptions,
+    tested: TestedColumn, accuracy: Estimate, *, adjusted: Adjusted, doubts: Doubts, options: AnalysisOptions
 ) -> Judgement:
-    null = 0.5 if tested.balanced else chance.chance_accuracy(tested.counts)
-    return judge(
-        p_difference=tested.p if p_adjusted is None else p_adjusted,
-        equivalent=equivalence.equivalent,
+    if tested.one_kind:
+        return not_assessable(tested.one_kind)
+    null = tested.null
+    judged = judge(
+        p_difference=tested.p if adjusted.difference is None else adjusted.difference,
+        equivalent=_is_equivalent(tested.tost, adjusted, options),
         estimate=accuracy,
         margin=options.margin,
         alpha=options.alpha,
-        equivalence_interval=equivalence.interval.limits if equivalence.interval else None,
+        equivalence_interval=tested.tost.interval.limits if tested.tost else None,
         measure="accuracy",
         null=0.5 if null is None else null,
-        no_test=tested.binomial.reason,
+        no_test=tested.no_test,
     )
+    return guarded(judged, constant=doubts.constant, unproven=doubts.unproven)
 
 
 def rater_reading(table: ResponseTable, column: int, reading: Reading, *, options: AnalysisOptions) -> RaterReading:
     """Return the row of one rater: its reading, and what ratings, order and times allow beside it."""
     calls = table.calls[:, column]
-    area = None if table.ratings is None else rating_area(table.truth, table.ratings[:, column], options=options)
+    area = None if table.ratings is None else rating_area(table, table.ratings[:, column], options=options)
     return RaterReading(
         **vars(reading),
         **(vars(area) if area else {}),
@@ -203,9 +402,9 @@ def _bounds(truth: FloatArray, calls: FloatArray) -> UnansweredBounds:
     )
 
 
-def rating_area(truth: FloatArray, scores: FloatArray, *, options: AnalysisOptions) -> RatingArea:
-    """Return the AUC of one column of scores with DeLong's interval and test."""
-    area = auc(truth=truth, scores=scores, level=1 - options.alpha)
+def rating_area(table: ResponseTable, scores: FloatArray, *, options: AnalysisOptions) -> RatingArea:
+    """Return the AUC of one column of scores (cases,), its interval and test on the logit scale, over patients."""
+    area = logit_auc(truth=table.truth, scores=scores, patients=table.patients, level=1 - options.alpha)
     return RatingArea(auc=area.estimate(), auc_se=area.se if not area.degenerate else None, auc_p=area.p)
 
 
@@ -218,3 +417,8 @@ def design_is_balanced(whole: ResponseTable, options: AnalysisOptions) -> bool:
     synthetic = int(np.count_nonzero(whole.truth))
     equal = whole.n_cases > 0 and abs(whole.n_cases - 2 * synthetic) <= 1
     return equal and options.balanced is not False
+
+
+def all_balanced(raters: Sequence[RaterReading]) -> bool:
+    """Tell whether every rater answered about as many real as synthetic cases."""
+    return all(row.equivalence.reason != NO_FIXED_CHANCE for row in raters)

@@ -5,13 +5,18 @@ What cannot be estimated is None beside a `reason`. The text of an `Annotated` f
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+import numpy as np
+import scipy
+
 from readerstudy.analysis.default.json_form import as_json, only_with
 from readerstudy.analysis.estimate import Estimate
-from readerstudy.analysis.options import AnalysisOptions
+from readerstudy.analysis.options import AnalysisOptions, MissingRule, Unit
+from readerstudy.analysis.panel.assay import ControlRule, RaterControls, RaterVariation
 from readerstudy.analysis.panel.ensemble import IndependentPanel, TieRule
 from readerstudy.analysis.panel.equivalence import Verdict
 from readerstudy.analysis.panel.mixed_binary import MixedBinary
@@ -20,8 +25,8 @@ from readerstudy.analysis.panel.response_time import MedianTimes
 from readerstudy.analysis.rater.auc import RocCurve
 from readerstudy.analysis.rater.drift import Drift
 
-Status = Literal["planned", "exploratory"]
-FixedTest = Literal["binomial", "fisher"]
+Status = Literal["planned", "exploratory", "fallback"]
+FixedTest = Literal["binomial", "fisher", "permutation"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,10 @@ class Software:
     scipy: str
 
 
+def this_software() -> Software:
+    return Software(python=platform.python_version(), numpy=np.__version__, scipy=scipy.__version__)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Design:
     """What was shown and rated, after the missing rule."""
@@ -41,10 +50,17 @@ class Design:
     n_cases_dropped: int
     n_synthetic: int
     n_real: int
+    n_controls: Annotated[int, "Positive controls: shown, counted apart, in no other number"]
     n_raters: int
     n_ratings: int
     n_missing: int
-    balanced: Annotated[bool, "Whether one half is the chance level of accuracy"]
+    n_patients: int
+    n_patients_synthetic: Annotated[int, "Patients with a synthetic case"]
+    n_patients_real: Annotated[int, "Patients with a real case"]
+    n_patients_both: Annotated[int, "Patients with cases of both kinds"]
+    most_cases_of_a_patient: int
+    unit: Annotated[Unit, "What was counted as independent"]
+    balanced: Annotated[bool, "Whether one half is the chance level of accuracy, by what every rater answered"]
     complete: Annotated[bool, "Whether every rater rated every case"]
     note: str | None
 
@@ -74,6 +90,7 @@ class PrimaryTest:
     equivalence: PanelEquivalence
     verdict: Verdict
     sentence: str
+    random: Annotated[str, "What is random in test and interval"]
     fallback_reason: Annotated[str | None, "Why the planned primary test could not be done"] = field(
         default=None, metadata=only_with("fallback_reason")
     )
@@ -81,9 +98,13 @@ class PrimaryTest:
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyEquivalence:
-    """Exact test of one column's accuracy against one half; nothing where one half is not chance."""
+    """Exact test of one column's accuracy against one half; nothing where one half is not chance.
+
+    `equivalent` follows the adjusted p-value where there is a family.
+    """
 
     p: float | None
+    p_adjusted: Annotated[float | None, "Adjusted over the family of tests; null outside of it"]
     equivalent: bool | None
     interval: Estimate | None
     margin: float
@@ -95,7 +116,7 @@ class Reading:
     """The numbers of one column of calls, of a rater or of the ensemble."""
 
     n: int
-    correct: int
+    correct: Annotated[float, "A number of cases; a tie may count half"]
     tp: Annotated[int, "Synthetic cases called synthetic"]
     fn: int
     fp: Annotated[int, "Real cases called synthetic"]
@@ -110,7 +131,7 @@ class Reading:
     majority_class_rate: float | None
     binomial_p: float | None
     binomial_midp: float | None
-    binomial_valid: Annotated[bool, "Whether one half is chance, which the binomial test assumes"]
+    binomial_valid: Annotated[bool, "Whether one half is chance and cases are independent, as the test assumes"]
     binomial_note: str | None
     fisher_p: float | None
     test: Annotated[FixedTest, "The test that p comes from"]
@@ -139,7 +160,9 @@ class UnansweredBounds:
 
 @dataclass(frozen=True, kw_only=True)
 class RatingArea:
-    """The area under the ROC curve of one column of ratings, with DeLong's standard error and test."""
+    """The area under the ROC curve of one column of ratings: DeLong's standard error, limits and test on the logit
+    scale.
+    """
 
     auc: Estimate
     auc_se: float | None
@@ -207,6 +230,33 @@ class EnsembleReading(Reading, _OfVote):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ControlOutcome:
+    """Whether the panel found the positive controls; nothing where there are none."""
+
+    n: int
+    rule: ControlRule
+    auc: Annotated[Estimate, "Controls against real cases; of the calls where no confidence was asked"]
+    p: float | None
+    found: Annotated[int, "Controls that most raters called synthetic"]
+    needed: Annotated[int | None, "How many of them the rule asks for"]
+    passed: bool | None
+    raters: Annotated[tuple[RaterControls, ...], "What each rater did with them"]
+    reason: Annotated[str | None, "Why the controls prove nothing"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssaySensitivity:
+    """Whether these raters could have found a difference, without which "equivalent" is not said."""
+
+    sensitive: bool
+    raters: tuple[RaterVariation, ...]
+    controls: ControlOutcome
+    hardly_varied: Annotated[str | None, "Which raters gave one answer nearly always"]
+    unproven: Annotated[str | None, "Why the positive controls prove nothing for these raters"]
+    few_patients: Annotated[str | None, "Why so few patients carry no equivalence"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PooledReadings:
     """All readings counted as if they were independent, with the warning that they are not."""
 
@@ -214,13 +264,24 @@ class PooledReadings:
     n: int
     accuracy: Estimate
     binomial_p: float | None
-    variance_inflation: Annotated[float | None, "How many times as large the variance is with raters and cases random"]
+    variance_inflation: Annotated[
+        float | None, "How many times as large the variance is with raters and patients random"
+    ]
     warning: str
 
 
 @dataclass(frozen=True, kw_only=True)
+class PanelShares:
+    """Sensitivity and specificity averaged over raters, raters and patients (or cases) random."""
+
+    method: str
+    sensitivity: Annotated[Estimate, "Share of the synthetic cases called synthetic"]
+    specificity: Annotated[Estimate, "Share of the real cases called real"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AveragedAuc:
-    """AUC averaged over raters, raters and cases random."""
+    """AUC averaged over raters, raters and patients random."""
 
     method: str
     auc: Estimate
@@ -234,7 +295,7 @@ class AveragedAuc:
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementEstimate(Estimate):
-    """One coefficient of agreement with its interval over cases."""
+    """One coefficient of agreement with its interval over patients, or cases where each patient gives one."""
 
     se: float | None
     p: float | None
@@ -301,6 +362,48 @@ class MixedModels:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """The primary measure without one rater, or without one patient; no p where it is tested by permutation."""
+
+    left_out: Annotated[tuple[str, ...], "The rater, or the codes of the patient's cases"]
+    value: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative(Estimate):
+    """The primary measure by another choice; no p where it is tested by permutation."""
+
+    p: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarginPoint:
+    """The test of equivalence within another margin, in proportion points."""
+
+    margin: float
+    p: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """How much the primary measure hangs on one covariance, the choice of raters, missing answers and the margin."""
+
+    covariance: Annotated[str | None, "The covariance that was not chosen, delong or jackknife"]
+    other: Annotated[Estimate, "The primary AUC by that covariance"]
+    p: float | None
+    fixed_readers: Annotated[Alternative, "For these very raters: only patients (or cases) are random"]
+    missing_rule: Annotated[MissingRule | None, "The missing rule that was not chosen; null where no answer is missing"]
+    other_rule: Annotated[Alternative, "The primary measure by that rule"]
+    smallest_margin: Annotated[float | None, "The least margin that the interval of equivalence lies within"]
+    margins: Annotated[tuple[MarginPoint, ...], "The test of equivalence along other margins; the planned one decides"]
+    raters: tuple[LeftOut, ...]
+    patients: Annotated[tuple[LeftOut, ...], "By patient, or by case where the unit is the case"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DefaultAnalysis:
     """The whole default analysis."""
 
@@ -310,9 +413,11 @@ class DefaultAnalysis:
     design: Design
     plan_digest: str | None
     primary: PrimaryTest
+    assay: AssaySensitivity
     raters: tuple[RaterReading, ...]
     ensemble: EnsembleReading
     pooled: PooledReadings
+    panel_shares: PanelShares
     mrmc: AveragedAuc
     permutation: PermutationTest
     agreement: PanelAgreement
@@ -320,6 +425,7 @@ class DefaultAnalysis:
     calibration: Annotated[tuple[CalibrationPoint, ...] | None, "null without ratings"]
     difficulty: Difficulty
     model: MixedModels
+    sensitivity: Sensitivity
     status: Annotated[Mapping[str, Status] | None, "Per section, planned or exploratory; null without a plan"]
 
     def as_json(self) -> dict[str, Any]:

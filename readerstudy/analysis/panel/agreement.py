@@ -1,14 +1,15 @@
 """Agreement of several raters on nominal answers: kappa, AC1, alpha and others, with intervals over cases.
 
 All coefficients are (pa - pe) / (1 - pe). Standard errors treat cases as random and raters as fixed, with t on
-(cases - 1) degrees of freedom. Source: Gwet, Handbook of Inter-Rater Reliability, 4th ed. 2014; Fleiss, Psychol
-Bull 1971;76:378; Conger, Psychol Bull 1980;88:322; Krippendorff 2004/2011.
+(cases - 1) degrees of freedom; where patients give several cases, patients are random and counted, each with the sum
+of its cases' influences (the infinitesimal jackknife over patients). Source: Gwet, Handbook of Inter-Rater Reliability,
+4th ed. 2014; Fleiss, Psychol Bull 1971;76:378; Conger, Psychol Bull 1980;88:322; Krippendorff 2004/2011.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Literal
 
@@ -23,6 +24,7 @@ from readerstudy.analysis.estimate import (
     is_rated,
     missing,
 )
+from readerstudy.analysis.patients import PatientNumbers, any_repeated, patient_numbers, sums_by_patient
 
 Coefficient = Literal[
     "percent_agreement", "gwet_ac1", "fleiss_kappa", "conger_kappa", "krippendorff_alpha", "brennan_prediger"
@@ -30,6 +32,8 @@ Coefficient = Literal[
 Metric = Literal["nominal", "ordinal", "interval", "ratio"]
 NO_VARIATION = "not defined: every rating is the same, so agreement by chance is certain"
 NO_PAIRS = "no case was rated by two raters"
+# Below this share of the rarer of two answers the t interval of kappa no longer covers: 63 to 84 % instead of 95 %.
+LOPSIDED_BELOW = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +56,59 @@ class Agreement:
         return Estimate(value=self.coefficient, low=self.low, high=self.high, reason=self.reason)
 
 
+def kappa_of_rare_answers(
+    *, ratings: MatrixLike, patients: Sequence[Hashable] | PatientNumbers | None = None, level: float = 0.95
+) -> tuple[float, float] | None:
+    """Limits of Fleiss' kappa where one of two answers is rare; None where it is not, or nothing can be said.
+
+    With one answer rare, kappa is (R - q) / (1 - q): R is the chance that another rater gives the rare answer to a
+    case that one rater gave it to, q its share. R is a ratio over cases with few of them informative, so its limits
+    are Clopper-Pearson's at the effective number of pairs (Korn & Graubard, Surv Methodol 1998;24:193), transformed.
+    `patients` (cases,) as for `agreement`.
+    """
+    matrix = as_matrix(ratings)
+    if not is_rated(matrix).any():
+        return None
+    counts = _count(matrix, patient_numbers(patients, cases=len(matrix)))
+    if counts.table.shape[1] != 2 or not (counts.per_case >= 2).any():
+        return None
+    paired = counts.per_case >= 2
+    table, numbers = counts.table[paired], counts.patients[paired]
+    rare = table[:, int(np.argmin(table.sum(axis=0)))]
+    share = float(rare.sum() / table.sum())
+    if not 0 < share < LOPSIDED_BELOW:
+        return None
+    pairs = np.column_stack([rare * (rare - 1), rare * (table.sum(axis=1) - 1)])
+    part, whole = _by_patient(pairs, numbers).T
+    low, high = ratio_limits(part, whole, level=level)
+    return max(-1.0, (low - share) / (1 - share)), (high - share) / (1 - share)
+
+
+def ratio_limits(part: FloatArray, whole: FloatArray, *, level: float) -> tuple[float, float]:
+    """Limits of sum(part) / sum(whole), both (cases,) or (patients,), at the effective number of trials."""
+    n, informative, total = len(whole), int((whole > 0).sum()), float(whole.sum())
+    ratio = float(part.sum() / total)
+    variance = n / max(n - 1, 1) * float((((part - ratio * whole) / total) ** 2).sum())
+    trials = float(informative)
+    if variance > 0 and 0 < ratio < 1 and informative > 1:
+        tail = (1 + level) / 2
+        penalty = (stats.norm.ppf(tail) / stats.t.ppf(tail, informative - 1)) ** 2
+        trials = float(penalty * min(max(ratio * (1 - ratio) / variance, 1.0), total))
+    count = ratio * trials
+    low = float(stats.beta.ppf((1 - level) / 2, count, trials - count + 1)) if count > 0 else 0.0
+    high = float(stats.beta.ppf((1 + level) / 2, count + 1, trials - count)) if count < trials else 1.0
+    return low, high
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Counts:
-    """Ratings as counts: `table` (cases, categories), `ratings` (cases, raters) of category numbers."""
+    """Ratings as counts: `table` (cases, categories), `ratings` (cases, raters) of category numbers; `patients`
+    (cases,) numbers the patients.
+    """
 
     ratings: FloatArray
     table: FloatArray
+    patients: PatientNumbers
 
     @property
     def per_case(self) -> FloatArray:
@@ -76,25 +127,39 @@ class _Counts:
         return np.asarray((self.table / self.per_case[:, None]).mean(axis=0), dtype=np.float64)
 
 
-def _count(ratings: FloatArray) -> _Counts:
+def _by_patient(values: FloatArray, patients: PatientNumbers) -> FloatArray:
+    """Sums of `values` (cases, ...) over the cases of each patient."""
+    names, numbers = np.unique(patients, return_inverse=True)
+    return sums_by_patient(values, numbers, of=len(names))
+
+
+def _count(ratings: FloatArray, patients: PatientNumbers) -> _Counts:
     """Code the observed categories 0..q-1 and drop cases that nobody rated."""
-    kept = ratings[is_rated(ratings).any(axis=1)]
+    seen = is_rated(ratings).any(axis=1)
+    kept = ratings[seen]
     categories = np.unique(kept[is_rated(kept)])
     coded = np.where(is_rated(kept), np.searchsorted(categories, kept), np.nan)
     table = np.stack([(coded == k).sum(axis=1) for k in range(len(categories))], axis=1).astype(np.float64)
-    return _Counts(ratings=coded, table=table)
+    return _Counts(ratings=coded, table=table, patients=patients[seen])
 
 
-def agreement(*, ratings: MatrixLike, coefficient: Coefficient = "fleiss_kappa", level: float = 0.95) -> Agreement:
+def agreement(
+    *,
+    ratings: MatrixLike,
+    coefficient: Coefficient = "fleiss_kappa",
+    patients: Sequence[Hashable] | PatientNumbers | None = None,
+    level: float = 0.95,
+) -> Agreement:
     """Return one agreement coefficient; `ratings` (cases, raters) with NaN/None for no rating.
 
+    `patients` (cases,) names each case's patient; where one gives several cases, the standard error is over patients.
     Cases with one rating count for the prevalence of the categories, not for the observed agreement. Undefined when
     every rating is the same (except percent agreement and AC1, which are 1 without a standard error).
     """
     matrix = as_matrix(ratings)
     if not (is_rated(matrix).sum(axis=1) >= 2).any():
         return Agreement(coefficient=None, reason=NO_PAIRS)
-    counts = _count(matrix)
+    counts = _count(matrix, patient_numbers(patients, cases=len(matrix)))
     if coefficient == "krippendorff_alpha":
         return _krippendorff_with_error(counts, level=level)
     paired = counts.per_case >= 2
@@ -108,7 +173,7 @@ def agreement(*, ratings: MatrixLike, coefficient: Coefficient = "fleiss_kappa",
     value = (pa - pe) / (1 - pe)
     case_values = scale * (counts.agreeing - pe * paired) / (1 - pe)
     influence = case_values - 2 * (1 - value) * (pe_cases - pe) / (1 - pe)
-    return _with_error(value, influence, pa=pa, pe=pe, level=level)
+    return _with_error(value, influence, counts.patients, pa=pa, pe=pe, level=level)
 
 
 def _constant(coefficient: Coefficient, pa: float) -> Agreement:
@@ -121,13 +186,17 @@ def _constant(coefficient: Coefficient, pa: float) -> Agreement:
     return Agreement(coefficient=None, pa=pa, pe=1.0, reason=NO_VARIATION)
 
 
-def _with_error(value: float, influence: FloatArray, *, pa: float, pe: float, level: float) -> Agreement:
-    n = len(influence)
+def _with_error(
+    value: float, influence: FloatArray, patients: PatientNumbers, *, pa: float, pe: float, level: float
+) -> Agreement:
+    cases, units = len(influence), "patient" if any_repeated(patients) else "case"
+    pulled = _by_patient(influence - value, patients)
+    n = len(pulled)
     if n < 2:
-        return Agreement(coefficient=value, pa=pa, pe=pe, reason="one case has no standard error")
-    se = sqrt(float(((influence - value) ** 2).sum()) / (n * (n - 1)))
+        return Agreement(coefficient=value, pa=pa, pe=pe, reason=f"one {units} has no standard error")
+    se = sqrt(float((pulled**2).sum()) * n / (n - 1)) / cases
     if se <= np.finfo(float).eps * 10:
-        return Agreement(coefficient=value, pa=pa, pe=pe, reason="no variation between cases: no standard error")
+        return Agreement(coefficient=value, pa=pa, pe=pe, reason=f"no variation between {units}s: no standard error")
     half = float(stats.t.ppf((1 + level) / 2, n - 1)) * se
     return Agreement(
         coefficient=value,
@@ -168,7 +237,7 @@ def _conger_chance(counts: _Counts) -> tuple[float, FloatArray]:
     number = rated.sum(axis=0)
     if (number == 0).any():
         # A rater without a rating has no shares of answers.
-        kept = _Counts(ratings=counts.ratings[:, number > 0], table=counts.table)
+        kept = replace(counts, ratings=counts.ratings[:, number > 0])
         return _conger_chance(kept)
     answered = np.stack([counts.ratings == k for k in range(categories)], axis=2).astype(np.float64)
     shares = answered.sum(axis=0) / number[:, None]
@@ -190,7 +259,8 @@ _CHANCE: dict[str, Callable[[_Counts], tuple[float, FloatArray]]] = {
 
 def _krippendorff_with_error(counts: _Counts, *, level: float) -> Agreement:
     """Nominal alpha with Gwet's standard error: cases with one rating carry no information."""
-    table = counts.table[counts.per_case >= 2]
+    paired = counts.per_case >= 2
+    table = counts.table[paired]
     table = table[:, table.sum(axis=0) > 0]
     cases, per_case = len(table), table.sum(axis=1)
     mean = float(per_case.mean())
@@ -207,7 +277,7 @@ def _krippendorff_with_error(counts: _Counts, *, level: float) -> Agreement:
     pe_cases = table @ prevalence / mean - pe * uneven
     centre = (float(raw.mean()) - pe) / (1 - pe)
     influence = (pa_cases - pe) / (1 - pe) - 2 * (1 - centre) * (pe_cases - pe) / (1 - pe)
-    return _with_error(value, influence - centre + value, pa=pa, pe=pe, level=level)
+    return _with_error(value, influence - centre + value, counts.patients[paired], pa=pa, pe=pe, level=level)
 
 
 def krippendorff_alpha(*, ratings: MatrixLike, metric: Metric = "nominal") -> Estimate:

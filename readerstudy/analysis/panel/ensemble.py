@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,7 @@ from readerstudy.analysis.estimate import (
     as_vector,
     is_rated,
 )
+from readerstudy.analysis.patients import PatientNumbers, patient_numbers, sums_by_patient
 
 TieRule = Literal["exclude", "synthetic", "real", "half_credit"]
 TIE = 0.5
@@ -99,21 +101,29 @@ def weighted_vote(*, calls: MatrixLike, weights: ArrayLike) -> WeightedVote:
     return _weighted(score, rated=np.asarray(rated.any(axis=1)), weights=weight)
 
 
-def leave_one_case_out_vote(*, truth: ArrayLike, calls: MatrixLike) -> WeightedVote:
-    """Weighted vote whose weights for a case come from all other cases, so that nothing is judged by itself.
+def leave_one_patient_out_vote(
+    *, truth: ArrayLike, calls: MatrixLike, patients: Sequence[Hashable] | PatientNumbers | None = None
+) -> WeightedVote:
+    """Weighted vote whose weights for a case come from all other patients, so that nothing is judged by itself.
 
-    Accuracies carry the log-linear correction (correct + 0.5) / (rated + 1); `weights` are those from all
-    cases.
+    Without `patients` (cases,) every case counts as a patient of its own. Accuracies carry the log-linear correction
+    (correct + 0.5) / (rated + 1); `weights` are those from all cases.
     """
     true, matrix = as_truth(truth), as_matrix(calls)
+    numbers = patient_numbers(patients, cases=len(true))
     rated = is_rated(matrix)
     correct = rated & (matrix == true[:, None])
-    hits = correct.sum(axis=0) - correct
-    seen = rated.sum(axis=0) - rated
+    hits, seen = (_of_other_patients(counted.astype(np.float64), numbers) for counted in (correct, rated))
     weight = np.log((hits + 0.5) / (seen - hits + 0.5))
     score = np.where(rated, (2 * matrix - 1) * weight, 0.0).sum(axis=1)
     overall = np.log((correct.sum(axis=0) + 0.5) / (rated.sum(axis=0) - correct.sum(axis=0) + 0.5))
     return _weighted(score, rated=np.asarray(rated.any(axis=1)), weights=overall)
+
+
+def _of_other_patients(counted: FloatArray, patients: PatientNumbers) -> FloatArray:
+    """Sum over all cases but those of the row's own patient, (cases, raters)."""
+    own = sums_by_patient(counted, patients, of=int(patients.max(initial=-1)) + 1)
+    return np.asarray(counted.sum(axis=0) - own[patients], dtype=np.float64)
 
 
 def _weighted(score: FloatArray, *, rated: BoolArray, weights: FloatArray) -> WeightedVote:

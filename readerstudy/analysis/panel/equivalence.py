@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import sqrt
 
-from scipy import stats
+from scipy import special, stats
 
 from readerstudy.analysis.estimate import Estimate, missing
-from readerstudy.analysis.panel.mrmc import PanelAuc, t_quantile, t_two_sided_p
-from readerstudy.analysis.rater.proportions import check_counts, exact_binomial, proportion_interval
+from readerstudy.analysis.numeric import t_quantile, t_two_sided_p
+from readerstudy.analysis.panel.mrmc import PanelAuc
+from readerstudy.analysis.rater.proportions import (
+    check_counts,
+    exact_binomial,
+    half_point_interval,
+    proportion_interval,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +66,24 @@ def binomial_tost(*, successes: int, trials: int, null: float = 0.5, margin: flo
     )
 
 
+def half_point_tost(*, points: float, trials: int, null: float = 0.5, margin: float, alpha: float = 0.05) -> Tost:
+    """`binomial_tost` where some trials gave half a point: the binomial tails by the beta function, conservative.
+
+    Agrees with inclusion of the 1-2*alpha limits of `half_point_interval`.
+    """
+    if trials == 0:
+        return _nothing("no trials")
+    lower = float(stats.beta.cdf(null - margin, points, trials - points + 1)) if points > 0 else 1.0
+    upper = float(stats.beta.sf(null + margin, points + 1, trials - points)) if points < trials else 1.0
+    return Tost(
+        p=max(lower, upper),
+        p_lower=lower,
+        p_upper=upper,
+        equivalent=max(lower, upper) <= alpha,
+        interval=half_point_interval(points=points, trials=trials, level=1 - 2 * alpha),
+    )
+
+
 def t_tost(*, mean: float, sd: float, n: int, null: float, low: float, high: float, alpha: float = 0.05) -> Tost:
     """TOST of one mean by t; `low`/`high` bound mean - null, and `interval` is for that difference.
 
@@ -69,10 +93,11 @@ def t_tost(*, mean: float, sd: float, n: int, null: float, low: float, high: flo
         return _nothing("fewer than two values have no standard deviation")
     if sd <= 0:
         return _nothing("all values are equal: no standard error")
-    return _tost(mean - null, se=sd / sqrt(n), df=n - 1, low=low, high=high, alpha=alpha)
+    return difference_tost(mean - null, se=sd / sqrt(n), df=n - 1, low=low, high=high, alpha=alpha)
 
 
-def _tost(difference: float, *, se: float, df: float, low: float, high: float, alpha: float) -> Tost:
+def difference_tost(difference: float, *, se: float, df: float, low: float, high: float, alpha: float = 0.05) -> Tost:
+    """TOST by t of a difference with its standard error: H0 difference <= `low` or >= `high`."""
     t_low, t_high = (difference - low) / se, (difference - high) / se
     two_low, two_high = t_two_sided_p(t_low, df) / 2, t_two_sided_p(t_high, df) / 2
     lower = two_low if t_low > 0 else 1 - two_low
@@ -101,14 +126,25 @@ def two_proportion_tost(
     variance = first * (1 - first) / n_first + second * (1 - second) / n_second
     if variance == 0:
         return _nothing("both proportions are 0 or 1: no standard error")
-    return _tost(first - second, se=sqrt(variance), df=float("inf"), low=low, high=high, alpha=alpha)
+    return difference_tost(first - second, se=sqrt(variance), df=float("inf"), low=low, high=high, alpha=alpha)
 
 
 def auc_tost(*, panel: PanelAuc, margin: float, alpha: float = 0.05, null: float = 0.5) -> Tost:
-    """TOST of a reader-averaged AUC: its 1-2*alpha interval must lie within null +- margin."""
+    """TOST of an average over readers: its 1-2*alpha interval must lie within null +- margin.
+
+    Tested on the scale of the panel's limits, with their standard error and degrees of freedom; `interval` is for the
+    difference from `null`.
+    """
     if panel.value is None or panel.se is None or panel.df is None:
         return _nothing(panel.reason or "the AUC has no standard error")
-    return _tost(panel.value - null, se=panel.se, df=panel.df, low=-margin, high=margin, alpha=alpha)
+    if panel.scale == "identity":
+        return difference_tost(panel.value - null, se=panel.se, df=panel.df, low=-margin, high=margin, alpha=alpha)
+    value, se = float(special.logit(panel.value)), panel.se / (panel.value * (1 - panel.value))
+    bounds = special.logit([max(null - margin, 0.0), min(null + margin, 1.0)])
+    found = difference_tost(value, se=se, df=panel.df, low=float(bounds[0]), high=float(bounds[1]), alpha=alpha)
+    low, high = (float(special.expit(limit)) - null for limit in found.interval.limits or ())
+    interval = Estimate(value=panel.value - null, low=low, high=high)
+    return replace(found, interval=interval, difference_statistic=None, difference_p=None)
 
 
 class Verdict(StrEnum):
@@ -118,6 +154,7 @@ class Verdict(StrEnum):
     EQUIVALENT = "equivalent to chance within the margin"
     DETECTABLE_WITHIN = "detectable but within the margin"
     INCONCLUSIVE = "inconclusive"
+    NOT_ASSESSABLE = "not assessable"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +196,7 @@ def judge(
     band = f"{null:.2f} ± {margin:.2f}"
     above = estimate.value > null
     sentence = {
-        Verdict.DISCRIMINATES: (f"Discriminates: the raters {_how(above=above)} ({number}, chance {null:.2f})."),
+        Verdict.DISCRIMINATES: f"The panel discriminates: it {_how(above=above)} ({number}, chance {null:.2f}).",
         Verdict.EQUIVALENT: f"Equivalent to chance within the margin: {within} lies within {band}.",
         Verdict.DETECTABLE_WITHIN: (
             f"Detectable but within the margin: {within} lies within {band} yet differs from chance."
@@ -181,7 +218,12 @@ def _verdict(*, differs: bool, equivalent: bool) -> Verdict:
 def _limits(low: float | None, high: float | None, level: float) -> str:
     if low is None or high is None:
         return ""
-    return f" [{100 * level:.0f} % interval {low:.3f} to {high:.3f}]"
+    return f" [{level_words(level)} % interval {low:.3f} to {high:.3f}]"
+
+
+def level_words(level: float) -> str:
+    """Say a level in percent as it is: 97.5 and not 98."""
+    return f"{round(100 * level, 6):g}"
 
 
 def _how(*, above: bool) -> str:

@@ -1,18 +1,20 @@
-"""Reader-averaged AUC with readers and cases random, by Obuchowski-Rockette with Hillis' degrees of freedom.
+"""Reader-averaged AUC and percent correct with readers and cases random, by Obuchowski-Rockette with Hillis' df.
 
-One condition against chance, and two or more conditions read by the same readers on the same cases. Needs
-complete ratings; `ustatistics` handles missing ones. Source: Obuchowski & Rockette, Commun Stat Simul 1995;24:285;
-Hillis, Stat Med 2007;26:596 and 2014;33:330.
+One condition against chance, and two or more conditions read by the same readers on the same cases. Cases of one
+patient are taken together, and each reader is estimated on the cases that reader answered. Sources: Obuchowski &
+Rockette, Commun Stat Simul 1995;24:285; Hillis, Stat Med 2007;26:596 and 2014;33:330; Obuchowski, Biometrics
+1997;53:567.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, sqrt
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from readerstudy.analysis.estimate import (
     ArrayLike,
@@ -24,18 +26,36 @@ from readerstudy.analysis.estimate import (
     is_rated,
     missing,
 )
-from readerstudy.analysis.rater.auc import delong_covariance, jackknife_covariance, placements
+from readerstudy.analysis.numeric import t_quantile, t_two_sided_p
+from readerstudy.analysis.patients import (
+    PatientNumbers,
+    PatientSpread,
+    any_repeated,
+    patient_numbers,
+)
+from readerstudy.analysis.rater.auc import delong_spread, jackknife_spread, placements
 
 Covariance = Literal["delong", "jackknife"]
-_COVARIANCE = {"delong": delong_covariance, "jackknife": jackknife_covariance}
-COVARIANCE_NAMES = {"delong": "DeLong", "jackknife": "jackknife"}
+Scale = Literal["identity", "logit"]
+_SPREAD = {"delong": delong_spread, "jackknife": jackknife_spread}
+COVARIANCE_NAMES = {"delong": "DeLong covariances", "jackknife": "jackknife covariances"}
+PATIENT_COVARIANCE_NAMES = {
+    "delong": "covariances over patients (Obuchowski 1997)",
+    "jackknife": "jackknife covariances over patients",
+}
+NO_SPREAD = "the estimated variance is 0, which is not certainty"
+# With so few readers Hillis' degrees of freedom rejected a true null in up to 9 % of studies (2 readers: 14 %).
+WARY_READERS = 4
+SMALLEST_VARIANCE = float(np.finfo(float).eps ** 1.5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PanelAuc:
-    """Reader-averaged AUC against `null`; every number is None with a `reason` when it cannot be estimated.
+    """Reader-averaged AUC (or percent correct) against `null`; what cannot be estimated is None with a `reason`.
 
-    `low`/`high` are the t limits, not clipped to [0, 1]; `estimate()` clips them for printing.
+    `low`/`high` are the t limits on `scale`: on the identity they are not clipped to [0, 1] (`estimate()` clips them
+    for printing), on the logit they cannot leave it. `df_patients` is what the patients know of `cov2`, and
+    `fixed_variance` the variance were the readers fixed; None where some reader's patients determine none.
     """
 
     method: str
@@ -49,7 +69,10 @@ class PanelAuc:
     p: float | None = None
     ms_reader: float | None = None
     cov2: float | None = None
+    df_patients: float | None = None
+    fixed_variance: float | None = None
     reader_aucs: tuple[float | None, ...] = ()
+    scale: Scale = "identity"
     reason: str | None = None
 
     def estimate(self) -> Estimate:
@@ -60,33 +83,33 @@ class PanelAuc:
             return Estimate(value=self.value, reason=self.reason)
         return Estimate(value=self.value, low=max(0.0, self.low), high=min(1.0, self.high))
 
+    def of_these_readers(self) -> PanelAuc:
+        """Return the same average with the readers fixed: its variance is that of their cases alone; no test yet."""
+        if self.value is None or not self.fixed_variance or self.fixed_variance <= SMALLEST_VARIANCE:
+            return replace(self, variance=None, se=None, df=None, reason=self.reason or NO_SPREAD)
+        return replace(self, variance=self.fixed_variance, se=sqrt(self.fixed_variance), df=self.df_patients)
+
     def interval(self, *, level: float) -> tuple[float, float] | None:
         """Return the unclipped t limits at another level; None where there is no standard error."""
         if self.value is None or self.se is None or self.df is None:
             return None
         half = t_quantile((1 + level) / 2, self.df) * self.se
-        return self.value - half, self.value + half
+        if self.scale == "identity":
+            return self.value - half, self.value + half
+        centre, width = float(special.logit(self.value)), half / (self.value * (1 - self.value))
+        return float(special.expit(centre - width)), float(special.expit(centre + width))
 
 
-def t_quantile(probability: float, df: float) -> float:
-    """Quantile of t with `df` degrees of freedom, of the normal where df is infinite."""
-    return float(stats.norm.ppf(probability) if df == inf else stats.t.ppf(probability, df))
-
-
-def t_two_sided_p(statistic: float, df: float) -> float:
-    """Two-sided p of t with `df` degrees of freedom, of the normal where df is infinite."""
-    tail = stats.norm.sf(abs(statistic)) if df == inf else stats.t.sf(abs(statistic), df)
-    return float(2 * tail)
-
-
-def why_not(truth: FloatArray, ratings: FloatArray) -> str | None:
-    """Return why no reader-averaged AUC with random readers and cases exists for this table, None if it does."""
-    if ratings.shape[-1] < 2:
+def why_not(truth: FloatArray, values: FloatArray, patients: PatientNumbers) -> str | None:
+    """Return why no average with random readers and cases exists for (cases, readers) answers, None if it does."""
+    if values.shape[-1] < 2:
         return "random readers need at least two readers"
-    if not is_rated(ratings).all():
-        return "ratings are missing: use the U-statistic"
-    if min(int((truth == 1).sum()), int((truth == 0).sum())) < 2:
+    kinds = [truth == 1, truth == 0]
+    if min(int(kind.sum()) for kind in kinds) < 2:
         return "each class needs at least two cases"
+    answered = is_rated(values).reshape(len(truth), -1).any(axis=1)
+    if min(len(np.unique(patients[kind & answered])) for kind in kinds) < 2:
+        return "each kind of case needs at least two patients"
     return None
 
 
@@ -94,41 +117,129 @@ def reader_averaged_auc(
     *,
     truth: ArrayLike,
     ratings: MatrixLike,
+    patients: Sequence[Hashable] | PatientNumbers | None = None,
     covariance: Covariance = "delong",
     level: float = 0.95,
     null: float = 0.5,
 ) -> PanelAuc:
     """Test the reader-averaged AUC against `null`, readers and cases random (Hillis 2014, one condition).
 
-    `truth` (cases,), `ratings` (cases, readers) complete, higher = more surely synthetic.
-    var = (MS_R + J max(Cov2, 0)) / J and df = (J-1) ((MS_R + J max(Cov2, 0)) / MS_R)^2.
+    `truth` (cases,), `ratings` (cases, readers) with NaN/None for no rating, higher = more surely synthetic;
+    `patients` (cases,) names each case's patient. Every reader counts alike, with the area over the pairs that reader
+    answered; a reader without both kinds has none and is left out.
+    var = MS_R / J + max(Cov2, 0), positive by construction, and
+    df = var^2 / ((MS_R / J)^2 / (J-1) + max(Cov2, 0)^2 / df_patients), Hillis' where every patient gives one case;
+    with four readers or fewer less (see `variance_of_average`).
     """
     true, rating = as_truth(truth), as_matrix(ratings)
-    method = f"Obuchowski-Rockette/Hillis, {COVARIANCE_NAMES[covariance]} covariances"
-    reason = why_not(true, rating)
+    numbers = patient_numbers(patients, cases=len(true))
+    known = PanelAuc(method=_method(rating, numbers, covariance), value=None)
+    reason = why_not(true, rating, numbers)
     if reason:
-        return PanelAuc(method=method, value=None, reason=reason)
+        return replace(known, reason=reason)
     placed = placements(truth=true, scores=rating)
-    areas, readers = placed.aucs, rating.shape[1]
-    cov = _COVARIANCE[covariance](placed)
-    cov2 = float((cov.sum() - np.trace(cov)) / (readers * (readers - 1)))
-    ms_reader = float(areas.var(ddof=1))
-    spread = ms_reader + readers * max(cov2, 0.0)
-    known = PanelAuc(
-        method=method,
-        value=float(areas.mean()),
-        ms_reader=ms_reader,
-        cov2=cov2,
-        reader_aucs=tuple(float(area) for area in areas),
+    spread = _SPREAD[covariance](placed, patients=numbers)
+    found = averaged_over_readers(known, values=placed.aucs, spread=spread, wary_readers=WARY_READERS)
+    return found if found.variance is None or found.reason else _with_test(found, level=level, null=null)
+
+
+def _method(ratings: FloatArray, patients: PatientNumbers, covariance: Covariance) -> str:
+    names = PATIENT_COVARIANCE_NAMES if any_repeated(patients) else COVARIANCE_NAMES
+    own = "" if is_rated(ratings).all() else ", each rater on the cases that rater answered"
+    return f"Obuchowski-Rockette/Hillis, {names[covariance]}{own}"
+
+
+def _or_none(values: FloatArray) -> tuple[float | None, ...]:
+    return tuple(None if np.isnan(value) else float(value) for value in values)
+
+
+def averaged_over_readers(
+    known: PanelAuc,
+    *,
+    values: FloatArray,
+    spread: PatientSpread,
+    cautious_readers: int = 0,
+    wary_readers: int = 0,
+) -> PanelAuc:
+    """Return `known` with the mean of the readers' `values` (readers,), its variance and degrees of freedom.
+
+    NaN marks a reader who cannot be estimated. Covariances are averaged over the readers whose patients determine one.
+    With `cautious_readers` or fewer, readers who happen to be alike do not bring the variance below that of these very
+    readers over patients; with `wary_readers` or fewer they bring no degrees of freedom (see `variance_of_average`).
+    """
+    there = ~np.isnan(values)
+    readers, sure = int(there.sum()), there & spread.determined
+    known = replace(known, value=float(values[there].mean()) if readers else None, reader_aucs=_or_none(values))
+    if readers < 2:
+        return replace(known, reason="random readers need at least two readers with both kinds of case")
+    if sure.sum() < 2:
+        return replace(known, reason="fewer than two readers answered two patients' cases of each kind")
+    cov = spread.covariance()[np.ix_(sure, sure)]
+    cov2 = float((cov.sum() - np.trace(cov)) / (len(cov) * (len(cov) - 1)))
+    ms_reader = float(values[there].var(ddof=1))
+    fixed = float(cov.mean()) if sure.sum() == readers else None
+    known = replace(known, ms_reader=ms_reader, cov2=cov2, df_patients=spread.df, fixed_variance=fixed)
+    variances, dfs = variance_of_average(
+        ms_reader=np.array([ms_reader]),
+        cov2=np.array([cov2]),
+        fixed=np.array([cov.mean()]),
+        readers=readers,
+        df_patients=spread.df,
+        cautious=readers <= cautious_readers,
+        wary=readers <= wary_readers,
     )
-    if spread <= np.finfo(float).eps ** 1.5:
-        return replace(known, variance=0.0, reason="the estimated variance is 0, which is not certainty")
-    df = inf if ms_reader == 0 else (readers - 1) * (spread / ms_reader) ** 2
-    return with_t_test(known, variance=spread / readers, df=df, level=level, null=null)
+    variance, df = float(variances[0]), float(dfs[0])
+    if variance <= SMALLEST_VARIANCE:
+        return replace(known, variance=0.0, reason=NO_SPREAD)
+    return replace(known, variance=variance, se=sqrt(variance), df=df)
+
+
+def variance_of_average(
+    *,
+    ms_reader: FloatArray,
+    cov2: FloatArray,
+    fixed: FloatArray,
+    readers: int,
+    df_patients: float,
+    cautious: bool = False,
+    wary: bool = False,
+) -> tuple[FloatArray, FloatArray]:
+    """Variance of the readers' mean and its degrees of freedom, of any number of studies: all arrays are (studies,).
+
+    `fixed` is the variance for these very readers, below which it does not fall where that is `cautious`. Readers who
+    happen to agree exactly and share no error leave no other variance, with readers - 1 degrees of freedom.
+
+    Few readers are alike by chance, and a small mean square of theirs then passes for many degrees of freedom. `wary`
+    takes these, and no standard error, as if the readers' part were (J + 1) / (J - 1) times as large (the mean of a
+    squared mean square over the square of its mean) and at least what the cases of these readers leave.
+    """
+    of_readers, of_cases = ms_reader / readers, np.maximum(cov2, 0.0)
+    if cautious:
+        of_readers = np.maximum(of_readers, fixed - of_cases)
+    variance = of_readers + of_cases
+    df = _satterthwaite(of_readers, of_cases, readers=readers, df_patients=df_patients)
+    if wary:
+        larger = np.maximum(of_readers * (readers + 1) / (readers - 1), fixed - of_cases)
+        df = np.minimum(df, _satterthwaite(larger, of_cases, readers=readers, df_patients=df_patients))
+    alike = variance <= SMALLEST_VARIANCE
+    return np.where(alike, fixed, variance), np.where(alike, readers - 1.0, df)
+
+
+def _satterthwaite(of_readers: FloatArray, of_cases: FloatArray, *, readers: int, df_patients: float) -> FloatArray:
+    variance = of_readers + of_cases
+    uncertain = of_readers**2 / (readers - 1) + of_cases**2 / df_patients
+    df: FloatArray = np.divide(variance**2, uncertain, out=np.full(variance.shape, inf), where=uncertain > 0)
+    return df
+
+
+def _with_test(known: PanelAuc, *, level: float, null: float) -> PanelAuc:
+    if known.variance is None or known.df is None:
+        raise ValueError("there is nothing to test")
+    return with_t_test(known, variance=known.variance, df=known.df, level=level, null=null)
 
 
 def with_t_test(known: PanelAuc, *, variance: float, df: float, level: float, null: float) -> PanelAuc:
-    """Return `known` with standard error, t limits and the test against `null` added."""
+    """Return `known` with standard error, t limits and the test against `null` added, on the identity scale."""
     value, se = known.value, sqrt(variance)
     if value is None:
         raise ValueError("there is nothing to test")
@@ -164,6 +275,7 @@ class Contrast:
     second: int
     difference: float
     se: float
+    df: float
     low: float
     high: float
     p: float
@@ -203,23 +315,41 @@ class _Covariances:
 
 
 def compare_conditions(
-    *, truth: ArrayLike, ratings: FloatArray, covariance: Covariance = "delong", level: float = 0.95
+    *,
+    truth: ArrayLike,
+    ratings: FloatArray,
+    patients: Sequence[Hashable] | PatientNumbers | None = None,
+    covariance: Covariance = "delong",
+    level: float = 0.95,
 ) -> ConditionComparison:
     """Compare conditions (for instance two generators' cases read twice) with readers and cases random.
 
-    `ratings` is (conditions, cases, readers), complete. F = MS_T / (MS_TR + max(J (Cov2 - Cov3), 0)).
+    `ratings` is (conditions, cases, readers), complete; `patients` (cases,) names each case's patient.
+    F = MS_T / (MS_TR + max(J (Cov2 - Cov3), 0)).
     """
     true = as_truth(truth)
-    reason = why_not(true, ratings)
-    if reason is None and len(ratings) < 2:
-        reason = "a comparison needs two conditions"
+    numbers = patient_numbers(patients, cases=len(true))
+    reason = _why_no_comparison(true, ratings, numbers)
     if reason:
         return ConditionComparison(reason=reason)
-    conditions, cases, readers = ratings.shape
-    flat = np.asarray(ratings, dtype=np.float64).transpose(1, 0, 2).reshape(cases, conditions * readers)
-    placed = placements(truth=true, scores=flat)
-    areas = placed.aucs.reshape(conditions, readers)
-    cov = _mean_covariances(_COVARIANCE[covariance](placed), conditions=conditions, readers=readers)
+    placed = placements(truth=true, scores=side_by_side(ratings))
+    spread = _SPREAD[covariance](placed, patients=numbers)
+    return compared(placed.aucs.reshape(len(ratings), -1), spread, level=level)
+
+
+def side_by_side(ratings: FloatArray) -> FloatArray:
+    """Turn (conditions, cases, readers) into (cases, conditions x readers)."""
+    flat: FloatArray = np.concatenate(list(np.asarray(ratings, dtype=np.float64)), axis=1)
+    return flat
+
+
+def compared(areas: FloatArray, spread: PatientSpread, *, level: float) -> ConditionComparison:
+    """Compare `areas` (conditions, readers), all known; `spread` is of (conditions x readers) in that order.
+
+    Few readers bring fewer degrees of freedom, as in `variance_of_average`.
+    """
+    conditions, readers = areas.shape
+    cov = _mean_covariances(spread.covariance(), conditions=conditions, readers=readers)
     mean, by_condition, by_reader = areas.mean(), areas.mean(axis=1), areas.mean(axis=0)
     ms_condition = float(readers * ((by_condition - mean) ** 2).sum() / (conditions - 1))
     ms_reader = float(conditions * ((by_reader - mean) ** 2).sum() / (readers - 1))
@@ -236,10 +366,14 @@ def compare_conditions(
         "ms_condition_reader": ms_both,
     }
     denominator = ms_both + readers * between
-    if denominator <= np.finfo(float).eps ** 1.5 or ms_both == 0:
-        return ConditionComparison(**parts, reason="the estimated variance is 0, which is not certainty")
+    if denominator <= SMALLEST_VARIANCE or ms_both == 0:
+        return ConditionComparison(**parts, reason=NO_SPREAD)
     df1 = conditions - 1
-    df2 = (denominator / ms_both) ** 2 * df1 * (readers - 1)
+    df2 = denominator**2 / (ms_both**2 / (df1 * (readers - 1)) + (readers * between) ** 2 / spread.df)
+    if readers <= WARY_READERS:
+        known = df1 * (readers - 1)
+        larger = ms_both * (known + 2) / known
+        df2 = min(df2, (larger + readers * between) ** 2 / (larger**2 / known + (readers * between) ** 2 / spread.df))
     fixed_readers = cov.error - cov.cov1 + (readers - 1) * between
     return ConditionComparison(
         **parts,
@@ -248,6 +382,14 @@ def compare_conditions(
         random_readers=_f_test(ms_condition / ms_both, df1, df1 * (readers - 1)),
         contrasts=_contrasts(by_condition, se=sqrt(2 / readers * denominator), df=df2, level=level),
     )
+
+
+def _why_no_comparison(truth: FloatArray, ratings: FloatArray, patients: PatientNumbers) -> str | None:
+    if len(ratings) < 2:
+        return "a comparison needs two conditions"
+    if not is_rated(ratings).all():
+        return "ratings are missing: use the U-statistic"
+    return why_not(truth, ratings[0], patients)
 
 
 def _mean_covariances(cov: FloatArray, *, conditions: int, readers: int) -> _Covariances:
@@ -286,6 +428,7 @@ def _contrasts(means: FloatArray, *, se: float, df: float, level: float) -> tupl
             second=j,
             difference=gap,
             se=se,
+            df=df,
             low=gap - half,
             high=gap + half,
             p=t_two_sided_p(gap / se, df),

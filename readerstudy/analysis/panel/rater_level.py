@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from readerstudy.analysis.estimate import ArrayLike, Estimate, FloatArray, as_vector, is_rated, missing
-from readerstudy.analysis.panel.mrmc import t_quantile, t_two_sided_p
+from readerstudy.analysis.numeric import t_quantile, t_two_sided_p
 
 
 @dataclass(frozen=True, kw_only=True)

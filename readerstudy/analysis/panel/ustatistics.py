@@ -20,7 +20,8 @@ from readerstudy.analysis.estimate import (
     as_truth,
     is_rated,
 )
-from readerstudy.analysis.panel.mrmc import PanelAuc, t_quantile, t_two_sided_p, with_t_test
+from readerstudy.analysis.numeric import t_quantile, t_two_sided_p
+from readerstudy.analysis.panel.mrmc import PanelAuc, with_t_test
 
 Variance = Literal["unbiased", "mle"]
 # From here on the reference program takes the normal instead of t.

@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from readerstudy.analysis.options import AnalysisOptions, Family, MissingRule, Primary, RaterTest
+from readerstudy.analysis.options import AnalysisOptions, Family, MissingRule, Primary, RaterTest, Unit
+from readerstudy.analysis.panel.assay import ControlRule
 from readerstudy.analysis.panel.ensemble import TieRule
 from readerstudy.analysis.panel.mrmc import Covariance
 from readerstudy.analysis.panel.multiplicity import Adjustment
-from readerstudy.analysis.planning.planner import Measure, PlanningAssumptions, design_power
+from readerstudy.analysis.planning.assumptions import Measure, PatientPattern, PlanningAssumptions
+from readerstudy.analysis.planning.design_power import design_power
 
 InterimRule = Literal["none", "alpha_spending", "e_values"]
+SameNames = Literal["apart", "together"]
 SpendingDesign = Literal["asOF", "asP", "OF", "P"]
 SECTIONS = (
     "raters",
     "ensemble",
+    "panel_shares",
     "mrmc",
     "permutation",
     "agreement",
@@ -26,7 +30,19 @@ SECTIONS = (
     "difficulty",
     "model",
     "pooled",
+    "rater_aucs",
+    "rater_equivalence",
+    "rater_bayes",
+    "rater_detection",
+    "tie_rules",
+    "weighted_votes",
+    "mean_rating",
+    "sensitivity",
+    "repeats",
+    "groups",
 )
+# Of trials that show several images at a time.
+CHOICE_SECTIONS = ("choice_raters", "choice_share", "plurality", "choice_agreement", "choice_arms")
 _MEASURES: dict[Primary, Measure] = {
     "reader_averaged_auc": "auc",
     "case_label_permutation": "panel_accuracy",
@@ -43,12 +59,17 @@ _NAMES = {
 class AnalysisPlan:
     """All choices that must be made before looking; `margin` is in proportion points (0.15 = 15 points).
 
+    `same_names` says whether patients of one name in two datasets are two people or one.
     `secondary` names sections of the default analysis; whatever is in neither primary nor secondary is exploratory.
-    `interim_looks` are shares of the cases at which a group look happens, the last one 1.
+    `compared_arms` names the arms that are compared as planned, each with all real cases and in pairs,
+    `compared_margin` what the areas of two may differ by and still count as equal. `sample_size` says in words why the
+    study has its size, with all that was assumed, `margin_reason` why the margin is what it is. `interim_looks` are
+    shares of the cases at which a group look happens, the last one 1.
     """
 
     question: str = "Can the raters tell synthetic from real?"
-    unit: str = "case"
+    unit: Unit = "patient"
+    same_names: SameNames = "apart"
     template: str = "real_or_synthetic"
     primary: Primary = "reader_averaged_auc"
     secondary: tuple[str, ...] = ("raters", "ensemble", "permutation", "agreement")
@@ -65,17 +86,32 @@ class AnalysisPlan:
     interim_rule: InterimRule = "none"
     interim_looks: tuple[float, ...] = ()
     interim_design: SpendingDesign = "asOF"
+    control_rule: ControlRule = "auc"
+    control_share: float = 0.75
+    same_answer_limit: float = 0.9
+    sample_size: str = ""
+    margin_reason: str = ""
+    compared_arms: tuple[str, ...] = ()
+    compared_margin: float = 0.15
     permutations: int = 20_000
     seed: int = 20_210_817
 
     def __post_init__(self) -> None:
-        unknown = set(self.secondary) - set(SECTIONS)
+        if self.unit not in get_args(Unit):
+            raise ValueError(f"the unit is a patient or a case, not {self.unit!r}")
+        if self.same_names not in get_args(SameNames):
+            raise ValueError(f"patients of one name are counted apart or together, not {self.same_names!r}")
+        unknown = set(self.secondary) - {*SECTIONS, *CHOICE_SECTIONS}
         if unknown:
             raise ValueError(f"unknown sections: {', '.join(sorted(unknown))}")
         if self.interim_rule == "alpha_spending" and (not self.interim_looks or self.interim_looks[-1] != 1.0):
             raise ValueError("alpha spending needs its looks, the last one at 1")
         if self.primary == "ensemble" and self.family == "raters_and_ensemble":
             raise ValueError("a primary ensemble test stands alone: the family of adjusted tests is the raters")
+        if len(self.compared_arms) == 1 or len(set(self.compared_arms)) < len(self.compared_arms):
+            raise ValueError("a comparison of arms names two different ones at least")
+        if not 0 < self.compared_margin < 0.5:
+            raise ValueError("the margin of arms lies between 0 and 0.5")
         # Margin, alpha and permutations have the same limits as in the analysis.
         self.options()
 
@@ -98,6 +134,8 @@ class AnalysisPlan:
             "reader_averaged_auc": "mrmc",
             "case_label_permutation": "permutation",
             "ensemble": "ensemble",
+            "joint_choices": "joint_choices",
+            "preference": "choice_arms",
         }
         planned = {"primary", primary[self.primary], *self.secondary}
         return "planned" if section in planned else "exploratory"
@@ -154,17 +192,30 @@ def assumptions(plan: AnalysisPlan, *, goal: Literal["detect", "equivalent"], ef
     )
 
 
-def power_in_words(plan: AnalysisPlan, *, raters: int, cases: int, effect: float = 0.65) -> list[str]:
+def power_in_words(
+    plan: AnalysisPlan,
+    *,
+    raters: int,
+    cases: int,
+    effect: float = 0.65,
+    patients: int | None = None,
+    pattern: PatientPattern | None = None,
+) -> list[str]:
     """Say in plain words what this design can show with the plan's primary test.
 
-    Equivalence is computed for raters at chance, detection for a true AUC or share correct of `effect`.
+    Equivalence is computed for raters at chance, detection for a true AUC or share correct of `effect`. `pattern` is
+    how the cases lie in patients, where that is known; with `patients` alone, each gives cases of one kind; without
+    both, every case is a patient of its own. Where the plan's unit is the case, patients change nothing.
     """
-    equal = assumptions(plan, goal="equivalent", effect=0.5)
-    differ = assumptions(plan, goal="detect", effect=effect)
+    of_patients = plan.unit == "patient"
+    each = max(1.0, cases / patients) if patients and of_patients else 1.0
+    known = pattern if of_patients else None
+    equal = replace(assumptions(plan, goal="equivalent", effect=0.5), pattern=known, cases_per_patient=each)
+    differ = replace(equal, goal="detect", effect=effect)
     name, points = _NAMES[equal.measure], f"{100 * plan.margin:g}"
     shown = _of_100(design_power(equal, raters=raters, cases=cases))
     found = _of_100(design_power(differ, raters=raters, cases=cases))
-    design = f"With {_count(raters, 'rater')} and {_count(cases, 'case')}"
+    design = f"With {_count(raters, 'rater')} and {_count(cases, 'case')}{_of_patients(cases, patients, pattern)}"
     claim = f"you can show equivalence within {points} points in {shown} of 100 studies"
     lines = [
         f"{design} {claim}, if {name} is really at chance.",
@@ -176,6 +227,16 @@ def power_in_words(plan: AnalysisPlan, *, raters: int, cases: int, effect: float
             "a large p-value will not mean that the images cannot be told apart."
         )
     return lines
+
+
+def _of_patients(cases: int, patients: int | None, pattern: PatientPattern | None) -> str:
+    if pattern is not None:
+        return f" of {pattern.patients} patients, {pattern.patients_of_both_kinds} with both kinds,"
+    if patients is None:
+        return ""
+    if patients >= cases:
+        return ", one of each patient,"
+    return f" of {_count(patients, 'patient')}, {cases / patients:.1f} of each and taken as of one kind,"
 
 
 def _of_100(power: float) -> int:

@@ -234,3 +234,17 @@ _METHODS = {
     "midp": _midp,
     "blaker": _blaker,
 }
+
+
+def half_point_interval(*, points: float, trials: int, level: float = 0.95) -> Estimate:
+    """Share of points out of `trials` where some trials gave half a point, with Clopper-Pearson's limits at that score.
+
+    The beta quantiles are defined between whole counts too; half points vary less than a binomial, so the limits are
+    conservative.
+    """
+    if trials == 0:
+        return missing("no trials")
+    tail = (1 - level) / 2
+    low = float(stats.beta.ppf(tail, points, trials - points + 1)) if points > 0 else 0.0
+    high = float(stats.beta.isf(tail, points + 1, trials - points)) if points < trials else 1.0
+    return Estimate(value=points / trials, low=low, high=high)

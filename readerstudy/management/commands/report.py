@@ -17,11 +17,10 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, help="Folder for the files; made when missing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from readerstudy.report.archive import report_files
-        from readerstudy.report.loading import report_data
+        from readerstudy.report.making import made_files
 
         try:
-            files = report_files(report_data(UnblindedStudy(study_named(options["study"]))))
+            files = made_files(UnblindedStudy(study_named(options["study"])))
         except DomainError as error:
             raise CommandError(error.message) from error
         folder: Path = options["out"]

@@ -9,7 +9,7 @@ from readerstudy.verification import verify
 
 
 class Command(BaseCommand):
-    help = "Prove that ledger, protocol and stimuli of one study (or of all) are as they were written."
+    help = "Prove that everything of one study (or of all) is as it was locked, recorded, written and anchored."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("study", nargs="?", help="Title or id; without it, every study")

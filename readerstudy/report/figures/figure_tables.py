@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from readerstudy.analysis import Drift, Reading
+from readerstudy.report.arm_marks import ArmMarks
 from readerstudy.report.data import ReportData
 from readerstudy.report.figures import measures
 from readerstudy.report.figures.flow_steps import flow_steps
-from readerstudy.report.text import p_words, percent, rating_label, share_words
+from readerstudy.report.mark_map_words import commonest_reasons
+from readerstudy.report.text import level_percent, p_words, percent, share_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +25,14 @@ def figure_table(name: str, data: ReportData) -> Table | None:
 
 
 def _auc(data: ReportData) -> Table:
+    level = level_percent(data.options)
     rows = [
-        [data.rater_labels[row.rater], share_words(row.auc), p_words(row.auc_p)]
+        [data.rater_labels[row.rater], share_words(row.auc, level=level), p_words(row.auc_p)]
         for row in data.analysis.raters
         if row.auc is not None
     ]
     panel = data.analysis.mrmc
-    rows.append(["Average of raters", share_words(panel.auc), p_words(panel.p)])
+    rows.append(["Average of raters", share_words(panel.auc, level=level), p_words(panel.p)])
     return Table(columns=["Rater", "AUC", "Test against 0.5"], rows=rows)
 
 
@@ -51,24 +54,24 @@ def _confusion(data: ReportData) -> Table:
 
 
 def _agreement(data: ReportData) -> Table:
-    found = data.analysis.agreement
+    found, level = data.analysis.agreement, level_percent(data.options)
     return Table(
         columns=["Coefficient", "Value"],
         rows=[
-            ["Same answer, mean over pairs", share_words(found.percent_agreement)],
-            ["Fleiss' kappa", share_words(found.fleiss_kappa)],
-            ["Gwet's AC1", share_words(found.gwet_ac1)],
-            ["Krippendorff's alpha", share_words(found.krippendorff_alpha)],
+            ["Same answer, mean over pairs", share_words(found.percent_agreement, level=level)],
+            ["Fleiss' kappa", share_words(found.fleiss_kappa, level=level)],
+            ["Gwet's AC1", share_words(found.gwet_ac1, level=level)],
+            ["Krippendorff's alpha", share_words(found.krippendorff_alpha, level=level)],
         ],
     )
 
 
 def _calibration(data: ReportData) -> Table:
-    levels = int(data.study["confidence_levels"])
+    level = level_percent(data.options)
     return Table(
-        columns=["Answer and confidence", "Ratings", "Cases that were synthetic"],
+        columns=[data.task.score_axis, "Ratings", "Cases that were synthetic"],
         rows=[
-            [rating_label(int(row.rating), levels=levels), str(row.n), share_words(row.share_synthetic)]
+            [data.task.score_label(row.rating), str(row.n), share_words(row.share_synthetic, level=level)]
             for row in data.analysis.calibration or ()
         ],
     )
@@ -105,6 +108,36 @@ def _times(data: ReportData) -> Table:
     )
 
 
+def _marks_at_edits(data: ReportData) -> Table:
+    """With the commonest reasons where any are asked for."""
+    asked = any(arm.reasons for arm in data.mark_map.arms)
+    rows = [
+        [
+            arm.arm,
+            *_counts(arm),
+            "–" if arm.within is None else f"{arm.within} of {len(arm.marks)}",
+            "–" if arm.expected_within is None else f"{arm.expected_within:.1f}",
+            "–" if arm.median_distance_mm is None else f"{arm.median_distance_mm:.1f} mm",
+            *([commonest_reasons(arm)] if asked else []),
+        ]
+        for arm in data.mark_map.arms
+    ]
+    columns = ["Arm", "Marks", "Cases", "Raters", "Right", "Right by chance", "Median distance"]
+    return Table(columns=[*columns, *(["Commonest reasons"] if asked else [])], rows=rows)
+
+
+def _counts(arm: ArmMarks) -> list[str]:
+    return [str(len(arm.marks)), str(arm.cases), str(arm.raters)]
+
+
+def _marks_in_pictures(data: ReportData) -> Table:
+    found = data.mark_map
+    return Table(
+        columns=["Arm", "Marks", "Cases", "Raters", f"Within {found.radius_mm:g} mm of the picture's middle"],
+        rows=[[arm.arm, *_counts(arm), f"{arm.in_middle} of {len(arm.marks)}"] for arm in found.arms],
+    )
+
+
 def _flow(data: ReportData) -> Table:
     rows = [[step.text, "; ".join(step.left_out) or "–"] for step in flow_steps(data)]
     return Table(columns=["Step", "Left out before it"], rows=rows)
@@ -113,6 +146,8 @@ def _flow(data: ReportData) -> Table:
 _TABLES: dict[str, Callable[[ReportData], Table]] = {
     "forest-auc": _auc,
     "confusion": _confusion,
+    "marks-at-edits": _marks_at_edits,
+    "marks-in-pictures": _marks_in_pictures,
     "agreement": _agreement,
     "calibration": _calibration,
     "drift": _drift,

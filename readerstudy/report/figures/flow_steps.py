@@ -1,45 +1,70 @@
 """The way from edits to analysed ratings, with what was left out at every step."""
 
-from readerstudy.report.data import ReportData
+from readerstudy.report.data import ReportedStudy
 from readerstudy.report.figures.plots.flow import FlowStep
 
 
-def flow_steps(data: ReportData) -> list[FlowStep]:
+def flow_steps(data: ReportedStudy) -> list[FlowStep]:
     return [*_edits(data), _cases(data), *_readings(data)]
 
 
-def _edits(data: ReportData) -> list[FlowStep]:
+def _edits(data: ReportedStudy) -> list[FlowStep]:
     flow = data.flow
     if "edited" not in flow:
         return []
-    reviewed = flow["accepted"] + flow["rejected"]
+    # Studies that were drawn before these were counted have none.
+    beforehand = flow.get("excluded_beforehand", 0)
+    reviewed = flow["accepted"] + flow["rejected"] - beforehand
     return [
         FlowStep(text=f"Edits made: {flow['edited']}"),
-        FlowStep(text=f"Edits reviewed by a person: {reviewed}", left_out=_some(flow["not_reviewed"], "not reviewed")),
-        FlowStep(text=f"Edits accepted: {flow['accepted']}", left_out=_some(flow["rejected"], "rejected")),
+        FlowStep(
+            text=f"Edits reviewed by a person: {reviewed}",
+            left_out=[
+                *_some(beforehand, "excluded before the study"),
+                *_some(flow["not_reviewed"], "not reviewed"),
+            ],
+        ),
+        FlowStep(
+            text=f"Edits accepted: {flow['accepted']}",
+            left_out=_some(flow["rejected"] - beforehand, "rejected"),
+        ),
     ]
 
 
-def _cases(data: ReportData) -> FlowStep:
-    synthetic = sum(case.synthetic for case in data.cases)
-    unused = data.flow["accepted"] - synthetic if "accepted" in data.flow else 0
+def _cases(data: ReportedStudy) -> FlowStep:
+    cases = data.judged_cases
+    synthetic, controls = sum(case.synthetic for case in cases), len(data.cases) - len(cases)
+    patients = len({case.patient for case in data.cases})
+    unused = data.flow["accepted"] - synthetic - controls if "accepted" in data.flow else 0
+    shown_apart = f" and {controls} positive controls" if controls else ""
     return FlowStep(
-        text=f"Cases: {len(data.cases)} ({synthetic} synthetic, {len(data.cases) - synthetic} real)",
-        left_out=_some(max(unused, 0), "accepted but not drawn as cases"),
+        text=(
+            f"Cases: {len(cases)} ({synthetic} synthetic, {len(cases) - synthetic} real){shown_apart}, "
+            f"{data.n_scans} scans, {patients} patients"
+        ),
+        left_out=[
+            *_some(max(unused, 0), "accepted but not drawn as cases"),
+            *_some(data.flow.get("untouched_excluded", 0), "real scans excluded before the study"),
+        ],
     )
 
 
-def _readings(data: ReportData) -> list[FlowStep]:
-    planned = len(data.cases) * len(data.raters)
+def _readings(data: ReportedStudy) -> list[FlowStep]:
+    planned = data.planned_readings * len(data.raters)
     valid = [row for row in data.ratings if row["valid"]]
     excluded = [rater for rater in data.raters if rater.excluded]
     of_excluded = sum(bool(row["excluded"]) for row in valid)
-    analysed = data.analysis.design.n_ratings
+    analysed = data.analysed_readings
     superseded = len(data.ratings) - len(valid)
+    controls = {case.code for case in data.cases if case.control}
+    of_controls = sum(row["case"] in controls and not row["excluded"] for row in valid)
+    again = sum(row["again"] and not row["excluded"] and row["case"] not in controls for row in valid)
     left_out = [
+        *_some(of_controls, "ratings of positive controls, counted apart"),
+        *_some(again, "second ratings of cases that were shown twice"),
         *(f"{rater.label} excluded: {rater.excluded_reason}" for rater in excluded),
         *_some(of_excluded, "ratings of excluded raters"),
-        *_some(len(valid) - of_excluded - analysed, "ratings of cases that not all raters rated"),
+        *_some(len(valid) - of_excluded - of_controls - again - analysed, "ratings of cases that not all raters rated"),
     ]
     return [
         FlowStep(text=f"Readings planned for {len(data.raters)} raters: {planned}"),

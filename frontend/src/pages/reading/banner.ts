@@ -1,7 +1,7 @@
 /** One line of news above the image. Several things may be worth saying; the most urgent is shown. */
 import { element } from "../shared/dom";
 
-const BY_URGENCY = ["login", "kept", "trouble", "revisit", "preview"] as const;
+const BY_URGENCY = ["elsewhere", "conflict", "login", "kept", "revisit", "preview"] as const;
 export type Subject = (typeof BY_URGENCY)[number];
 
 export class Banner {

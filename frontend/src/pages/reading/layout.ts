@@ -1,31 +1,55 @@
 /** The furniture of the reading room: what stands where, and what it says. It decides nothing. */
-import type { Answer, ReadingSession } from "../../api/contract";
+import type { ReadingSession } from "../../api/contract";
 import type { OutboxStatus } from "../../core/outbox";
 import { button, element } from "../shared/dom";
+import { savedWords } from "../../core/saved";
+import { levelCommand, scaleCommand } from "../../core/keyboard";
+import type { Command } from "../../core/keymap";
+import { COMMANDS } from "../../core/keymap";
+import type { Decision, NamedChoice } from "./answers";
+import { choicesOf, sameDecision } from "./answers";
 import { Banner } from "./banner";
-import { paragraphs } from "./words";
+import { KeysPanel } from "./keys-panel";
+import { markingKeys, mostMarkChoices } from "./marking";
+import { NumberField } from "./number-field";
+import type { FurtherValue } from "./further-panel";
+import { FurtherPanel } from "./further-panel";
+import type { Preferences } from "./preferences";
+import type { ViewTools } from "./tools";
+import { conflictWords, keptWords, paragraphs } from "./words";
 
 export type RoomState =
-  "loading" | "welcome" | "reading" | "confidence" | "busy" | "saving" | "finished" | "closed" | "logged-out" | "error";
+  | "loading"
+  | "welcome"
+  | "reading"
+  | "confidence"
+  | "further"
+  | "busy"
+  | "paused"
+  | "elsewhere"
+  | "saving"
+  | "finished"
+  | "closed"
+  | "logged-out"
+  | "error";
 
 export interface RoomActions {
-  answer(value: Answer): void;
+  answer(decision: Decision): void;
+  /** The number that stands there is the answer. */
+  give(): void;
   confidence(level: number): void;
+  /** To the further question that is asked. */
+  further(value: FurtherValue): void;
   withdraw(): void;
   back(): void;
+  pause(): void;
   pauseDismissed(): void;
+  resolve(presentation: string, mine: boolean): void;
 }
 
-const KEYS: readonly (readonly [string, string])[] = [
-  ["Drag", "window: width sideways, level up and down"],
-  ["Wheel, ↑ ↓", "scroll (a single image: zoom)"],
-  ["Right drag, + −", "zoom"],
-  ["Shift drag", "move the image"],
-  ["R", "image and window as at first"],
-  ["M", "hide or show the ring"],
-  ["Home", "to the slice with the ring"],
-  ["Z, Backspace", "previous case"],
-];
+/** More buttons are made smaller. */
+const FEW = 4;
+const OF_ANSWERS = /^(?:answer|level|scale|cannotTell)/;
 
 export class ReadingLayout {
   readonly stage = element("div", { class: "room-stage" });
@@ -38,8 +62,15 @@ export class ReadingLayout {
   private readonly banner = new Banner();
   private readonly question = element("h2", { class: "room-question" });
   private readonly note = element("p", { class: "room-note" });
+  private readonly obstacle = element("p", { class: "room-obstacle", role: "status", hidden: true });
+  private readonly reader = element("span", { class: "room-reader" });
+  private session: ReadingSession | null = null;
+  private choices: readonly NamedChoice[] = [];
+  /** Of a study whose scale has no keys. */
+  number: NumberField | null = null;
   private readonly answers = element("div", { class: "room-answers", role: "group" });
   private readonly levels = element("div", { class: "room-levels", role: "group", "aria-label": "How sure are you?" });
+  readonly further: FurtherPanel;
   private readonly backButton: HTMLButtonElement;
   private readonly aside = element("div", { class: "room-aside" });
   private readonly pause = element("div", { class: "room-pause", role: "status", hidden: true });
@@ -48,12 +79,25 @@ export class ReadingLayout {
     private readonly root: HTMLElement,
     private readonly loginUrl: string,
     leaveUrl: string,
+    private readonly preferences: Preferences,
     private readonly actions: RoomActions,
   ) {
-    this.backButton = button("Previous case", { class: "room-quiet", "aria-keyshortcuts": "Z" }, () => {
+    this.further = new FurtherPanel(preferences, {
+      answer: (value) => {
+        actions.further(value);
+      },
+      stepBack: () => {
+        actions.withdraw();
+      },
+    });
+    this.backButton = button("Previous case", { class: "room-quiet" }, () => {
       actions.back();
     });
-    this.backButton.append(" ", element("kbd", {}, "Z"));
+    this.backButton.append(" ", preferences.cap("back", this.backButton));
+    const pause = button("Pause ", { class: "room-quiet" }, () => {
+      actions.pause();
+    });
+    pause.append(preferences.cap("pause", pause));
     root.classList.add("room");
     root.replaceChildren(
       element(
@@ -62,6 +106,8 @@ export class ReadingLayout {
         this.title,
         element("div", { class: "room-progress" }, this.count, this.bar, this.timeLeft),
         this.saved,
+        this.reader,
+        pause,
         element("a", { class: "room-quiet", href: leaveUrl }, "Stop for now"),
       ),
       this.banner.element,
@@ -82,22 +128,33 @@ export class ReadingLayout {
 
   describe(session: ReadingSession): void {
     const { study } = session;
+    this.session = session;
+    this.reader.textContent = session.reader;
     this.root.dataset.mode = session.display.mode;
     this.title.textContent = study.title;
     this.question.textContent = study.question;
     this.answers.setAttribute("aria-label", study.question);
+    this.choices = choicesOf(session);
+    this.number =
+      study.scale === null
+        ? null
+        : new NumberField(study.scale, study.question, () => {
+            this.actions.give();
+          });
     this.answers.replaceChildren(
-      ...study.answers.map((choice) =>
-        answerButton(choice.label, choice.key, { "data-answer": choice.value }, () => {
-          this.actions.answer(choice.value);
+      ...(this.number === null ? [] : [this.number.element]),
+      ...this.choices.map(({ name, command, value }) =>
+        this.answerButton(name, command, { "data-answer": value.answer, "data-level": value.level }, () => {
+          this.actions.answer(value);
         }),
       ),
     );
+    this.answers.classList.toggle("many", this.choices.length > FEW);
     const levels = study.confidence?.levels ?? [];
     this.levels.replaceChildren(
       element("h3", {}, "How sure are you?"),
-      ...levels.map((level) =>
-        answerButton(level.label, level.key, { "data-level": level.value }, () => {
+      ...levels.map((level, index) =>
+        this.answerButton(level.label, levelCommand(index), { "data-level": level.value }, () => {
           this.actions.confidence(level.value);
         }),
       ),
@@ -107,13 +164,44 @@ export class ReadingLayout {
         this.actions.withdraw();
       }),
     );
-    this.aside.replaceChildren(...asideParts(study.instructions));
+    const most = Math.max(mostMarkChoices(study), ...study.further.map(({ choices }) => choices.length));
+    const used = [
+      ...this.choices.map(({ command }) => command),
+      ...levels.map((_, index) => levelCommand(index)),
+      ...Array.from({ length: most }, (_, index) => scaleCommand(index)),
+    ];
+    // A patch has no ring, nor has a study whose raters look for the place.
+    const ringed = session.display.mode !== "patch" && study.mark === null;
+    const keys = new KeysPanel(
+      this.preferences,
+      COMMANDS.filter((one) => (one === "marker" ? ringed : used.includes(one) || !OF_ANSWERS.test(one))),
+      markingKeys(study),
+    );
+    this.aside.replaceChildren(...instructionParts(study.instructions), keys.element);
   }
 
-  choose(answer: Answer | null): void {
-    for (const made of this.answers.querySelectorAll("button")) {
-      made.setAttribute("aria-pressed", String(made.dataset.answer === answer));
-    }
+  /** Tools of the view stand below the answers. */
+  addTools({ element: tools }: ViewTools): void {
+    this.aside.before(tools);
+  }
+
+  /** The marked place stands above the answers. */
+  addMarking(marking: HTMLElement): void {
+    this.answers.before(marking);
+  }
+
+  /** Why no answer can be taken at the moment; null when one can. */
+  block(obstacle: string | null): void {
+    this.obstacle.hidden = obstacle === null;
+    this.obstacle.textContent = obstacle ?? "";
+    this.root.toggleAttribute("data-blocked", obstacle !== null);
+  }
+
+  choose(decision: Decision | null): void {
+    const buttons = this.answers.querySelectorAll<HTMLButtonElement>("button[data-answer]");
+    buttons.forEach((made, index) => {
+      made.setAttribute("aria-pressed", String(sameDecision(this.choices[index]?.value ?? null, decision)));
+    });
   }
 
   progress(done: number, total: number, timeLeft: string): void {
@@ -128,6 +216,7 @@ export class ReadingLayout {
     else this.root.dataset.presentation = token;
     this.note.textContent = note;
     this.backButton.disabled = !hasPrevious;
+    this.choose(null);
   }
 
   /** Covers the image with words; null uncovers it. */
@@ -154,26 +243,54 @@ export class ReadingLayout {
     this.pause.hidden = false;
   }
 
-  outbox({ waiting, kept, problem }: OutboxStatus): void {
+  outbox(status: OutboxStatus): void {
+    const { waiting, kept, conflicts, problem } = status;
     this.saved.dataset.waiting = String(waiting);
-    this.saved.dataset.problem = problem;
-    if (waiting === 0) this.saved.textContent = "All answers saved";
-    else if (problem === "offline") this.saved.textContent = `No connection: ${answersAre(waiting)} kept here`;
-    else this.saved.textContent = `Saving, ${waiting} waiting`;
-    if (problem === "logged-out") this.askForLogin(`${answersAre(waiting)} kept in this browser.`);
+    this.saved.dataset.problem = conflicts.length + kept.length > 0 ? "kept" : problem;
+    this.saved.textContent = savedWords(status);
+    const reader = this.session?.reader ?? "";
+    if (problem === "logged-out") this.askForLogin("Your login has expired.", savedWords(status));
+    else if (problem === "other-login")
+      this.askForLogin(
+        `Somebody else is logged in in this browser, or this reading is not ${reader}'s.`,
+        savedWords(status),
+      );
     else this.say("login");
-    if (kept.length > 0) this.say("kept", ...keptWords(kept));
-    else this.say("kept");
+    this.say("kept", ...(kept.length > 0 ? keptWords(kept) : []));
+    const [conflict] = conflicts;
+    if (conflict === undefined || this.session === null) this.say("conflict");
+    else {
+      const choose = (mine: boolean): void => {
+        this.actions.resolve(conflict.presentation, mine);
+      };
+      this.say("conflict", ...conflictWords(this.session, conflict, choose));
+    }
   }
 
-  nothingStored(): void {
-    this.saved.textContent = "Preview: nothing is stored";
-    this.say("preview", "This is a preview: it looks and works as for a reader, and nothing is stored.");
+  nothingStored(practice: boolean): void {
+    this.saved.textContent = `${practice ? "Practice" : "Preview"}: nothing is stored`;
+    const words = practice
+      ? "This is a practice: the cases belong to no study, and nothing you answer is stored."
+      : "This is a preview: it looks and works as for a reader, and nothing is stored.";
+    this.say("preview", words);
   }
 
-  askForLogin(consequence: string): void {
-    const link = element("a", { href: this.loginUrl, target: "_blank", rel: "noopener" }, "Log in again in a new tab");
-    this.say("login", "Your login has expired. ", link, ` and come back: reading goes on by itself. ${consequence}`);
+  askForLogin(reason: string, consequence: string): void {
+    const name = this.session?.reader;
+    const again = name ? `Log in as ${name} in a new tab` : "Log in again in a new tab";
+    const link = element("a", { href: this.loginUrl, target: "_blank", rel: "noopener" }, again);
+    this.say("login", `${reason} `, link, ` and come back: reading goes on by itself. ${consequence}`);
+  }
+
+  private answerButton(
+    text: string,
+    command: Command,
+    attributes: Record<string, string | number | null>,
+    onClick: () => void,
+  ): HTMLButtonElement {
+    const made = button("", { class: "room-answer", ...attributes }, onClick);
+    made.append(this.preferences.cap(command, made), element("span", {}, text));
+    return made;
   }
 
   private panel(): HTMLElement {
@@ -182,8 +299,10 @@ export class ReadingLayout {
       { class: "room-panel" },
       this.question,
       this.note,
+      this.obstacle,
       this.answers,
       this.levels,
+      this.further.element,
       element("div", { class: "room-row" }, this.backButton),
       this.pause,
       this.aside,
@@ -191,39 +310,7 @@ export class ReadingLayout {
   }
 }
 
-function asideParts(instructions: string): HTMLElement[] {
-  const keys = element("dl", { class: "room-keys" });
-  for (const [key, meaning] of KEYS) keys.append(element("dt", {}, key), element("dd", {}, meaning));
-  const parts = [element("details", {}, element("summary", {}, "Keys and mouse"), keys)];
-  if (instructions) {
-    parts.unshift(element("details", {}, element("summary", {}, "Instructions"), ...paragraphs(instructions)));
-  }
-  return parts;
+function instructionParts(instructions: string): HTMLElement[] {
+  if (!instructions) return [];
+  return [element("details", {}, element("summary", {}, "Instructions"), ...paragraphs(instructions))];
 }
-
-function answerButton(
-  text: string,
-  key: string,
-  attributes: Record<string, string | number>,
-  onClick: () => void,
-): HTMLButtonElement {
-  const made = button("", { class: "room-answer", "aria-keyshortcuts": key, ...attributes }, onClick);
-  made.append(element("kbd", {}, key), element("span", {}, text));
-  return made;
-}
-
-function keptWords(kept: OutboxStatus["kept"]): (Node | string)[] {
-  const reasons = [...new Set(kept.map((entry) => entry.message))].join(" ");
-  const copies = JSON.stringify(
-    kept.map((entry) => entry.body),
-    null,
-    1,
-  );
-  const details = element("details", {}, element("summary", {}, "Show"), element("pre", { tabindex: 0 }, copies));
-  return [
-    `The server did not take every answer: ${reasons} ${answersAre(kept.length)} kept in this browser. `,
-    details,
-  ];
-}
-
-const answersAre = (count: number): string => (count === 1 ? "1 answer is" : `${count} answers are`);

@@ -1,5 +1,5 @@
 /** Asks the server until it answers, and says meanwhile what is being waited for. */
-import { HttpError } from "../../api/http";
+import { getBytes, HttpError } from "../../api/http";
 import { classifyStatus, LOGIN_CHECK_MS, retryDelayMs } from "../../core/retry";
 import { element } from "../shared/dom";
 import type { ReadingLayout } from "./layout";
@@ -16,7 +16,30 @@ export async function untilAnswered<T>(layout: ReadingLayout, ask: () => Promise
   }
 }
 
-/** A refusal may be lifted (a study reopened), but not soon. */
+/** Pixels of one slice, asked for until they are here: a case never stays incomplete for a passing trouble. */
+export async function patientBytes(
+  url: string,
+  bytes: number,
+  signal: AbortSignal,
+  trouble: (status: number) => void,
+): Promise<ArrayBuffer> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      const arrived = await getBytes(url, signal, 1);
+      // What is shorter or longer is the page of something in between, not pixels.
+      if (arrived.byteLength === bytes) return arrived;
+    } catch (error) {
+      signal.throwIfAborted();
+      trouble(error instanceof HttpError ? error.status : 0);
+    }
+    await untilWorthwhile(retryDelayMs(Math.min(attempt, LONGEST_SLICE_PAUSE), Math.random));
+    signal.throwIfAborted();
+  }
+}
+
+/** Doublings of a second: a slice is asked for at least every eight seconds. */
+const LONGEST_SLICE_PAUSE = 3;
+/** A refusal may be lifted (a study opened again), but not soon. */
 const REFUSED_CHECK_MS = 30_000;
 
 async function pause(layout: ReadingLayout, attempt: number, error: unknown): Promise<void> {
@@ -26,7 +49,7 @@ async function pause(layout: ReadingLayout, attempt: number, error: unknown): Pr
   if (outcome === "logged-out") {
     delay = LOGIN_CHECK_MS;
     layout.state("logged-out");
-    layout.askForLogin("");
+    layout.askForLogin("Your login has expired.", "");
     layout.coverWith(element("p", {}, "Waiting for your login."));
   } else if (outcome === "transient") {
     delay = retryDelayMs(attempt, Math.random);
@@ -36,5 +59,18 @@ async function pause(layout: ReadingLayout, attempt: number, error: unknown): Pr
     layout.state("error");
     layout.coverWith(element("p", {}, message));
   }
-  await new Promise((resolve) => setTimeout(resolve, delay));
+  await untilWorthwhile(delay);
+}
+
+/** A while, or until the network is back. */
+function untilWorthwhile(delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      window.removeEventListener("online", done);
+      resolve();
+    };
+    const timer = setTimeout(done, delayMs);
+    window.addEventListener("online", done);
+  });
 }

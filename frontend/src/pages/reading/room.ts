@@ -1,284 +1,379 @@
 /** The course of a sitting: show a case, take the answer, keep it, go on. */
-import type { Answer, RatingBody, RatingReply, ReadingSession } from "../../api/contract";
-import { getJson, postJson } from "../../api/http";
+import type { RatingReply, ReadingSession } from "../../api/contract";
+import { getJson } from "../../api/http";
+import { KeyBounce } from "../../core/bounce";
 import type { ReadingAction } from "../../core/keyboard";
-import { readingAction } from "../../core/keyboard";
-import type { OutboxEntry, OutboxStorage } from "../../core/outbox";
-import { Outbox } from "../../core/outbox";
+import { UNMARKED } from "../../core/marking";
+import type { OutboxEntry, OutboxStatus } from "../../core/outbox";
+import { noDrawer } from "../../core/outbox-storage";
+import { DISPLAY_NOT_CHECKED } from "../../core/judgement";
 import { classifyStatus } from "../../core/retry";
+import { sealedStorage } from "../../core/sealing";
 import type { ServerView, Sitting } from "../../core/sitting";
-import { comingCase, currentCase, phase, previousCase, progress } from "../../core/sitting";
-import { BreakReminder, describeTimeLeft, millisecondsLeft, ReadingClock } from "../../core/timing";
+import { comingCases, currentCase, phase, previousCase, progress, serverView } from "../../core/sitting";
+import { BreakReminder, describeTimeLeft, median, millisecondsLeft, ReadingClock } from "../../core/timing";
 import { isShortcut } from "../shared/dom";
-import { CaseLoader, eventsUrl } from "./cases";
+import type { WholeAnswer } from "./answering";
+import { Answering } from "./answering";
+import type { Decision } from "./answers";
+import { decisionName } from "./answers";
+import { attend } from "./attention";
+import { Beginning } from "./beginning";
+import { CaseLoader } from "./cases";
+import { Desk } from "./desk";
 import { CaseDisplay } from "./display";
+import type { Marking } from "./marking";
+import { markingOf } from "./marking";
+import { Interruption } from "./interruption";
 import { ReadingLayout } from "./layout";
 import { untilAnswered } from "./patience";
+import { rehearsed } from "./rehearsal";
+import { browserStorage, Preferences } from "./preferences";
 import type { ShownCase } from "./rating";
-import { ratingBody } from "./rating";
-import { closedWords, finishedWords, revisitWords, savingWords, welcomeWords } from "./words";
+import { chosenImage, ratingBody } from "./rating";
+import { SolePage } from "./sole-page";
+import { ViewTools } from "./tools";
+import type { RoomParts } from "./parts";
+import { endWords, revisitWords, ringWords, savingWords } from "./words";
 
 /** Nobody reads a case in less; a key that bounces must not rate the next one. */
 const KEY_BOUNCE_MS = 200;
 const BREAK_AFTER_MINUTES = 25;
+const COVERED = new Set(["busy", "welcome", "paused"]);
+const HELD_DOWN = new Set(["scroll", "zoom", "step", "erase"]);
 
 const now = (): number => performance.now();
 
 export class ReadingRoom {
   private readonly layout: ReadingLayout;
-  private readonly outbox: Outbox;
   private readonly cases = new CaseLoader();
   private readonly reminder = new BreakReminder(now, BREAK_AFTER_MINUTES * 60_000);
-  private readonly confirmations = new Map<string, () => void>();
-  private readonly given = new Map<string, Answer>();
+  private readonly bounce = new KeyBounce(now);
+  private readonly preferences = new Preferences(browserStorage());
   private readonly caseTimesMs: number[] = [];
+  private readonly page: SolePage;
   private session!: ReadingSession;
   private display!: CaseDisplay;
+  private tools!: ViewTools;
+  private desk!: Desk;
+  private beginning!: Beginning;
   private server!: ServerView;
+  private status: OutboxStatus | null = null;
   private revisiting: string | null = null;
   private clock: ReadingClock | null = null;
   private shown: ShownCase | null = null;
   private showing: string | null = null;
-  private chosen: Answer | null = null;
+  private answering!: Answering;
+  private interruption!: Interruption;
+  /** Of a study that asks for a place. */
+  private marking: Marking | null = null;
   private answersTaken = 0;
+  private checking = false;
 
   constructor(
     root: HTMLElement,
-    private readonly sessionUrl: string,
-    loginUrl: string,
-    leaveUrl: string,
-    storage: OutboxStorage,
+    private readonly parts: RoomParts,
   ) {
-    this.layout = new ReadingLayout(root, loginUrl, leaveUrl, {
-      answer: (value) => void this.answer(value),
-      confidence: (level) => void this.submit(level),
+    this.layout = new ReadingLayout(root, parts.loginUrl, parts.leaveUrl, this.preferences, {
+      answer: (decision) => void this.answering.decide(decision),
+      give: () => void this.answering.give(),
+      confidence: (level) => void this.answering.sure(level),
+      further: (value) => void this.answering.add(value),
       withdraw: () => {
-        this.withdraw();
+        this.answering.withdraw();
       },
       back: () => {
         this.back();
       },
+      pause: () => {
+        this.interruption.toggle();
+      },
       pauseDismissed: () => {
         this.reminder.dismissed();
       },
+      resolve: (presentation, mine) => void this.desk.resolve(presentation, mine),
     });
-    this.outbox = new Outbox({
-      session: sessionUrl,
-      storage,
-      send: (entry) => postJson(entry.url, entry.body),
-      later: (delayMs, action) => {
-        const timer = setTimeout(action, delayMs);
-        return () => {
-          clearTimeout(timer);
-        };
+    this.page = new SolePage(this.layout, parts.presence, {
+      left: () => {
+        this.leaveCase();
       },
-      random: Math.random,
-      onAccepted: (entry, body) => {
-        this.accepted(entry, body as RatingReply);
-      },
-      onKept: (entry) => {
-        this.confirm(entry);
-        if (entry.state === "closed") this.closed();
-      },
-      onStatus: (status) => {
-        if (!this.preview) this.layout.outbox(status);
-      },
+      back: () => void this.comeBack(),
     });
   }
 
   async start(): Promise<void> {
-    await this.outbox.load();
-    // Answers of an earlier visit go first: the server's word on what is next then counts them.
-    await this.outbox.flush();
     this.session = await this.currentSession();
     this.server = this.session;
+    this.preferences.open(this.session.reader);
     this.layout.describe(this.session);
-    if (this.preview) this.layout.nothingStored();
-    this.display = new CaseDisplay(this.layout.stage, this.session.display);
+    this.answering = new Answering(this.session, this.layout, {
+      keymap: () => this.preferences.keymap,
+      ready: () => this.shown !== null && now() - this.shown.paintedAt >= KEY_BOUNCE_MS && !this.isBlocked(),
+      allows: ({ answer }) => this.marking?.allows(answer) ?? true,
+      answered: (answer) => this.submit(answer),
+    });
+    if (this.preview) this.layout.nothingStored(this.session.practice);
+    else this.page.begin();
+    this.display = new CaseDisplay(this.layout.stage, this.session.display, now);
+    const { scale, further } = this.session.study;
+    if ([scale, ...further.map((item) => item.scale)].some((one) => one !== null)) this.display.leaveSideArrows();
+    this.tools = new ViewTools(this.display, this.preferences);
+    this.layout.addTools(this.tools);
+    this.marking = markingOf(this.session, this.display, this.preferences, {
+      ready: () => this.interruptible && !this.interruption.under,
+      undecided: () => this.layout.currentState === "reading",
+    });
+    if (this.marking !== null) this.layout.addMarking(this.marking.element);
+    this.interruption = new Interruption(this.layout, this.session.reader, this.parts.leaveUrl, {
+      possible: () => this.interruptible,
+      changed: (under) => {
+        this.interrupted(under);
+      },
+    });
     this.listen();
+    await this.openDesk();
+    if (this.elsewhere()) return;
     const first = currentCase(this.sitting);
-    if (this.session.study.instructions && this.server.progress.done === 0 && first !== null) this.welcome(first);
-    else this.refresh();
+    this.beginning = new Beginning(this.session, this.layout, this.preferences, this.parts);
+    if (first !== null) await this.beginning.displayChecked(this.session);
+    if (this.elsewhere()) return;
+    const begun = this.server.progress.done > 0 || this.desk.pending.length > 0;
+    if (first === null || begun || !this.beginning.hasWords) this.refresh();
+    else this.welcome(first);
+  }
+
+  /** Answers of an earlier visit go first: the server's word on what is next then counts them. */
+  private async openDesk(): Promise<void> {
+    const drawer = this.preview ? noDrawer() : this.parts.drawer;
+    const storage = sealedStorage(drawer, this.session.drawer_key, crypto);
+    this.desk = new Desk(this.parts.sessionUrl, this.session, storage, {
+      active: () => !this.elsewhere(),
+      accepted: (reply) => {
+        this.accepted(reply);
+      },
+      turnedAway: (entry, code) => {
+        this.turnedAway(entry, code);
+      },
+      status: (status) => {
+        this.status = status;
+        if (!this.preview) this.layout.outbox(status);
+      },
+    });
+    await this.desk.open(this.session);
+  }
+
+  /** Another page may have answered, and left answers behind, or the server has seen no check of the display passed. */
+  private async comeBack(): Promise<void> {
+    if ((this.desk as Desk | undefined) === undefined) return;
+    this.layout.state("loading");
+    await this.askAgain();
+    if (this.checking) await this.beginning.displayChecked(this.session);
+    this.checking = false;
+    await this.desk.open(this.session);
+    this.refresh();
+  }
+
+  private async askAgain(): Promise<void> {
+    this.session = await this.currentSession();
+    this.server = this.session;
+    this.desk.learn(this.session);
   }
 
   /** The server's word on what is next, asked for again when an answer was taken while it was on its way. */
   private async currentSession(): Promise<ReadingSession> {
     for (;;) {
       const before = this.answersTaken;
-      const session = await untilAnswered(this.layout, () => getJson<ReadingSession>(this.sessionUrl));
+      const session = await untilAnswered(this.layout, () => getJson<ReadingSession>(this.parts.sessionUrl));
       if (this.answersTaken === before) return session;
     }
   }
 
   private get preview(): boolean {
-    // The session is not known yet while earlier answers are sent.
-    return (this.session as ReadingSession | undefined)?.preview ?? false;
+    return this.session.preview;
+  }
+
+  /** Another page may take over during any wait. */
+  private elsewhere(): boolean {
+    return !this.preview && this.page.elsewhere;
   }
 
   private get sitting(): Sitting {
-    return { server: this.server, pending: this.outbox.pending, revisiting: this.revisiting };
+    return { server: this.server, pending: this.desk.pending, revisiting: this.revisiting };
   }
 
   private listen(): void {
     document.addEventListener("keydown", (event) => {
       this.key(event);
     });
-    document.addEventListener("visibilitychange", () => {
-      this.clock?.visibilityChanged(document.hidden);
-      if (!document.hidden) void this.outbox.flush();
+    attend({
+      moved: () => {
+        this.interruption.moved();
+        this.clock?.moved();
+      },
+      seen: (hidden) => {
+        this.clock?.visibilityChanged(hidden);
+        this.display.covered(hidden);
+        if (!hidden) void this.desk.flush();
+      },
+      online: () => void this.desk.flush(),
+      left: () => {
+        this.page.leave();
+        if (!this.preview) this.desk.leave();
+      },
+      holdsAnswers: () => this.desk.pending.length > 0,
     });
-    window.addEventListener("online", () => void this.outbox.flush());
-    window.addEventListener("beforeunload", (event) => {
-      if (this.outbox.pending.length > 0) event.preventDefault();
+    this.display.changed.listen(() => {
+      this.lookChanged();
+    });
+    this.cases.arrived.listen(() => {
+      this.layout.say("login");
+      this.lookChanged();
+    });
+    this.cases.troubled.listen((status) => {
+      if (classifyStatus(status) === "logged-out") this.layout.askForLogin("Your login has expired.", "");
     });
   }
 
+  private lookChanged(): void {
+    this.clock?.waitingChanged(this.display.waiting);
+    this.layout.block(this.shown === null ? null : this.display.obstacle);
+  }
+
   private welcome(first: string): void {
-    this.layout.state("welcome");
     this.updateProgress();
-    this.layout.coverWith(
-      ...welcomeWords(this.session, () => {
-        this.refresh();
-      }),
-    );
-    this.layout.focusCover();
+    this.beginning.welcome(() => {
+      this.refresh();
+    });
     void this.cases.load(first).catch(() => undefined);
   }
 
   /** Brings the screen in line with where the sitting stands. */
   private refresh(): void {
+    if (this.elsewhere() || this.checking) return;
     this.updateProgress();
-    const stage = phase(this.sitting);
+    const [stage, wanted] = [phase(this.sitting), currentCase(this.sitting)];
     if (stage === "reading") {
-      const wanted = currentCase(this.sitting);
       if (wanted !== null && wanted !== this.showing) void this.show(wanted);
       else this.prefetch();
       return;
     }
     this.leaveCase();
     this.layout.state(stage);
-    if (stage === "finished") this.layout.coverWith(...finishedWords(this.server, this.preview));
-    else if (stage === "closed") this.layout.coverWith(...closedWords());
-    else this.layout.coverWith(...savingWords());
+    const missing = (this.status?.kept.length ?? 0) + (this.status?.conflicts.length ?? 0);
+    if (stage === "saving")
+      this.layout.coverWith(...savingWords(this.server, progress(this.sitting).done, this.desk.pending.length));
+    else {
+      this.cases.keepOnly([]);
+      this.layout.coverWith(...endWords(stage, this.server, this.session, missing, this.parts.leaveUrl));
+    }
   }
 
   private leaveCase(): void {
     this.shown = null;
     this.showing = null;
     this.clock = null;
-    this.layout.presentation(null, "", previousCase(this.sitting) !== null);
+    const hasPrevious = (this.desk as Desk | undefined) !== undefined && previousCase(this.sitting) !== null;
+    this.layout.presentation(null, "", hasPrevious);
+    this.layout.block(null);
   }
 
   private async show(token: string): Promise<void> {
     const wantedAt = now();
     this.leaveCase();
     this.showing = token;
-    this.chosen = null;
-    this.layout.choose(null);
+    this.answering.begin();
+    this.marking?.start(null);
     this.layout.state("loading");
     const loaded = await untilAnswered(this.layout, () => this.cases.load(token));
     if (this.showing !== token) return;
     this.layout.coverWith();
     await this.display.show(loaded);
     if (this.showing !== token) return;
+    this.marking?.start(this.desk.answerTo(token) ?? null);
     const paintedAt = now();
-    this.shown = { token, at: new Date(), loadMs: Math.round(paintedAt - wantedAt), paintedAt };
+    this.shown = {
+      token,
+      images: loaded.presentation.images,
+      at: new Date(),
+      loadMs: Math.round(paintedAt - wantedAt),
+      paintedAt,
+    };
     this.clock = new ReadingClock(now, document.hidden);
     this.layout.presentation(token, this.caseNote(), previousCase(this.sitting) !== null);
     this.layout.state("reading");
-    this.cases.keepOnly([token, comingCase(this.sitting), previousCase(this.sitting), ...this.server.next]);
+    this.lookChanged();
+    this.cases.keepOnly([token, ...comingCases(this.sitting), previousCase(this.sitting), ...this.server.next]);
     this.prefetch();
   }
 
   private prefetch(): void {
-    const coming = comingCase(this.sitting);
-    if (coming === null || this.showing === null) return;
-    void this.cases.load(this.showing).then(
-      (current) => this.cases.prefetchAfter(current, coming),
-      () => undefined,
-    );
+    if (this.showing !== null) this.cases.follow(this.showing, comingCases(this.sitting), median(this.caseTimesMs));
   }
 
   private caseNote(): string {
-    const { revisiting } = this;
-    if (revisiting === null) this.layout.say("revisit");
-    else {
-      const before = this.session.study.answers.find((one) => one.value === this.given.get(revisiting));
-      this.layout.say("revisit", revisitWords(before?.label));
-    }
-    const slice = this.display.markerSlice;
-    if (slice === null) return "";
-    return this.session.display.mode === "stack" ? `The ring is on slice ${slice + 1}.` : "The ring shows the place.";
+    const given = this.revisiting === null ? undefined : this.desk.answerTo(this.revisiting)?.decision;
+    if (this.revisiting === null) this.layout.say("revisit");
+    else this.layout.say("revisit", revisitWords(given && decisionName(this.session, given)));
+    return ringWords(this.display.markerSlice, this.session.display.mode);
   }
 
   private key(event: KeyboardEvent): void {
-    if (!isShortcut(event) || this.shown === null) return;
-    const action = readingAction(event.key, {
-      answers: this.session.study.answers,
-      levels: this.session.study.confidence?.levels ?? null,
-      answerChosen: this.chosen !== null,
-    });
-    // A key that is held down may scroll, but answers only once.
-    if (action === null || (event.repeat && action.kind !== "scroll" && action.kind !== "zoom")) return;
+    if (!isShortcut(event)) return;
+    if (this.marking?.pressed(event)) return;
+    const action = this.answering.meaningOf(event);
+    if (action === null) return;
+    // Enter on a button is meant for the button.
+    if (action.kind === "give" && (event.target as HTMLElement).closest("button, a, summary")) return;
+    if (this.shown === null && action.kind !== "pause" && action.kind !== "full-screen") return;
+    // A key that is held down may scroll, but answers only once; one that bounces was pressed once.
+    if (!HELD_DOWN.has(action.kind) && (event.repeat || this.bounced(action, event))) return;
     event.preventDefault();
     this.act(action);
   }
 
-  private act(action: ReadingAction<Answer>): void {
+  /** A digit twice makes another number, which stands on the screen before it is given. */
+  private bounced({ kind }: ReadingAction<Decision>, event: KeyboardEvent): boolean {
+    return kind !== "digit" && !this.bounce.accepts(event.code || event.key);
+  }
+
+  private act(action: ReadingAction<Decision>): void {
+    if (this.answering.act(action)) return;
     switch (action.kind) {
-      case "answer":
-        void this.answer(action.value);
-        break;
-      case "confidence":
-        void this.submit(action.value);
-        break;
-      case "withdraw":
-        this.withdraw();
-        break;
       case "back":
         this.back();
         break;
       case "return":
         this.returnToCurrent();
         break;
-      case "scroll":
-        this.display.scroll(action.slices);
+      case "pause":
+        this.interruption.toggle();
         break;
-      case "zoom":
-        this.display.zoom(action.factor);
-        break;
-      case "home":
-        this.display.home();
-        break;
-      case "marker":
-        this.display.toggleMarker();
-        break;
-      case "reset":
-        this.display.reset();
-        break;
+      default:
+        if (!this.interruption.under) this.tools.act(action);
     }
   }
 
-  private async answer(value: Answer): Promise<void> {
-    const state = this.layout.currentState;
-    if (this.shown === null || (state !== "reading" && state !== "confidence")) return;
-    if (now() - this.shown.paintedAt < KEY_BOUNCE_MS) return;
-    this.chosen = value;
-    this.layout.choose(value);
-    if (this.session.study.confidence === null) await this.submit(null);
-    else this.layout.state("confidence");
+  private get interruptible(): boolean {
+    const { currentState } = this.layout;
+    return this.shown !== null && ["reading", "confidence", "further"].includes(currentState);
   }
 
-  private withdraw(): void {
-    if (this.layout.currentState !== "confidence") return;
-    this.chosen = null;
-    this.layout.choose(null);
-    this.layout.state("reading");
+  private interrupted(under: boolean): void {
+    this.clock?.pauseChanged(under);
+    this.display.covered(under);
+    if (!under) this.reminder.dismissed();
+  }
+
+  /** No answer is taken for pixels that are not on the screen. */
+  private isBlocked(): boolean {
+    const { obstacle } = this.display;
+    this.layout.block(obstacle);
+    return obstacle !== null;
   }
 
   private back(): void {
     const previous = previousCase(this.sitting);
-    if (previous === null || this.layout.currentState === "busy") return;
+    if (previous === null || this.layout.currentState === "busy" || this.interruption.under) return;
     this.revisiting = previous;
     this.refresh();
   }
@@ -290,24 +385,25 @@ export class ReadingRoom {
     this.refresh();
   }
 
-  private async submit(confidence: number | null): Promise<void> {
-    const { shown, chosen, clock } = this;
-    if (shown === null || chosen === null || clock === null || this.layout.currentState === "busy") return;
+  private async submit(answer: WholeAnswer): Promise<void> {
+    const { shown, clock } = this;
+    if (shown === null || clock === null) return;
     const times = clock.read();
-    const body = ratingBody({ answer: chosen, confidence, shown, times, display: this.display });
+    const body = ratingBody({
+      ...answer,
+      shown,
+      times,
+      marked: this.marking?.given ?? UNMARKED,
+      display: this.display,
+      counter: this.desk.nextCounter(),
+      supersedes: this.desk.answerTo(shown.token)?.clientEventId ?? null,
+    });
     this.layout.state("busy");
-    try {
-      await this.keep(shown.token, body);
-    } catch (error) {
-      this.chosen = null;
-      this.layout.choose(null);
-      this.layout.state("reading");
-      const reason = error instanceof Error ? error.message : String(error);
-      this.layout.say("trouble", `This answer could not be kept and was not counted: ${reason} Please answer again.`);
-      return;
-    }
-    this.layout.say("trouble");
-    this.given.set(shown.token, chosen);
+    const chosen = chosenImage(shown, answer.decision.side);
+    if (this.preview) this.server = serverView(await rehearsed(this.layout, chosen, body), this.server);
+    else await this.desk.keep(shown.token, chosen, body, this.revisiting !== null);
+    // Another page may have taken over while the answer was on its way to the server.
+    if (this.elsewhere()) return;
     if (this.revisiting === null) this.caseTimesMs.push(times.readingMs + shown.loadMs);
     this.revisiting = null;
     if (this.reminder.answered()) this.layout.suggestPause(BREAK_AFTER_MINUTES);
@@ -315,48 +411,10 @@ export class ReadingRoom {
     this.refresh();
   }
 
-  /** Resolves when the answer is safe: on this computer's disk, or else on the server. */
-  private async keep(token: string, body: RatingBody): Promise<void> {
-    if (this.preview) {
-      await this.rehearse(token, body);
-      return;
-    }
-    const entry: OutboxEntry = {
-      clientEventId: body.client_event_id,
-      session: this.sessionUrl,
-      presentation: token,
-      revisit: this.revisiting !== null,
-      url: eventsUrl(token),
-      queuedAt: Date.now(),
-      body,
-      state: "waiting",
-      message: "",
-    };
-    const confirmed = new Promise<void>((resolve) => this.confirmations.set(entry.clientEventId, resolve));
-    await this.outbox.add(entry);
-    const sending = this.outbox.flush();
-    if (!this.outbox.durable) await Promise.all([sending, confirmed]);
-  }
-
-  /** A preview walks through the cases as the server leads; nothing is kept on either side. */
-  private async rehearse(token: string, body: RatingBody): Promise<void> {
-    const reply = await postJson(eventsUrl(token), body);
-    if (classifyStatus(reply.status) !== "accepted") throw new Error(reply.message);
-    this.server = serverView(reply.body as RatingReply, this.server);
-  }
-
-  private accepted(entry: OutboxEntry, reply: RatingReply): void {
+  private accepted(reply: RatingReply): void {
     this.answersTaken += 1;
-    this.confirm(entry);
-    // Answers of an earlier visit are sent before the session is known.
-    if ((this.server as ServerView | undefined) === undefined) return;
     this.server = serverView(reply, this.server);
-    if (this.layout.currentState !== "busy" && this.layout.currentState !== "welcome") this.refreshAfterReply();
-  }
-
-  private confirm(entry: OutboxEntry): void {
-    this.confirmations.get(entry.clientEventId)?.();
-    this.confirmations.delete(entry.clientEventId);
+    if (!COVERED.has(this.layout.currentState)) this.refreshAfterReply();
   }
 
   /** A late reply must not pull away the case that is being read. */
@@ -368,10 +426,19 @@ export class ReadingRoom {
     } else this.refresh();
   }
 
-  private closed(): void {
-    if ((this.server as ServerView | undefined) === undefined) return;
-    this.server = { ...this.server, state: "closed" };
-    this.refresh();
+  private turnedAway(entry: OutboxEntry, code: string): void {
+    if (code === DISPLAY_NOT_CHECKED) {
+      if (this.checking) return;
+      this.checking = true;
+      this.leaveCase();
+      void this.comeBack();
+    } else if (entry.state === "held") {
+      this.server = { ...this.server, state: "closed" };
+      this.refresh();
+    } else
+      void this.askAgain().then(() => {
+        if (this.layout.currentState !== "busy") this.refreshAfterReply();
+      });
   }
 
   private updateProgress(): void {
@@ -380,10 +447,3 @@ export class ReadingRoom {
     document.title = `${done} of ${total} · ${this.session.study.title}`;
   }
 }
-
-const serverView = (reply: Partial<RatingReply>, last: ServerView): ServerView => ({
-  progress: reply.progress ?? last.progress,
-  state: reply.state ?? last.state,
-  next: reply.next ?? last.next,
-  previous: reply.previous === undefined ? last.previous : reply.previous,
-});

@@ -18,6 +18,8 @@ const SCROLL_KEYS: Record<string, number> = {
 export class Pane {
   readonly root: HTMLElement;
   readonly host: HTMLElement;
+  /** Keys that would scroll here and mean something else on this page. */
+  readonly keysOfOthers = new Set<string>();
   readonly view: StackView;
   private readonly title = element("span", { class: "pane-title" });
   private readonly caption = element("span", { class: "pane-caption" });
@@ -70,7 +72,8 @@ export class Pane {
 
   private scrollByKey(event: KeyboardEvent): void {
     const slices = SCROLL_KEYS[event.key];
-    if (slices === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (slices === undefined || this.keysOfOthers.has(event.key) || event.ctrlKey || event.metaKey || event.altKey)
+      return;
     event.preventDefault();
     event.stopPropagation();
     this.view.setSlice(this.view.slice + slices);

@@ -7,6 +7,7 @@ import { button, element, isShortcut, keyButton } from "./dom";
 
 const TOOL_NAMES: Record<Tool, { readonly text: string; readonly key: string; readonly help: string }> = {
   window: { text: "Window", key: "w", help: "Drag sideways for width, up and down for level" },
+  scroll: { text: "Scroll", key: "s", help: "Drag up and down through the slices" },
   pan: { text: "Pan", key: "h", help: "Drag the image (also: middle button, or Shift and drag)" },
   zoom: { text: "Zoom", key: "z", help: "Drag up to enlarge (also: right button, or Ctrl and wheel)" },
   length: { text: "Length", key: "l", help: "Drag a line to measure it; Delete removes all lines" },

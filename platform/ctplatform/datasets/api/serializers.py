@@ -4,8 +4,10 @@ from django.core.files.uploadedfile import UploadedFile
 from django.urls import reverse
 from rest_framework import serializers
 
-from ctplatform.datasets.models import Dataset, Lesion, Mask, Provenance, Scan
+from ctplatform.datasets.kinds import ExportFormat, MaskKind
+from ctplatform.datasets.models import Dataset, Export, Lesion, Mask, Provenance, Scan, Verdict
 from ctplatform.datasets.scans.thumbnails import WINDOW_CENTRE_HU, WINDOW_WIDTH_HU
+from ctplatform.datasets.services import MAX_REASON
 from ctplatform.jobs.models import Job
 
 
@@ -105,6 +107,8 @@ class ScanSerializer(serializers.ModelSerializer[Scan]):
             "has_liver",
             "lesion_count",
             "created_at",
+            "withdrawn_at",
+            "withdrawn_reason",
         ]
         read_only_fields = [name for name in fields if name not in {"name", "subject"}]
 
@@ -122,6 +126,14 @@ class ScanDetailSerializer(ScanSerializer):
     class Meta(ScanSerializer.Meta):
         fields = [*ScanSerializer.Meta.fields, "grid", "acquisition", "import_report", "provenance", "masks", "lesions"]
         read_only_fields = [name for name in fields if name not in {"name", "subject"}]
+
+
+class VerdictSerializer(serializers.Serializer[Any]):
+    accept = serializers.BooleanField()
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=MAX_REASON)
+    seen = serializers.ChoiceField(
+        required=False, choices=Verdict.choices, help_text="The verdict that you saw; refused when it is another by now"
+    )
 
 
 class WindowSerializer(serializers.Serializer[Any]):
@@ -158,6 +170,70 @@ class JobReferenceSerializer(serializers.ModelSerializer[Job]):
         return reverse("jobs:job", args=[job.pk])
 
 
+class ExportSerializer(serializers.ModelSerializer[Export]):
+    file_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Export
+        fields = ["id", "form", "scan_count", "size_bytes", "sha256", "created_at", "kept_until", "file_url"]
+        read_only_fields = fields
+
+    def get_file_url(self, export: Export) -> str:
+        return reverse("datasets-api:export-file", args=[export.pk])
+
+
+class ExportOrderSerializer(serializers.Serializer[Any]):
+    scans = serializers.ListField(child=serializers.UUIDField(), allow_empty=False)
+    form = serializers.ChoiceField(choices=ExportFormat.choices, default=ExportFormat.DICOM)
+    masks = serializers.BooleanField(default=True)
+    archive = serializers.CharField(
+        default="", allow_blank=True, help_text="Send the scans there as DICOM instead of making a package"
+    )
+
+
+class ArchiveSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+
+
+class SeriesSearchSerializer(serializers.Serializer[Any]):
+    """Archives match whole values; `*` stands for any text. At least one must be given."""
+
+    patient_id = serializers.CharField(default="", allow_blank=True, max_length=64)
+    patient_name = serializers.CharField(default="", allow_blank=True, max_length=200)
+    study_date = serializers.RegexField(r"^\d{8}(-\d{8})?$", required=False, help_text="20240131 or 20240101-20240131")
+    description = serializers.CharField(default="", allow_blank=True, max_length=64)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not any(attrs.values()):
+            raise serializers.ValidationError("Say what to look for: at least one of the fields.")
+        return {
+            "PatientID": attrs["patient_id"],
+            "PatientName": attrs["patient_name"],
+            "StudyDate": attrs.get("study_date", ""),
+            "SeriesDescription": attrs["description"],
+        }
+
+
+class WantedSerializer(serializers.Serializer[Any]):
+    study = serializers.CharField(max_length=64)
+    series = serializers.CharField(max_length=64)
+
+
+class FoundSeriesSerializer(WantedSerializer):
+    patient_id = serializers.CharField()
+    patient_name = serializers.CharField()
+    study_date = serializers.CharField()
+    study_description = serializers.CharField()
+    description = serializers.CharField()
+    slices = serializers.IntegerField(allow_null=True)
+
+
+class RetrievalSerializer(serializers.Serializer[Any]):
+    archive = serializers.CharField()
+    series = WantedSerializer(many=True)
+    text_looked_at = serializers.BooleanField(default=False)
+
+
 class ImportSerializer(serializers.Serializer[Any]):
     files = serializers.ListField(child=serializers.FileField(), allow_empty=False)
     files_paths = serializers.ListField(
@@ -169,6 +245,16 @@ class ImportSerializer(serializers.Serializer[Any]):
         required=False, help_text="You looked at the slices: marks that look like drawn text name nobody"
     )
 
+    manifest = serializers.FileField(
+        required=False, help_text="CSV, one row a file, for images that other programs made; see the README"
+    )
+    labels = serializers.CharField(
+        required=False, max_length=300, help_text="What the labels of mask files mean, such as 1=liver, 2=lesion"
+    )
+    spacing = serializers.CharField(
+        required=False, max_length=60, help_text="In mm, for scans whose file has lost it, such as 0.57 0.57 1.6"
+    )
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         files: list[UploadedFile[bytes]] = attrs["files"]
         return {
@@ -177,7 +263,27 @@ class ImportSerializer(serializers.Serializer[Any]):
             "masks": attrs.get("masks", []),
             "subject": attrs.get("subject", ""),
             "text_looked_at": attrs.get("text_looked_at", False),
+            "manifest": attrs.get("manifest"),
+            "labels": attrs.get("labels", ""),
+            "spacing": attrs.get("spacing", ""),
         }
+
+
+class WithdrawalSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=MAX_REASON)
+    whole_patient = serializers.BooleanField(required=False, help_text="All scans of the patient in this dataset")
+
+
+class NewMasksSerializer(serializers.Serializer[Any]):
+    files = serializers.ListField(child=serializers.FileField(), allow_empty=False)
+    kind = serializers.ChoiceField(
+        required=False,
+        choices=[MaskKind.LIVER, MaskKind.LESION, MaskKind.VESSEL],
+        help_text="What the files hold; without it their names and labels say",
+    )
+    labels = serializers.CharField(
+        required=False, max_length=300, help_text="What the labels mean, such as 1=liver, 2=lesion"
+    )
 
 
 def slice_url_template(view_name: str, pk: Any) -> str:

@@ -6,12 +6,14 @@ No UID, date, name, number or free text is kept; the report names what was there
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset as DicomDataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
+from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from ctplatform.datasets.importing import procedure
@@ -26,8 +28,19 @@ OTHER_MODALITIES = frozenset(
     """CR DX DOC ECG ES IO KO MG MR NM OP OT PR PT REG RF RTDOSE RTIMAGE RTPLAN RTSTRUCT SC SEG SM SR US XA
     XC""".split()  # noqa: SIM905
 )
+# DCM, PS3.16 CID 7005
+SYNTHESIZING_EQUIPMENT = "109100"
 # Codes inside sequences: as deep as the standard puts the route of a contrast agent
 DEEPEST_CODE = 2
+OTHER_SCALES = {
+    "MGML": "milligrams per millilitre",
+    "Z_EFF": "effective atomic numbers",
+    "ED": "electron densities",
+    "EDW": "electron densities relative to water",
+    "HU_MOD": "modified Hounsfield units",
+    "PCT": "per cent",
+    "OD": "optical densities",
+}
 NOT_A_SLICE = {
     "LOCALIZER": "a localizer (scout) image",
     "SCREEN SAVE": "a screen capture",
@@ -37,6 +50,8 @@ NOT_A_SLICE = {
     "PROJECTION IMAGE": "a projection, not a slice",
     "MIP": "a maximum intensity projection",
     "MINIP": "a minimum intensity projection",
+    "MAX_IP": "a maximum intensity projection",
+    "MIN_IP": "a minimum intensity projection",
     "VRT": "a rendered picture",
     "3D": "a rendered picture",
 }
@@ -57,11 +72,40 @@ def refuse_unfit(header: DicomDataset, sop_class: UID) -> None:
     if modality != "CT":
         shown = modality if modality in OTHER_MODALITIES else "unknown"
         raise ImportRefusedError(f"Its modality is {shown}; only CT is imported.")
+    refuse_other_values(header)
     image_type = header.get("ImageType", None) or []
     kinds = [image_type] if isinstance(image_type, str) else [str(value).upper() for value in image_type]
     for kind in kinds:
         if kind in NOT_A_SLICE:
             raise ImportRefusedError(f"It is {NOT_A_SLICE[kind]}.")
+
+
+def refuse_other_values(header: DicomDataset) -> None:
+    """Maps of iodine, effective atomic number or electron density look like CT and are not in HU."""
+    scale = str(header.get("RescaleType", "") or "").strip().upper()
+    if scale not in {"", "HU", "US"}:
+        shown = OTHER_SCALES.get(scale, "of another kind than HU")
+        raise ImportRefusedError(
+            f"Its values are {shown} (Rescale Type), not Hounsfield units. Export the original series."
+        )
+
+
+def says_synthetic(header: DicomDataset) -> bool:
+    """Synthetic Data (PS3.3 C.12.1.1.11), or from before 2023 a derived image with synthesising equipment."""
+    if str(header.get("SyntheticData", "") or "").strip().upper() == "YES":
+        return True
+    purposes = {
+        str(item.get("CodeValue", ""))
+        for equipment in _items(header, "ContributingEquipmentSequence")
+        for item in _items(equipment, "PurposeOfReferenceCodeSequence")
+    }
+    image_type = header.get("ImageType", None) or [""]
+    return SYNTHESIZING_EQUIPMENT in purposes and str(image_type[0]).upper() == "DERIVED"
+
+
+def _items(header: DicomDataset, keyword: str) -> list[DicomDataset]:
+    found = header.get(keyword, None)
+    return list(found) if isinstance(found, DicomSequence) else []
 
 
 def acquisition_facts(header: DicomDataset) -> dict[str, Any]:
@@ -110,16 +154,25 @@ def removed_keywords(headers: Iterable[DicomDataset]) -> tuple[list[str], int]:
     private: set[str] = set()
     for header in headers:
         for tag in header.keys():  # noqa: SIM118 - iterating the data set itself would decode every value
-            raw = header.get_item(tag)
-            keyword = keyword_for_tag(tag)
-            if tag.is_private:
+            keyword = _reported_as(tag)
+            if keyword is None:
                 private.add(str(tag))
-            elif keyword not in STAYS and tag.element != 0 and raw is not None and not _is_empty(raw.value):
-                removed.add(keyword or "unknown elements")
+            elif keyword and keyword not in removed and not _is_empty(header.get_item(tag)):
+                removed.add(keyword)
     return sorted(removed), len(private)
 
 
-def _is_empty(value: Any) -> bool:
+@lru_cache(maxsize=10_000)
+def _reported_as(tag: BaseTag) -> str | None:
+    """The keyword of what is removed, nothing for what stays, None for private elements. Slices have the same ones."""
+    if tag.is_private:
+        return None
+    keyword = keyword_for_tag(tag)
+    return "" if keyword in STAYS or tag.element == 0 else keyword or "unknown elements"
+
+
+def _is_empty(element: Any) -> bool:
+    value = None if element is None else element.value
     return value is None or (hasattr(value, "__len__") and len(value) == 0)
 
 

@@ -11,9 +11,11 @@ from ctplatform.datasets.importing.axes import check_orthonormal
 from ctplatform.datasets.importing.refusal import ImportRefusedError
 from ml.geometry import Grid
 
-# Positions are decimal strings, rounded by every exporter in its own way.
-SPACING_TOLERANCE = 0.01
-SPACING_TOLERANCE_MM = 0.02
+# Positions are decimal strings, rounded by every exporter in its own way, and tables move unevenly. A slice may lie
+# this far from where an even spacing puts it, and a gap may differ from the others by this much.
+JITTER_TOLERANCE = 0.04
+JITTER_TOLERANCE_MM = 0.1
+TOLD_JITTER_MM = 0.02
 DRIFT_TOLERANCE_MM = 0.5
 # No scanner is that large; a number beyond it is something else, such as a date
 FARTHEST_MM = 10_000
@@ -26,6 +28,8 @@ File = TypeVar("File")
 class Placed(Generic[File]):
     grid: Grid
     files: list[File]
+    jitter_mm: float = 0.0
+    pixel_spread_mm: float = 0.0
 
 
 def place_slices(slices: list[tuple[DicomDataset, File]]) -> Placed[File]:
@@ -36,8 +40,9 @@ def place_slices(slices: list[tuple[DicomDataset, File]]) -> Placed[File]:
     positions = np.array([_floats(header, "ImagePositionPatient", 3) for header, _ in slices])
     order = np.argsort(positions @ normal, kind="stable")
     positions = positions[order]
-    gap_mm = _regular_gap_mm(positions, normal)
-    row_spacing_mm, column_spacing_mm = _floats(first, "PixelSpacing", 2)
+    gap_mm, jitter_mm = _regular_gap_mm(positions, normal)
+    spacings_mm = np.array([_floats(header, "PixelSpacing", 2) for header, _ in slices])
+    row_spacing_mm, column_spacing_mm = (float(mm) for mm in np.median(spacings_mm, axis=0))
     if not (row_spacing_mm > 0 and column_spacing_mm > 0):
         raise ImportRefusedError("Its pixel spacing is not positive.")
     direction = np.stack([row_axis, column_axis, normal], axis=1)
@@ -49,7 +54,7 @@ def place_slices(slices: list[tuple[DicomDataset, File]]) -> Placed[File]:
             "direction": direction.ravel().tolist(),
         }
     )
-    return Placed(grid, [slices[int(index)][1] for index in order])
+    return Placed(grid, [slices[int(index)][1] for index in order], jitter_mm, float(np.ptp(spacings_mm, axis=0).max()))
 
 
 def _in_plane_axes(header: DicomDataset) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -75,7 +80,8 @@ def _floats(header: DicomDataset, keyword: str, count: int) -> npt.NDArray[np.fl
     return numbers
 
 
-def _regular_gap_mm(positions: npt.NDArray[np.float64], normal: npt.NDArray[np.float64]) -> float:
+def _regular_gap_mm(positions: npt.NDArray[np.float64], normal: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The even spacing of the slices, and how far a slice lies from it at most."""
     along_mm = positions @ normal
     gaps_mm = np.diff(along_mm)
     gap_mm = float((along_mm[-1] - along_mm[0]) / len(gaps_mm))
@@ -84,12 +90,18 @@ def _regular_gap_mm(positions: npt.NDArray[np.float64], normal: npt.NDArray[np.f
         raise ImportRefusedError(
             "Several slices lie at the same place, and nothing tells which belong together. Export one phase at a time."
         )
-    tolerance_mm = max(SPACING_TOLERANCE_MM, SPACING_TOLERANCE * typical_mm)
+    tolerance_mm = max(JITTER_TOLERANCE_MM, JITTER_TOLERANCE * typical_mm)
+    jitter_mm = float(np.abs(along_mm - along_mm[0] - gap_mm * np.arange(len(along_mm))).max())
     worst = int(np.argmax(np.abs(gaps_mm - typical_mm)))
     if abs(gaps_mm[worst] - typical_mm) > tolerance_mm:
         raise ImportRefusedError(
             f"The slices are not evenly spaced: {gaps_mm[worst]:.2f} mm between slices {worst + 1} and {worst + 2}, "
             f"{typical_mm:.2f} mm elsewhere. A slice may be missing; export the whole series."
+        )
+    if jitter_mm > tolerance_mm:
+        raise ImportRefusedError(
+            f"The distance between its slices changes on the way, from {gaps_mm.min():.2f} to {gaps_mm.max():.2f} mm. "
+            "Export it with one spacing, or resample it first."
         )
     sideways_mm = positions - positions[0] - np.outer(along_mm - along_mm[0], normal)
     drift_mm = float(np.linalg.norm(sideways_mm, axis=1).max())
@@ -99,4 +111,4 @@ def _regular_gap_mm(positions: npt.NDArray[np.float64], normal: npt.NDArray[np.f
             f"The gantry was tilted by {angle:.1f} degrees, so the slices form a sheared stack. "
             "Resample it to an orthogonal grid first."
         )
-    return gap_mm
+    return gap_mm, jitter_mm

@@ -7,13 +7,13 @@ has not.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ctplatform.datasets.importing.runs import Mask, shapes_of
+
 Plane = npt.NDArray[np.int16]
-Mask = npt.NDArray[np.bool_]
 
 AIR_HU = -1000
 TISSUE_HU = -300
@@ -58,50 +58,87 @@ def planes_with_text(volume: npt.NDArray[np.int16]) -> list[int]:
 
 def has_text(plane: Plane) -> bool:
     """Whether a row of glyphs, upright or sideways, lies outside the body, or more of them than can be judged."""
-    outer = np.where(outside_body(plane), plane, AIR_HU)
-    return any(_text_at(outer, above_hu) for above_hu in LEVELS_HU)
+    outer = _cropped(np.where(outside_body(plane), plane, AIR_HU))
+    return outer.size > 0 and any(_text_at(outer, above_hu) for above_hu in LEVELS_HU)
+
+
+def _cropped(outer: Plane) -> Plane:
+    """To what isn't air, which is little of most slices."""
+    drawn = outer > FAINTEST_LEVEL_HU
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    return outer[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if rows.size else outer[:0, :0]
 
 
 def outside_body(plane: Plane) -> Mask:
     """Everything but large blocks of tissue and what they enclose; judged on every other sample."""
-    from scipy import ndimage
-
-    reach = BODY_OPENING_PX // 2
     tissue = plane[::2, ::2] > TISSUE_HU
-    labels, _ = ndimage.label(ndimage.minimum_filter(tissue, reach))
-    large = np.bincount(labels.ravel()) >= SMALLEST_BODY * tissue.size
-    large[0] = False
-    body = ndimage.binary_fill_holes(ndimage.maximum_filter(large[labels], reach + 3))
-    outside: Mask = ~np.repeat(np.repeat(body, 2, axis=0), 2, axis=1)[: plane.shape[0], : plane.shape[1]]
-    return outside
+    reach = BODY_OPENING_PX // 2
+    blocks = shapes_of(_windowed(tissue, reach, np.logical_and), diagonal=False)
+    large = blocks.drawn(blocks.sizes >= SMALLEST_BODY * tissue.size)
+    # around the picture too, so that one region holds all that is open to its border
+    open_ = np.ones((tissue.shape[0] + 2, tissue.shape[1] + 2), dtype=bool)
+    open_[1:-1, 1:-1] = ~_windowed(large, reach + 3, np.logical_or)
+    regions = shapes_of(open_, diagonal=False)
+    outside = regions.drawn(np.arange(regions.count) == regions.shape_of[0])[1:-1, 1:-1]
+    full: Mask = np.repeat(np.repeat(outside, 2, axis=0), 2, axis=1)[: plane.shape[0], : plane.shape[1]]
+    return full
+
+
+def _windowed(mask: Mask, size: int, combine: np.ufunc) -> Mask:
+    """Whether all, or any, of a square window around each sample are true; a window ends where the picture does.
+
+    Each step doubles the window, so that a side of nine takes four passes over whole rows.
+    """
+    before = size // 2
+    rows, columns = mask.shape
+    found: Mask = np.full((rows + size - 1, columns + size - 1), combine is np.logical_and)
+    found[before : before + rows, before : before + columns] = mask
+    reach = 1
+    while reach < size:
+        step = min(reach, size - reach)
+        found = combine(found[:-step], found[step:])
+        found = combine(found[:, :-step], found[:, step:])
+        reach += step
+    return found
 
 
 def _text_at(outer: Plane, above_hu: int) -> bool:
-    from scipy import ndimage
-
-    labels, _ = ndimage.label(outer > above_hu, structure=np.ones((3, 3)))
+    drawn = outer > above_hu
+    if np.count_nonzero(drawn) < FEWEST_GLYPHS * SMALLEST_GLYPH_PX:  # a glyph has a sample in each row or column
+        return False
+    found = shapes_of(drawn, diagonal=True)
     shapes = [
         (number, box)
-        for number, box in enumerate(ndimage.find_objects(labels), start=1)
+        for number, box in enumerate(found.boxes())
         if SMALLEST_GLYPH_PX <= max(side.stop - side.start for side in box) <= LARGEST_GLYPH_PX
     ]
     if len(shapes) > MOST_SHAPES:
         return True
     if len(shapes) < FEWEST_GLYPHS:
         return False
-    glyphs = [glyph for number, box in shapes if (glyph := _glyph(outer, labels, number, box)) is not None]
+    glyphs = [
+        glyph for number, box in shapes if (glyph := _glyph(outer[box], found.mask(number, box), box)) is not None
+    ]
     return any(_is_text(line, above_hu) for along in (1, 0) for line in _lines(glyphs, along))
 
 
-def _glyph(outer: Plane, labels: npt.NDArray[np.integer[Any]], number: int, box: tuple[slice, ...]) -> Glyph | None:
+def _glyph(samples: Plane, shape: Mask, box: tuple[slice, ...]) -> Glyph | None:
     """A shape of slender strokes."""
-    from scipy import ndimage
+    broadest = 2 * int(BROADEST_STROKE * max(shape.shape) / 2)
+    return None if _holds_square(shape, broadest + 1) else Glyph(box, int(samples[shape].max()))
 
-    shape = labels[box] == number
-    stroke_px = 2 * int(ndimage.distance_transform_cdt(np.pad(shape, 1), "chessboard").max())
-    if stroke_px > BROADEST_STROKE * max(shape.shape):
-        return None
-    return Glyph(box, int(outer[box][shape].max()))
+
+def _holds_square(shape: Mask, side: int) -> bool:
+    """Whether a square of this side lies within the shape; doubled as windows are."""
+    if min(shape.shape) < side:
+        return False
+    reach = 1
+    while reach < side:
+        step = min(reach, side - reach)
+        shape = shape[:-step] & shape[step:]
+        shape = shape[:, :-step] & shape[:, step:]
+        reach += step
+    return bool(shape.any())
 
 
 def _lines(glyphs: list[Glyph], along: int) -> Iterator[list[Glyph]]:

@@ -1,7 +1,7 @@
 """What the confined reader makes of files: candidates that may be scans, and scans that have been read and cleaned."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Protocol, TypeVar
@@ -10,16 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ctplatform.datasets.importing.refusal import ImportRefusedError
-from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.kinds import Labels, MaskKind, StoredVolume
 from ml.geometry import Grid
 
 AIR_HU = -1024
+# Beyond the densest metal on the widest scale in use: padding, or a negative number read as an unsigned one
+BEYOND_METAL_HU = 31_743
 # Water is 0 HU and air -1000: a CT in which nothing is darker than water is not in HU.
 DARKEST_PLAUSIBLE_HU = 0
 LEAST_RANGE_HU = 100
 
-Volume = npt.NDArray[np.int16]
-Labels = npt.NDArray[np.uint8]
+# Places of files in the order in which they were given, the first few of them
+Numbers = tuple[int, ...]
+MOST_NUMBERS = 20
 T = TypeVar("T", bound=np.generic)
 
 
@@ -31,6 +34,8 @@ class GivenFile:
     size: int
     open: Callable[[], BinaryIO] = field(compare=False, repr=False)
     given_as_mask: bool = False
+    # which of the files of the import it is, or lies in
+    number: int = -1
 
     def start(self, count: int) -> bytes:
         with self.open() as file:
@@ -49,9 +54,17 @@ class Room(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Stack:
+    """The files of a series in the order of its slices, on the grid that they make before axes are reordered."""
+
+    paths: list[PurePosixPath]
+    grid: Grid
+
+
 @dataclass
 class ReadScan:
-    volume: Volume
+    volume: StoredVolume
     grid: Grid
     report: dict[str, Any]
     name: str = ""
@@ -62,6 +75,9 @@ class ReadScan:
     masks: dict[MaskKind, Labels] = field(default_factory=dict)
     # slices with marks that look like drawn text, by their index along the axis of the slices
     text_planes: list[int] = field(default_factory=list)
+    stack: Stack | None = None
+    # its files say themselves that no patient was scanned for it
+    says_synthetic: bool = False
 
     def note(self, text: str) -> None:
         self.report.setdefault("notes", []).append(text)
@@ -80,15 +96,26 @@ class Candidate:
     size: int = 0
     series_uid: str = ""
     frame_uid: str = ""
+    folders: frozenset[PurePosixPath] = frozenset()
+    # of the manifest, as a spreadsheet counts; 0 where it has none
+    row: int = 0
+    numbers: Numbers = ()
 
 
 @dataclass(frozen=True)
 class Refusal:
+    """``numbers`` are those of the files: their names are known to the browser that sent them, and to nobody here."""
+
     label: str
     reason: str
+    numbers: Numbers = ()
 
-    def as_dict(self) -> dict[str, str]:
-        return {"name": self.label, "reason": self.reason}
+    def as_dict(self) -> dict[str, Any]:
+        return {"name": self.label, "reason": self.reason, "files": list(self.numbers)}
+
+
+def numbers_of(files: Iterable[GivenFile]) -> Numbers:
+    return tuple(sorted({file.number for file in files if file.number >= 0}))[:MOST_NUMBERS]
 
 
 def clean_hu(scan: ReadScan) -> None:

@@ -29,6 +29,12 @@ class Header:
     encoding: str = "raw"
     slope: float = 1.0
     intercept: float = 0.0
+    # nothing in it is a spacing; the grid's is 1 mm then
+    lacks_spacing: bool = False
+    # samples that can't be HU, counted while they are read
+    unreal: int = 0
+    # what the file itself calls its labels
+    label_names: dict[int, str] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

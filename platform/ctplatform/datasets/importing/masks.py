@@ -1,36 +1,51 @@
-"""Label files to masks on a scan's grid."""
+"""Mask files to masks on a scan's grid. Masks of one kind are united, lesions of several files numbered."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import highdicom
 import numpy as np
 import numpy.typing as npt
-import pydicom
 
-from ctplatform.datasets.importing import vocabulary
-from ctplatform.datasets.importing.axes import canonical
-from ctplatform.datasets.importing.found import GivenFile, Labels, ReadScan, Room
+from ctplatform.datasets.importing.found import GivenFile, ReadScan, Room
 from ctplatform.datasets.importing.headers import Beside
-from ctplatform.datasets.importing.refusal import ImportRefusedError, check_size, refused_when_damaged
-from ctplatform.datasets.importing.volumes import read_labels
-from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.importing.label_tables import LabelTable, by_own_names
+from ctplatform.datasets.importing.label_values import LabelValues, Numbers
+from ctplatform.datasets.importing.refusal import ImportRefusedError
+from ctplatform.datasets.importing.structures import NOTHING, Meaning, Says
+from ctplatform.datasets.importing.volumes import read_label_values
+from ctplatform.datasets.kinds import Labels, MaskKind
 from ml.geometry import Grid, same_grid
 
-# The labels of LiTS and of Task 3 of the Medical Segmentation Decathlon
-LITS_LIVER, LITS_LESION = 1, 2
-KIND_WORDS = {
-    MaskKind.LESION: {"lesion", "lesions", "tumor", "tumors", "tumour", "tumours", "metastasis", "mass", "neoplasm"},
-    MaskKind.VESSEL: {"vessel", "vessels", "vein", "veins"},
-    MaskKind.LIVER: {"liver"},
-}
+MOST_LESIONS = 255
+NAMES_SHOWN = 8
+ONE_OTHER = "1 mask of other structures was"
+SAME = "same"
+# Resampling alone changes less
+LOST_SHARE = 0.03
+SAY = (
+    "Import it again and say what they are, such as “1=liver, 2=lesion” (the field “What the labels mean”, or "
+    "--labels), or name the file after the one thing that it holds: liver, lesions or vessels."
+)
+UNCLEAR_NAME = (
+    "Its name holds words that aren't understood, so nothing tells what is drawn in it. Name it after what it holds "
+    "(liver, lesions, vessels), or import it again and say what its labels mean, such as “1=liver, 2=lesion”."
+)
 
 
 @dataclass(frozen=True)
-class LabelGrid:
+class Part:
+    """A mask of one kind: 0 and 1, or the numbers of lesions."""
+
+    kind: MaskKind
     labels: Labels
     grid: Grid
+
+
+@dataclass
+class Drawn:
+    parts: list[Part]
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -39,107 +54,167 @@ class MaskSource:
 
     label: str
     size: int
-    read: Callable[[Room], dict[MaskKind, LabelGrid]]
+    read: Callable[[ReadScan, Room], Drawn]
 
 
-def kind_of(text: str) -> MaskKind | None:
-    found = set(vocabulary.words(text.lower()))
-    kinds = [kind for kind, marks in KIND_WORDS.items() if marks & found]
-    return kinds[0] if kinds else None
+@dataclass
+class Masks:
+    """All that is to be put onto one scan; ``others`` names what was recognised as something else and is not read."""
+
+    sources: list[MaskSource] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return sum(source.size for source in self.sources)
 
 
-def read_mask_file(file: GivenFile, beside: Beside, room: Room, *, kind: MaskKind | None) -> dict[MaskKind, LabelGrid]:
-    """A file named after one kind holds that kind; any other follows LiTS (1 liver, 2 lesion)."""
-    labels, grid = read_labels(file, beside, room)
-    highest = int(max(plane.max() for plane in labels))
-    if kind is not None and not (kind == MaskKind.LIVER and highest > 1):
-        return {kind: LabelGrid(labels, grid)}
-    if highest > LITS_LESION:
+def read_mask_file(file: GivenFile, beside: Beside, meaning: Meaning, table: LabelTable, room: Room) -> Drawn:
+    return drawn(read_label_values(file, beside, room), meaning, table, room)
+
+
+def drawn(given: LabelValues, meaning: Meaning, table: LabelTable, room: Room) -> Drawn:
+    """What the labels stand for: as the name says, or else as the table says."""
+    if not given.found:
+        raise ImportRefusedError("It is empty: no voxel carries a label.")
+    notes = [given.note] if given.note else []
+    own = None if table.is_said else by_own_names(given.names)
+    if own is not None:
+        meaning, table = NOTHING, own
+    if meaning.says is Says.UNCLEAR and not table.is_said:
+        raise ImportRefusedError(UNCLEAR_NAME)
+    if meaning.says is Says.KIND and meaning.kind is not None:
+        return Drawn([_named(given, meaning, meaning.kind, room)], notes)
+    result = _by_table(given, table, room)
+    return Drawn(result.parts, notes + result.notes)
+
+
+def _named(given: LabelValues, meaning: Meaning, kind: MaskKind, room: Room) -> Part:
+    if len(given.found) == 1 or kind == MaskKind.CHANGED:
+        return Part(kind, _where(given.values, room, given.found), given.grid)
+    if kind != MaskKind.LESION or (meaning.may_be_both and given.found == [1, 2]):
         raise ImportRefusedError(
-            f"Its labels go up to {highest}; expected are 1 for liver and 2 for lesion, "
-            "or a file named after what it holds (liver, lesions, vessels)."
+            f"It is called after the {kind} and holds the labels {_listed(given.found)}, whose difference nothing "
+            f"tells. {SAY}"
         )
-    masks = {MaskKind.LIVER: LabelGrid(_where(labels, room, lambda plane: plane >= LITS_LIVER), grid)}
-    if highest == LITS_LESION:
-        masks[MaskKind.LESION] = LabelGrid(_where(labels, room, lambda plane: plane == LITS_LESION), grid)
-    return masks
+    return Part(kind, _renumbered(given, room), given.grid)
 
 
-def _where(labels: Labels, room: Room, holds: Callable[[Labels], npt.NDArray[np.bool_]]) -> Labels:
-    result = room.array(labels.shape, np.uint8)
-    for z, plane in enumerate(labels):
-        result[z] = holds(plane)
+def _by_table(given: LabelValues, table: LabelTable, room: Room) -> Drawn:
+    unknown = [label for label in given.found if label not in table.meanings]
+    if (unknown and not table.others_are_told) or len(given.found) < table.least_labels:
+        raise ImportRefusedError(
+            f"Its labels are {_listed(given.found)}, and they do not fit {table.title}, so nothing tells what they "
+            f"stand for. {SAY}"
+        )
+    of_kind = {
+        kind: [label for label in given.found if label in table.meanings and table.meanings[label].kind == kind]
+        for kind in (MaskKind.LIVER, MaskKind.LESION, MaskKind.VESSEL)
+    }
+    lesions = of_kind[MaskKind.LESION]
+    notes = [f"labels were read by {table.title}"]
+    if lesions and not of_kind[MaskKind.LIVER]:
+        notes.append("no voxel of it is labelled as liver, so it gives no liver mask")
+    if of_kind[MaskKind.LIVER] and table.lesions_are_liver:
+        of_kind[MaskKind.LIVER] = of_kind[MaskKind.LIVER] + lesions
+    parts = [Part(kind, _where(given.values, room, labels), given.grid) for kind, labels in of_kind.items() if labels]
+    others = [table.meanings[n].name or str(n) if n in table.meanings else f"label {n}" for n in given.found]
+    left = [
+        name for n, name in zip(given.found, others, strict=True) if not any(n in all_ for all_ in of_kind.values())
+    ]
+    if not parts:
+        raise ImportRefusedError(f"It holds {named(left)}: nothing of the liver (read by {table.title}).")
+    if left:
+        notes.append(f"{named(left)} in it was not used")
+    return Drawn(parts, notes)
+
+
+def named(names: Iterable[str]) -> str:
+    distinct = list(dict.fromkeys(names))
+    more = f" and {len(distinct) - NAMES_SHOWN} more" if len(distinct) > NAMES_SHOWN else ""
+    return ", ".join(distinct[:NAMES_SHOWN]) + more
+
+
+def _listed(labels: list[int]) -> str:
+    return named(map(str, labels))
+
+
+def _where(values: Numbers, room: Room, labels: list[int]) -> Labels:
+    result = room.array(_size_zyx(values), np.uint8)
+    wanted = np.array(labels, dtype=np.float32)
+    for z, plane in enumerate(values):
+        result[z] = np.isin(plane, wanted)
     return result
 
 
-def read_dicom_seg(file: GivenFile, room: Room) -> dict[MaskKind, LabelGrid]:
-    masks: dict[MaskKind, LabelGrid] = {}
-    damaged = "This DICOM segmentation is damaged or of a form that can't be read."
-    with refused_when_damaged(damaged), file.open() as opened:
-        segmentation = highdicom.seg.Segmentation.from_dataset(pydicom.dcmread(opened, force=True), copy=False)
-        _check_extent(segmentation)
-        for number, kind in _chosen_segments(segmentation).items():
-            # one segment at a time: a dense array of all of them can be many times the file
-            volume = segmentation.get_volume(segment_numbers=[number], allow_missing_positions=True)
-            labels, grid, _ = canonical(np.asarray(volume.array[..., 0]), _grid_of(volume))
-            mask = masks.get(kind) or LabelGrid(room.array(labels.shape, np.uint8), grid)
-            for z, plane in enumerate(labels):
-                mask.labels[z] |= plane > 0
-            masks[kind] = mask
-    return masks
+def _renumbered(given: LabelValues, room: Room) -> Labels:
+    """Lesions keep their order; their numbers become 1, 2, 3, which eight bits can hold."""
+    if len(given.found) > MOST_LESIONS:
+        raise ImportRefusedError(f"It numbers {len(given.found)} lesions; {MOST_LESIONS} are the most.")
+    kept = given.found[-1] <= MOST_LESIONS
+    to = np.zeros(given.found[-1] + 1, dtype=np.uint8)
+    to[given.found] = given.found if kept else np.arange(1, len(given.found) + 1)
+    result = room.array(_size_zyx(given.values), np.uint8)
+    for z, plane in enumerate(given.values):
+        result[z] = to[plane.astype(np.intp)]
+    return result
 
 
-def _check_extent(segmentation: Any) -> None:
-    """Frames far apart would be filled up with empty ones between them."""
-    frames = int(segmentation.get("NumberOfFrames", 1) or 1)
-    check_size((max(frames, 3), int(segmentation.Rows), int(segmentation.Columns)))
-    geometry = segmentation.get_volume_geometry(allow_missing_positions=True)
-    if geometry is None:
-        raise ImportRefusedError("The frames of this DICOM segmentation form no regular volume.")
-    slices, rows, columns = geometry.spatial_shape
-    check_size((max(slices, 3), rows, columns))
+def _size_zyx(values: npt.NDArray[Any]) -> tuple[int, int, int]:
+    slices, rows, columns = values.shape
+    return slices, rows, columns
 
 
-def _chosen_segments(segmentation: Any) -> dict[int, MaskKind]:
-    chosen = {}
-    for number in sorted(segmentation.segment_numbers):
-        described = segmentation.get_segment_description(number)
-        kind = kind_of(f"{described.segmented_property_type.meaning} {described.segment_label}")
-        if kind is not None:
-            chosen[int(number)] = kind
-    if not chosen:
-        raise ImportRefusedError("None of its segments is called liver, lesion, tumour or vessel.")
-    return chosen
-
-
-def _grid_of(volume: Any) -> Grid:
-    """highdicom counts slices, rows, columns; the grid's direction has its columns in the order x, y, z."""
-    direction = np.asarray(volume.direction)[:, ::-1]
-    return Grid.from_dict(
-        {
-            "size_zyx": volume.array.shape[:3],
-            "spacing_zyx_mm": volume.spacing,
-            "origin_lps_mm": volume.position,
-            "direction": direction.ravel().tolist(),
-        }
-    )
-
-
-def add_masks(scan: ReadScan, sources: Iterable[MaskSource], room: Room) -> None:
+def add_masks(scan: ReadScan, masks: Masks, room: Room) -> None:
     """Put what can be read onto the scan; a mask that does not fit is told in the report and leaves the scan alone."""
-    for source in sources:
+    for source in masks.sources:
         try:
-            for kind, found in source.read(room).items():
-                scan.masks[kind], how = on_grid(found, scan, room)
-                scan.report.setdefault("masks", []).append({"kind": str(kind), "from": source.label, "grid": how})
+            found = source.read(scan, room)
+            for part in found.parts:
+                labels, how = on_grid(part, scan, room)
+                _unite(scan, part.kind, labels)
+                if how != SAME:
+                    scan.note(f"the mask “{source.label}”: {how}{_lost_outside(part, labels, scan)}")
+                scan.report.setdefault("masks", []).append({"kind": str(part.kind), "from": source.label, "grid": how})
         except ImportRefusedError as error:
-            scan.note(f"the mask {source.label} was not used: {error.message}")
+            scan.note(f"the mask “{source.label}” was not used: {error.message}")
+        else:
+            for note in found.notes:
+                scan.note(f"the mask “{source.label}”: {note}")
+    if masks.others:
+        count = f"{len(masks.others)} masks of other structures were" if len(masks.others) > 1 else ONE_OTHER
+        scan.note(f"{count} not used: {named(masks.others)}")
+    for note in masks.notes:
+        scan.note(note)
 
 
-def on_grid(found: LabelGrid, scan: ReadScan, room: Room) -> tuple[Labels, str]:
+def _unite(scan: ReadScan, kind: MaskKind, labels: Labels) -> None:
+    """Another mask of a kind adds to the first; a lesion mask's voxels get the numbers behind those that are there."""
+    present = scan.masks.get(kind)
+    if present is None:
+        scan.masks[kind] = labels
+        return
+    taken = _highest(present) if kind == MaskKind.LESION else 0
+    if taken + _highest(labels) > MOST_LESIONS:
+        raise ImportRefusedError(f"With it the scan would have more than {MOST_LESIONS} lesions.")
+    added = 0
+    for old, plane in zip(present, labels, strict=True):
+        fresh = (plane > 0) & (old == 0)
+        old[fresh] = plane[fresh] + np.uint8(taken)
+        added += int(np.count_nonzero(fresh))
+    if not added:
+        raise ImportRefusedError("All of its voxels belong to another mask of this kind already.")
+
+
+def _highest(labels: Labels) -> int:
+    return int(max(plane.max() for plane in labels))
+
+
+def on_grid(found: Part, scan: ReadScan, room: Room) -> tuple[Labels, str]:
     """The labels on the scan's grid, and how they came there."""
     if same_grid(found.grid, scan.grid):
-        return found.labels, "same"
+        return found.labels, SAME
     if found.grid.size_zyx == scan.grid.size_zyx and _only_scale_differs(found.grid, scan.grid):
         return found.labels, "same voxels; the mask's own spacing or origin was ignored"
     labels = nearest_labels(found, scan.grid, room)
@@ -148,13 +223,23 @@ def on_grid(found: LabelGrid, scan: ReadScan, room: Room) -> tuple[Labels, str]:
     return labels, "resampled by nearest neighbour"
 
 
+def _lost_outside(part: Part, labels: Labels, scan: ReadScan) -> str:
+    before, after = _volume_mm3(part.labels, part.grid), _volume_mm3(labels, scan.grid)
+    lost = part.labels is not labels and after < (1 - LOST_SHARE) * before
+    return f"; {1 - after / before:.0%} of it lies outside the scan" if lost else ""
+
+
+def _volume_mm3(labels: Labels, grid: Grid) -> float:
+    return sum(int(np.count_nonzero(plane)) for plane in labels) * float(np.prod(grid.spacing_zyx_mm))
+
+
 def _only_scale_differs(first: Grid, second: Grid) -> bool:
     """Several LiTS masks lost their spacing and origin; voxel for voxel they still fit."""
     lost = first.spacing_zyx_mm == (1.0, 1.0, 1.0)
     return lost and bool(np.allclose(first.direction, second.direction, atol=1e-3))
 
 
-def nearest_labels(found: LabelGrid, grid: Grid, room: Room) -> Labels:
+def nearest_labels(found: Part, grid: Grid, room: Room) -> Labels:
     """Slice by slice, so that memory stays at one slice of coordinates."""
     result = room.array(grid.size_zyx, np.uint8)
     rows, columns = np.indices(grid.size_zyx[1:])

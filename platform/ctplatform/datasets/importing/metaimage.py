@@ -50,6 +50,7 @@ def inspect(file: GivenFile, beside: Beside) -> Header:
     notes: list[str] = []
     return Header(
         "MetaImage",
+        lacks_spacing=not {"ElementSpacing", "ElementSize"} & fields.keys(),
         grid=_grid(size_zyx, fields, notes),
         dtype=np.dtype(sample).newbyteorder(">" if big_endian else "<"),
         data=data,

@@ -3,6 +3,7 @@
 import gzip
 import math
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ SAMPLES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 # extensions stand between header and voxels
 LARGEST_OFFSET = 1024**2
+# Rounding of the 32-bit quaternion
+SAME_DIRECTION, SAME_PLACE_MM = 0.01, 0.5
 LPS_OF_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -39,15 +42,18 @@ def inspect(file: GivenFile) -> Header:
     slope, intercept = struct.unpack_from(f"{order}2f", start, 112)
     scaled = slope != 0 and math.isfinite(slope) and math.isfinite(intercept)
     notes: list[str] = []
+    place = _place(start, order, notes)
+    lacks_spacing = not place.scaled.any(axis=0).all()
     return Header(
         "NIfTI",
-        grid=_grid(size_zyx, start, order, notes),
+        grid=_grid(size_zyx, place, start, lacks_spacing=lacks_spacing),
         dtype=np.dtype(SAMPLES[datatype]).newbyteorder("<" if order == "<" else ">"),
         data=file,
         start=max(352, int(offset)),
         encoding="gzip" if compressed else "raw",
         slope=slope if scaled else 1.0,
         intercept=intercept if scaled else 0.0,
+        lacks_spacing=lacks_spacing,
         removed=_texts(start),
         notes=notes,
     )
@@ -81,23 +87,59 @@ def _texts(start: bytes) -> list[str]:
     return removed
 
 
-def _grid(size_zyx: tuple[int, ...], start: bytes, order: str, notes: list[str]) -> Grid:
+@dataclass(frozen=True)
+class _Place:
+    """Where voxels lie by one of the header's forms: columns are the index axes with their spacing."""
+
+    scaled: npt.NDArray[np.float64]
+    origin: npt.NDArray[np.float64]
+
+
+def _grid(size_zyx: tuple[int, ...], place: _Place, start: bytes, *, lacks_spacing: bool) -> Grid:
+    unit_mm = MM_PER_UNIT.get(start[123] & 0x07, 1.0)
+    scaled = np.eye(3) if lacks_spacing else place.scaled
+    return grid_of_axes(size_zyx, LPS_OF_RAS @ scaled * unit_mm, LPS_OF_RAS @ place.origin * unit_mm, "sform or qform")
+
+
+def _place(start: bytes, order: str, notes: list[str]) -> _Place:
     """The standard's three methods: sform, else qform, else spacing alone."""
     qform_code, sform_code = struct.unpack_from(f"{order}2h", start, 252)
-    unit_mm = MM_PER_UNIT.get(start[123] & 0x07, 1.0)
+    pixdim = struct.unpack_from(f"{order}8f", start, 76)
+    spacing = np.diag(np.array(pixdim[1:4], dtype=np.float64))
     if sform_code > 0:
         rows = np.array(struct.unpack_from(f"{order}12f", start, 280), dtype=np.float64).reshape(3, 4)
-        scaled, origin = rows[:, :3], rows[:, 3]
-    else:
-        pixdim = struct.unpack_from(f"{order}8f", start, 76)
-        scaled, origin = np.diag(np.array(pixdim[1:4], dtype=np.float64)), np.zeros(3)
+        place = _Place(rows[:, :3], rows[:, 3])
         if qform_code > 0:
-            qfac = -1.0 if pixdim[0] < 0 else 1.0
-            scaled = _rotation(start, order) @ scaled @ np.diag([1.0, 1.0, qfac])
-            origin = np.array(struct.unpack_from(f"{order}3f", start, 268), dtype=np.float64)
-        else:
-            notes.append("the file gives no orientation: the usual NIfTI axes were assumed")
-    return grid_of_axes(size_zyx, LPS_OF_RAS @ scaled * unit_mm, LPS_OF_RAS @ origin * unit_mm, "sform or qform")
+            _compare(place, _qform(start, order, spacing, pixdim[0]), notes)
+        return place
+    if qform_code > 0:
+        return _qform(start, order, spacing, pixdim[0])
+    notes.append("the file gives no orientation: the usual NIfTI axes were assumed")
+    return _Place(spacing, np.zeros(3))
+
+
+def _qform(start: bytes, order: str, spacing: npt.NDArray[np.float64], first: float) -> _Place:
+    qfac = np.diag([1.0, 1.0, -1.0 if first < 0 else 1.0])
+    origin = np.array(struct.unpack_from(f"{order}3f", start, 268), dtype=np.float64)
+    return _Place(_rotation(start, order) @ spacing @ qfac, origin)
+
+
+def _compare(sform: _Place, qform: _Place, notes: list[str]) -> None:
+    """Readers choose differently between two forms that disagree, so whoever imports is told which was taken."""
+    if not (np.isfinite(qform.scaled).all() and qform.scaled.any(axis=0).all()):
+        return
+    directions = [form.scaled / np.linalg.norm(form.scaled, axis=0) for form in (sform, qform)]
+    turned = np.abs(directions[0] - directions[1]).max()
+    moved_mm = float(np.abs(sform.origin - qform.origin).max())
+    scaled = np.abs(np.linalg.norm(sform.scaled, axis=0) / np.linalg.norm(qform.scaled, axis=0) - 1).max()
+    if turned < SAME_DIRECTION and moved_mm < SAME_PLACE_MM and scaled < SAME_DIRECTION:
+        return
+    mirrored = np.linalg.det(sform.scaled) * np.linalg.det(qform.scaled) < 0
+    how = "mirrored" if mirrored else "turned" if turned >= SAME_DIRECTION else "displaced or scaled"
+    notes.append(
+        f"the file's two places (sform and qform) contradict each other: one is {how} against the other. The sform was "
+        "used; look at the scan whether the liver lies on the patient's right"
+    )
 
 
 def _rotation(start: bytes, order: str) -> npt.NDArray[np.float64]:

@@ -55,11 +55,13 @@ def inspect(file: GivenFile) -> Header:
     notes: list[str] = []
     return Header(
         "NRRD",
+        lacks_spacing=not {"spacings", "space directions"} & fields.keys(),
         grid=_grid(size_zyx, fields, notes),
         dtype=np.dtype(sample).newbyteorder(order),
         data=file,
         start=length,
         encoding=ENCODINGS[encoding],
+        label_names=_segments(lines),
         removed=_removed(lines, fields),
         notes=notes,
     )
@@ -85,6 +87,13 @@ def _fields(lines: list[str]) -> dict[str, str]:
             raise ImportRefusedError("Its header gives a field twice, so it can be read in two ways.")
         fields[name] = value.strip()
     return fields
+
+
+def _segments(lines: list[str]) -> dict[int, str]:
+    """3D Slicer's .seg.nrrd: Segment0_LabelValue:=1, Segment0_Name:=liver."""
+    pairs = dict(line.split(":=", 1) for line in lines if ":=" in line)
+    labels = {key.removesuffix("_LabelValue"): value for key, value in pairs.items() if key.endswith("_LabelValue")}
+    return {int(label): pairs.get(f"{segment}_Name", "") for segment, label in labels.items() if label.isdigit()}
 
 
 def _removed(lines: list[str], fields: dict[str, str]) -> list[str]:

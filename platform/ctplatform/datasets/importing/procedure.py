@@ -7,13 +7,14 @@ from enum import StrEnum
 from ctplatform.datasets.importing import scanners, vocabulary
 
 # Raised with every change of what is kept; scans say by which version they were imported.
-VERSION = 2
+VERSION = 3
 VERSIONS = {
     1: "Allow-list of attributes; free text reduced to words about the measurement. Scans of this version do not "
     "name it.",
     2: "Scanner models and kernels only as makers are known to write them; numbers only within plausible limits and "
     "rounded; ages above 89 as 90; contrast agent and route; names of files without dates in pieces; pixels searched "
     "for drawn text.",
+    3: "Whether a program made the picture is read: such series become synthetic scans. Nothing more is kept.",
 }
 PROFILE = (
     "DICOM PS3.15 Annex E basic profile with clean descriptors, retained patient characteristics (sex, age up to 89) "
@@ -190,6 +191,11 @@ DICOM: tuple[Rule, ...] = (
         "Modality ImageType SOPClassUID BurnedInAnnotation RecognizableVisualFeatures",
         Action.READ,
         "Pictures that are no CT slices, that say that text is drawn into them or that show a face are refused.",
+    ),
+    Rule(
+        "SyntheticData ContributingEquipmentSequence",
+        Action.READ,
+        "Say whether a patient was scanned or a program made the picture; of the equipment only that is used.",
     ),
     Rule(
         "Rows Columns PixelSpacing ImagePositionPatient ImageOrientationPatient SliceLocation SpacingBetweenSlices "

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from ctplatform.datasets.importing.offering import opener
 from ctplatform.datasets.scans.voxels import load_bytes, save_bytes
 from ctplatform.errors import DomainError
 
+DRIVE = re.compile(r"[A-Za-z]:")
 SCANS, MASKS = "scans", "masks"
 GIB = 1024**3
 
@@ -35,7 +37,11 @@ def check_total(size_bytes: int) -> None:
 
 
 def stage(
-    *, files: Sequence["UploadedFile[bytes]"], paths: Sequence[str], masks: Sequence["UploadedFile[bytes]"] = ()
+    *,
+    files: Sequence["UploadedFile[bytes]"],
+    paths: Sequence[str],
+    masks: Sequence["UploadedFile[bytes]"] = (),
+    manifest: bytes | None = None,
 ) -> str:
     """Keep the files under a new id; their names, which may name people, go when the files go."""
     if not files:
@@ -47,6 +53,8 @@ def stage(
     places += [f"{MASKS}/{place}" for place in _distinct([safe_path(file.name or "") for file in masks])]
     save_bytes(_index_key(upload_id), json.dumps(places).encode())
     try:
+        if manifest is not None:
+            save_bytes(_manifest_key(upload_id), manifest)
         for number, file in enumerate([*files, *masks]):
             default_storage.save(_file_key(upload_id, number), file)
     except BaseException:
@@ -58,7 +66,11 @@ def stage(
 def safe_path(path: str) -> str:
     """The browser's path without anything that leads elsewhere."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
-    kept = [part for part in parts if part not in {"/", "..", "."} and ":" not in part and "\0" not in part]
+    kept = [
+        part.replace(":", "_")
+        for part in parts
+        if part not in {"/", "..", "."} and not DRIVE.fullmatch(part) and "\0" not in part
+    ]
     return "/".join(kept[-8:]) or "file"
 
 
@@ -96,13 +108,17 @@ def _offered(place: str, key: str, fetched: IO[bytes]) -> Offered:
         with default_storage.open(key, "rb") as source:
             shutil.copyfileobj(source, fetched, 1024 * 1024)
         fetched.flush()
-        return Offered(place, size, lambda: _reopened(fetched, start), given_as_mask=as_mask)
+        return Offered(place, size, lambda: reopened(fetched, start), given_as_mask=as_mask)
     return Offered(place, size, opener(local.parent, local), given_as_mask=as_mask)
 
 
-def _reopened(fetched: IO[bytes], start: int) -> Opened:
+def reopened(fetched: IO[bytes], start: int) -> Opened:
     """For reading only: what one reader could write the next one would read."""
     return Opened(os.open(f"/proc/self/fd/{fetched.fileno()}", os.O_RDONLY | os.O_CLOEXEC), start)
+
+
+def manifest_of(upload_id: str) -> bytes | None:
+    return load_bytes(_manifest_key(upload_id)) if default_storage.exists(_manifest_key(upload_id)) else None
 
 
 def remove(upload_id: str) -> None:
@@ -110,12 +126,17 @@ def remove(upload_id: str) -> None:
         return
     for number in range(len(json.loads(load_bytes(_index_key(upload_id))))):
         default_storage.delete(_file_key(upload_id, number))
+    default_storage.delete(_manifest_key(upload_id))
     default_storage.delete(_index_key(upload_id))
     default_storage.delete(f"uploads/scans/{upload_id}")
 
 
 def _index_key(upload_id: str) -> str:
     return f"uploads/scans/{upload_id}/places.json"
+
+
+def _manifest_key(upload_id: str) -> str:
+    return f"uploads/scans/{upload_id}/manifest.csv"
 
 
 def _file_key(upload_id: str, number: int) -> str:

@@ -60,12 +60,12 @@ def _hides_a_number(found: list[str]) -> bool:
 
 def measured_words(text: str) -> str:
     """What free text says about the measurement, in lower case; everything else is dropped."""
-    return " ".join(word for word in words(_ascii(text)) if word in MEASURED)[:120]
+    return " ".join(word for word in words(plain_letters(text)) if word in MEASURED)[:120]
 
 
 def contrast_phase(text: str) -> str:
     """The contrast phase when the words name exactly one."""
-    found = set(words(_ascii(text)))
+    found = set(words(plain_letters(text)))
     phases = {
         "arterial": {"arterial", "artery", "art", "arteriell"},
         "portal venous": {"portal", "venous", "pv", "pvp", "portalvenoes", "venoes"},
@@ -106,11 +106,12 @@ def contrast_given(agents: Iterable[str], routes: Iterable[str]) -> tuple[bool |
 
 def _clauses(text: str) -> list[set[str]]:
     """Letters only, so that IV100ML holds "iv"; what is said to be unknown is left out."""
-    plain = re.sub(r"\bc-(?!\w)|\bw/o\b", "without", _ascii(text))
+    plain = re.sub(r"\bc-(?!\w)|\bw/o\b", "without", plain_letters(text))
     plain = re.sub(r"\bn/a\b", "unknown", plain).replace(".", "").replace("intra-", "intra")
     clauses = [set(re.findall(r"[a-z]+", part)) for part in _CLAUSES.split(plain)]
     return [clause for clause in clauses if clause and not clause & _UNKNOWN]
 
 
-def _ascii(text: str) -> str:
+def plain_letters(text: str) -> str:
+    """In lower case and without umlauts."""
     return text.lower().translate({ord("ä"): "ae", ord("ö"): "oe", ord("ü"): "ue", ord("ß"): "ss"})

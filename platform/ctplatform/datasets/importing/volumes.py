@@ -9,6 +9,7 @@ import io
 import zlib
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, BinaryIO, TypeVar
 
@@ -17,8 +18,9 @@ import numpy.typing as npt
 
 from ctplatform.datasets.importing import metaimage, nifti, nrrd
 from ctplatform.datasets.importing.axes import canonical
-from ctplatform.datasets.importing.found import GivenFile, Labels, ReadScan, Room, Volume, clean_hu
+from ctplatform.datasets.importing.found import AIR_HU, BEYOND_METAL_HU, GivenFile, ReadScan, Room, clean_hu
 from ctplatform.datasets.importing.headers import Beside, Header
+from ctplatform.datasets.importing.label_values import LabelValues, Numbers, judged
 from ctplatform.datasets.importing.refusal import (
     MIB,
     ImportRefusedError,
@@ -26,15 +28,13 @@ from ctplatform.datasets.importing.refusal import (
     check_size,
     refused_when_damaged,
 )
-from ml.geometry import Grid
+from ctplatform.datasets.importing.said import Spacing
+from ctplatform.datasets.kinds import StoredVolume
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 # What may follow the samples (padding, a foreign tail) and is still read, so that a checksum at the end is compared
 TAIL_BYTES = MIB
-# Not-a-number is what some exporters write outside the field of view.
-NOT_A_NUMBER_HU = -1024
-LARGEST_LABEL = 255
-T = TypeVar("T", np.int16, np.uint8)
+T = TypeVar("T", np.int16, np.float32)
 
 
 def is_volume_file(path: PurePath) -> bool:
@@ -65,36 +65,62 @@ def inspect(file: GivenFile, beside: Beside) -> Header:
         return header
 
 
-def read_ct(file: GivenFile, beside: Beside, room: Room) -> ReadScan:
+def read_ct(file: GivenFile, beside: Beside, room: Room, spacing: Spacing) -> ReadScan:
     header = inspect(file, beside)
+    _ask_for_lost_spacing(header, spacing)
     volume, grid, moved = canonical(_samples(header, room, np.int16, _to_hu), header.grid)
     report: dict[str, Any] = {"format": header.format, "removed": header.removed, "notes": header.notes}
     scan = ReadScan(volume=volume, grid=grid, report=report, acquisition={"modality": "CT"})
     if moved:
         scan.changed("axes were reordered to left, posterior, superior (no interpolation)")
+    if header.unreal:
+        scan.changed(f"{header.unreal} voxels that can't be HU (no number, or beyond all metal) were set to {AIR_HU}")
     clean_hu(scan)
     return scan
 
 
-def read_labels(file: GivenFile, beside: Beside, room: Room) -> tuple[Labels, Grid]:
+def _ask_for_lost_spacing(header: Header, spacing: Spacing) -> None:
+    """A header that nobody filled in gives 1 x 1 x 1 mm at the origin: sizes from it would be wrong in silence."""
+    grid = header.grid
+    unfilled = grid.spacing_zyx_mm == (1.0, 1.0, 1.0) and (spacing.known_lost or not any(grid.origin_lps_mm))
+    if not (header.lacks_spacing or unfilled):
+        return
+    if spacing.said is None:
+        raise ImportRefusedError(
+            "Its header gives no spacing of its own (1 x 1 x 1 mm at the origin, or none at all)"
+            + (", as with the cases 28 to 47 of LiTS" if spacing.known_lost else "")
+            + ". Look it up and import the file again with it: the field “Spacing”, or --spacing, "
+            "such as “0.57 0.57 1.6” in mm."
+        )
+    header.grid = replace(grid, spacing_zyx_mm=spacing.said)
+    shown = " x ".join(f"{mm:g}" for mm in spacing.said)
+    header.notes.append(
+        f"the file has no spacing of its own; {shown} mm (slices, rows, columns) were given at the import"
+    )
+
+
+def read_label_values(file: GivenFile, beside: Beside, room: Room) -> LabelValues:
     header = inspect(file, beside)
-    labels, grid, _ = canonical(_samples(header, room, np.uint8, _to_labels), header.grid)
-    return labels, grid
+    values, grid, _ = canonical(_samples(header, room, np.float32, _to_numbers), header.grid)
+    return replace(judged(values, grid), names=header.label_names)
 
 
-def _to_hu(plane: npt.NDArray[Any], header: Header) -> Volume:
+def _to_hu(plane: npt.NDArray[Any], header: Header) -> StoredVolume:
+    values: npt.NDArray[Any]
     if plane.dtype.kind in "iu" and header.slope == 1 and header.intercept == 0:
-        return plane if plane.dtype == np.int16 else np.clip(plane, -32768, 32767).astype(np.int16)
-    values = plane.astype(np.float64) * header.slope + header.intercept
-    clean = np.nan_to_num(values, nan=NOT_A_NUMBER_HU, posinf=32767, neginf=-32768)
-    return np.clip(np.rint(clean), -32768, 32767).astype(np.int16)
+        values = plane
+    else:
+        values = np.rint(plane.astype(np.float64) * header.slope + header.intercept)
+    unreal = ~(values <= BEYOND_METAL_HU)  # not-a-number neither
+    if unreal.any():
+        header.unreal += int(np.count_nonzero(unreal))
+        values = np.where(unreal, AIR_HU, values)
+    clipped: StoredVolume = np.clip(values, -32768, 32767).astype(np.int16)
+    return clipped
 
 
-def _to_labels(plane: npt.NDArray[Any], header: Header) -> Labels:
-    values = np.rint(plane.astype(np.float64) * header.slope + header.intercept)
-    if not ((values >= 0) & (values <= LARGEST_LABEL)).all():  # not-a-number neither
-        raise ImportRefusedError(f"A mask holds labels from 0 to {LARGEST_LABEL}.")
-    return values.astype(np.uint8)
+def _to_numbers(plane: npt.NDArray[Any], header: Header) -> Numbers:
+    return (plane.astype(np.float64) * header.slope + header.intercept).astype(np.float32)
 
 
 def _samples(

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.kinds import Labels, MaskKind, StoredVolume
 from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, Origin, Provenance, Scan
 from ctplatform.datasets.scans import voxels
-from ctplatform.datasets.scans.measuring import MAX_LESIONS, SURROUNDINGS_MM, LesionMeasure, measure_lesions, widened
+from ctplatform.datasets.scans.measuring import MAX_LESIONS, SURROUNDINGS_MM, LesionMeasure, lesion_measures, widened
 from ctplatform.datasets.scans.registration import (
     StoredScan,
     discarded_on_error,
@@ -35,7 +35,7 @@ class Edit:
     """
 
     box_start_zyx: tuple[int, int, int]
-    content: voxels.Volume
+    content: StoredVolume
     changed: BoolBox
     inserted: BoolBox | None = None
     removed: BoolBox | None = None
@@ -103,7 +103,7 @@ def _slab(grid: Grid, edit: Edit) -> Box:
     return edit.box[0], rows, columns
 
 
-def _edited_planes(source: Scan, grid: Grid, edit: Edit) -> dict[int, voxels.Volume]:
+def _edited_planes(source: Scan, grid: Grid, edit: Edit) -> dict[int, StoredVolume]:
     slab = voxels.read_box(source.pk, grid, _slab(grid, edit))
     slab[:, edit.box[1], edit.box[2]] = edit.content
     return dict(enumerate(slab, start=edit.box[0].start))
@@ -115,11 +115,17 @@ def _store_masks(stored: StoredScan, source: Scan, grid: Grid, edit: Edit) -> No
         if kind in of_source:
             mask = _new_mask(stored, kind, MadeBy(of_source[kind].made_by), of_source[kind].note)
             voxels.write_edited_labels(mask.pk, of_source[kind].pk, stored.scan.slices, {})
-    changed = np.zeros(grid.size_zyx, dtype=np.uint8)
-    changed[edit.box] = edit.changed
-    voxels.write_labels(_new_mask(stored, MaskKind.CHANGED, MadeBy.SYNTHESIS).pk, changed)
+    _store_changed(stored, of_source.get(MaskKind.CHANGED), grid, edit)
     if MaskKind.LESION in of_source or edit.inserted is not None:
         _store_lesions(stored, source, of_source, grid, edit)
+
+
+def _store_changed(stored: StoredScan, before: Mask | None, grid: Grid, edit: Edit) -> None:
+    """All that isn't as it was acquired: an edited scan that is edited again keeps what was changed before."""
+    changed = np.zeros(grid.size_zyx, np.uint8) if before is None else voxels.read_labels(before.pk, grid)
+    changed[edit.box] |= edit.changed
+    note = "" if before is None else "by this edit and those before it"
+    voxels.write_labels(_new_mask(stored, MaskKind.CHANGED, MadeBy.SYNTHESIS, note).pk, changed)
 
 
 def _new_mask(stored: StoredScan, kind: MaskKind, made_by: MadeBy, note: str = "") -> Mask:
@@ -150,7 +156,7 @@ def _store_lesions(
         stored.lesions.append(lesion_row(stored.scan, measure, kind=kind, inserted=row is None or row.inserted))
 
 
-def _edit_labels(in_box: voxels.Labels, edit: Edit, new_number: int) -> set[int]:
+def _edit_labels(in_box: Labels, edit: Edit, new_number: int) -> set[int]:
     """Change the labels in place; gives the numbers whose lesions the edit touched."""
     touched = {int(number) for number in np.unique(in_box[edit.changed]) if number}
     if edit.removed is not None:
@@ -164,7 +170,7 @@ def _edit_labels(in_box: voxels.Labels, edit: Edit, new_number: int) -> set[int]
     return touched
 
 
-def _measured_again(scan: Scan, labels: voxels.Labels, liver: Mask | None, numbers: set[int]) -> list[LesionMeasure]:
+def _measured_again(scan: Scan, labels: Labels, liver: Mask | None, numbers: set[int]) -> list[LesionMeasure]:
     from scipy import ndimage
 
     grid = scan.geometry
@@ -176,7 +182,7 @@ def _measured_again(scan: Scan, labels: voxels.Labels, liver: Mask | None, numbe
         around = widened(grid, boxes[number - 1], SURROUNDINGS_MM)
         volume = voxels.read_box(scan.pk, grid, around)
         liver_part = None if liver is None else voxels.read_labels_box(liver.pk, grid, around) > 0
-        found = measure_lesions(volume, grid.crop(around), labels[around], liver_part)
+        found = lesion_measures(volume, grid.crop(around), labels[around], liver_part)
         measures += [measure for measure in found if measure.number == number]
     return measures
 

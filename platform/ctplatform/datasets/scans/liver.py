@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from django.db import IntegrityError, transaction
 
-from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.kinds import MaskKind, StoredVolume
 from ctplatform.datasets.models import Lesion, MadeBy, Mask, Scan
+from ctplatform.datasets.permissions import refuse_without_pixels
 from ctplatform.datasets.scans import voxels
-from ctplatform.datasets.scans.measuring import measure_lesions
+from ctplatform.datasets.scans.measuring import lesion_measures
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.registry import JobContext, WriteResult
 
@@ -18,6 +19,7 @@ def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResu
     from ml.scans.liver import estimate_liver
 
     scan = Scan.objects.get(pk=payload["scan"])
+    refuse_without_pixels([scan])
     grid = scan.geometry
     context.progress(0.05, "reading the scan")
     volume = voxels.read_volume(scan.pk, grid)
@@ -33,6 +35,7 @@ def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResu
     contrasts = _lesion_contrasts(scan, volume, estimate.mask)
 
     def write_result() -> dict[str, Any]:
+        refuse_without_pixels([Scan.objects.select_for_update().get(pk=scan.pk)])
         try:
             with transaction.atomic():
                 mask.save(force_insert=True)
@@ -45,10 +48,10 @@ def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResu
     return write_result
 
 
-def _lesion_contrasts(scan: Scan, volume: voxels.Volume, liver: np.ndarray) -> dict[int, float | None]:
+def _lesion_contrasts(scan: Scan, volume: StoredVolume, liver: np.ndarray) -> dict[int, float | None]:
     """Lesions can be compared with the liver only now that it is known."""
     mask = scan.masks.filter(kind=MaskKind.LESION).first()
     if mask is None:
         return {}
     labels = voxels.read_labels(mask.pk, scan.geometry)
-    return {m.number: m.contrast_hu for m in measure_lesions(volume, scan.geometry, labels, liver)}
+    return {m.number: m.contrast_hu for m in lesion_measures(volume, scan.geometry, labels, liver)}

@@ -48,7 +48,7 @@ def _check_boxes(boxes: Sequence[tuple[slice, ...]]) -> None:
         )
 
 
-def measure_lesions(
+def lesion_measures(
     volume: npt.NDArray[np.int16],
     grid: Grid,
     labels: npt.NDArray[np.uint8],

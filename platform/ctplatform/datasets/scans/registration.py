@@ -17,10 +17,10 @@ import numpy.typing as npt
 from django.db import IntegrityError, transaction
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.kinds import Labels, MaskKind, StoredVolume
 from ctplatform.datasets.models import Dataset, Lesion, MadeBy, Mask, Origin, Provenance, Scan
 from ctplatform.datasets.scans import voxels
-from ctplatform.datasets.scans.measuring import LesionMeasure, measure_lesions, number_lesions
+from ctplatform.datasets.scans.measuring import LesionMeasure, lesion_measures, number_lesions
 from ctplatform.datasets.scans.thumbnails import telling_slice, thumbnail_png
 from ctplatform.errors import ConflictError
 from ml.geometry import Grid
@@ -99,7 +99,7 @@ def store_scan(
     name: str,
     subject: str,
     origin: Origin,
-    volume: voxels.Volume,
+    volume: StoredVolume,
     grid: Grid,
     created_by: User,
     masks: Mapping[MaskKind, MaskVolume] | None = None,
@@ -158,7 +158,7 @@ def new_scan(*, grid: Grid, **fields: Any) -> Scan:
     )
 
 
-def check_arrays(volume: voxels.Volume, grid: Grid, masks: Mapping[MaskKind, MaskVolume]) -> None:
+def check_arrays(volume: StoredVolume, grid: Grid, masks: Mapping[MaskKind, MaskVolume]) -> None:
     if volume.dtype != np.int16 or volume.shape != grid.size_zyx:
         raise ValueError(f"a scan is int16 of shape {grid.size_zyx}, not {volume.dtype} of {volume.shape}")
     for kind, mask in masks.items():
@@ -166,7 +166,7 @@ def check_arrays(volume: voxels.Volume, grid: Grid, masks: Mapping[MaskKind, Mas
             raise ValueError(f"the {kind} mask is bool or uint8 of shape {grid.size_zyx}, not {mask.shape}")
 
 
-def as_labels(kind: MaskKind, mask: MaskVolume) -> voxels.Labels:
+def as_labels(kind: MaskKind, mask: MaskVolume) -> Labels:
     if mask.dtype == np.uint8:
         return mask.astype(np.uint8, copy=False)
     if kind == MaskKind.LESION:
@@ -204,14 +204,14 @@ def discarded_on_error(stored: StoredScan) -> Iterator[None]:
 
 def lesions_of(
     scan: Scan,
-    volume: voxels.Volume,
-    labels: Mapping[MaskKind, voxels.Labels],
+    volume: StoredVolume,
+    labels: Mapping[MaskKind, Labels],
     kinds: Mapping[int, str],
 ) -> list[Lesion]:
     if MaskKind.LESION not in labels:
         return []
     liver = labels[MaskKind.LIVER] > 0 if MaskKind.LIVER in labels else None
-    measures = measure_lesions(volume, scan.geometry, labels[MaskKind.LESION], liver)
+    measures = lesion_measures(volume, scan.geometry, labels[MaskKind.LESION], liver)
     return [lesion_row(scan, measure, kind=kinds.get(measure.number, "")) for measure in measures]
 
 
@@ -219,7 +219,7 @@ def lesion_row(scan: Scan, measure: LesionMeasure, **facts: Any) -> Lesion:
     return Lesion(scan=scan, **{**asdict(measure), "centroid_lps_mm": list(measure.centroid_lps_mm)}, **facts)
 
 
-def save_thumbnail(scan: Scan, volume: voxels.Volume, labels: Mapping[MaskKind, voxels.Labels]) -> None:
+def save_thumbnail(scan: Scan, volume: StoredVolume, labels: Mapping[MaskKind, Labels]) -> None:
     telling = labels.get(MaskKind.LESION)
     if telling is None or not telling.any():
         telling = labels.get(MaskKind.LIVER)

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from django.core.files.storage import default_storage
+from django.utils import timezone
 
-from ctplatform.datasets.models import Mask, Scan
+from ctplatform.datasets.models import Export, Mask, Scan
 from ctplatform.jobs.models import Job
 
 
@@ -15,11 +16,15 @@ def sweep(*, before: datetime) -> int:
     owned: dict[str, Callable[[uuid.UUID], bool]] = {
         "scans": lambda key: Scan.objects.filter(pk=key).exists(),
         "masks": lambda key: Mask.objects.filter(pk=key).exists(),
+        "exports": lambda key: Export.objects.filter(pk=key, kept_until__gt=timezone.now()).exists(),
         "uploads/scans": lambda key: Job.objects.filter(payload__upload=str(key), finished_at=None).exists(),
+        # Identifiers of studies: a retrieval that failed may be tried again until they go.
+        "uploads/retrievals": lambda key: Job.objects.filter(payload__wanted=str(key), finished_at=None).exists(),
         "uploads/generators": lambda key: Job.objects.filter(
             payload__staged=f"uploads/generators/{key}", finished_at=None
         ).exists(),
     }
+    Export.objects.filter(kept_until__lte=timezone.now()).delete()
     removed = 0
     for parent, is_owned in owned.items():
         for name in _folders(parent):

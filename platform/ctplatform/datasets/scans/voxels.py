@@ -15,16 +15,16 @@ import numpy as np
 import numpy.typing as npt
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from isal import igzip
 
+from ctplatform.datasets.kinds import Labels, StoredVolume
 from ml.geometry import Grid
 
 HU_DTYPE = np.dtype("<i2")
 LABEL_DTYPE = np.dtype("u1")
-# Level 6 costs 48 ms a slice once, at import; each later reading is free.
-GZIP_LEVEL = 6
+# A ninth of the time of zlib's level 6 for 3 to 5 % more bytes (CT slices); level 3 takes twice as long for 1 % less
+GZIP_LEVEL = 2
 
-Volume = npt.NDArray[np.int16]
-Labels = npt.NDArray[np.uint8]
 OnProgress = Callable[[float, str], None]
 
 
@@ -57,7 +57,7 @@ class ContentDigest:
         return self._sha256.hexdigest()
 
 
-def content_digest(volume: Volume, grid: Grid) -> str:
+def content_digest(volume: StoredVolume, grid: Grid) -> str:
     digest = ContentDigest(grid)
     for plane in volume:
         digest.add(np.ascontiguousarray(plane, dtype=HU_DTYPE).tobytes())
@@ -79,21 +79,21 @@ def load_bytes(key: str) -> bytes:
 
 
 def pack(plane: npt.NDArray[np.generic], dtype: np.dtype[np.generic]) -> bytes:
-    return gzip.compress(np.ascontiguousarray(plane, dtype=dtype).tobytes(), GZIP_LEVEL, mtime=0)
+    return igzip.compress(np.ascontiguousarray(plane, dtype=dtype).tobytes(), GZIP_LEVEL, mtime=0)
 
 
 def _unpack(key: str, dtype: np.dtype[np.generic], rows_columns: tuple[int, int]) -> npt.NDArray[np.generic]:
     return np.frombuffer(gzip.decompress(load_bytes(key)), dtype=dtype).reshape(rows_columns)
 
 
-def write_volume(scan_id: UUID, volume: Volume, on_progress: OnProgress | None = None) -> None:
+def write_volume(scan_id: UUID, volume: StoredVolume, on_progress: OnProgress | None = None) -> None:
     for index, plane in enumerate(volume):
         save_bytes(scan_slice_key(scan_id, index), pack(plane, HU_DTYPE))
         if on_progress is not None:
             on_progress((index + 1) / len(volume), f"slice {index + 1} of {len(volume)} stored")
 
 
-def write_edited_volume(scan_id: UUID, source_id: UUID, grid: Grid, edited: Mapping[int, Volume]) -> str:
+def write_edited_volume(scan_id: UUID, source_id: UUID, grid: Grid, edited: Mapping[int, StoredVolume]) -> str:
     """Store a scan that differs from its source in some slices; the others are copied byte for byte.
 
     Returns the content digest of the result.
@@ -121,16 +121,16 @@ def write_labels(mask_id: UUID, labels: Labels) -> None:
         save_bytes(mask_slice_key(mask_id, index), pack(plane, LABEL_DTYPE))
 
 
-def read_box(scan_id: UUID, grid: Grid, box_zyx: tuple[slice, slice, slice]) -> Volume:
+def read_box(scan_id: UUID, grid: Grid, box_zyx: tuple[slice, slice, slice]) -> StoredVolume:
     """Samples of a box given by start and stop per axis; reads only the slices that it crosses."""
-    return _read(lambda index: scan_slice_key(scan_id, index), HU_DTYPE, grid, box_zyx).astype(np.int16)
+    return _unpacked_box(lambda index: scan_slice_key(scan_id, index), HU_DTYPE, grid, box_zyx).astype(np.int16)
 
 
 def read_labels_box(mask_id: UUID, grid: Grid, box_zyx: tuple[slice, slice, slice]) -> Labels:
-    return _read(lambda index: mask_slice_key(mask_id, index), LABEL_DTYPE, grid, box_zyx).astype(np.uint8)
+    return _unpacked_box(lambda index: mask_slice_key(mask_id, index), LABEL_DTYPE, grid, box_zyx).astype(np.uint8)
 
 
-def read_volume(scan_id: UUID, grid: Grid) -> Volume:
+def read_volume(scan_id: UUID, grid: Grid) -> StoredVolume:
     return read_box(scan_id, grid, whole(grid))
 
 
@@ -143,7 +143,7 @@ def whole(grid: Grid) -> tuple[slice, slice, slice]:
     return slice(0, z), slice(0, y), slice(0, x)
 
 
-def _read(
+def _unpacked_box(
     key: Callable[[int], str], dtype: np.dtype[np.generic], grid: Grid, box_zyx: tuple[slice, slice, slice]
 ) -> npt.NDArray[np.generic]:
     z, y, x = box_zyx

@@ -51,7 +51,7 @@ def plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(plain(part) for part in value) or "none"
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
     return str(value)
 
 

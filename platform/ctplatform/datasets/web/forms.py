@@ -3,9 +3,12 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
 
 from ctplatform.accounts.models import Role, User
+from ctplatform.datasets.kinds import ExportFormat, MaskKind
 from ctplatform.datasets.models import Dataset, Scan
+from ctplatform.datasets.services import MAX_REASON
 
 
 class DatasetForm(forms.ModelForm[Dataset]):
@@ -31,6 +34,69 @@ class MemberForm(forms.Form):
         self.fields["member"].queryset = people.order_by("username")  # type: ignore[attr-defined]
 
 
+class ExportForm(forms.Form):
+    scans = forms.ModelMultipleChoiceField(
+        queryset=Scan.objects.none(),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one scan."},
+    )
+    form = forms.ChoiceField(
+        label="Format", choices=ExportFormat.choices, widget=forms.RadioSelect, initial=ExportFormat.DICOM
+    )
+    masks = forms.BooleanField(label="With masks", required=False, initial=True)
+    archive = forms.ChoiceField(label="Where to", required=False)
+
+    def __init__(self, *args: Any, scans: QuerySet[Scan], archive_names: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = [(name, f"{name} (archive, as DICOM)") for name in archive_names]
+        self.fields["archive"].choices = [("", "A package to download"), *names]  # type: ignore[attr-defined]
+        self.fields["scans"].queryset = scans  # type: ignore[attr-defined]
+
+    def clean_form(self) -> ExportFormat:
+        return ExportFormat(self.cleaned_data["form"])
+
+    def clean_scans(self) -> list[Scan]:
+        return list(self.cleaned_data["scans"])
+
+
+class SearchForm(forms.Form):
+    """What to look for in an archive; archives match whole values, and `*` stands for any text."""
+
+    archive = forms.ChoiceField()
+    patient_id = forms.CharField(required=False, max_length=64, label="Patient ID")
+    patient_name = forms.CharField(required=False, max_length=200, label="Patient name", help_text="MUELLER* for all")
+    study_date = forms.RegexField(
+        r"^\d{8}(-\d{8})?$",
+        required=False,
+        label="Study date",
+        help_text="20240131, or 20240101-20240131",
+        error_messages={"invalid": "Write a date as 20240131, or a time as 20240101-20240131."},
+    )
+    description = forms.CharField(required=False, max_length=64, label="Series description", help_text="*portal*")
+
+    def __init__(self, *args: Any, archive_names: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["archive"].choices = [(name, name) for name in archive_names]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if not self.errors and not any(
+            given[name] for name in ("patient_id", "patient_name", "study_date", "description")
+        ):
+            raise forms.ValidationError("Say what to look for: at least one of the fields.")
+        return given
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """By the keywords of DICOM."""
+        return {
+            "PatientID": self.cleaned_data["patient_id"],
+            "PatientName": self.cleaned_data["patient_name"],
+            "StudyDate": self.cleaned_data["study_date"],
+            "SeriesDescription": self.cleaned_data["description"],
+        }
+
+
 class ManyFilesInput(forms.ClearableFileInput):
     allow_multiple_selected = True
 
@@ -45,24 +111,69 @@ class ManyFilesField(forms.FileField):
         return [file for file in (super(ManyFilesField, self).clean(file, initial) for file in files) if file]
 
 
+class WithdrawalForm(forms.Form):
+    whole_patient = forms.BooleanField(
+        label="All scans of this patient in the dataset", required=False, help_text="And whatever was edited from them"
+    )
+    reason = forms.CharField(max_length=MAX_REASON, label="Why", help_text="Such as “consent withdrawn”; no name")
+
+
+class MasksForm(forms.Form):
+    masks = ManyFilesField(
+        label="Mask files",
+        help_text="NIfTI, NRRD, MHA, MHD with its raw file, DICOM segmentations or slices; any grid.",
+    )
+    kind = forms.ChoiceField(
+        label="What they hold",
+        required=False,
+        choices=[
+            ("", "As their names or labels say"),
+            (MaskKind.LIVER, "The liver"),
+            (MaskKind.LESION, "Lesions"),
+            (MaskKind.VESSEL, "Vessels"),
+        ],
+    )
+    labels = forms.CharField(
+        max_length=300, required=False, label="What the labels mean", help_text="If asked for: 1=liver, 2=lesion"
+    )
+
+
 class UploadForm(forms.Form):
     # Django takes declared fields off the class, so this hides no attribute of BaseForm
     files = ManyFilesField(  # type: ignore[assignment]
         label="Scans",
-        help_text="A zip, or several files: DICOM slices, NIfTI (.nii, .nii.gz), NRRD, MHA, MHD with its raw file. "
-        "Put folders of more than 5000 files into a zip.",
+        help_text="Zips and files together: DICOM slices, NIfTI (.nii, .nii.gz), NRRD, MHA, MHD with its raw file.",
     )
     masks = ManyFilesField(
         label="Masks",
         required=False,
-        help_text="Only when they are not among the files above: label files with 1 for liver and 2 for lesion, "
-        "files named after what they hold, or DICOM segmentations.",
+        help_text="Only when they are not among the files above: files named after what they hold (liver, lesion_1, "
+        "vessels), label files with 1 for liver and 2 for lesion, or DICOM segmentations.",
     )
     subject = forms.CharField(
         max_length=120,
         required=False,
         label="Subject label",
         help_text="For scans of one person. Leave it empty to have one made. Never a name or a hospital number.",
+    )
+    manifest = forms.FileField(
+        required=False,
+        label="Manifest",
+        help_text="For images that other programs made: a CSV with one row a file, such as file, generator, operation, "
+        "host, centre_mm, diameter_mm, mask. The help beside this form has all columns.",
+    )
+    labels = forms.CharField(
+        max_length=300,
+        required=False,
+        label="What the labels mean",
+        help_text="Only after an import has asked for it, such as 1=liver, 2=lesion. Labels that you leave out are "
+        "not used.",
+    )
+    spacing = forms.CharField(
+        max_length=60,
+        required=False,
+        label="Spacing",
+        help_text="Only for scans whose file has lost it, in mm, such as 0.57 0.57 1.6.",
     )
     text_looked_at = forms.BooleanField(
         required=False,

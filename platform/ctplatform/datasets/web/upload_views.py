@@ -51,6 +51,9 @@ class UploadView(StaffPageMixin, View):
                 masks=form.cleaned_data["masks"],
                 subject=form.cleaned_data["subject"],
                 text_looked_at=form.cleaned_data["text_looked_at"],
+                manifest=form.cleaned_data["manifest"],
+                labels=form.cleaned_data["labels"],
+                spacing=form.cleaned_data["spacing"],
             )
         except DomainError as error:
             form.add_error(None, error.message)
@@ -80,7 +83,12 @@ class UploadView(StaffPageMixin, View):
         return self.page(request, dataset, form, status=status)
 
     def page(self, request: HttpRequest, dataset: Dataset, form: UploadForm, status: int = 200) -> HttpResponse:
-        context = {"dataset": dataset, "form": form, "limit_bytes": settings.CT_UPLOAD_MAX_BYTES}
+        context = {
+            "dataset": dataset,
+            "form": form,
+            "limit_bytes": settings.CT_UPLOAD_MAX_BYTES,
+            "limit_files": settings.DATA_UPLOAD_MAX_NUMBER_FILES,
+        }
         return render(request, "datasets/upload.html", context, status=status)
 
 

@@ -10,14 +10,19 @@ from django.views.generic import DetailView, TemplateView, View
 
 from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.datasets import services
+from ctplatform.datasets.archives.configured import archive_names, may_use_archives
 from ctplatform.datasets.filters import DatasetFilter, ScanFilter
 from ctplatform.datasets.importing import procedure
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Dataset, Scan
+from ctplatform.datasets.models import Dataset, Provenance, Scan, Verdict
 from ctplatform.datasets.scans import voxels
-from ctplatform.datasets.web.forms import DatasetForm, MemberForm, ScanForm
+from ctplatform.datasets.web.forms import DatasetForm, MasksForm, MemberForm, ScanForm, WithdrawalForm
+from ctplatform.datasets.withdrawal import what_goes, withdraw
 from ctplatform.errors import DomainError
 from ctplatform.jobs.models import Job, JobStatus
+from ctplatform.lists import ListPage
+from ctplatform.waiting import counted
+from ml.geometry import same_grid
 
 DATASETS_PER_PAGE = 24
 SCANS_PER_PAGE = 25
@@ -31,26 +36,44 @@ def visible_dataset(request: HttpRequest, pk: UUID) -> Dataset:
 def visible_scan(request: HttpRequest, pk: UUID) -> Scan:
     scans = Scan.objects.visible_to(current_user(request)).with_facts()
     return get_object_or_404(
-        scans.select_related("dataset", "source_scan", "created_by", "provenance__reviewed_by"), pk=pk
+        scans.select_related("dataset", "source_scan", "created_by", "withdrawn_by", "provenance__reviewed_by"), pk=pk
     )
 
 
-class DatasetListView(StaffPageMixin, TemplateView):
+def next_to_review(scan: Scan) -> Scan | None:
+    """The next of its dataset that waits for a decision, in the order of the list."""
+    waiting = Scan.objects.filter(dataset=scan.dataset_id, provenance__verdict=Verdict.PENDING).order_by("name")
+    return waiting.filter(name__gt=scan.name).first() or waiting.exclude(pk=scan.pk).first()
+
+
+def is_comparable(scan: Scan) -> bool:
+    """Whether before and after can be shown side by side: one grid, and a place to look at."""
+    made: Provenance | None = getattr(scan, "provenance", None)
+    if made is None or made.centre_lps_mm is None or scan.source_scan is None:
+        return False
+    return same_grid(scan.geometry, scan.source_scan.geometry)
+
+
+class DatasetListView(StaffPageMixin, ListPage):
     template_name = "datasets/datasets.html"
+    filterset_class = DatasetFilter
+    paginate_by = DATASETS_PER_PAGE
+
+    def get_queryset(self) -> QuerySet[Dataset]:
+        return Dataset.objects.visible_to(current_user(self.request)).with_facts().select_related("owner")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        visible = Dataset.objects.visible_to(current_user(self.request)).with_facts().select_related("owner")
-        filtered = DatasetFilter(self.request.GET, queryset=visible)
-        page = Paginator(filtered.qs, DATASETS_PER_PAGE).get_page(self.request.GET.get("page"))
-        covers = _first_scans([dataset.pk for dataset in page])
-        for dataset in page:
+        context = super().get_context_data(**kwargs)
+        covers = _first_scans([dataset.pk for dataset in context["page_obj"]])
+        for dataset in context["page_obj"]:
             dataset.cover = covers.get(dataset.pk)
-        return super().get_context_data(filter=filtered, page_obj=page, total=visible.count(), **kwargs)
+        context["archives"] = may_use_archives(current_user(self.request))
+        return context
 
 
 def _first_scans(dataset_ids: list[UUID]) -> dict[UUID, Scan]:
     """The scan whose picture stands for its dataset."""
-    scans = Scan.objects.filter(dataset__in=dataset_ids).order_by("dataset", "-name")
+    scans = Scan.objects.with_pixels().filter(dataset__in=dataset_ids).order_by("dataset", "-name")
     return {scan.dataset_id: scan for scan in scans.only("id", "name", "dataset_id")}
 
 
@@ -59,7 +82,7 @@ class DatasetView(StaffPageMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         dataset = visible_dataset(self.request, self.kwargs["pk"])
-        scans = Scan.objects.filter(dataset=dataset).with_facts().select_related("source_scan")
+        scans = Scan.objects.filter(dataset=dataset).with_facts().select_related("source_scan", "provenance")
         filtered = ScanFilter(self.request.GET, queryset=scans)
         page = Paginator(filtered.qs, SCANS_PER_PAGE).get_page(self.request.GET.get("page"))
         editable = dataset.editable_by(current_user(self.request))
@@ -70,7 +93,9 @@ class DatasetView(StaffPageMixin, TemplateView):
             filter=filtered,
             page_obj=page,
             total=scans.count(),
+            to_review=scans.filter(provenance__verdict=Verdict.PENDING).count(),
             editable=editable,
+            archives=archive_names(current_user(self.request)),
             imports=imports.select_related("owner")[:IMPORTS_SHOWN] if editable else [],
             **kwargs,
         )
@@ -163,15 +188,17 @@ class ScanView(StaffPageMixin, DetailView[Scan]):
         unfinished = estimates.filter(status__in=[JobStatus.QUEUED, JobStatus.RUNNING])
         grid = scan.geometry
         kwargs.setdefault("form", ScanForm(instance=scan))
+        kwargs.setdefault("masks_form", MasksForm())
         return super().get_context_data(
             grid=grid,
             extent_mm=[round(side) for side in grid.extent_zyx_mm],
-            masks=scan.masks.order_by("kind"),
+            masks=scan.masks.order_by("kind").select_related("accepted_by"),
             lesions=scan.lesions.all(),
             has_liver=scan.masks.filter(kind=MaskKind.LIVER).exists(),
             liver_job=unfinished.first(),
             derived=scan.derived_scans.filter(pk__in=Scan.objects.visible_to(user)),
             editable=scan.dataset.editable_by(user),
+            comparable=is_comparable(scan),
             **kwargs,
         )
 
@@ -198,6 +225,29 @@ class EstimateLiverView(_ScanActionView):
         return redirect(scan)
 
 
+class AcceptLiverView(_ScanActionView):
+    def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
+        services.accept_liver(scan=scan, user=current_user(request))
+        messages.success(request, "Noted: you have looked at the estimated liver and found it right.")
+        return redirect(scan)
+
+
+class NewMasksView(_ScanActionView):
+    def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
+        form = MasksForm(request.POST, request.FILES)
+        if not form.is_valid():
+            messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+            return redirect(scan)
+        job = services.request_masks(
+            scan=scan,
+            user=current_user(request),
+            files=form.cleaned_data["masks"],
+            kind=form.cleaned_data["kind"],
+            labels=form.cleaned_data["labels"],
+        )
+        return redirect("jobs:job", pk=job.pk)
+
+
 class EditScanView(_ScanActionView):
     def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
         form = ScanForm(request.POST, instance=Scan(dataset=scan.dataset, pk=scan.pk))
@@ -206,6 +256,66 @@ class EditScanView(_ScanActionView):
         else:
             services.update_scan(scan=scan, user=current_user(request), **form.cleaned_data)
         return redirect(scan)
+
+
+class DecideScanView(_ScanActionView):
+    """Accept or reject a synthetic scan, whoever made it."""
+
+    def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
+        accept = request.POST.get("decision") == "accept"
+        services.give_verdict(
+            scan=scan,
+            reviewer=current_user(request),
+            accept=accept,
+            reason=request.POST.get("reason", ""),
+            seen=request.POST.get("seen", ""),
+        )
+        messages.success(request, f"{scan.name}: {'accepted' if accept else 'rejected'}.")
+        following = next_to_review(scan) if request.POST.get("then") == "next" else None
+        return redirect(following or scan)
+
+
+class CompareScanView(StaffPageMixin, DetailView[Scan]):
+    """A synthetic scan beside the scan it was made of, and the decision."""
+
+    template_name = "datasets/compare.html"
+    context_object_name = "scan"
+
+    def get_object(self, queryset: QuerySet[Scan] | None = None) -> Scan:
+        scan = visible_scan(self.request, self.kwargs["pk"])
+        if not is_comparable(scan):
+            raise Http404
+        return scan
+
+
+class WithdrawScanView(StaffPageMixin, View):
+    """Asks first, and says what goes and what stays."""
+
+    def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        return self.page(request, self.scan(request, pk), WithdrawalForm())
+
+    def post(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        scan, form = self.scan(request, pk), WithdrawalForm(request.POST)
+        if form.is_valid():
+            try:
+                gone = withdraw(scan=scan, user=current_user(request), **form.cleaned_data)
+            except DomainError as error:
+                form.add_error(None, error.message)
+            else:
+                messages.success(request, f"The pixels of {counted(len(gone), 'scan')} are gone; the rows say why.")
+                return redirect(scan)
+        return self.page(request, scan, form, status=422)
+
+    def scan(self, request: HttpRequest, pk: UUID) -> Scan:
+        scan = visible_scan(request, pk)
+        if not scan.dataset.editable_by(current_user(request)):
+            raise Http404
+        return scan
+
+    def page(self, request: HttpRequest, scan: Scan, form: WithdrawalForm, status: int = 200) -> HttpResponse:
+        alone, patient = (what_goes(scan, whole_patient=whole) for whole in (False, True))
+        context = {"scan": scan, "form": form, "alone": alone, "patient": patient}
+        return render(request, "datasets/withdraw.html", context, status=status)
 
 
 class DeleteScanView(_ScanActionView):
@@ -218,8 +328,12 @@ class DeleteScanView(_ScanActionView):
 class ThumbnailView(StaffPageMixin, View):
     def get(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         scan = get_object_or_404(Scan.objects.visible_to(current_user(request)).only("id"), pk=pk)
+        try:
+            content = voxels.load_bytes(voxels.thumbnail_key(scan.pk))
+        except FileNotFoundError:
+            raise Http404 from None
         return HttpResponse(
-            voxels.load_bytes(voxels.thumbnail_key(scan.pk)),
+            content,
             content_type="image/png",
             headers={"Cache-Control": "private, max-age=31536000, immutable"},
         )

@@ -49,16 +49,21 @@ def vite() -> Service:
 
 def live(host: str, port: int) -> list[Service]:
     folders = [str(settings.ROOT / package) for package in PACKAGES]
-    parts = [web(host, port, processes=1), worker("worker", "default,gpu")]
+    parts = [web(host, port, processes=1), worker("worker", "default,gpu"), worker("trainer", "training")]
     return [*(restarted_on_change(part, *folders) for part in parts), beat(), vite()]
 
 
 PROFILES: dict[str, Callable[[str, int], list[Service]]] = {
-    "embedded": lambda host, port: [web(host, port, processes=1), worker("worker", "default,gpu", beat=True)],
+    "embedded": lambda host, port: [
+        web(host, port, processes=1),
+        worker("worker", "default,gpu", beat=True),
+        worker("trainer", "training"),
+    ],
     "services": lambda host, port: [
         web(host, port, processes=2),
         worker("cpu", "default"),
         worker("gpu", "gpu"),
+        worker("trainer", "training"),
         beat(),
     ],
     "live": live,

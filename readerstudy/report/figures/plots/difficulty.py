@@ -22,11 +22,9 @@ class CasePoint:
 
 
 def difficulty_plot(cases: Sequence[CasePoint]) -> Drawing:
-    """Cases that nobody rated have no place here."""
-    ordered = sorted((case for case in cases if case.n), key=lambda case: (case.share, case.synthetic, case.case))
-    plot = PlotArea(
-        left=LEFT, top=TOP, right=RIGHT, bottom=BOTTOM, x_range=(-0.5, max(len(ordered), 1) - 0.5), y_range=(0, 1)
-    )
+    """Of cases that somebody rated."""
+    ordered = sorted(cases, key=lambda case: (case.share, case.synthetic, case.case))
+    plot = PlotArea(left=LEFT, top=TOP, right=RIGHT, bottom=BOTTOM, x_range=(-0.5, len(ordered) - 0.5), y_range=(0, 1))
     drawing = Drawing(
         width=WIDTH,
         height=HEIGHT,
@@ -36,7 +34,7 @@ def difficulty_plot(cases: Sequence[CasePoint]) -> Drawing:
     draw_axes(
         drawing, plot, x_ticks=[], y_ticks=percent_ticks(), x_label="Cases, hardest first", y_label="Raters right"
     )
-    width = (RIGHT - LEFT) / max(len(ordered), 1)
+    width = (RIGHT - LEFT) / len(ordered)
     for index, case in enumerate(ordered):
         colour = SYNTHETIC if case.synthetic else REAL
         x, y = plot.x(index), plot.y(case.share)
@@ -63,4 +61,4 @@ def _legend(drawing: Drawing) -> None:
 
 def _description(ordered: Sequence[CasePoint]) -> str:
     hard = [f"{case.case} ({case.correct} of {case.n} right)" for case in ordered[:5]]
-    return f"{len(ordered)} cases. Hardest: {', '.join(hard)}." if ordered else "No case was rated."
+    return f"{len(ordered)} cases. Hardest: {', '.join(hard)}."

@@ -26,29 +26,39 @@ class ForestRow:
 
 
 def forest_plot(
-    rows: Sequence[ForestRow], *, measure: str, chance: float | None, margin: float | None, level_percent: int = 95
+    rows: Sequence[ForestRow],
+    *,
+    measure: str,
+    chance: float | None,
+    level: str,
+    margin: float | None = None,
+    band: tuple[float, float] | None = None,
 ) -> Drawing:
+    """The margin is as wide on both sides of chance, or its limits are the `band`."""
+    label = _axis_label(measure, chance, margin, band)
+    if band is None and chance is not None and margin is not None:
+        band = chance - margin, chance + margin
     axis_y = TOP + ROW * len(rows) + 4
     plot = PlotArea(left=LEFT, top=TOP - 8, right=RIGHT, bottom=axis_y, x_range=(0, 1), y_range=(0, 1))
     drawing = Drawing(
         width=WIDTH,
         height=axis_y + FOOT,
-        title=f"{measure} with {level_percent} % intervals",
+        title=f"{measure} with {level} % intervals",
         description=_description(rows),
     )
-    _draw_ground(drawing, plot, chance=chance, margin=margin)
-    drawing.text(RIGHT + 24, TOP - 14, f"{measure} [{level_percent} %]", size=11, colour=MUTED)
+    _draw_ground(drawing, plot, chance=chance, band=band)
+    drawing.text(RIGHT + 24, TOP - 14, f"{measure} [{level} %]", size=11, colour=MUTED)
     drawing.text(N_X, TOP - 14, "n", size=11, colour=MUTED, anchor="end")
     for index, row in enumerate(rows):
         _draw_row(drawing, plot, row, y=TOP + ROW * (index + 0.5))
-    drawing.text((LEFT + RIGHT) / 2, axis_y + 38, _axis_label(measure, chance, margin), anchor="middle")
+    drawing.text((LEFT + RIGHT) / 2, axis_y + 38, label, anchor="middle")
     return drawing
 
 
-def _draw_ground(drawing: Drawing, plot: PlotArea, *, chance: float | None, margin: float | None) -> None:
+def _draw_ground(drawing: Drawing, plot: PlotArea, *, chance: float | None, band: tuple[float, float] | None) -> None:
     height = plot.bottom - plot.top
-    if chance is not None and margin is not None:
-        left, right = plot.x(max(chance - margin, 0)), plot.x(min(chance + margin, 1))
+    if band is not None:
+        left, right = plot.x(max(band[0], 0)), plot.x(min(band[1], 1))
         drawing.box(left, plot.top, right - left, height, paint=Paint(fill=ACCENT_SOFT))
         for x in (left, right):
             drawing.line([(x, plot.top), (x, plot.bottom)], paint=Paint(stroke=ACCENT, dash=(2, 3)))
@@ -86,10 +96,12 @@ def _numbers(row: ForestRow) -> str:
     return f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
 
 
-def _axis_label(measure: str, chance: float | None, margin: float | None) -> str:
+def _axis_label(measure: str, chance: float | None, margin: float | None, band: tuple[float, float] | None) -> str:
     if chance is None:
         return f"{measure}; unequal classes have no common chance line"
     label = f"{measure}; dashed line: chance"
+    if band is not None:
+        return f"{label}; band: within the margin, {band[0]:.3f} to {band[1]:.3f}"
     return label if margin is None else f"{label}; band: chance ± {percent(margin)}"
 
 

@@ -1,4 +1,4 @@
-"""ROC curves of every rater and their average."""
+"""ROC curves of every rater and their average, and curves like them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,32 @@ class RocLine:
     summary: bool = False
 
 
-def roc_plot(lines: Sequence[RocLine]) -> Drawing:
+@dataclass(frozen=True, kw_only=True)
+class CurveWords:
+    """What a figure of this kind shows; `chance` is whether its diagonal is that of a rater without skill."""
+
+    title: str
+    x_label: str
+    y_label: str
+    area: str
+    chance: bool
+
+
+ROC_WORDS = CurveWords(
+    title="ROC curves: finding the synthetic cases",
+    x_label="Real cases called synthetic",
+    y_label="Synthetic cases called synthetic",
+    area="AUC",
+    chance=True,
+)
+
+
+def roc_plot(lines: Sequence[RocLine], words: CurveWords = ROC_WORDS) -> Drawing:
     plot = PlotArea(left=LEFT, top=TOP, right=LEFT + SIDE, bottom=TOP + SIDE, x_range=(0, 1), y_range=(0, 1))
     drawing = Drawing(
         width=LEFT + SIDE + LEGEND,
         height=TOP + max(SIDE + 52, 22.0 * (len(lines) + 2)),
-        title="ROC curves: finding the synthetic cases",
+        title=words.title,
         description="; ".join(_description(line) for line in lines) or "No curve could be drawn.",
     )
     draw_axes(
@@ -33,10 +53,11 @@ def roc_plot(lines: Sequence[RocLine]) -> Drawing:
         plot,
         x_ticks=percent_ticks(),
         y_ticks=percent_ticks(),
-        x_label="Real cases called synthetic",
-        y_label="Synthetic cases called synthetic",
+        x_label=words.x_label,
+        y_label=words.y_label,
     )
-    drawing.line([(plot.x(0), plot.y(0)), (plot.x(1), plot.y(1))], paint=CHANCE)
+    if words.chance:
+        drawing.line([(plot.x(0), plot.y(0)), (plot.x(1), plot.y(1))], paint=CHANCE)
     for index, line in enumerate(lines):
         colour = INK if line.summary else series_colour(index)
         paint = Paint(stroke=colour, width=3.0 if line.summary else 1.4)
@@ -44,16 +65,17 @@ def roc_plot(lines: Sequence[RocLine]) -> Drawing:
         drawing.line([(plot.x(x), plot.y(y)) for x, y in points], paint=paint)
         y = TOP + 18 + 22 * index
         drawing.line([(plot.right + 20, y - 4), (plot.right + 44, y - 4)], paint=paint)
-        drawing.text(plot.right + 52, y, _legend(line), bold=line.summary)
-    y = TOP + 18 + 22 * len(lines)
-    drawing.line([(plot.right + 20, y - 4), (plot.right + 44, y - 4)], paint=CHANCE)
-    drawing.text(plot.right + 52, y, "Chance")
+        drawing.text(plot.right + 52, y, _legend(line, words.area), bold=line.summary)
+    if words.chance:
+        y = TOP + 18 + 22 * len(lines)
+        drawing.line([(plot.right + 20, y - 4), (plot.right + 44, y - 4)], paint=CHANCE)
+        drawing.text(plot.right + 52, y, "Chance")
     return drawing
 
 
-def _legend(line: RocLine) -> str:
+def _legend(line: RocLine, area: str) -> str:
     label = clipped(line.label, letters=22)
-    return label if line.auc is None else f"{label}, AUC {line.auc:.3f}"
+    return label if line.auc is None else f"{label}, {area} {line.auc:.3f}"
 
 
 def _description(line: RocLine) -> str:

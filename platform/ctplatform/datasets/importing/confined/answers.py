@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctplatform.datasets.importing import vocabulary
-from ctplatform.datasets.importing.found import Refusal
+from ctplatform.datasets.importing.found import MOST_NUMBERS, Numbers, Refusal
 from ctplatform.datasets.importing.refusal import MAX_FILES, check_size
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.errors import DomainError
@@ -19,11 +19,13 @@ MAX_TEXT, MAX_ENTRIES, MAX_DEPTH = 2000, 20_000, 6
 
 @dataclass(frozen=True)
 class Told:
-    """A candidate as the reader names it: of how many files, of how many bytes."""
+    """A candidate as the reader names it: of how many files, of how many bytes, of which row of the manifest."""
 
     label: str
     files: int
     size: int
+    row: int
+    numbers: Numbers = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class ToldScan:
     subject: str
     identity: str
     text_planes: list[int]
+    says_synthetic: bool
 
 
 def refused(answer: Mapping[str, Any]) -> str:
@@ -47,11 +50,18 @@ def refused(answer: Mapping[str, Any]) -> str:
 
 def discovered(answer: Mapping[str, Any]) -> tuple[list[Told], list[Refusal]]:
     candidates = [
-        Told(text(told["label"]), whole(told["files"]), whole(told["size"]))
+        Told(text(told["label"]), whole(told["files"]), whole(told["size"]), whole(told["row"]), _numbers(told))
         for told in map(_object, _list(answer["candidates"]))
     ]
-    refusals = [Refusal(text(told["label"]), text(told["reason"])) for told in map(_object, _list(answer["refusals"]))]
+    refusals = [
+        Refusal(text(told["label"]), text(told["reason"]), _numbers(told))
+        for told in map(_object, _list(answer["refusals"]))
+    ]
     return candidates, refusals
+
+
+def _numbers(told: Mapping[str, Any]) -> Numbers:
+    return tuple(whole(number) for number in _list(told.get("numbers", []))[:MOST_NUMBERS])
 
 
 def scan(answer: Mapping[str, Any]) -> ToldScan:
@@ -66,6 +76,7 @@ def scan(answer: Mapping[str, Any]) -> ToldScan:
         subject=vocabulary.harmless_name(text(told["subject"])),
         identity=text(told["identity"]),
         text_planes=[whole(index) for index in _list(told["text_planes"])],
+        says_synthetic=told["says_synthetic"] is True,
     )
 
 

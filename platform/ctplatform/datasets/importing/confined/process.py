@@ -22,6 +22,7 @@ from ctplatform.datasets.importing.confined import answers
 from ctplatform.datasets.importing.confined.answers import Told
 from ctplatform.datasets.importing.found import ReadScan, Refusal
 from ctplatform.datasets.importing.refusal import GIB, MIB, ImportRefusedError
+from ctplatform.datasets.importing.said import Said
 from ctplatform.datasets.importing.wire import Line
 from ml.geometry import Grid
 
@@ -104,31 +105,37 @@ class Budget:
         return min(self._end, time.monotonic() + min(self._limits.seconds_for(**counted), LONGEST_CALL_SECONDS))
 
 
+def start(ends: Sequence[socket.socket], memory_bytes: int) -> subprocess.Popen[bytes]:
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen(
+        [*COMMAND, *(str(end.fileno()) for end in ends), str(memory_bytes)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        # libraries print what they stumble over, and that may be a name
+        stderr=subprocess.DEVNULL,
+        pass_fds=[end.fileno() for end in ends],
+        env=environment,
+        cwd="/",
+        start_new_session=True,
+    )
+
+
 class Reader:
     """One process; it dies with this object, with its worker, or at its first offence."""
 
-    def __init__(self, offered: Sequence[Offered], limits: Limits, budget: Budget | None = None) -> None:
+    def __init__(
+        self, offered: Sequence[Offered], limits: Limits, budget: Budget | None = None, said: Said | None = None
+    ) -> None:
         self._offered, self._limits = offered, limits
+        self._said = said or Said()
         self._budget = budget or Budget(offered, limits)
         self._trays: list[IO[bytes]] = []
         self._scratch_files = 0
 
     def __enter__(self) -> Self:
         ours, theirs = zip(socket.socketpair(), socket.socketpair(), strict=True)
-        numbers = [str(end.fileno()) for end in theirs]
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        self._process = subprocess.Popen(
-            [*COMMAND, *numbers, str(self._limits.memory_bytes)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            # libraries print what they stumble over, and that may be a name
-            stderr=subprocess.DEVNULL,
-            pass_fds=[end.fileno() for end in theirs],
-            env=environment,
-            cwd="/",
-            start_new_session=True,
-        )
+        self._process = start(theirs, self._limits.memory_bytes)
         for end in theirs:
             end.close()
         self._line = Line(*ours)
@@ -161,7 +168,9 @@ class Reader:
     def discover(self) -> tuple[list[Told], list[Refusal]]:
         files = [{"path": file.path, "size": file.size, "mask": file.given_as_mask} for file in self._offered]
         deadline = self._budget.deadline(files=self._budget.files, size_bytes=self._budget.size_bytes)
-        return self._call({"do": "discover", "files": files}, deadline, answers.discovered)
+        return self._call(
+            {"do": "discover", "files": files, "said": self._said.as_dict()}, deadline, answers.discovered
+        )
 
     def read(self, number: int, candidate: Told) -> ReadScan:
         deadline = self._budget.deadline(files=candidate.files, size_bytes=candidate.size)
@@ -181,6 +190,7 @@ class Reader:
             subject=told.subject,
             identity=told.identity,
             text_planes=told.text_planes,
+            says_synthetic=told.says_synthetic,
             masks={kind: self._array(number, told.grid, np.uint8) for kind, number in told.masks.items()},
         )
 

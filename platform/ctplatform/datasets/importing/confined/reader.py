@@ -4,6 +4,7 @@ Started by ``process.Reader``. Everything is imported before the limits are set,
 """
 
 import codecs
+import gc
 import importlib
 import mmap
 import os
@@ -22,6 +23,7 @@ from ctplatform.datasets.importing.confined.limits import confine
 from ctplatform.datasets.importing.discovery import Found, discover
 from ctplatform.datasets.importing.found import GivenFile, ReadScan, write_all
 from ctplatform.datasets.importing.refusal import ImportRefusedError, refused_when_damaged
+from ctplatform.datasets.importing.said import Said
 from ctplatform.datasets.importing.screening import planes_with_text
 from ctplatform.datasets.importing.wire import Line, Window, WindowReader
 from ctplatform.errors import DomainError
@@ -44,6 +46,7 @@ LATER = (
     "scipy.ndimage",
     "PIL.Jpeg2KImagePlugin",
     "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
 )
 
 
@@ -61,7 +64,7 @@ class Broker:
             granted = self._ask("file", number=number)
             return WindowReader(Window(self._line.receive_descriptor(), granted["start"], size, owns=True))
 
-        return GivenFile(PurePosixPath(path), size, open_, given_as_mask=mask)
+        return GivenFile(PurePosixPath(path), size, open_, given_as_mask=mask, number=number)
 
     def _ask(self, what: str, **details: Any) -> dict[str, Any]:
         self._line.send({"ask": what, **details})
@@ -106,21 +109,21 @@ class Reader:
         """A request's answer; whatever goes wrong on the way is a refusal with a reason."""
         try:
             with refused_when_damaged(DAMAGED):
-                return self._discover(request) if request["do"] == "discover" else self._read(request["candidate"])
+                return self._discover(request) if request["do"] == "discover" else self._scan(request["candidate"])
         except DomainError as error:
             return {"refused": error.message}
 
     def _discover(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._found = discover(self._broker.given(request["files"]), self._broker)
+        self._found = discover(self._broker.given(request["files"]), self._broker, Said.from_dict(request["said"]))
         return {
             "candidates": [
-                {"label": candidate.label, "files": candidate.files, "size": candidate.size}
-                for candidate in self._found.candidates
+                {"label": one.label, "files": one.files, "size": one.size, "row": one.row, "numbers": one.numbers}
+                for one in self._found.candidates
             ],
             "refusals": [asdict(refusal) for refusal in self._found.refusals],
         }
 
-    def _read(self, candidate: int) -> dict[str, Any]:
+    def _scan(self, candidate: int) -> dict[str, Any]:
         scan = self._found.candidates[candidate].read(self._broker)
         scan.text_planes = planes_with_text(scan)
         return {"scan": self._described(scan)}
@@ -136,22 +139,24 @@ class Reader:
             "subject": scan.subject,
             "identity": scan.identity,
             "text_planes": scan.text_planes,
+            "says_synthetic": scan.says_synthetic,
         }
 
 
-def _load_everything() -> None:
+def load_everything() -> None:
     for module in LATER:
         importlib.import_module(module)
     for encoding in set(python_encoding.values()):
         codecs.lookup(encoding)
     for table in (get_module_attribute_map, get_iod_module_map, get_sop_class_iod_map):
         table()
+    # The libraries stay; looking through them for garbage takes as long as a third of all headers.
+    gc.collect()
+    gc.freeze()
 
 
-def main() -> None:
-    messages, descriptors, memory_bytes = (int(argument) for argument in sys.argv[1:])
-    line = Line(socket.socket(fileno=messages), socket.socket(fileno=descriptors))
-    _load_everything()
+def serve(messages: socket.socket, descriptors: socket.socket, *, memory_bytes: int) -> None:
+    line = Line(messages, descriptors)
     line.send({"in_force": confine(memory_bytes=memory_bytes)})
     reader = Reader(line)
     while True:
@@ -160,6 +165,12 @@ def main() -> None:
         except EOFError:
             return
         line.send({"answer": reader.answer(request)})
+
+
+def main() -> None:
+    messages, descriptors, memory_bytes = (int(argument) for argument in sys.argv[1:])
+    load_everything()
+    serve(socket.socket(fileno=messages), socket.socket(fileno=descriptors), memory_bytes=memory_bytes)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.datasets import services
-from ctplatform.datasets.importing.run import ImportOrder, import_path
+from ctplatform.datasets.importing.run import ImportOrder, import_path, told_of
+from ctplatform.datasets.importing.said import Said
 from ctplatform.datasets.models import Dataset
 from ctplatform.errors import DomainError
 
@@ -18,6 +19,11 @@ class Command(BaseCommand):
         parser.add_argument("path", type=Path)
         parser.add_argument("--dataset", required=True, help="Name of the dataset; it is made when there is none")
         parser.add_argument("--masks", type=Path, help="A mask file or a folder of masks")
+        parser.add_argument(
+            "--manifest", type=Path, help="A CSV that tells of each file what it is, for images of other programs"
+        )
+        parser.add_argument("--labels", default="", help="What the labels of mask files mean: 1=liver,2=lesion")
+        parser.add_argument("--spacing", default="", help="In mm, for scans whose file has lost it: '0.57 0.57 1.6'")
         parser.add_argument("--owner", help="Username of the owner; by default the first administrator")
         parser.add_argument("--subject", default="", help="Label of the person, for all scans of this import")
         parser.add_argument(
@@ -29,9 +35,18 @@ class Command(BaseCommand):
         parser.add_argument("--licence", default="", help="Under which licence (for a new dataset)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for path in (options["path"], options["masks"]):
+        manifest: Path | None = options["manifest"]
+        for path in (options["path"], options["masks"], manifest):
             if path is not None and not path.exists():
                 raise CommandError(f"There is no {path}.")
+        try:
+            said = Said.of(
+                labels=options["labels"],
+                spacing=options["spacing"],
+                manifest=None if manifest is None else manifest.read_bytes(),
+            )
+        except DomainError as error:
+            raise CommandError(error.message) from error
         owner = self._owner(options["owner"])
         dataset, is_new = self._dataset(owner, options)
         order = ImportOrder(
@@ -39,6 +54,7 @@ class Command(BaseCommand):
             created_by=owner,
             subject=options["subject"],
             text_looked_at=options["text_looked_at"],
+            said=said,
         )
         try:
             outcome = import_path(options["path"], order, self._progress, masks=options["masks"])
@@ -50,6 +66,8 @@ class Command(BaseCommand):
         for scan in saved:
             masks = ", ".join(mask.get_kind_display().lower() for mask in scan.masks.all()) or "no masks"
             self.stdout.write(f"{scan.name}: {scan.slices} slices, {masks}, {scan.lesions.count()} lesions")
+            for told in told_of(scan):
+                self.stdout.write(f"  {told}")
         for reason in outcome.reasons():
             self.stderr.write(f"not imported: {reason}")
         self.stdout.write(self.style.SUCCESS(f"{len(saved)} scan(s) imported into {dataset.name}."))

@@ -1,0 +1,263 @@
+"""The same raters in two phases: by how much each one's measure changed, and the panel's, raters and patients random.
+
+Same images: the areas, or shares of right calls, of both phases are correlated through the patients, whose
+contributions are subtracted; beside the interval stands the test that exchanges both phases' answers to a patient's
+images, for all raters at once, which holds for any correlation among raters. Other images: the patients' contributions
+of both phases add up. Practice and what the raters were told in between can't be told apart by either.
+Sources: Obuchowski & Rockette, Commun Stat Simul 1995;24:285; Hillis, Stat Med 2014;33:330; Obuchowski, Biometrics
+1997;53:567; Good, Permutation Tests, 2nd ed., ch. 7 (paired).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from readerstudy.analysis.estimate import (
+    ArrayLike,
+    BoolArray,
+    Estimate,
+    FloatArray,
+    MatrixLike,
+    as_matrix,
+    as_truth,
+    is_rated,
+    mean_of_rated,
+    missing,
+)
+from readerstudy.analysis.panel.mrmc import (
+    NO_SPREAD,
+    SMALLEST_VARIANCE,
+    WARY_READERS,
+    PanelAuc,
+    averaged_over_readers,
+    with_t_test,
+)
+from readerstudy.analysis.patients import PatientNumbers, PatientSpread, patient_numbers, patient_spread
+from readerstudy.analysis.rater.auc import ONE_CLASS, ONE_PATIENT, delong_spread, placements
+
+METHOD = "change between phases"
+AREA, RIGHT = "AUC", "share of right answers"
+READERS_AND_CASES, CASES = "raters and patients", "patients, for these raters"
+# Of so many patients all exchanges are made.
+MOST_PATIENTS_EXACT = 12
+# Exchanges that differ by less are ties: sums of the same numbers in another order.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseAnswers:
+    """One phase: `truth` (cases,), `answers` (cases, raters) with NaN/None for none, `patients` (cases,)."""
+
+    truth: ArrayLike
+    answers: MatrixLike
+    patients: Sequence[Hashable]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaterChange:
+    """One rater, later phase minus earlier; the limits hold for this rater over patients."""
+
+    rater: str
+    n_first: int
+    n_second: int
+    first: float | None
+    second: float | None
+    difference: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseChange:
+    """All raters who read both phases. `exchange_p` is there where both show the same images."""
+
+    measure: str
+    same_images: bool
+    cases_first: int
+    cases_second: int
+    patients: int
+    raters: tuple[RaterChange, ...]
+    first: float | None
+    second: float | None
+    difference: Estimate
+    random: str = READERS_AND_CASES
+    se: float | None = None
+    df: float | None = None
+    p: float | None = None
+    exchange_p: float | None = None
+    exchanges: int | None = None
+    """How many were drawn; None: all were made."""
+
+
+def compare_phases(
+    first: PhaseAnswers,
+    second: PhaseAnswers,
+    *,
+    rater_ids: Sequence[str],
+    scored: bool,
+    same_images: bool,
+    level: float = 0.95,
+    exchanges: int = 2000,
+    seed: int = 0,
+) -> PhaseChange:
+    """Compare two phases, the columns of whose answers are the same raters.
+
+    `scored`: answers are scores, higher = more surely synthetic, and the measure is the area; otherwise they are calls,
+    1 for synthetic, and the measure is the share of right ones. `same_images`: the rows of both are the same images,
+    and each rater counts with those that were answered in both.
+    """
+    phases = _Phases.of(first, second, scored=scored, same_images=same_images)
+    values, spread = phases.measured()
+    gaps = values[1] - values[0]
+    there = ~np.isnan(gaps)
+    found = PhaseChange(
+        measure=AREA if scored else RIGHT,
+        same_images=same_images,
+        cases_first=len(phases.truths[0]),
+        cases_second=len(phases.truths[1]),
+        patients=len(np.unique(np.concatenate(phases.patients))),
+        raters=tuple(phases.rater(j, str(name), values, spread, level=level) for j, name in enumerate(rater_ids)),
+        first=_mean(values[0, there]),
+        second=_mean(values[1, there]),
+        difference=missing(ONE_CLASS),
+    )
+    if not there.any():
+        return found
+    found = _panel(found, gaps, spread, level=level)
+    if same_images:
+        p, drawn = phases.exchanged(exchanges=exchanges, seed=seed)
+        found = replace(found, exchange_p=p, exchanges=drawn)
+    return found
+
+
+def _panel(known: PhaseChange, gaps: FloatArray, spread: PatientSpread, *, level: float) -> PhaseChange:
+    start = PanelAuc(method=METHOD, value=None)
+    averaged = averaged_over_readers(start, values=gaps, spread=spread, wary_readers=WARY_READERS)
+    if averaged.variance and averaged.df is not None and not averaged.reason:
+        tested = with_t_test(averaged, variance=averaged.variance, df=averaged.df, level=level, null=0.0)
+        difference = _limited(float(np.nanmean(gaps)), tested.low, tested.high)
+        return replace(known, difference=difference, se=tested.se, df=tested.df, p=tested.p)
+    # One rater: nothing tells how raters differ.
+    there = ~np.isnan(gaps)
+    apart = spread.contributions[:, there].mean(axis=1)
+    determined = bool(spread.determined[there].all())
+    difference, se, p = _over_patients(float(gaps[there].mean()), apart, spread.df, determined=determined, level=level)
+    return replace(known, difference=difference, random=CASES, se=se, df=None if se is None else spread.df, p=p)
+
+
+def _over_patients(
+    gap: float, contributions: FloatArray, df: float, *, determined: bool, level: float
+) -> tuple[Estimate, float | None, float | None]:
+    variance = float(contributions @ contributions)
+    if not determined:
+        return Estimate(value=gap, reason=ONE_PATIENT), None, None
+    if variance <= SMALLEST_VARIANCE:
+        return Estimate(value=gap, reason=NO_SPREAD), None, None
+    found = with_t_test(PanelAuc(method=METHOD, value=gap), variance=variance, df=df, level=level, null=0.0)
+    return _limited(gap, found.low, found.high), found.se, found.p
+
+
+def _limited(gap: float, low: float | None, high: float | None) -> Estimate:
+    """A difference of shares lies between -1 and 1."""
+    if low is None or high is None:
+        return Estimate(value=gap, reason=NO_SPREAD)
+    return Estimate(value=gap, low=max(-1.0, low), high=min(1.0, high))
+
+
+def _mean(values: FloatArray) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+@dataclass(frozen=True)
+class _Phases:
+    truths: tuple[FloatArray, FloatArray]
+    answers: tuple[FloatArray, FloatArray]
+    patients: tuple[PatientNumbers, PatientNumbers]
+    """Numbered alike in both."""
+    scored: bool
+
+    @classmethod
+    def of(cls, first: PhaseAnswers, second: PhaseAnswers, *, scored: bool, same_images: bool) -> _Phases:
+        one, other = as_truth(first.truth), as_truth(second.truth)
+        answers = as_matrix(first.answers), as_matrix(second.answers)
+        if answers[0].shape[1] != answers[1].shape[1]:
+            raise ValueError("the phases have different numbers of raters")
+        if same_images:
+            if len(one) != len(other) or (one != other).any() or list(first.patients) != list(second.patients):
+                raise ValueError("these are not the same images")
+            both = is_rated(answers[0]) & is_rated(answers[1])
+            answers = np.where(both, answers[0], np.nan), np.where(both, answers[1], np.nan)
+        numbers = patient_numbers([*first.patients, *second.patients], cases=len(one) + len(other))
+        return cls((one, other), answers, (numbers[: len(one)], numbers[len(one) :]), scored)
+
+    def measured(self) -> tuple[FloatArray, PatientSpread]:
+        """The measure (phases, raters), and the spread of the change over the patients of both."""
+        found = [self._of_phase(*phase) for phase in zip(self.truths, self.answers, self.patients, strict=True)]
+        (one, before), (other, after) = found
+        of = max(len(spread.contributions) for _, spread in found)
+        change = _padded(after.contributions, of) - _padded(before.contributions, of)
+        spread = PatientSpread(
+            contributions=change,
+            determined=before.determined & after.determined,
+            df=min(before.df, after.df),
+        )
+        return np.stack([one, other]), spread
+
+    def _of_phase(
+        self, truth: FloatArray, answers: FloatArray, patients: PatientNumbers
+    ) -> tuple[FloatArray, PatientSpread]:
+        if self.scored:
+            placed = placements(truth=truth, scores=answers)
+            return placed.aucs, delong_spread(placed, patients=patients)
+        right = _right(truth, answers)
+        counted = np.array([is_rated(right[truth == kind]).sum(axis=0) for kind in (0, 1)])
+        weights = counted / np.maximum(counted.sum(axis=0), 1)
+        return mean_of_rated(right), patient_spread(truth=truth, values=right, patients=patients, weights=weights)
+
+    def rater(self, column: int, name: str, values: FloatArray, spread: PatientSpread, *, level: float) -> RaterChange:
+        first, second = (None if np.isnan(value) else float(value) for value in values[:, column])
+        if first is None or second is None:
+            difference = missing(ONE_CLASS)
+        else:
+            own, determined = spread.contributions[:, column], bool(spread.determined[column])
+            difference, _, _ = _over_patients(second - first, own, spread.df, determined=determined, level=level)
+        n_first, n_second = (int(is_rated(table[:, column]).sum()) for table in self.answers)
+        return RaterChange(
+            rater=name, n_first=n_first, n_second=n_second, first=first, second=second, difference=difference
+        )
+
+    def exchanged(self, *, exchanges: int, seed: int) -> tuple[float | None, int | None]:
+        """Two-sided p of the mean change when both phases' answers to a patient's images change places at random."""
+        groups = np.unique(self.patients[0])
+        seen = abs(self._mean_change(np.zeros(len(self.truths[0]), dtype=np.bool_)))
+        if np.isnan(seen):
+            return None, None
+        if len(groups) <= MOST_PATIENTS_EXACT:
+            chosen = np.array(list(product([False, True], repeat=len(groups))))
+        else:
+            chosen = np.random.default_rng(seed).random((exchanges, len(groups))) < 0.5
+        place = np.searchsorted(groups, self.patients[0])
+        as_far = sum(abs(self._mean_change(one[place])) >= seen - ROUNDING for one in chosen)
+        if len(groups) <= MOST_PATIENTS_EXACT:
+            return as_far / len(chosen), None
+        return (1 + as_far) / (1 + len(chosen)), exchanges
+
+    def _mean_change(self, swapped: BoolArray) -> float:
+        before, after = (np.where(swapped[:, None], self.answers[1 - at], self.answers[at]) for at in (0, 1))
+        if self.scored:
+            placed = placements(truth=self.truths[0], scores=np.concatenate([before, after], axis=1))
+            one, other = np.split(placed.aucs, 2)
+        else:
+            one, other = (mean_of_rated(_right(self.truths[0], table)) for table in (before, after))
+        gaps = other - one
+        return float(np.nanmean(gaps)) if not np.isnan(gaps).all() else float("nan")
+
+
+def _right(truth: FloatArray, calls: FloatArray) -> FloatArray:
+    return np.where(is_rated(calls), (calls == truth[:, None]).astype(np.float64), np.nan)
+
+
+def _padded(contributions: FloatArray, of: int) -> FloatArray:
+    return np.pad(contributions, ((0, of - len(contributions)), (0, 0)))

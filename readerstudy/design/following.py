@@ -1,0 +1,106 @@
+"""A study that follows a published one: how it starts, where it departs, and what is frozen of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ctplatform.accounts.models import User
+from readerstudy.design.published import PUBLISHED, PublishedProtocol
+from readerstudy.design.services import create_study
+from readerstudy.models import Study
+
+TITLE = "After {}"
+# Together they say what is answered; apart they say little.
+ANSWERS = ("task_name", "task_settings", "confidence_levels")
+WORDS = {
+    "template": "What is judged",
+    "display_mode": "Display",
+    "stack_slices": "Slices in a stack",
+    "cases_planned": "Number of cases",
+    "further_questions": "Further questions",
+}
+
+
+def start(*, key: str, owner: User) -> Study:
+    """A draft with everything that the publication tells; KeyError where there is no such publication."""
+    protocol = PUBLISHED[key]
+    # Raters see the title: the names of the authors tell nothing of the kinds.
+    return create_study(owner=owner, published=key, title=TITLE.format(protocol.authors), **protocol.settings)
+
+
+def followed(study: Study) -> PublishedProtocol | None:
+    return PUBLISHED.get(study.published)
+
+
+def departures(study: Study) -> list[str]:
+    """Where a study is set otherwise than what was published, in words."""
+    protocol = followed(study)
+    if protocol is None:
+        return []
+    as_published = _as_published(protocol, study)
+    said = [
+        f"{words}: {_shown(study, name)} (published: {_shown(as_published, name)})"
+        for name, words in WORDS.items()
+        if name in protocol.settings and getattr(study, name) != protocol.settings[name]
+    ]
+    told = protocol.settings.get("task_settings", {})
+    if any(
+        _answer(study, name, told) != _answer(as_published, name, told) for name in ANSWERS if name in protocol.settings
+    ):
+        here, there = (one.asked.task.answers_in_words() for one in (study, as_published))
+        said.append(f"Answers: {here} (published: {there})")
+    return said
+
+
+def _as_published(protocol: PublishedProtocol, study: Study) -> Study:
+    """Levels that the publication does not tell are not said to be published, but where answers need some."""
+    bare = Study(**{"confidence_levels": 0, **protocol.settings})
+    try:
+        _ = bare.asked.task
+    except ValueError:
+        bare.confidence_levels = study.confidence_levels
+    return bare
+
+
+def departures_told(study: Study) -> list[str]:
+    """Of a locked study as they were frozen."""
+    if study.protocol:
+        return list(study.protocol.get("published", {}).get("departures", []))
+    protocol = followed(study)
+    return [*protocol.otherwise, *departures(study)] if protocol else []
+
+
+def in_prose(departures: Sequence[str]) -> str:
+    """As sentences one after the other."""
+    return " ".join(f"{one.rstrip('.')}." for one in departures)
+
+
+def frozen_following(study: Study) -> dict[str, Any]:
+    """For the protocol; nothing where a study follows nobody."""
+    protocol = followed(study)
+    if protocol is None:
+        return {}
+    return {
+        "published": {
+            "key": protocol.key,
+            "reference": protocol.reference,
+            "doi": protocol.doi,
+            "departures": departures_told(study),
+        }
+    }
+
+
+def _shown(study: Study, name: str) -> str:
+    if name == "further_questions":
+        return ", ".join(item.question for item in study.asked.items) or "none"
+    if name == "display_mode":
+        return study.display_label
+    label = getattr(study, f"get_{name}_display", None)
+    return str(label()) if label else str(getattr(study, name))
+
+
+def _answer(study: Study, name: str, told: Mapping[str, Any]) -> Any:
+    """Settings that the publication tells, as the task understands them: 2 and “2” are the same."""
+    if name != "task_settings":
+        return getattr(study, name)
+    chosen = study.asked.task.chosen()
+    return {setting: chosen.get(setting) for setting in told}

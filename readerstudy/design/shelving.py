@@ -1,0 +1,41 @@
+"""Studies that nobody works at any more: put away and taken back, and drafts that are given up. No record goes."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from ctplatform.accounts.models import User
+from ctplatform.errors import ConflictError
+from readerstudy.design.services import draft_for_change
+from readerstudy.models import Study, StudyState, record
+from readerstudy.permissions import refuse_unless_editor
+
+
+def archive(*, study: Study, actor: User) -> None:
+    refuse_unless_editor(study, actor)
+    with transaction.atomic():
+        held = Study.objects.select_for_update().get(pk=study.pk)
+        if held.state == StudyState.COLLECTING:
+            raise ConflictError("This study takes ratings. Close it, then archive it.")
+        if not Study.objects.filter(pk=study.pk, archived_at=None).update(archived_at=timezone.now()):
+            raise ConflictError("This study is archived already.")
+        record(study=held, actor=actor, action="archived")
+
+
+def take_back(*, study: Study, actor: User) -> None:
+    refuse_unless_editor(study, actor)
+    with transaction.atomic():
+        if not Study.objects.filter(pk=study.pk).exclude(archived_at=None).update(archived_at=None):
+            raise ConflictError("This study is not archived.")
+        record(study=study, actor=actor, action="taken back from the archive")
+
+
+def give_up(*, study: Study, actor: User) -> None:
+    """A draft loses cases and raters and goes to the archive; its record, which only grows, says what was there."""
+    with transaction.atomic():
+        draft = draft_for_change(study, actor)
+        cases, raters = draft.cases.count(), draft.raters.count()
+        draft.cases.all().delete()
+        draft.raters.all().delete()
+        draft.match_report, draft.archived_at = {}, draft.archived_at or timezone.now()
+        draft.save(update_fields=["match_report", "archived_at"])
+        record(study=draft, actor=actor, action="given up", cases=cases, raters=raters)

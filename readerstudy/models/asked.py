@@ -1,0 +1,56 @@
+"""What raters are asked and how cases are shown: the columns of a draft, afterwards the frozen protocol."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from readerstudy.tasks.items import Item, items_of
+from readerstudy.tasks.registry import FIRST, task_of
+from readerstudy.tasks.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    title: str
+    template: str
+    question: str
+    instructions: str
+    task_name: str
+    task_settings: Mapping[str, Any]
+    further_questions: Sequence[Mapping[str, Any]]
+    confidence_levels: int
+    display_mode: str
+    field_of_view_mm: float
+    window_center_hu: float
+    window_width_hu: float
+
+    @classmethod
+    def of_columns(cls, study: Any) -> "Asked":
+        return cls(**{name: getattr(study, name) for name in cls.__dataclass_fields__})
+
+    @classmethod
+    def of_protocol(cls, protocol: Mapping[str, Any]) -> "Asked":
+        display = protocol["display"]
+        # Protocols of before there were others name no task.
+        task = protocol.get("task", {"name": FIRST, "settings": {}})
+        same = ("title", "template", "question", "instructions", "confidence_levels")
+        return cls(
+            **{name: protocol[name] for name in same},
+            task_name=task["name"],
+            task_settings=task["settings"],
+            further_questions=protocol.get("further_questions", []),
+            display_mode=display["mode"],
+            field_of_view_mm=display["field_of_view_mm"],
+            window_center_hu=display["window_hu"]["center"],
+            window_width_hu=display["window_hu"]["width"],
+        )
+
+    @property
+    def task(self) -> Task:
+        """ValueError while a draft's settings do not fit together."""
+        return task_of(self.task_name, self.task_settings, confidence_levels=self.confidence_levels)
+
+    @property
+    def items(self) -> list[Item]:
+        """The further questions; ValueError as above."""
+        return items_of(self.further_questions)

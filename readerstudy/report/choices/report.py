@@ -1,0 +1,75 @@
+"""The plain data of a report on trials that show several images at a time; refuses before the unblinding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from readerstudy.analysis import Software, this_software
+from readerstudy.choices import ChoiceResults, Choices, choice_results, choices_of
+from readerstudy.planning.plans import exclusions_in_words, plan_of
+from readerstudy.report.data import ReportedStudy
+from readerstudy.report.loading import general_deviations, reported_facts
+from readerstudy.unblinding.opened import UnblindedStudy
+from readerstudy.verification import verify
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceReport(ReportedStudy):
+    """`trials` has the case codes of each trial, the one to find first."""
+
+    lacks: ClassVar[frozenset[str]] = frozenset({"sensitivity.csv"})
+
+    results: ChoiceResults
+    trials: Sequence[Sequence[str]]
+
+    @property
+    def verdict_sentence(self) -> str:
+        return self.results.sentence
+
+    @property
+    def software(self) -> Software:
+        return this_software()
+
+    @property
+    def seed(self) -> int:
+        return int(self.plan["seed"])
+
+    @property
+    def planned_readings(self) -> int:
+        return len(self.trials)
+
+    @property
+    def analysed_readings(self) -> int:
+        return sum(reader.n for reader in self.results.choices.readers)
+
+    @property
+    def alpha(self) -> float:
+        return float(self.plan["alpha"])
+
+    def status(self, section: str) -> str:
+        """Whether the plan names it."""
+        return "planned" if section in {"primary", *self.plan["secondary"]} else "exploratory"
+
+
+def choice_report(opened: UnblindedStudy) -> ChoiceReport:
+    choices = choices_of(opened)
+    return ChoiceReport(
+        **reported_facts(opened),
+        deviations=_deviations(opened, choices),
+        results=choice_results(opened),
+        trials=choices.trials,
+    )
+
+
+def verified_choice_report(opened: UnblindedStudy) -> ChoiceReport:
+    """After a verification that reads every pixel; for what goes to readers."""
+    outcome = verify(opened.study)
+    return replace(choice_report(opened), verified=outcome.sentence(), intact=outcome.intact)
+
+
+def _deviations(opened: UnblindedStudy, choices: Choices) -> list[str]:
+    found = exclusions_in_words(plan_of(opened.study), opened.excluded)
+    shown = sum(len(trial) for trial in choices.trials)
+    if shown != opened.study.cases_planned:
+        found.append(f"{opened.study.cases_planned} images were planned, {shown} shown.")
+    return found + general_deviations(opened)

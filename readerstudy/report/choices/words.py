@@ -1,0 +1,277 @@
+"""What page, texts and document say of choices among several images: tables and sentences of the same numbers."""
+
+from readerstudy.analysis import ChoiceReading, Verdict, level_words
+from readerstudy.choices import ChoiceResults
+from readerstudy.planning.choice_words import AT_RANDOM, MATCHED
+from readerstudy.planning.words import CHOICE_SECTION_WORDS
+from readerstudy.report.choices.report import ChoiceReport
+from readerstudy.report.figures.figure_tables import Table
+from readerstudy.report.text import (
+    design_sentences,
+    level_percent_of,
+    p_number,
+    p_words,
+    percent,
+    proof_sentences,
+    share_words,
+    simulated_words,
+    verdict_headline,
+)
+
+NO_RIGHT_CHOICE = "There was no right choice: raters said which image they found better, and results compare the arms."
+
+
+def headline(results: ChoiceResults) -> str:
+    return verdict_headline(Verdict(results.verdict)) if results.verdict else results.sentence.partition(":")[0]
+
+
+def pairing_words(report: ChoiceReport) -> str:
+    return MATCHED if report.task.put_together()["matched"] else AT_RANDOM
+
+
+def raters_table(report: ChoiceReport) -> Table:
+    """Of preferences without what only right choices have."""
+    results, level = report.results, level_percent_of(report.alpha)
+    rows = zip(results.raters, results.choices.readers, results.choices.p_adjusted, results.sides, strict=True)
+    if not report.task.right_choice:
+        columns = ["Rater", "Choices", "Most chosen side"]
+        return Table(
+            columns=columns,
+            rows=[[report.rater_labels[number], str(reading.n), percent(side)] for number, reading, _, side in rows],
+        )
+    return Table(
+        columns=["Rater", "Right", "Share right", "d′ of single images", "p", "p adjusted", "Most chosen side"],
+        rows=[
+            [report.rater_labels[number], *_reading(reading, level=level), p_number(adjusted), percent(side)]
+            for number, reading, adjusted, side in rows
+        ],
+    )
+
+
+def _reading(reading: ChoiceReading, *, level: str) -> list[str]:
+    d_prime = share_words(reading.d_prime, level=level)
+    return [f"{reading.right} of {reading.n}", share_words(reading.share, level=level), d_prime, p_number(reading.p)]
+
+
+def programs_table(report: ChoiceReport) -> Table | None:
+    """None where no program read."""
+    level = level_percent_of(report.alpha)
+    rows = [[one.program, *_reading(one.reading, level=level)] for one in report.results.programs]
+    columns = ["Program", "Right", "Share right", "d′ of single images", "p"]
+    return Table(columns=columns, rows=rows) if rows else None
+
+
+def panel_lines(report: ChoiceReport) -> list[tuple[str, str, str]]:
+    """Name, section of the plan and words of each number of the panel; none where there is no right choice."""
+    if not report.task.right_choice:
+        return []
+    return [
+        ("Exact joint test", "primary", _joint(report)),
+        ("Averaged over raters", "choice_share", _share(report)),
+        ("Within the margin", "choice_share", _within(report)),
+        ("Image that most raters chose", "plurality", _plurality(report)),
+        ("Agreement", "choice_agreement", _agreement(report)),
+        *([("Choices and confidence", "choice_raters", _sureness(report))] if report.results.sureness else []),
+    ]
+
+
+def _joint(report: ChoiceReport) -> str:
+    joint = report.results.choices.joint
+    if joint.expected is None or joint.sd is None:
+        return "no choices"
+    return (
+        f"{joint.right} right choices, {joint.expected:.1f} expected of images that are alike (SD {joint.sd:.2f}): "
+        f"{p_words(joint.p)}, for all raters at once and whatever they have in common"
+    )
+
+
+def _share(report: ChoiceReport) -> str:
+    panel, level = report.results.choices.panel, level_percent_of(report.alpha)
+    scales = ""
+    if panel.d_prime is not None and panel.area is not None:
+        matched = report.task.put_together()["matched"]
+        to = "an area that no study of single images compares with" if matched else "an AUC of single images"
+        scales = f"; d′ {panel.d_prime:.3f}, {to} of {panel.area:.3f}"
+    tested = panel.p is not None and panel.df is not None
+    units = "patients as units" if report.plan["unit"] == "patient" else "trials as units"
+    test = f"; t with {panel.df:.1f} degrees of freedom, {p_words(panel.p)}" if tested else ""
+    note = f". {panel.note[:1].upper()}{panel.note[1:]}" if panel.note else ""
+    return f"{share_words(panel.share, level=level)}{scales}{test} (raters and trials random, {units}){note}"
+
+
+def _within(report: ChoiceReport) -> str:
+    found = report.results.choices
+    low, high = found.shares_within
+    limits, level = found.panel.equivalence_interval, level_words(1 - 2 * report.alpha)
+    margin = f"{low:.3f} to {high:.3f}, an area of 0.5 ± {100 * found.margin:g} points"
+    if limits is None:
+        return f"not tested: there is no interval; the margin is {margin}"
+    lies = "lies within" if found.panel.equivalent else "does not lie within"
+    return f"the {level} % interval {limits[0]:.3f} to {limits[1]:.3f} {lies} {margin}"
+
+
+def _plurality(report: ChoiceReport) -> str:
+    most = report.results.choices.plurality
+    tied = f"{most.tied} tied and left out"
+    return f"right in {most.right} of {most.decided} trials with one such image, {tied}: {p_words(most.p)}"
+
+
+def _agreement(report: ChoiceReport) -> str:
+    agreement = report.results.choices.agreement
+    if agreement.observed is None or agreement.expected is None:
+        return "not estimable: no trial was answered by two raters"
+    kappa = "not defined" if agreement.kappa is None else f"{agreement.kappa:.3f}"
+    return (
+        f"{percent(agreement.observed)} of pairs of raters chose the same image, {percent(agreement.expected)} "
+        f"expected of their share of right choices: kappa {kappa}"
+    )
+
+
+def _sureness(report: ChoiceReport) -> str:
+    results = report.results
+    own = [
+        f"{report.rater_labels[number]} {p_words(test.p)}, adjusted {p_words(adjusted)}"
+        for number, test, adjusted in zip(results.raters, results.sureness, results.sureness_adjusted, strict=True)
+    ]
+    return f"exact signed rank tests of right choices by how sure raters were: {'; '.join(own)}"
+
+
+def arms_table(report: ChoiceReport) -> Table:
+    rows = [
+        [
+            one.arm,
+            f"{one.votes} of {one.shown}",
+            percent(one.votes / one.shown if one.shown else None),
+            "–" if one.ability is None else f"{one.ability:+.3f}",
+            "–" if one.se is None else f"{one.se:.3f}",
+        ]
+        for one in report.results.preference.abilities
+    ]
+    return Table(columns=["Arm", "Chosen", "Share", "Ability against real", "SE"], rows=rows)
+
+
+def arms_words(report: ChoiceReport) -> str:
+    preference = report.results.preference
+    exact = (
+        f"All arms alike, by {preference.permutations} permutations within trials: {p_words(preference.p_exact)}."
+        if preference.p_exact is not None
+        else "Whether all arms are alike can't be tested."
+    )
+    if preference.p_equal is None:
+        return f"{exact} No abilities: {preference.reason}."
+    return (
+        f"{exact} Likelihood ratio {preference.statistic:.2f} on {preference.df} degrees of freedom, "
+        f"{p_words(preference.p_equal)}, which takes all choices for independent."
+    )
+
+
+def arms_status(report: ChoiceReport) -> str:
+    return report.status("choice_arms" if report.task.right_choice else "primary")
+
+
+def results_text(report: ChoiceReport) -> list[str]:
+    """Paragraphs, verdict first; whatever the plan does not name says so."""
+    results, level = report.results, level_percent_of(report.alpha)
+    paragraphs = [f"{results.sentence} {pairing_words(report)}"]
+    if report.task.right_choice:
+        own = " ".join(
+            f"{report.rater_labels[number]} was right in {reading.right} of {reading.n} trials, "
+            f"{share_words(reading.share, level=level)}, {p_words(reading.p)}, adjusted {p_words(adjusted)}."
+            for number, reading, adjusted in zip(
+                results.raters, results.choices.readers, results.choices.p_adjusted, strict=True
+            )
+        )
+        lines = [(name, section, f"{words}.") for name, section, words in panel_lines(report)]
+        lines.insert(1, ("Each rater", "choice_raters", own))
+        paragraphs += [f"{_marked(report, section)} {name}: {words}" for name, section, words in lines]
+    chosen = "; ".join(f"{one.arm}: {one.votes} of {one.shown}" for one in results.preference.abilities)
+    arms = "choice_arms" if report.task.right_choice else "primary"
+    counted = f"{_marked(report, arms)} How often images of each arm were chosen: {chosen}."
+    paragraphs.append(f"{counted} {arms_words(report)}")
+    if results.programs:
+        paragraphs.append(_programs(report))
+    if simulated := simulated_words(report):
+        paragraphs.insert(0, simulated)
+    if not report.intact:
+        paragraphs.insert(0, report.verified)
+    return paragraphs
+
+
+def _programs(report: ChoiceReport) -> str:
+    level = level_percent_of(report.alpha)
+    own = "; ".join(
+        f"{one.program} was right in {one.reading.right} of {one.reading.n} trials, "
+        f"{share_words(one.reading.share, level=level)}, {p_words(one.reading.p)}"
+        for one in report.results.programs
+    )
+    return f"Exploratory, which the plan does not name. Programs read beside the raters and count in nothing: {own}."
+
+
+def _marked(report: ChoiceReport, section: str) -> str:
+    planned = report.status(section) == "planned"
+    return "Planned." if planned else "Exploratory, which the plan does not name."
+
+
+def methods_paragraph(report: ChoiceReport) -> str:
+    return " ".join([*design_sentences(report), *_analysis_sentences(report), *proof_sentences(report)])
+
+
+def _analysis_sentences(report: ChoiceReport) -> list[str]:
+    found, size = report.results.choices, str(report.plan.get("sample_size") or "")
+    of_right = _right_choice_sentences(report) if report.task.right_choice else _preference_sentences(report)
+    named = [CHOICE_SECTION_WORDS[name] for name in report.plan["secondary"] if name in CHOICE_SECTION_WORDS]
+    planned = f"Planned beside the primary analysis: {'; '.join(named)}. " if named else ""
+    return [
+        *([size] if size else []),
+        f"Of the {found.images} images of a trial {_in_each(report)}. {pairing_words(report)}",
+        *of_right,
+        "No positive controls were shown, so that equivalence could not be concluded.",
+        f"{planned}Everything else that is reported is exploratory.",
+    ]
+
+
+def _in_each(report: ChoiceReport) -> str:
+    real, synthetic = report.task.of_each_kind
+    return f"{real} {'was' if real == 1 else 'were'} real and {synthetic} synthetic"
+
+
+def _right_choice_sentences(report: ChoiceReport) -> list[str]:
+    found, level = report.results.choices, level_percent_of(report.alpha)
+    low, high = found.shares_within
+    reason = str(report.plan.get("margin_reason") or "")
+    units = "all trials of one patient taken together" if report.plan["unit"] == "patient" else "trials as units"
+    sure = (
+        " Of each rater's choices also the exact signed rank test by confidence is given."
+        if report.results.sureness
+        else ""
+    )
+    return [
+        (
+            "The primary analysis was the exact joint test of the right choices: were the images of a trial alike, "
+            f"each of the {found.images} would be the one to find with a chance of {1 / found.images:.3f}, for all "
+            "raters at once, so that the number of right choices is a sum of independent draws from the counts of "
+            f"choices in each trial; two-sided at {report.alpha:g}."
+        ),
+        (
+            f"The share of right choices was averaged over raters with {level} % intervals from two-way mean squares, "
+            f"raters and trials random (Gallas 2006), {units}. Its margin is an area of single images of "
+            f"0.5 ± {100 * found.margin:g} points, shares from {low:.3f} to {high:.3f}."
+        ),
+        *([f"Why this margin: {reason}"] if reason else []),
+        (
+            "Single raters have Clopper-Pearson intervals and exact binomial tests against the share of guessing, with "
+            f"Holm adjustment over raters, and d′ for {found.images} alternatives (Green and Swets 1966).{sure}"
+        ),
+        "Trials without one image that most raters chose were left out of the majority.",
+    ]
+
+
+def _preference_sentences(report: ChoiceReport) -> list[str]:
+    return [
+        (
+            "There was no right choice. The primary analysis was whether any arm is preferred, by permuting the arms "
+            f"among the images of each trial for all raters at once ({report.results.preference.permutations} "
+            f"permutations), at {report.alpha:g}; abilities of the arms are those of Bradley and Terry, and of Luce, "
+            "with standard errors that take all choices for independent."
+        )
+    ]

@@ -1,0 +1,61 @@
+"""Groups of raters after the unblinding, as they were frozen at the lock."""
+
+from readerstudy.analysis import (
+    Estimate,
+    GroupReading,
+    GroupsComparison,
+    compare_reader_groups,
+    without_interval,
+)
+from readerstudy.planning.plans import plan_of
+from readerstudy.results import analysis_of, computed_once, named_part, responses_of, scores_of
+from readerstudy.unblinding.opened import UnblindedStudy
+
+AREA, MEAN_OF_BOTH = "AUC", "mean of sensitivity and specificity"
+
+
+def groups_of(
+    opened: UnblindedStudy, *, cases: frozenset[str] | None = None, raters: frozenset[str] | None = None
+) -> GroupsComparison:
+    """Of the whole study, or of the cases with these codes and the raters with these numbers; without controls."""
+    return computed_once(opened, "groups", named_part(cases, raters), lambda: _computed(opened, cases, raters))
+
+
+def _computed(opened: UnblindedStudy, cases: frozenset[str] | None, raters: frozenset[str] | None) -> GroupsComparison:
+    frozen = {str(rater["number"]): rater.get("group", "") for rater in opened.study.protocol["raters"]}
+    responses = responses_of(opened).without_controls().of_part(cases, raters)
+    groups = {number: frozen[number] for number in responses.rater_ids}
+    names = sorted(set(groups.values()) - {""})
+    if not names:
+        return GroupsComparison()
+    plan = plan_of(opened.study)
+    areas = plan.primary == "reader_averaged_auc" and responses.scores is not None
+    return GroupsComparison(
+        readings=tuple(
+            _reading(opened, name, frozenset(n for n, group in groups.items() if group == name), cases, areas=areas)
+            for name in names
+        ),
+        contrast=compare_reader_groups(
+            truth=responses.truth,
+            scores=scores_of(responses) if areas else responses.calls,
+            groups=[groups[number] for number in responses.rater_ids],
+            measure=AREA if areas else MEAN_OF_BOTH,
+            patients=responses.patients if plan.unit == "patient" else None,
+            level=1 - plan.alpha,
+        ),
+        ungrouped=tuple(number for number, group in groups.items() if not group),
+    )
+
+
+def _reading(
+    opened: UnblindedStudy, name: str, numbers: frozenset[str], cases: frozenset[str] | None, *, areas: bool
+) -> GroupReading:
+    """By the panel's own analysis, of this group alone."""
+    analysis = analysis_of(opened, cases=cases, raters=numbers)
+    found: Estimate = analysis.mrmc.auc if areas else analysis.primary.estimate
+    return GroupReading(
+        group=name,
+        raters=tuple(sorted(numbers, key=int)),
+        measure=AREA if areas else analysis.primary.measure,
+        estimate=without_interval(found, len(numbers)),
+    )
