@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.e2e.conftest import Console, until
 from tests.e2e.harness import FakeReading, FixtureServer, Reply, as_json
-from tests.e2e.test_viewer_reading import EVENTS, READY, arrived, cases, cut, enter, press, shown, stored
+from tests.e2e.test_viewer_reading import EVENTS, READY, arrived, bounce, cases, cut, enter, press, shown, stored
 
 pytestmark = pytest.mark.browser
 
@@ -257,9 +257,11 @@ def test_a_key_that_bounces_is_no_confidence(screen: Page, fixtures: FixtureServ
     reading = FakeReading(cases(2), confidence=True)
     reading.register(fixtures)
     enter(screen, fixtures)
-    press(screen, "1", "1")
+    press(screen)
+    bounce(screen, "1")
     screen.wait_for_timeout(400)
     assert reading.events == []
+    expect(screen.get_by_role("button", name="Fairly sure")).to_be_visible()
     screen.keyboard.press("1")
     arrived(screen, reading, 1)
     assert (reading.events[0]["answer"], reading.events[0]["confidence"]) == ("real", 1)

@@ -14,6 +14,14 @@ pytestmark = pytest.mark.browser
 READY = '.room[data-state="reading"]'
 EVENTS = "**/events/"
 BOUNCE_MS = 220
+LOADED = "performance.getEntriesByType('resource').filter((r) => r.name.includes('/slices/')).length"
+PRESS = """(key) => {
+  const press = (key) => {
+    const code = `Digit${key}`;
+    document.body.dispatchEvent(new KeyboardEvent("keydown", { key, code, bubbles: true, cancelable: true }));
+    document.body.dispatchEvent(new KeyboardEvent("keyup", { key, code, bubbles: true }));
+  };
+"""
 
 
 def cases(count: int, slices: int = 1) -> list[np.ndarray]:
@@ -39,6 +47,29 @@ def press(page: Page, *keys: str) -> None:
     page.wait_for_timeout(BOUNCE_MS)
     for key in keys:
         page.keyboard.press(key)
+
+
+def bounce(page: Page, key: str) -> None:
+    """Presses a key twice in one turn of the page: however slow the machine, within the time of a bounce."""
+    page.evaluate(PRESS + "for (const _ of [1, 2]) press(key); }", key)
+
+
+def press_as_soon_as_shown(page: Page, key: str) -> None:
+    """From now on the page itself presses a key the moment that it shows another case."""
+    page.evaluate(
+        PRESS
+        + """
+          const room = document.querySelector(".room");
+          const before = room.dataset.presentation;
+          new MutationObserver((_, observer) => {
+            if (room.dataset.state !== "reading" || room.dataset.presentation === before) return;
+            observer.disconnect();
+            press(key);
+            requestAnimationFrame(() => { press(key); room.dataset.pressed = key; });
+          }).observe(room, { attributes: true });
+        }""",
+        key,
+    )
 
 
 def shown(page: Page) -> str:
@@ -118,13 +149,16 @@ def test_a_key_that_is_held_or_bounces_answers_once(
 ) -> None:
     enter(screen, fixtures)
     press(screen)
+    press_as_soon_as_shown(screen, "2")
     for _ in range(10):
         screen.keyboard.down("1")
     screen.keyboard.up("1")
-    screen.wait_for_selector(READY)
-    screen.keyboard.press("2")
+    screen.wait_for_selector('.room[data-pressed="2"]')
     screen.wait_for_timeout(500)
     assert_each_once(reading, ["real"])
+    press(screen, "2")
+    arrived(screen, reading, 2)
+    assert_each_once(reading, ["real", "synthetic"])
 
 
 def test_the_previous_case_can_be_corrected(screen: Page, fixtures: FixtureServer, reading: FakeReading) -> None:
@@ -157,9 +191,9 @@ def test_there_is_no_wait_between_cases(screen: Page, fixtures: FixtureServer) -
 
     fixtures.add("GET", r"/api/reading/presentations/([\w-]+)/slices/(\d+)/", slowly)
     enter(screen, fixtures)
-    for _ in range(4):
+    for case in range(4):
         press(screen)
-        screen.wait_for_timeout(800)
+        until(screen, f"{LOADED} >= {5 * min(case + 2, 4)}")
         screen.keyboard.press("1")
     arrived(screen, reading, 4)
     assert reading.events[0]["load_ms"] >= 150
@@ -171,7 +205,7 @@ def test_a_lost_network_loses_nothing(
 ) -> None:
     console.allow("ERR_FAILED")
     enter(screen, fixtures)
-    until(screen, "performance.getEntriesByType('resource').filter((r) => r.name.includes('/slices/')).length >= 2")
+    until(screen, f"{LOADED} >= 2")
     cut(screen)
     press(screen, "1")
     press(screen, "2")
@@ -404,24 +438,19 @@ def test_a_stack_is_scrolled_and_the_ring_stays_on_its_slice(screen: Page, fixtu
     caption = screen.locator(".room .pane-caption")
     expect(caption).to_contain_text("5 / 9")
     expect(screen.locator(".room-note")).to_have_text("The ring is on slice 5.")
-    whole = ring_pixels(screen)
-    assert whole > 100
+    whole = ring(screen, at_least=101)
     screen.keyboard.press("ArrowDown")
     expect(caption).to_contain_text("6 / 9")
-    screen.wait_for_timeout(100)
-    assert ring_pixels(screen) < whole / 2, "the slices beside it show a broken ring"
+    ring(screen, at_most=whole // 2)  # the slices beside it show a broken ring
     for _ in range(2):
         screen.keyboard.press("ArrowDown")
     expect(caption).to_contain_text("8 / 9")
-    screen.wait_for_timeout(100)
-    assert ring_pixels(screen) == 0
+    ring(screen, at_most=0)
     screen.keyboard.press("Home")
     expect(caption).to_contain_text("5 / 9")
-    screen.wait_for_timeout(100)
-    assert ring_pixels(screen) > 100
+    ring(screen, at_least=101)
     screen.keyboard.press("m")
-    screen.wait_for_timeout(100)
-    assert ring_pixels(screen) == 0
+    ring(screen, at_most=0)
     drag_window(screen)
     assert "W 400 L 60" not in caption.inner_text()
     screen.keyboard.press("r")
@@ -450,18 +479,21 @@ def drag_window(page: Page) -> None:
     page.mouse.up()
 
 
-def ring_pixels(page: Page) -> int:
-    return page.evaluate(
-        """() => {
-          const canvas = document.querySelector(".room .view-drawing");
-          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-          let count = 0;
-          for (let i = 0; i < data.length; i += 4) {
-            if (data[i + 3] > 200 && data[i + 1] > 200 && data[i + 1] - data[i] > 50) count += 1;
-          }
-          return count;
-        }"""
-    )
+RING = """(() => {
+  const canvas = document.querySelector(".room .view-drawing");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] > 200 && data[i + 1] > 200 && data[i + 1] - data[i] > 50) count += 1;
+  }
+  return count;
+})()"""
+
+
+def ring(page: Page, *, at_least: int = 0, at_most: int | None = None) -> int:
+    """The ring's pixels, once they are as many as they should be."""
+    until(page, f"{RING} >= {at_least}" + ("" if at_most is None else f" && {RING} <= {at_most}"))
+    return int(page.evaluate(RING))
 
 
 def test_a_patch_fills_its_square(screen: Page, fixtures: FixtureServer) -> None:
