@@ -42,9 +42,7 @@ from readerstudy.reading.preview import Preview, is_preview
 from readerstudy.reading.sessions import (
     given_answer,
     images_of,
-    note_fetch,
     note_left,
-    presentation_of,
     samples_form,
     sessions_of,
     shown_title,
@@ -53,6 +51,7 @@ from readerstudy.reading.sessions import (
     standings,
     study_payload,
 )
+from readerstudy.reading.shown import note_fetch, presentation_of
 from readerstudy.reading.sight import refuse_out_of_sight
 from readerstudy.reading.voices import drawer_key_of, voice_of
 
@@ -90,7 +89,9 @@ class ReadingView(APIView):
         return session
 
     def presentation(self, token: str) -> Presentation:
-        presentation: Presentation = get_object_or_404(presentation_of(self.person(), token))
+        presentation = presentation_of(self.person(), token)
+        if presentation is None:
+            raise Http404
         begin(presentation.session)
         return presentation
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from ctplatform.errors import ConflictError, DomainError
@@ -12,28 +11,18 @@ from readerstudy.anchors import anchor
 from readerstudy.ledger.chain import event_digest
 from readerstudy.ledger.marking import mark_in_the_patient
 from readerstudy.ledger.phases import refuse_before_begun, refuse_change_after_next
-from readerstudy.ledger.placing import arrival_flags, last_counted, refuse_unplaceable
+from readerstudy.ledger.placing import arrival_flags, refuse_unplaceable
 from readerstudy.ledger.rating import Rating
+from readerstudy.ledger.rows import concerned, held_head, move_head, see_exclusion
 from readerstudy.ledger.screens import refuse_unchecked_display
 from readerstudy.ledger.slots import Slot, answered, slots_of, turn_of
 from readerstudy.ledger.turns import refuse_out_of_turn
-from readerstudy.models import Presentation, RatingEvent, Session, Study, StudyRater
+from readerstudy.models import Presentation, RatingEvent, Session, Study
 from readerstudy.tasks.items import refusal_of
 from readerstudy.tasks.marks import refusal_of_mark
 
 # Names the kind of lock among all those that this database may hold for others.
 SITTINGS = 7_241_873
-
-# The row of a study holds every order and every report as JSON; a rating needs none of it while the study collects.
-NARROW = (
-    "id",
-    "state",
-    "opened_at",
-    "closed_at",
-    "protocol_digest",
-    "ledger_count",
-    "ledger_head",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +41,12 @@ def append(*, presentation: Presentation, rating: Rating) -> Appended:
         known, before = _earlier(presentation, rating)
         if known is not None:
             return Appended(event=_same_rating(known, presentation, rating), new=False, slots=before.slots)
-        # The lock on the study's row makes the chain linear; on SQLite the transaction itself is exclusive. All raters
-        # wait for it, so nothing is asked of the database meanwhile that could be asked before.
-        study = Study.objects.select_for_update().only(*NARROW).get(pk=study_id)
-        _see_exclusion(presentation.session.rater)
+        # All raters wait for the study's row, so nothing is asked of the database meanwhile that could be asked before.
+        study = held_head(study_id)
+        see_exclusion(presentation.session.rater)
         event = _placed(study, presentation, rating, before)
         event.save(force_insert=True)
-        study.ledger_count, study.ledger_head = event.sequence, event.digest
-        study.save(update_fields=["ledger_count", "ledger_head"])
+        move_head(study, event)
         if presentation.session.unsent != rating.unsent:
             Session.objects.filter(pk=presentation.session_id).update(unsent=rating.unsent)
         anchor(study=str(study_id), chain="ledger", number=event.sequence, digest=event.digest)
@@ -83,17 +70,10 @@ def _wait_for_the_sitting(session_id: int) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [SITTINGS, session_id % 2**31])
 
 
-def _see_exclusion(rater: StudyRater) -> None:
-    """Excluding takes the study's lock as well, so one that came first is seen under it."""
-    rater.excluded_at = StudyRater.objects.values_list("excluded_at", flat=True).get(pk=rater.pk)
-
-
 def _earlier(presentation: Presentation, rating: Rating) -> tuple[RatingEvent | None, _Before]:
     """The event that has this rating's id, and what it would be added to."""
     session_id = presentation.session_id
-    of_trial = Q(presentation__session=session_id, presentation__position=presentation.position)
-    concerned = Q(client_event_id=rating.client_event_id) | of_trial | Q(pk=last_counted(session_id))
-    found = list(RatingEvent.objects.filter(concerned).select_related("presentation").order_by("sequence"))
+    found = concerned(presentation, rating.client_event_id)
     known = next((event for event in found if event.client_event_id == rating.client_event_id), None)
     replaced = {event.supersedes_id for event in found}
     standing = (event for event in found if event.presentation.is_of_trial(presentation) and event.pk not in replaced)

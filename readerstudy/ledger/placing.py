@@ -2,8 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Subquery
-
 from ctplatform.errors import ConflictError
 from readerstudy.design.phases import of_the_same_scans
 from readerstudy.ledger.rating import Rating
@@ -43,7 +41,7 @@ def arrival_flags(
     last: RatingEvent | None,
     received_at: datetime,
 ) -> list[str]:
-    """What is unusual about this answer's arrival; refuses one that comes too late. `last`: see `last_counted`."""
+    """What is unusual about this answer's arrival; refuses one that comes too late. `last`: the highest numbered."""
     policy = arrival_policy(study)
     offset = rating.clock_offset(received_at)
     given_at = rating.answered_at + offset
@@ -109,12 +107,6 @@ def _order_flags(
 def given_at_of(event: RatingEvent) -> datetime:
     """By the server's clock."""
     return event.answered_at + timedelta(milliseconds=event.clock_offset_ms or 0)
-
-
-def last_counted(session_id: int) -> Subquery:
-    """The key of the answer of this sitting that has the highest number."""
-    counted = RatingEvent.objects.filter(presentation__session=session_id, counter__isnull=False)
-    return Subquery(counted.order_by("-counter").values("pk")[:1])
 
 
 def _ended_at(study: Study, presentation: Presentation) -> datetime | None:

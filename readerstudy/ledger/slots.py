@@ -1,8 +1,8 @@
 """The slots of sittings in their order, and what was answered of them: whose turn it is follows from nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import takewhile
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -15,9 +15,8 @@ SLOTS = """
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Slot:
-    """All images at one position are a trial; `token` is that of the first."""
+class Slot(NamedTuple):
+    """All images at one position are a trial; `token` is that of the first. An answer makes all of its sitting anew."""
 
     position: int
     token: str
@@ -27,7 +26,7 @@ class Slot:
 
     def with_answers(self, count: int, counter: int | None) -> "Slot":
         numbers = [number for number in (self.counter, counter) if number is not None]
-        return replace(self, answers=self.answers + count, counter=max(numbers, default=None))
+        return self._replace(answers=self.answers + count, counter=max(numbers, default=None))
 
 
 def slots_of(session_ids: Sequence[int]) -> dict[int, list[Slot]]:
@@ -41,7 +40,7 @@ def slots_of(session_ids: Sequence[int]) -> dict[int, list[Slot]]:
             if side:
                 slots[session_id][-1] = slots[session_id][-1].with_answers(answers, counter)
             else:
-                slots[session_id].append(Slot(position=position, token=token, answers=answers, counter=counter))
+                slots[session_id].append(Slot(position, token, answers, counter))
     return slots
 
 

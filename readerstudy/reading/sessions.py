@@ -6,7 +6,6 @@ from statistics import median
 from typing import Any
 
 from django.db.models import Max, QuerySet
-from django.utils import timezone
 
 from ctplatform.accounts.models import User
 from readerstudy.blinding.wire import RAW
@@ -22,25 +21,6 @@ AHEAD = 6
 
 # What a study's row holds of the whole study; a rater's requests need none of it.
 WIDE = ("description", "plan_options", "match_report", "leak_audit", "flow", "protocol")
-
-# And of a case with its sitting and its study, which are asked for with every slice, no more than this.
-NEEDED = (
-    "token",
-    "position",
-    "side",
-    "session__token",
-    "session__unsent",
-    "session__begun_at",
-    "session__rater__excluded_at",
-    "session__rater__study__state",
-    "session__rater__study__protocol_digest",
-    "stimulus__key",
-    "stimulus__size_zyx",
-    "stimulus__spacing_zyx_mm",
-    "stimulus__start_slice",
-    "stimulus__marker_zyx",
-    "stimulus__ring_mm",
-)
 
 # Of a study that continues another one, while it is too early for the rater.
 WAITING = "waiting"
@@ -116,11 +96,6 @@ def given_answer(event: RatingEvent | None) -> dict[str, Any] | None:
         "side": event.presentation.side,
         "answered_at": event.answered_at,
     }
-
-
-def note_fetch(session: Session) -> None:
-    """From now on this rater may hold an answer that has not arrived."""
-    Session.objects.filter(pk=session.pk).update(fetched_at=timezone.now())
 
 
 def note_left(session: Session, *, unsent: int) -> None:
@@ -218,8 +193,3 @@ def last_receipts(sessions: Sequence[Session]) -> dict[int, RatingEvent]:
         .only("sequence", "digest", "presentation")
     )
     return {event.presentation.session_id: event for event in found}
-
-
-def presentation_of(user: User, token: str) -> QuerySet[Presentation]:
-    own = Presentation.objects.filter(token=token, session__rater__user=user, session__rater__study__state__in=OPENED)
-    return own.select_related("session__rater__study", "stimulus").only(*NEEDED)

@@ -17,7 +17,7 @@ from readerstudy.ledger.append import append
 from readerstudy.ledger.triggers import LEDGER
 from readerstudy.models import RatingEvent, Session, Study
 from readerstudy.planning.arrival import ArrivalPolicy
-from readerstudy.reading.sessions import presentation_of
+from readerstudy.reading.shown import presentation_of
 from readerstudy.unblinding import services as unblinding
 from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.unblinding.under_way import may_hold_answers, under_way
@@ -312,7 +312,7 @@ def test_a_study_without_grace_takes_nothing_late(draft, stages, cast):
 @pytest.mark.parametrize("given", [timedelta(minutes=-1), timedelta(minutes=1)], ids=["before", "after"])
 def test_an_exclusion_that_comes_while_an_answer_is_under_way_is_seen(collecting, cast, given):
     """Between the request's first look at the rater and its turn to write."""
-    presentation = presentation_of(cast.rater, Browser(cast.rater, collecting).tokens()[0]).get()
+    presentation = presentation_of(cast.rater, Browser(cast.rater, collecting).tokens()[0])
     unblinding.exclude_rater(rater=collecting.raters.get(number=1), actor=cast.owner, reason="left the hospital")
     moment = timezone.now() + given
     times = {"answered_at": moment, "shown_at": moment - timedelta(seconds=6), "reading_ms": 4200}

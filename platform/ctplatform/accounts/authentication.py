@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from allauth.core.internal import ratelimit
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.utils.crypto import constant_time_compare
 from rest_framework import authentication, exceptions, throttling
 from rest_framework.request import Request
 
 from ctplatform.accounts.models import ApiToken, User
+from ctplatform.accounts.sessions import SessionStore
 
 if TYPE_CHECKING:  # rest_framework.views imports this module through the settings
     from rest_framework.views import APIView

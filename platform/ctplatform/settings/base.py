@@ -170,6 +170,7 @@ if CT_OIDC_ISSUER:
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 DEFAULT_FROM_EMAIL = env.str("DJANGO_DEFAULT_FROM_EMAIL", default="turing-ward@localhost")
 # A reading sitting may last a working day; the outbox keeps answers even when a login expires.
+SESSION_ENGINE = "ctplatform.accounts.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
