@@ -1,6 +1,7 @@
 """Sittings of a study that continues another one: closed until the rater was let in; then the earlier answers stand."""
 
 from ctplatform.errors import ConflictError
+from readerstudy.design.phases import later_phases
 from readerstudy.models import Presentation, Session
 
 
@@ -18,13 +19,10 @@ def refuse_before_begun(session: Session) -> None:
 
 
 def refuse_change_after_next(presentation: Presentation) -> None:
-    """Whoever has begun the later study may have been told there what the earlier one was about."""
-    later = Session.objects.filter(
-        rater__study__continues__raters__sessions=presentation.session_id,
-        rater__user__study_roles=presentation.session.rater_id,
-        begun_at__isnull=False,
-    )
-    if later.exists():
+    """Whoever has begun a later study may have been told there what the earlier ones were about."""
+    rater = presentation.session.rater
+    later = Session.objects.filter(rater__study__in=later_phases(rater.study), rater__user=rater.user_id)
+    if later.filter(begun_at__isnull=False).exists():
         raise ConflictError(
-            "The answer to this case stands: you have begun the reading that follows this one.", code="answer_stands"
+            "The answer to this case stands: you have begun a reading that follows this one.", code="answer_stands"
         )

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.formats import date_format
 
 from ctplatform.errors import ConflictError
+from readerstudy.design.phases import held_with_phases
 from readerstudy.ledger.phases import not_yet_begun
 from readerstudy.ledger.slots import Slot, slots_of
 from readerstudy.models import RatingEvent, Session
@@ -42,10 +44,18 @@ def begin(session: Session) -> None:
     """Let the rater in, once and for all; refuses while it is too early."""
     if not not_yet_begun(session):
         return
+    _refuse_too_early(session)
+    with transaction.atomic():
+        # Until this ends none of them is opened again: what the rater had finished stays finished.
+        held_with_phases(session.rater.study)
+        _refuse_too_early(session)
+        session.begun_at = timezone.now()
+        Session.objects.filter(pk=session.pk, begun_at=None).update(begun_at=session.begun_at)
+
+
+def _refuse_too_early(session: Session) -> None:
     if wait := waits_of([session]).get(session.pk):
         raise ConflictError(f"This reading isn't open to you yet. {wait.words}", code="not_begun")
-    session.begun_at = timezone.now()
-    Session.objects.filter(pk=session.pk, begun_at=None).update(begun_at=session.begun_at)
 
 
 def waits_of(sessions: Sequence[Session]) -> dict[int, Wait]:

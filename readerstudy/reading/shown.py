@@ -19,7 +19,7 @@ OWN = WrittenQuery(
     """,
     slot=(Presentation, None),
     session=(Session, ["token", "rater_id", "unsent", "begun_at"]),
-    rater=(StudyRater, ["study_id", "excluded_at"]),
+    rater=(StudyRater, ["study_id", "user_id", "excluded_at"]),
     study=(Study, ["state", "protocol_digest"]),
     stimulus=(Stimulus, ["key", "size_zyx", "spacing_zyx_mm", "start_slice", "marker_zyx", "ring_mm"]),
 )

@@ -1,0 +1,55 @@
+"""Three studies in a chain, and what happens between the look at the earlier one and the entry into the later one."""
+
+import pytest
+
+from ctplatform.errors import ConflictError
+from readerstudy.reading import phases
+from readerstudy.reading.phases import begin
+from readerstudy.unblinding import services as unblinding
+from tests.readerstudy.test_phases import GAP_DAYS, days_later, opened_phase, second
+from tests.readerstudy.worlds import Browser
+
+__all__ = ["days_later", "second"]
+
+
+def test_answers_of_the_first_stand_when_the_third_was_begun_and_the_second_ended_unread(
+    cast, world, stages, collecting, second, days_later
+):
+    third = opened_phase(cast, world, stages, second, least_gap_days=0)
+    first = Browser(cast.rater, collecting)
+    first.rate_all()
+    unblinding.close(study=second, actor=cast.owner)
+    last = first.tokens()[-1]
+    assert first.rate(last, answer="synthetic").status_code == 201
+    days_later(GAP_DAYS + 0.01)
+    assert Browser(cast.rater, third).standing()["state"] == "open"
+    response = first.rate(last, answer="real")
+    assert (response.status_code, response.json()["refusal"]["code"]) == (409, "answer_stands")
+
+
+def test_a_study_that_is_opened_again_while_a_rater_goes_on_to_the_next_keeps_the_rater(
+    cast, collecting, second, days_later, monkeypatch
+):
+    browser = Browser(cast.rater, second)
+    earlier = Browser(cast.rater, collecting)
+    for token in earlier.tokens()[:-1]:
+        assert earlier.rate(token).status_code == 201
+    unblinding.close(study=collecting, actor=cast.owner)
+    days_later(GAP_DAYS + 0.01)
+    hold = phases.held_with_phases
+
+    def after_the_reopening(study):
+        """Whoever held the rows first had opened the earlier study again."""
+        unblinding.reopen(study=collecting, actor=cast.owner, reason="Too early")
+        return hold(study)
+
+    monkeypatch.setattr(phases, "held_with_phases", after_the_reopening)
+    with pytest.raises(ConflictError, match="isn't open to you yet"):
+        begin(browser.session)
+    browser.session.refresh_from_db()
+    assert browser.session.begun_at is None
+    # The refusal took the reopening back with it, for here both were one transaction.
+    monkeypatch.setattr(phases, "held_with_phases", hold)
+    begin(browser.session)
+    with pytest.raises(ConflictError, match="Raters have begun “Second”"):
+        unblinding.reopen(study=collecting, actor=cast.owner, reason="Again")
