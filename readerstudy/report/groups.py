@@ -53,9 +53,11 @@ def _reading(
     """By the panel's own analysis, of this group alone."""
     analysis = analysis_of(opened, cases=cases, raters=numbers)
     found: Estimate = analysis.mrmc.auc if areas else analysis.primary.estimate
+    # Who never answered, or too little for an area, says nothing of how far raters of this group differ.
+    judged = [one for one in analysis.raters if (one.auc is not None and one.auc.value is not None if areas else one.n)]
     return GroupReading(
         group=name,
         raters=tuple(sorted(numbers, key=int)),
         measure=AREA if areas else analysis.primary.measure,
-        estimate=without_interval(found, len(numbers)),
+        estimate=without_interval(found, len(judged)),
     )

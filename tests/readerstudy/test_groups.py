@@ -128,6 +128,19 @@ def test_what_nobody_planned_is_exploratory_and_too_few_are_only_described(cast,
     assert "is not tested: descriptive" in difference_words(data)[0]
 
 
+def test_a_rater_who_never_answered_makes_no_group_large_enough_for_an_interval(cast, world, people, stages):
+    study = make_draft(cast, world, raters=people[:6])
+    design.set_groups(study=study, actor=cast.owner, groups=dict(zip(range(1, 7), "AAABBB", strict=True)))
+    study = stages.open(study)
+    read(study, people[:5])
+    unblind(study)
+    whole, silent = groups_of(UnblindedStudy(study)).readings
+    assert (whole.raters, silent.raters) == (("1", "2", "3"), ("4", "5", "6"))
+    assert whole.estimate.low is not None
+    assert (silent.estimate.low, silent.estimate.value is None) == (None, False)
+    assert "descriptive" in silent.estimate.reason
+
+
 def test_without_groups_nothing_is_said_of_them(cast, world, people, stages):
     study = stages.open(make_draft(cast, world, raters=people[:2]))
     assert "group" not in study.protocol["raters"][0]
