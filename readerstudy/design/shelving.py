@@ -5,7 +5,8 @@ from django.utils import timezone
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
-from readerstudy.design.services import draft_for_change
+from readerstudy.design.chain import continued_then, left_without
+from readerstudy.design.services import change_design, draft_for_change
 from readerstudy.models import Study, StudyState, record
 from readerstudy.permissions import refuse_unless_editor
 
@@ -30,12 +31,26 @@ def take_back(*, study: Study, actor: User) -> None:
 
 
 def give_up(*, study: Study, actor: User) -> None:
-    """A draft loses cases and raters and goes to the archive; its record, which only grows, says what was there."""
+    """A draft loses cases and raters and goes to the archive; its record, which only grows, says what was there.
+
+    Drafts that continued it continue what it continued, for what is given up is never locked.
+    """
     with transaction.atomic():
         draft = draft_for_change(study, actor)
+        _leave_the_chain(draft, actor)
         cases, raters = draft.cases.count(), draft.raters.count()
         draft.cases.all().delete()
         draft.raters.all().delete()
         draft.match_report, draft.archived_at = {}, draft.archived_at or timezone.now()
         draft.save(update_fields=["match_report", "archived_at"])
         record(study=draft, actor=actor, action="given up", cases=cases, raters=raters)
+
+
+def _leave_the_chain(draft: Study, actor: User) -> None:
+    alone = {"continues": None, "least_gap_days": 0, "other_patients": False}
+    earlier = continued_then(draft, actor)
+    for later in left_without(draft, actor):
+        change_design(study=later, actor=actor, **(alone if earlier is None else {"continues": earlier}))
+    for name, value in alone.items():
+        setattr(draft, name, value)
+    draft.save(update_fields=list(alone))
