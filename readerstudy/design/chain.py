@@ -20,7 +20,9 @@ def chain_checks(study: Study, person: User) -> list[Check]:
     drafts = [one for one in others if one.is_draft]
     if not drafts or not _decides_about_all([study, *others], person):
         return []
-    lacking = [f"Phase {draft.phase_number}, “{draft.title}”, has {lack}." for draft in drafts if (lack := _lack(draft))]
+    lacking = [
+        f"Phase {draft.phase_number}, “{draft.title}”, has {lack}." for draft in drafts if (lack := _lack(draft))
+    ]
     message = " ".join(lacking) or "The drafts of the other phases have their cases and raters."
     return [Check(title="Other phases", met=not lacking, message=message, advice=True)]
 

@@ -6,8 +6,8 @@ from typing import Any
 from django.db import transaction
 
 from ctplatform.accounts.models import User
-from readerstudy.design.published import PUBLISHED, STARTED
 from readerstudy.design.phases_departed import phases_departed
+from readerstudy.design.published import PUBLISHED, STARTED
 from readerstudy.design.published_protocol import Cases, PublishedPhases, PublishedProtocol
 from readerstudy.design.services import create_study
 from readerstudy.models import Study

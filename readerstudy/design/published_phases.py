@@ -1,7 +1,7 @@
 """Published reader studies that were read in several phases, one after the other by the same readers.
 
-Words of a naive phase are ours: no publication prints them. They name neither kind, and no study of which somebody could
-look up what it was about.
+Words of a naive phase are ours: no publication prints them. They name neither kind, nor authors whom somebody could
+look up.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ CHEN = PublishedPhases(
             },
             untold=("patch, slice or stack, and window", "feedback and time limit"),
             otherwise=(
-                "There every inserted lesion was a real one cut out; here both kinds are drawn alike in size and place.",
+                "There inserted lesions were real ones cut out; here both kinds are drawn alike in size and place.",
             ),
             results=(
                 ("Median score", "8 for inserted lesions (quartiles 5.5 and 8), 8 for real ones (6.5 and 8), P = .17"),
@@ -131,12 +131,16 @@ TORDJMAN = PublishedPhases(
                 ],
             },
             naive=True,
-            untold=(_OURS, "how the diagnosis was given", "time limit and feedback"),
+            untold=(
+                _OURS,
+                "how the diagnosis was given",
+                "what was asked after the last picture; ask your readers before the next phase opens",
+                "time limit and feedback",
+            ),
             otherwise=(
                 *_RADIOGRAPHS,
                 _AS_A_SCALE,
-                "There readers were asked afterwards whether anything was unusual; ask them outside of this platform, "
-                "before the second phase is opened.",
+                "There readers were asked afterwards whether anything was unusual; here nothing is asked at the end.",
             ),
             results=(
                 ("Noticed without being told", "7 of 17 readers (41 %)"),
@@ -180,11 +184,14 @@ TORDJMAN = PublishedPhases(
                 "task_settings": {},
             },
             cases=Cases.OTHERS,
-            untold=("levels of confidence", "time limit and feedback", _DAYS),
+            untold=(
+                "levels of confidence",
+                "time limit and feedback",
+                _DAYS,
+            ),
             otherwise=(
                 *_RADIOGRAPHS,
-                "There the pictures were others, by another generator; here they are of other patients: choose datasets "
-                "with edits of another generator.",
+                "There the pictures were others, by another generator; here cases are of other patients.",
             ),
             results=(("Right answers, RoentGen", "70 % (95 % interval 62 to 78), P = .07 against the phase before"),),
         ),

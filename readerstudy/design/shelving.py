@@ -1,5 +1,7 @@
 """Studies that nobody works at any more: put away and taken back, and drafts that are given up. No record goes."""
 
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -37,20 +39,22 @@ def give_up(*, study: Study, actor: User) -> None:
     """
     with transaction.atomic():
         draft = draft_for_change(study, actor)
+        had: dict[str, Any] = {"cases": draft.cases.count(), "raters": draft.raters.count()}
+        if draft.continues is not None:
+            had["continued"] = str(draft.continues_id)
         _leave_the_chain(draft, actor)
-        cases, raters = draft.cases.count(), draft.raters.count()
         draft.cases.all().delete()
         draft.raters.all().delete()
         draft.match_report, draft.archived_at = {}, draft.archived_at or timezone.now()
         draft.save(update_fields=["match_report", "archived_at"])
-        record(study=draft, actor=actor, action="given up", cases=cases, raters=raters)
+        record(study=draft, actor=actor, action="given up", **had)
 
 
-def _leave_the_chain(draft: Study, actor: User) -> None:
-    alone = {"continues": None, "least_gap_days": 0, "other_patients": False}
-    earlier = continued_then(draft, actor)
-    for later in left_without(draft, actor):
-        change_design(study=later, actor=actor, **(alone if earlier is None else {"continues": earlier}))
+def _leave_the_chain(draft: Study, person: User) -> None:
+    alone: dict[str, Any] = {"continues": None, "least_gap_days": 0, "other_patients": False}
+    earlier = continued_then(draft, person)
+    for later in left_without(draft, person):
+        change_design(study=later, actor=person, **(alone if earlier is None else {"continues": earlier}))
     for name, value in alone.items():
         setattr(draft, name, value)
     draft.save(update_fields=list(alone))

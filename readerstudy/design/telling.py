@@ -38,7 +38,9 @@ def telling_words(study: Study) -> str:
     followed = PUBLISHED.get(study.published)
     if followed is None or not followed.naive:
         return ""
-    told = sorted({word for said in _read_by_raters(study) for word in _words_in(said) & (SYNTHETIC_WORDS | REAL_WORDS)})
+    told = sorted(
+        {word for said in _read_by_raters(study) for word in _words_in(said) & (SYNTHETIC_WORDS | REAL_WORDS)}
+    )
     if not told:
         return ""
     named = ", ".join(f"“{word}”" for word in told)

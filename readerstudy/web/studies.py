@@ -96,7 +96,7 @@ class NewStudyView(CoordinatorPageMixin, FormView[NewStudyForm]):
 
 
 class StartPublishedView(CoordinatorPageMixin, FormView[PublishedForm]):
-    """Drafts with the settings of a publication, one for each of its phases, by one button of the page of new studies."""
+    """Drafts with the settings of a publication, one for each phase, by one button of the page of new studies."""
 
     http_method_names = ("post",)
     form_class = PublishedForm

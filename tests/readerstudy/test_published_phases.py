@@ -149,15 +149,15 @@ def test_a_phase_alone_says_what_came_before_and_after(client, coordinator):
     assert 'value="tordjman_2026_informed"' in page
     [alone] = following.start(key="tordjman_2026_informed", owner=coordinator)
     assert alone.continues is None
+    before = "Quality and diagnosis, by readers who do not know what it is about"
     assert following.departures(alone) == [
-        "There it came after “Quality and diagnosis, by readers who do not know what it is about”, by the same "
-        "readers; here it is read alone.",
+        f"There it came after “{before}”, by the same readers; here it is read alone.",
         "There “The same question of another generator's pictures” came after it; here no study continues this one.",
     ]
 
 
 def test_another_link_is_a_departure(chain, coordinator):
-    first, second, third = chain
+    first, _, third = chain
     services.change_design(study=third, actor=coordinator, continues=first, other_patients=False)
     third.refresh_from_db()
     assert following.departures(third) == [
