@@ -41,8 +41,14 @@ def start(*, key: str, owner: User) -> list[Study]:
 def _draft(protocol: PublishedProtocol, *, owner: User, continues: Study | None) -> Study:
     # Raters see the title: the names of the authors tell nothing of the kinds, and ours stand where they might.
     words = {"title": TITLE.format(protocol.authors), **protocol.ours}
-    linked = {"continues": continues, "other_patients": continues is not None and protocol.cases is Cases.OTHERS}
-    return create_study(owner=owner, published=protocol.key, **words, **linked, **protocol.settings)
+    return create_study(
+        owner=owner,
+        published=protocol.key,
+        continues=continues,
+        other_patients=continues is not None and protocol.cases is Cases.OTHERS,
+        **words,
+        **protocol.settings,
+    )
 
 
 def followed(study: Study) -> PublishedProtocol | None:

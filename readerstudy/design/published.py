@@ -6,8 +6,14 @@ Those that were read in several phases have a file of their own.
 from collections.abc import Mapping
 from typing import Any
 
-from readerstudy.design.published_phases import PHASED, PublishedPhases
-from readerstudy.design.published_protocol import ANSWERS_ONLY, WHOLE_PICTURE, WHOLE_VOLUME, PublishedProtocol
+from readerstudy.design.published_phases import PHASED
+from readerstudy.design.published_protocol import (
+    ANSWERS_ONLY,
+    WHOLE_PICTURE,
+    WHOLE_VOLUME,
+    PublishedPhases,
+    PublishedProtocol,
+)
 from readerstudy.models import DisplayMode, Template
 from readerstudy.tasks.forced_choice import ForcedChoice
 from readerstudy.tasks.one_place import OnePlace

@@ -134,7 +134,7 @@ TORDJMAN = PublishedPhases(
             untold=(
                 _OURS,
                 "how the diagnosis was given",
-                "what was asked after the last picture; ask your readers before the next phase opens",
+                "in which words readers were asked at the end whether anything was unusual",
                 "time limit and feedback",
             ),
             otherwise=(
