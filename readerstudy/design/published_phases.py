@@ -231,6 +231,7 @@ HIGAKI = PublishedPhases(
             doi=_HIGAKI_DOI,
             raters=_CARDIOLOGISTS,
             settings=_OF_A_CLUE,
+            clue=True,
             untold=(
                 "the clue: write yours into the instructions, word by word",
                 "number of cases, and whether they were those of the first trial",

@@ -13,7 +13,7 @@ from readerstudy.design.patients import PatientBalance, names_in_several_dataset
 from readerstudy.design.phases import continued, missing_for_lock, phase_words
 from readerstudy.design.pictures import Picture
 from readerstudy.design.services import display_of
-from readerstudy.design.telling import telling_title, telling_words
+from readerstudy.design.telling import missing_clue, telling_title, telling_words
 from readerstudy.models import CaseTruth, GoingBack, Study
 from readerstudy.models.study import most_repeats, too_many_repeats
 
@@ -258,7 +258,7 @@ def _planned_groups(study: Study) -> list[Check]:
 
 def _words_that_may_not_fit(study: Study, raters: int) -> list[Check]:
     """What people have written before they changed what it speaks of; only they know what it should say."""
-    telling = {"Title": telling_title(study.title), "Words": telling_words(study)}
+    telling = {"Title": telling_title(study.title), "Words": telling_words(study), "Clue": missing_clue(study)}
     checks = [Check(title=title, met=False, message=said, advice=True) for title, said in telling.items() if said]
     size = study.plan_options.get("sample_size", "")
     sizes = [f"{study.cases_planned} cases", *([f"{raters} rater{'' if raters == 1 else 's'}"] if raters else [])]

@@ -1,9 +1,10 @@
-"""Words that raters read and that tell them more than they are to know."""
+"""Words that raters read: those that tell them more than they are to know, and those that they are to be told."""
 
 import re
 from collections.abc import Iterator
 
 from readerstudy.design.published import PUBLISHED
+from readerstudy.design.templates import usual_words
 from readerstudy.models import Study
 
 # What a title says of cases; with words of both kinds it only asks.
@@ -48,6 +49,14 @@ def telling_words(study: Study) -> str:
         f"Readers of this phase are not to know what it is about, and read {named}: look at title, question, "
         "instructions, answers and further questions."
     )
+
+
+def missing_clue(study: Study) -> str:
+    """Of a phase before which readers were told something, as long as its instructions are the usual ones."""
+    followed = PUBLISHED.get(study.published)
+    if followed is None or not followed.clue or study.instructions != usual_words(study)["instructions"]:
+        return ""
+    return "Readers of this phase were told a clue before it: write yours into the instructions, word by word."
 
 
 def _read_by_raters(study: Study) -> Iterator[str]:

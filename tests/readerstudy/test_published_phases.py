@@ -220,3 +220,15 @@ def test_words_that_tell_a_naive_reader_are_named_before_the_lock(key, coordinat
     services.change_design(study=draft, actor=coordinator, question="How good?", task_settings=labels)
     draft.refresh_from_db()
     assert "“inserted”" in next(check.message for check in readiness(draft) if check.title == "Words")
+
+
+def test_a_clue_that_nobody_has_written_is_asked_for_before_the_lock(coordinator):
+    first, second = following.start(key="higaki_2022", owner=coordinator)
+    said = "write yours into the instructions"
+    assert not [check for check in readiness(first) if said in check.message]
+    [check] = [check for check in readiness(second) if said in check.message]
+    assert check.advice
+    told = f"Look at the rim of the lesion. {second.instructions}"
+    services.change_design(study=second, actor=coordinator, instructions=told)
+    second.refresh_from_db()
+    assert not [check for check in readiness(second) if said in check.message]
