@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -34,7 +34,8 @@ from readerstudy.api.serializers import CsvRenderer, PlanSerializer, RatingsSeri
 from readerstudy.choices import ChoiceResults, choice_results
 from readerstudy.design import following
 from readerstudy.design import services as design
-from readerstudy.design.published import PUBLISHED
+from readerstudy.design.published import STARTED
+from readerstudy.design.published_protocol import PublishedPhases, PublishedProtocol
 from readerstudy.design.services import PROTOCOL_FIELDS
 from readerstudy.filters import StudyFilter
 from readerstudy.models import Study, Template
@@ -147,10 +148,29 @@ class PublishedSerializer(serializers.Serializer[Any]):
     raters = serializers.CharField()
     untold = serializers.ListField(child=serializers.CharField(), help_text="What the publication does not tell")
     otherwise = serializers.ListField(child=serializers.CharField(), help_text="What is done otherwise here")
+    phases = serializers.SerializerMethodField()
+
+    @extend_schema_field(
+        serializers.ListField(
+            child=serializers.CharField(), help_text="Keys of the phases that are started at once; empty for one study"
+        )
+    )
+    def get_phases(self, published: PublishedProtocol | PublishedPhases) -> list[str]:
+        return [phase.key for phase in published.phases] if isinstance(published, PublishedPhases) else []
 
 
 class FollowSerializer(serializers.Serializer[Any]):
-    published = serializers.ChoiceField(choices=[(key, protocol.authors) for key, protocol in PUBLISHED.items()])
+    published = serializers.ChoiceField(choices=[(key, protocol.authors) for key, protocol in STARTED.items()])
+
+
+class StartedSerializer(StudySerializer):
+    """The draft of the first phase, and which drafts continue it."""
+
+    later = serializers.ListField(child=serializers.UUIDField(), help_text="Drafts of later phases, in their order")
+
+    class Meta(StudySerializer.Meta):
+        fields = [*StudySerializer.Meta.fields, "later"]
+        read_only_fields = fields
 
 
 class ProtocolSerializer(serializers.ModelSerializer[Study]):
@@ -216,17 +236,18 @@ class StudyViewSet(LifecycleMixin, viewsets.ReadOnlyModelViewSet[Study]):
     @extend_schema(responses=PublishedSerializer(many=True))
     @action(detail=False, pagination_class=None, filterset_class=None)
     def published(self, request: Request) -> Response:
-        """The published studies that a draft may follow."""
-        return Response(PublishedSerializer(PUBLISHED.values(), many=True).data)
+        """The published studies that a draft may follow, then those of several phases, which are started at once."""
+        return Response(PublishedSerializer(STARTED.values(), many=True).data)
 
-    @extend_schema(request=FollowSerializer, responses={201: StudySerializer})
+    @extend_schema(request=FollowSerializer, responses={201: StartedSerializer})
     @published.mapping.post
     def follow(self, request: Request) -> Response:
-        """Start a draft with everything that a publication tells; the rest is as usual."""
+        """Start a draft, or one for each phase, with everything that a publication tells; the rest is as usual."""
         asked = FollowSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        study = following.start(key=asked.validated_data["published"], owner=current_user(request))
-        return Response(self._described(study), status=status.HTTP_201_CREATED)
+        first, *later = following.start(key=asked.validated_data["published"], owner=current_user(request))
+        started = {**self._described(first), "later": [study.pk for study in later]}
+        return Response(started, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=ProtocolSerializer, responses=StudySerializer)
     def partial_update(self, request: Request, pk: str | None = None) -> Response:

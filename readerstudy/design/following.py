@@ -3,8 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db import transaction
+
 from ctplatform.accounts.models import User
-from readerstudy.design.published import PUBLISHED, PublishedProtocol
+from readerstudy.design.phases_departed import phases_departed
+from readerstudy.design.published import PUBLISHED, STARTED
+from readerstudy.design.published_protocol import Cases, PublishedPhases, PublishedProtocol
 from readerstudy.design.services import create_study
 from readerstudy.models import Study
 
@@ -20,11 +24,31 @@ WORDS = {
 }
 
 
-def start(*, key: str, owner: User) -> Study:
-    """A draft with everything that the publication tells; KeyError where there is no such publication."""
-    protocol = PUBLISHED[key]
-    # Raters see the title: the names of the authors tell nothing of the kinds.
-    return create_study(owner=owner, published=key, title=TITLE.format(protocol.authors), **protocol.settings)
+def start(*, key: str, owner: User) -> list[Study]:
+    """Drafts with everything that the publication tells; KeyError where there is no such publication.
+
+    Of several phases all are made or none, each continuing the one before; the days between them are left open.
+    """
+    found = STARTED[key]
+    phases = found.phases if isinstance(found, PublishedPhases) else (found,)
+    drafts: list[Study] = []
+    with transaction.atomic():
+        for protocol in phases:
+            drafts.append(_draft(protocol, owner=owner, continues=drafts[-1] if drafts else None))
+    return drafts
+
+
+def _draft(protocol: PublishedProtocol, *, owner: User, continues: Study | None) -> Study:
+    # Raters see the title: the names of the authors tell nothing of the kinds, and ours stand where they might.
+    words = {"title": TITLE.format(protocol.authors), **protocol.ours}
+    return create_study(
+        owner=owner,
+        published=protocol.key,
+        continues=continues,
+        other_patients=continues is not None and protocol.cases is Cases.OTHERS,
+        **words,
+        **protocol.settings,
+    )
 
 
 def followed(study: Study) -> PublishedProtocol | None:
@@ -48,7 +72,7 @@ def departures(study: Study) -> list[str]:
     ):
         here, there = (one.asked.task.answers_in_words() for one in (study, as_published))
         said.append(f"Answers: {here} (published: {there})")
-    return said
+    return said + phases_departed(study)
 
 
 def _as_published(protocol: PublishedProtocol, study: Study) -> Study:

@@ -1,53 +1,32 @@
-"""Published reader studies of synthetic images, as settings that a draft starts from.
+"""Published reader studies of synthetic images that a draft may start from: all of them, by their short names.
 
-`settings` are columns of a study and hold what the publication tells; everything that it does not tell is named in
-`untold` and stays as usual for the coordinator to choose. `otherwise` says where this platform does it differently.
+Those that were read in several phases have a file of their own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from readerstudy.design.published_phases import PHASED
+from readerstudy.design.published_protocol import (
+    ANSWERS_ONLY,
+    WHOLE_PICTURE,
+    WHOLE_VOLUME,
+    PublishedPhases,
+    PublishedProtocol,
+)
 from readerstudy.models import DisplayMode, Template
-from readerstudy.tasks.any_places import AnyPlaces
 from readerstudy.tasks.forced_choice import ForcedChoice
 from readerstudy.tasks.one_place import OnePlace
 from readerstudy.tasks.real_or_synthetic import RealOrSynthetic
 from readerstudy.tasks.scale import Scale
 from readerstudy.tasks.task import REAL, SYNTHETIC
 
-ANSWERS_ONLY = {"task_name": RealOrSynthetic.name, "task_settings": {}, "confidence_levels": 0}
-WHOLE_PICTURE = "There the whole picture was judged; here a case is a place, with a ring around it."
-WHOLE_VOLUME = "There volumes were looked at whole; here a stack has at most 61 slices."
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedProtocol:
-    """`results` has what was found, each with its name; none of it was computed here unless it says so."""
-
-    key: str
-    authors: str
-    title: str
-    reference: str
-    raters: str
-    settings: Mapping[str, Any]
-    untold: tuple[str, ...]
-    otherwise: tuple[str, ...] = ()
-    results: tuple[tuple[str, str], ...] = ()
-    doi: str = ""
-    page: str = ""
-    """Where one can read about it whose DOI we could not look up."""
-
-    @property
-    def address(self) -> str:
-        return f"https://doi.org/{self.doi}" if self.doi else self.page
-
 
 def _grade(name: str, question: str, *options: str) -> dict[str, Any]:
     return {"kind": "grade", "name": name, "question": question, "options": list(options)}
 
 
-_ALL = (
+_OF_ONE_PHASE = (
     PublishedProtocol(
         key="kleesiek_2021",
         authors="Kleesiek et al. 2021",
@@ -72,85 +51,6 @@ _ALL = (
         results=(
             ("First experiment", "one rater and the ensemble of raters marginally above chance"),
             ("Second experiment", "no rater above chance"),
-        ),
-    ),
-    PublishedProtocol(
-        key="chen_2016_scores",
-        authors="Chen et al. 2016, first part",
-        title="Inserted liver lesions, scores from 1 to 10",
-        reference="Chen et al., Acad Radiol 2016;23:1221, first part",
-        doi="10.1016/j.acra.2016.05.009",
-        raters="two radiologists in consensus, who count as one reader: give them one account",
-        settings={
-            "template": Template.INSERTED_LESIONS,
-            "cases_planned": 102,
-            "task_name": Scale.name,
-            "task_settings": {
-                "levels": "10",
-                "towards": REAL,
-                "labels": ["Surely inserted", "Surely real"],
-                "cannot_tell": False,
-            },
-        },
-        untold=("patch, slice or stack, and window", "feedback and time limit"),
-        otherwise=(
-            "There every inserted lesion was a real one cut out; here both kinds are drawn alike in size and place.",
-            "The second part, pairs of lesions, is another study.",
-        ),
-        results=(
-            ("Median score", "8 for inserted lesions (quartiles 5.5 and 8), 8 for real ones (6.5 and 8), P = .17"),
-            ("AUC", ".58 ± .06"),
-        ),
-    ),
-    PublishedProtocol(
-        key="chen_2016_pairs",
-        authors="Chen et al. 2016, second part",
-        title="Inserted liver lesions, pairs",
-        reference="Chen et al., Acad Radiol 2016;23:1221, second part",
-        doi="10.1016/j.acra.2016.05.009",
-        raters="two radiologists in consensus, who count as one reader: give them one account",
-        settings={
-            "template": Template.INSERTED_LESIONS,
-            "cases_planned": 102,
-            "confidence_levels": 5,
-            "task_name": ForcedChoice.name,
-            "task_settings": {"images": 2, "find": SYNTHETIC},
-        },
-        untold=(
-            "whether a pair shows the same lesion",
-            "patch, slice or stack, and window",
-            "side by side or one after the other",
-            "order, feedback and time limit",
-            "gap to the first part",
-        ),
-        otherwise=("There the readers had seen the same lesions in the first part; here it is a study of its own.",),
-        results=(("Pairs named wrongly", "25 of 51 (49 %)"),),
-    ),
-    PublishedProtocol(
-        key="tordjman_2026_informed",
-        authors="Tordjman et al. 2026, second phase",
-        title="Readers who know that some pictures are synthetic",
-        reference="Tordjman et al., Radiology 2026, second phase",
-        doi="10.1148/radiol.252094",
-        raters="17 radiologists of 12 centres, 0 to 40 years of experience; four multimodal models beside them",
-        settings={
-            "template": Template.INSERTED_LESIONS,
-            "display_mode": DisplayMode.SLICE,
-            "cases_planned": 154,
-            "task_name": RealOrSynthetic.name,
-            "task_settings": {},
-        },
-        untold=("levels of confidence", "time limit and feedback", "days between the phases"),
-        otherwise=(
-            "There radiographs were read; here slices of CT.",
-            WHOLE_PICTURE,
-            "The first phase, whose readers did not know what it was about, is not part of it.",
-        ),
-        results=(
-            ("Right answers, GPT-4o", "75 % (95 % interval 68 to 81)"),
-            ("Right answers, RoentGen", "70 % (95 % interval 62 to 78), P = .07 for the difference"),
-            ("Noticed without being told", "7 of 17 readers (41 %)"),
-            ("Right answers of the models", "85, 83, 59 and 56 %"),
         ),
     ),
     PublishedProtocol(
@@ -374,21 +274,6 @@ _ALL = (
         ),
     ),
     PublishedProtocol(
-        key="higaki_2022_first",
-        authors="Higaki et al. 2022, first trial",
-        title="Before a clue is given",
-        reference="Higaki et al., Cureus 2022;14(10):e30646, first trial",
-        doi="10.7759/cureus.30646",
-        raters="cardiologists; their number is not told",
-        settings={"template": Template.INSERTED_LESIONS, "display_mode": DisplayMode.SLICE, **ANSWERS_ONLY},
-        untold=("number of cases", "whether the second trial had the same cases", "order"),
-        otherwise=(
-            "There maps of the heart muscle were judged; here slices of CT.",
-            "The second trial, after the clue, is a copy of this study with the clue in its instructions.",
-        ),
-        results=(("Right answers, first trial", "61.1 % (SD 21.5)"), ("After the clue", "80.0 % (SD 15.8)")),
-    ),
-    PublishedProtocol(
         key="dilger_2019",
         authors="Dilger et al. 2019, part II",
         title="Low-contrast liver lesions to be found, one place",
@@ -414,37 +299,13 @@ _ALL = (
             ("Readers and model", "Spearman's correlation .93"),
         ),
     ),
-    PublishedProtocol(
-        key="ct_gan_2019_open",
-        authors="Mirsky et al. 2019, open trial",
-        title="Tampered lung CT, places to be found by readers who know",
-        reference="Mirsky et al., CT-GAN: Malicious Tampering of 3D Medical Imagery, USENIX Security 2019, open trial",
-        doi="10.48550/arXiv.1901.03597",
-        raters="three radiologists; a network for cancer screening beside them",
-        settings={
-            "template": Template.INSERTED_LESIONS,
-            "display_mode": DisplayMode.STACK,
-            "stack_slices": 61,
-            "cases_planned": 20,
-            "task_name": AnyPlaces.name,
-        },
-        untold=(
-            "how many of the scans were of each kind",
-            "levels of confidence",
-            "radius within which a mark was right",
-            "reasons, if any were asked",
-            "order and time limit",
-        ),
-        otherwise=(
-            "There lungs were read; here livers.",
-            WHOLE_VOLUME,
-            "There lesions were removed as well as inserted, in one trial; here a study has one of the two.",
-            "The blind trial, 80 scans whose readers were only asked to diagnose, is not part of it.",
-        ),
-        results=(
-            ("Took for real, not told of tampering", "98 % (radiologists), 100 % (network)"),
-            ("Took for real, told of it", "60 % of inserted and 87 % of removed lesions"),
-        ),
-    ),
 )
-PUBLISHED: Mapping[str, PublishedProtocol] = {protocol.key: protocol for protocol in _ALL}
+_PHASES = [phase for phased in PHASED.values() for phase in phased.phases]
+PUBLISHED: Mapping[str, PublishedProtocol] = {protocol.key: protocol for protocol in (*_OF_ONE_PHASE, *_PHASES)}
+
+# What the page of new studies lists: one button each. A phase can be had alone, too.
+LISTED: tuple[PublishedProtocol | PublishedPhases, ...] = tuple(
+    sorted((*_OF_ONE_PHASE, *PHASED.values()), key=lambda one: one.authors.casefold())
+)
+# What may be asked for by name.
+STARTED: Mapping[str, PublishedProtocol | PublishedPhases] = {**PUBLISHED, **PHASED}

@@ -1,6 +1,5 @@
 """May this study be locked? Every condition with what is missing, in words for the coordinator."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from readerstudy.design.patients import PatientBalance, names_in_several_dataset
 from readerstudy.design.phases import continued, missing_for_lock, phase_words
 from readerstudy.design.pictures import Picture
 from readerstudy.design.services import display_of
+from readerstudy.design.telling import missing_clue, telling_title, telling_words
 from readerstudy.models import CaseTruth, GoingBack, Study
 from readerstudy.models.study import most_repeats, too_many_repeats
 
@@ -33,21 +33,6 @@ class Check:
     @property
     def blocks(self) -> bool:
         return not self.met and not self.advice
-
-
-# What a title says of cases; with words of both kinds it only asks.
-SYNTHETIC_WORDS = {
-    "synthetic",
-    "fake",
-    "inserted",
-    "removed",
-    "generated",
-    "artificial",
-    "edited",
-    "gan",
-    "manipulated",
-}
-REAL_WORDS = {"real", "untouched", "genuine", "authentic", "original", "true"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,7 +258,8 @@ def _planned_groups(study: Study) -> list[Check]:
 
 def _words_that_may_not_fit(study: Study, raters: int) -> list[Check]:
     """What people have written before they changed what it speaks of; only they know what it should say."""
-    checks = _telling_title(study.title)
+    telling = {"Title": telling_title(study.title), "Words": telling_words(study), "Clue": missing_clue(study)}
+    checks = [Check(title=title, met=False, message=said, advice=True) for title, said in telling.items() if said]
     size = study.plan_options.get("sample_size", "")
     sizes = [f"{study.cases_planned} cases", *([f"{raters} rater{'' if raters == 1 else 's'}"] if raters else [])]
     missing = [words for words in sizes if words not in size]
@@ -284,18 +270,6 @@ def _words_that_may_not_fit(study: Study, raters: int) -> list[Check]:
         message = "The instructions tell raters that they can go back, and the protocol lets them change no answer."
         checks.append(Check(title="Instructions", met=False, message=message, advice=True))
     return checks
-
-
-def _telling_title(title: str) -> list[Check]:
-    words = set(re.findall(r"[a-z]+", title.lower()))
-    of_one_kind = bool(words & SYNTHETIC_WORDS) != bool(words & REAL_WORDS)
-    if not of_one_kind and "%" not in title:
-        return []
-    message = (
-        "Raters read the title, and it seems to tell them what to answer: it names one kind or a share. "
-        "A title such as “Liver lesions, first reading” tells nothing."
-    )
-    return [Check(title="Title", met=False, message=message, advice=True)]
 
 
 def _match(study: Study) -> Check:

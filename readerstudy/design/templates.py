@@ -10,20 +10,20 @@ _READING = (
     "Answer by keyboard or mouse; you can go back to the {unit} before. Stop whenever you like: every answer is saved "
     "at once, and the link brings you back to where you were. You get no feedback on single {unit}s."
 )
-_COMMON = "You will see one case after the other, in an order of your own. " + _READING.format(unit="case")
+COMMON = "You will see one case after the other, in an order of your own. " + _READING.format(unit="case")
 
 DEFAULTS: dict[Template, dict[str, Any]] = {
     Template.INSERTED_LESIONS: {
         "title": "Real or inserted lesions",
         "question": "Is this lesion real or synthetic?",
         "instructions": "About half of the lesions are real; the others were inserted into the scan by a program. "
-        + _COMMON,
+        + COMMON,
     },
     Template.REMOVED_LESIONS: {
         "title": "Untouched liver or removed lesion",
         "question": "Is the liver here untouched (real), or was a lesion removed (synthetic)?",
         "instructions": "About half of the places show untouched liver; at the others a program removed a lesion. "
-        + _COMMON,
+        + COMMON,
     },
 }
 
@@ -35,12 +35,12 @@ LOOKED_FOR: dict[Template, dict[str, str]] = {
     Template.INSERTED_LESIONS: {
         "question": "Is this picture real, or was a lesion inserted (synthetic)?",
         "instructions": "About half of the pictures are as they were scanned; into the others a program inserted a "
-        "lesion. " + _LOOKING + _COMMON,
+        "lesion. " + _LOOKING + COMMON,
     },
     Template.REMOVED_LESIONS: {
         "question": "Is the liver in this picture untouched (real), or was a lesion removed (synthetic)?",
         "instructions": "About half of the pictures show an untouched liver; in the others a program removed a "
-        "lesion. " + _LOOKING + _COMMON,
+        "lesion. " + _LOOKING + COMMON,
     },
 }
 

@@ -392,6 +392,10 @@ class Study(models.Model):
         return found
 
     @property
+    def phase_number(self) -> int:
+        return len(self.earlier_phases) + 1
+
+    @property
     def stage(self) -> StudyState:
         return StudyState(self.state)
 

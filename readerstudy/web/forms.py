@@ -7,7 +7,7 @@ from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.models import Dataset, Lesion
 from readerstudy.design.candidate import Candidate
 from readerstudy.design.candidates import accepted_scans, from_lesions, from_removals, lesions_of_kind
-from readerstudy.design.published import PUBLISHED
+from readerstudy.design.published import STARTED
 from readerstudy.models import Case, Study, Template
 from readerstudy.models.reading import LONGEST_GROUP
 from readerstudy.tasks.registry import OFFERED
@@ -65,7 +65,7 @@ class NewStudyForm(forms.Form):
 
 
 class PublishedForm(forms.Form):
-    published = forms.ChoiceField(choices=[(key, protocol.authors) for key, protocol in PUBLISHED.items()])
+    published = forms.ChoiceField(choices=[(key, protocol.authors) for key, protocol in STARTED.items()])
 
 
 class StudyForm(forms.ModelForm[Study]):

@@ -13,8 +13,9 @@ from ctplatform.errors import ConflictError
 from ctplatform.lists import ListPage
 from readerstudy.auditing.certificate import what_leaks
 from readerstudy.design import following, services, shelving
+from readerstudy.design.chain import chain_checks, place_in_chain, what_becomes_of_others
 from readerstudy.design.phases import continued, linked_for, phase_words
-from readerstudy.design.published import PUBLISHED
+from readerstudy.design.published import LISTED
 from readerstudy.design.readiness import before_lock
 from readerstudy.design.templates import DEFAULTS
 from readerstudy.design.together import last_entry
@@ -81,7 +82,7 @@ class NewStudyView(CoordinatorPageMixin, FormView[NewStudyForm]):
         }
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(published=PUBLISHED.values(), **kwargs)
+        return super().get_context_data(published=LISTED, **kwargs)
 
     def form_valid(self, form: NewStudyForm) -> HttpResponse:
         settings = dict(form.cleaned_data)
@@ -95,13 +96,20 @@ class NewStudyView(CoordinatorPageMixin, FormView[NewStudyForm]):
 
 
 class StartPublishedView(CoordinatorPageMixin, FormView[PublishedForm]):
-    """A draft with the settings of a publication, by one button of the page of new studies."""
+    """Drafts with the settings of a publication, one for each phase, by one button of the page of new studies."""
 
     http_method_names = ("post",)
     form_class = PublishedForm
 
     def form_valid(self, form: PublishedForm) -> HttpResponse:
-        return redirect(following.start(key=form.cleaned_data["published"], owner=current_user(self.request)))
+        first, *later = following.start(key=form.cleaned_data["published"], owner=current_user(self.request))
+        if later:
+            messages.info(
+                self.request,
+                f"{1 + len(later)} drafts are made, each continuing the one before. This is the first; the others are "
+                "named under “Phases”.",
+            )
+        return redirect(first)
 
     def form_invalid(self, form: PublishedForm) -> HttpResponse:
         messages.error(self.request, "There is no such published study. Choose one of the list.")
@@ -127,6 +135,7 @@ class StudyView(StudyPageMixin, TemplateView):
             followed=following.followed(self.study),
             phase=phase_words(continued(self.study)),
             linked=linked_for(self.study, self.person),
+            place_in_chain=place_in_chain(self.study, self.person),
             departures=following.departures_told(self.study),
             team_form=TeamForm(owner=self.study.owner, initial={"members": self.study.members.all()}),
             **specific,
@@ -138,7 +147,8 @@ class StudyView(StudyPageMixin, TemplateView):
         return {
             "lock": lock,
             "lock_words": "Lock now, with what is not mended" if lock.advice else "Lock now",
-            "checks": lock.checks,
+            "checks": [*lock.checks, *chain_checks(self.study, self.person)],
+            "given_up": what_becomes_of_others(self.study, self.person),
             "ready": lock.ready,
             "case_count": lock.cases,
             "busy_job": self.study.busy_job,

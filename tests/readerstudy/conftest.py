@@ -1,4 +1,7 @@
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from ml.phantom import PhantomConfig
 from readerstudy.reading import practice
@@ -47,3 +50,14 @@ def small_phantom(monkeypatch):
     practice.practice_scan.cache_clear()
     yield
     practice.practice_scan.cache_clear()
+
+
+@pytest.fixture
+def days_later(monkeypatch):
+    """Puts the server's clock forward."""
+    now = timezone.now
+
+    def forward(days):
+        monkeypatch.setattr(timezone, "now", lambda: now() + timedelta(days=days))
+
+    return forward

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -61,17 +60,6 @@ def opened(draft, stages):
 @pytest.fixture
 def second(recorded, cast, world, stages, collecting):
     return recorded("second phase", lambda: opened_phase(cast, world, stages, collecting))
-
-
-@pytest.fixture
-def days_later(monkeypatch):
-    """Puts the server's clock forward."""
-    now = timezone.now
-
-    def forward(days):
-        monkeypatch.setattr(timezone, "now", lambda: now() + timedelta(days=days))
-
-    return forward
 
 
 def every_door(browser):

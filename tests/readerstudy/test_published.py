@@ -5,7 +5,8 @@ from django.urls import reverse
 
 from ctplatform.accounts.models import Role
 from readerstudy.design import following, services
-from readerstudy.design.published import PUBLISHED
+from readerstudy.design.phases_departed import phases_departed
+from readerstudy.design.published import PUBLISHED, STARTED
 from readerstudy.models import Study
 from readerstudy.report.loading import report_data
 from readerstudy.report.text import methods_paragraph
@@ -36,7 +37,7 @@ def test_one_button_starts_a_draft_as_it_was_published(key, client, coordinator)
     assert made.url == study.get_absolute_url()
     protocol = PUBLISHED[key]
     assert {name: getattr(study, name) for name in protocol.settings} == dict(protocol.settings)
-    assert following.departures(study) == []
+    assert following.departures(study) == phases_departed(study), "alone, a phase departs in that and in nothing else"
     page = client.get(made.url).content.decode()
     assert all(untold in page.replace("&#x27;", "'") for untold in protocol.untold)
     assert protocol.address.startswith("https://")
@@ -47,7 +48,7 @@ def test_one_button_starts_a_draft_as_it_was_published(key, client, coordinator)
 
 def test_departures_are_named_on_the_page_and_in_the_registration(client, coordinator):
     client.force_login(coordinator)
-    study = following.start(key="park_2021", owner=coordinator)
+    [study] = following.start(key="park_2021", owner=coordinator)
     services.change_design(study=study, actor=coordinator, cases_planned=60, confidence_levels=3)
     said = following.departures(Study.objects.get())
     assert said[0] == "Number of cases: 60 (published: 300)"
@@ -58,7 +59,7 @@ def test_departures_are_named_on_the_page_and_in_the_registration(client, coordi
 
 
 def test_what_the_publication_does_not_tell_is_no_departure(coordinator):
-    study = following.start(key="kleesiek_2021", owner=coordinator)
+    [study] = following.start(key="kleesiek_2021", owner=coordinator)
     services.change_design(study=study, actor=coordinator, cases_planned=60, confidence_levels=5, field_of_view_mm=40)
     assert following.departures(Study.objects.get()) == []
     scale = {"levels": "5", "towards": "synthetic", "labels": ["Real", "Synthetic"], "cannot_tell": False}
@@ -68,14 +69,14 @@ def test_what_the_publication_does_not_tell_is_no_departure(coordinator):
 
 
 def test_settings_that_mean_the_same_are_no_departure(coordinator):
-    study = following.start(key="hu_2023", owner=coordinator)
+    [study] = following.start(key="hu_2023", owner=coordinator)
     whole = {**study.asked.task.chosen()}
     services.change_design(study=study, actor=coordinator, task_settings=whole)
     assert following.departures(Study.objects.get()) == []
 
 
 def test_a_copy_follows_too_and_a_study_of_its_own_follows_nobody(coordinator):
-    study = following.start(key="chen_2016_scores", owner=coordinator)
+    [study] = following.start(key="chen_2016_scores", owner=coordinator)
     assert services.copy_study(study=study, actor=coordinator).published == "chen_2016_scores"
     own = services.create_study(owner=coordinator, template="inserted_lesions")
     assert following.frozen_following(own) == {}
@@ -117,7 +118,7 @@ def test_an_unknown_publication_is_refused(client, coordinator):
 def test_programs_start_them_too(client, coordinator):
     client.force_login(coordinator)
     address = "/api/studies/published/"
-    assert [row["key"] for row in client.get(address).json()] == list(PUBLISHED)
+    assert [row["key"] for row in client.get(address).json()] == list(STARTED)
     made = client.post(address, {"published": "hu_2023"}, content_type="application/json")
     assert made.status_code == 201
     assert made.json()["published"] == "hu_2023"

@@ -1,13 +1,21 @@
 """Every published study that can be followed, from its one button to its archive, read by virtual raters."""
 
+from functools import partial
+
 import pytest
 from django.urls import reverse
 
+from ctplatform.errors import DomainError
 from readerstudy.design import services as design
+from readerstudy.design.phases_departed import phases_departed
 from readerstudy.design.published import PUBLISHED
+from readerstudy.design.published_phases import PHASED
+from readerstudy.design.published_protocol import Cases
+from readerstudy.design.same_cases import take_same_cases
 from readerstudy.models import RatingEvent, Study, Template
 from readerstudy.report.making import made_files
 from readerstudy.simulation import add_virtual_raters, simulate
+from readerstudy.unblinding import services as unblinding
 from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
 from tests.readerstudy.worlds import FIELD_OF_VIEW_MM, make_world, unblind
@@ -36,10 +44,67 @@ def test_it_is_drawn_locked_read_unblinded_and_reported(key, recorded, cast, sta
     study = unblind(Study.objects.get())
     assert verify(study).intact
     assert RatingEvent.objects.filter(study=study).count() == 2 * trials
+    reported_beside_what_was_published(study, client)
+
+
+def reported_beside_what_was_published(study, client):
+    protocol = PUBLISHED[study.published]
     page = client.get(reverse("studies:results", args=[study.pk]))
     assert page.status_code == 200
-    for name, value in PUBLISHED[key].results:
+    for name, value in protocol.results:
         assert name in page.content.decode()
         assert value.replace("'", "&#x27;") in page.content.decode()
-    files = made_files(UnblindedStudy(study))
-    assert f"The design follows {PUBLISHED[key].reference}" in files["methods.txt"].decode()
+    methods = made_files(UnblindedStudy(study))["methods.txt"].decode()
+    assert f"The design follows {protocol.reference}" in methods
+    return methods
+
+
+# Of several phases
+
+
+GAP_DAYS = 14
+
+
+@pytest.mark.parametrize("key", PHASED)
+def test_its_phases_are_locked_read_in_their_order_and_unblinded_together(
+    key, recorded, cast, stages, client, days_later
+):
+    client.force_login(cast.owner)
+    world = recorded("large world", lambda: make_world(cast.owner, sources=4, edits_per_source=3))
+    other_world = recorded("other large world", lambda: make_world(cast.owner, sources=4, edits_per_source=3))
+    client.post(reverse("studies:new-published"), {"published": key})
+    phases = PHASED[key].phases
+    drafts = [Study.objects.get(published=phase.key) for phase in phases]
+    for phase, draft in zip(phases, drafts, strict=True):
+        gap = {"least_gap_days": GAP_DAYS} if draft.continues else {}
+        draft.datasets.set([other_world.dataset if phase.cases is Cases.OTHERS else world.dataset])
+        design.change_design(study=draft, actor=cast.owner, **SMALL, **gap, **UNTOLD.get(phase.key, {}))
+        add_virtual_raters(study=draft, actor=cast.owner, count=2)
+    studies = []
+    for phase, draft in zip(phases, drafts, strict=True):
+        study = Study.objects.get(pk=draft.pk)
+        if studies and phase.cases is not Cases.OTHERS:
+            take_same_cases(study=study, actor=cast.owner)
+            studies.append(stages.open_drawn(study))
+        else:
+            studies.append(stages.open(study))
+        assert phases_departed(study) == []
+
+    read = partial(simulate, skill=0.8, seed=3, say=lambda words: None)
+    for number, study in enumerate(studies):
+        for too_early in studies[max(number, 1) :]:
+            with pytest.raises(DomainError, match="isn't open to you yet"):
+                read(study=too_early)
+        days_later(number * (GAP_DAYS + 0.1))
+        trials = study.raters.first().sessions.get().presentations.values("position").distinct().count()
+        assert read(study=study) == 2 * trials
+
+    days_later(0)  # the record has the time of the machine, whatever this clock says
+    for study in studies:
+        unblinding.close(study=study, actor=cast.owner)
+    for study in studies:
+        unblinding.unblind(study=study, actor=cast.owner, typed_title=study.asked.title)
+        study.refresh_from_db()
+        assert verify(study).intact
+        methods = reported_beside_what_was_published(study, client)
+        assert ("The study continues “" in methods) == (study.continues is not None)

@@ -179,6 +179,10 @@ class Stages:
 
     def open(self, study):
         self.draw(study)
+        return self.open_drawn(study)
+
+    def open_drawn(self, study):
+        """A draft whose cases are chosen already."""
         for _ in range(LOCK_ATTEMPTS):  # one in a hundred is a false alarm, from 15 cases on
             job = self.lock(study)
             if study.state == "locked":

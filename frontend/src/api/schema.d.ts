@@ -998,10 +998,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description The published studies that a draft may follow. */
+        /** @description The published studies that a draft may follow, then those of several phases, which are started at once. */
         get: operations["studies_published_list"];
         put?: never;
-        /** @description Start a draft with everything that a publication tells; the rest is as usual. */
+        /** @description Start a draft, or one for each phase, with everything that a publication tells; the rest is as usual. */
         post: operations["studies_published_create"];
         delete?: never;
         options?: never;
@@ -2895,9 +2895,11 @@ export interface components {
             untold: string[];
             /** @description What is done otherwise here */
             otherwise: string[];
+            /** @description Keys of the phases that are started at once; empty for one study */
+            readonly phases: string[];
         };
         /** @enum {string} */
-        PublishedEnum: "kleesiek_2021" | "chen_2016_scores" | "chen_2016_pairs" | "tordjman_2026_informed" | "washu_2023_pairs" | "cervical_spine_2025" | "hu_2023" | "difftumor_2024" | "freetumor_2025" | "benchmark_2026" | "park_2021" | "khader_2023" | "higaki_2022_first" | "dilger_2019" | "ct_gan_2019_open";
+        PublishedEnum: "kleesiek_2021" | "washu_2023_pairs" | "cervical_spine_2025" | "hu_2023" | "difftumor_2024" | "freetumor_2025" | "benchmark_2026" | "park_2021" | "khader_2023" | "dilger_2019" | "chen_2016_scores" | "chen_2016_pairs" | "tordjman_2026_naive" | "tordjman_2026_informed" | "tordjman_2026_other" | "higaki_2022_first" | "higaki_2022_second" | "ct_gan_2019_blind" | "ct_gan_2019_open" | "chen_2016" | "tordjman_2026" | "higaki_2022" | "ct_gan_2019";
         Question: {
             title: string;
             instructions: string;
@@ -3358,6 +3360,64 @@ export interface components {
             python: string;
             numpy: string;
             scipy: string;
+        };
+        /** @description The draft of the first phase, and which drafts continue it. */
+        Started: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly title: string;
+            /** @description For the team; raters do not see it */
+            readonly description: string;
+            readonly template: components["schemas"]["TemplateEnum"];
+            /** @description The published study that it follows, by its short name */
+            readonly published: string;
+            /**
+             * Format: uuid
+             * @description An earlier study of yours with the same raters: nobody begins this one before finishing that one
+             */
+            readonly continues: string | null;
+            /** @description From a rater's last answer in the earlier study to the first case of this one */
+            readonly least_gap_days: number;
+            /** @description No case is of a patient whom an earlier study shows; the draw leaves them out */
+            readonly other_patients: boolean;
+            readonly state: components["schemas"]["StudyStateEnum"];
+            readonly owner: string;
+            readonly question: string;
+            /** @description Raters read this before the first case */
+            readonly instructions: string;
+            readonly display_mode: components["schemas"]["DisplayModeEnum"];
+            /** @description What raters are asked of a case */
+            readonly task_name: string;
+            /** @description Of the task; what is left out is as usual */
+            readonly task_settings: unknown;
+            /** @description Asked of every case after its answer; each has kind, name and words */
+            readonly further_questions: unknown;
+            /** @description How finely raters say how sure they are; 0 asks for the answer only */
+            readonly confidence_levels: number;
+            readonly cases: number;
+            readonly raters: number;
+            readonly protocol_digest: string;
+            readonly plan_digest: string;
+            readonly schedule_digest: string;
+            readonly ledger_count: number;
+            readonly ledger_head: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly locked_at: string | null;
+            /** Format: date-time */
+            readonly opened_at: string | null;
+            /** Format: date-time */
+            readonly closed_at: string | null;
+            /** Format: date-time */
+            readonly unblinded_at: string | null;
+            /**
+             * Format: date-time
+             * @description Since then it is not in the list of studies
+             */
+            readonly archived_at: string | null;
+            /** @description Drafts of later phases, in their order */
+            later: string[];
         };
         State: {
             state: string;
@@ -10164,7 +10224,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Study"];
+                    "application/json": components["schemas"]["Started"];
                 };
             };
             /** @description The request can't be understood, or something in it is not allowed. */

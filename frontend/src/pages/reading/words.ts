@@ -62,8 +62,8 @@ export function practiceWords(
     element(
       "p",
       {},
-      "A few cases from a computer-made scan that belongs to no study. Nothing you answer is stored or judged; there " +
-        "is no right answer here. All keys can be changed under “Keys and mouse”.",
+      "A few cases to try, which belong to no study. Nothing you answer is stored or judged; there is no right answer " +
+        "here. All keys can be changed under “Keys and mouse”.",
     ),
     lines,
     primary("Begin", "Enter", begin),

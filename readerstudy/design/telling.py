@@ -1,0 +1,74 @@
+"""Words that raters read: those that tell them more than they are to know, and those that they are to be told."""
+
+import re
+from collections.abc import Iterator
+
+from readerstudy.design.published import PUBLISHED
+from readerstudy.design.templates import usual_words
+from readerstudy.models import Study
+
+# What a title says of cases; with words of both kinds it only asks.
+SYNTHETIC_WORDS = {
+    "synthetic",
+    "fake",
+    "inserted",
+    "removed",
+    "generated",
+    "artificial",
+    "edited",
+    "gan",
+    "manipulated",
+    "tampered",
+}
+REAL_WORDS = {"real", "untouched", "genuine", "authentic", "original", "true"}
+
+
+def telling_title(title: str) -> str:
+    words = _words_in(title)
+    of_one_kind = bool(words & SYNTHETIC_WORDS) != bool(words & REAL_WORDS)
+    if not of_one_kind and "%" not in title:
+        return ""
+    return (
+        "Raters read the title, and it seems to tell them what to answer: it names one kind or a share. "
+        "A title such as “Liver lesions, first reading” tells nothing."
+    )
+
+
+def telling_words(study: Study) -> str:
+    """Of a study whose readers are not to know what it is about."""
+    followed = PUBLISHED.get(study.published)
+    if followed is None or not followed.naive:
+        return ""
+    told = sorted(
+        {word for said in _read_by_raters(study) for word in _words_in(said) & (SYNTHETIC_WORDS | REAL_WORDS)}
+    )
+    if not told:
+        return ""
+    named = ", ".join(f"“{word}”" for word in told)
+    return (
+        f"Readers of this phase are not to know what it is about, and read {named}: look at title, question, "
+        "instructions, answers and further questions."
+    )
+
+
+def missing_clue(study: Study) -> str:
+    """Of a phase before which readers were told something, as long as its instructions are the usual ones."""
+    followed = PUBLISHED.get(study.published)
+    if followed is None or not followed.clue or study.instructions != usual_words(study)["instructions"]:
+        return ""
+    return "Readers of this phase were told a clue before it: write yours into the instructions, word by word."
+
+
+def _read_by_raters(study: Study) -> Iterator[str]:
+    asked = study.asked
+    yield from (asked.title, asked.question, asked.instructions)
+    payload = asked.task.question_payload()
+    yield from (answer["label"] for answer in payload["answers"])
+    yield from (payload["scale"] or {}).get("ends", [])
+    for item in asked.items:
+        yield item.question
+        yield from item.options_in_words.values()
+
+
+def _words_in(said: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", said.lower()))
