@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from ml.phantom import PhantomConfig
 from readerstudy.reading import practice
+from tests.readerstudy.chains import opened_phase
 from tests.readerstudy.worlds import Browser, Cast, Stages, make_draft, make_world
 
 
@@ -61,3 +62,8 @@ def days_later(monkeypatch):
         monkeypatch.setattr(timezone, "now", lambda: now() + timedelta(days=days))
 
     return forward
+
+
+@pytest.fixture
+def second(recorded, cast, world, stages, collecting):
+    return recorded("second phase", lambda: opened_phase(cast, world, stages, collecting))

@@ -1,15 +1,46 @@
 """Three studies in a chain, and what happens between the look at the earlier one and the entry into the later one."""
 
 import pytest
+from django.urls import reverse
 
 from ctplatform.errors import ConflictError
 from readerstudy.reading import phases
 from readerstudy.reading.phases import begin
 from readerstudy.unblinding import services as unblinding
-from tests.readerstudy.test_phases import GAP_DAYS, days_later, opened_phase, second
+from readerstudy.verification import verify
+from tests.readerstudy.chains import GAP_DAYS, opened_phase, refused_everywhere
 from tests.readerstudy.worlds import Browser
 
-__all__ = ["days_later", "second"]
+
+def test_a_chain_of_three_is_read_in_its_order(cast, world, stages, collecting, second, days_later):
+    third = opened_phase(cast, world, stages, second, least_gap_days=0)
+    browsers = [Browser(cast.rater, study) for study in (collecting, second, third)]
+    refused_everywhere(browsers[2])
+    browsers[0].rate_all()
+    days_later(GAP_DAYS + 0.01)
+    refused_everywhere(browsers[2])
+    browsers[1].standing()
+    browsers[1].rate_all()
+    assert browsers[2].client.get(reverse("reading:room", args=[browsers[2].session.token])).status_code == 200
+    assert verify(third).problems == []
+    unblinding.close(study=collecting, actor=cast.owner)
+    unblinding.close(study=second, actor=cast.owner)
+    for study in (collecting, second):
+        with pytest.raises(ConflictError, match="Close “Second” first") as refusal:
+            unblinding.unblind(study=study, actor=cast.owner, typed_title=study.asked.title)
+        assert refusal.value.code == "phase_open"
+    unblinding.close(study=third, actor=cast.owner)
+    for study in (collecting, second, third):
+        unblinding.unblind(study=study, actor=cast.owner, typed_title=study.asked.title)
+
+
+def test_an_ended_study_in_between_is_no_way_around_an_unfinished_one(cast, world, stages, collecting, second):
+    third = opened_phase(cast, world, stages, second, least_gap_days=0)
+    unblinding.close(study=second, actor=cast.owner)
+    browser = Browser(cast.rater, third)
+    refused_everywhere(browser)
+    titles = [row["title"] for row in browser.client.get(reverse("reading-api:sessions")).json()]
+    assert titles == ["What follows “Second”", "What follows “Trial”", "Trial"]
 
 
 def test_answers_of_the_first_stand_when_the_third_was_begun_and_the_second_ended_unread(

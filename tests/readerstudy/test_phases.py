@@ -17,87 +17,21 @@ from readerstudy.design.readiness import blocking, readiness
 from readerstudy.design.same_cases import take_same_cases
 from readerstudy.locking import execution
 from readerstudy.locking import services as locking
-from readerstudy.models import Case, CaseTruth, Presentation, RatingEvent, Session, Study
-from readerstudy.reading.practice import PREFIX
+from readerstudy.models import Case, CaseTruth, Presentation, Session, Study
 from readerstudy.report.archive import text_files
 from readerstudy.report.loading import report_data
 from readerstudy.unblinding import services as unblinding
 from readerstudy.unblinding.course import course_words
 from readerstudy.unblinding.opened import StudyLedger, UnblindedStudy
 from readerstudy.verification import verify
-from tests.readerstudy.test_room import SCREEN, found
-from tests.readerstudy.worlds import Browser, make_draft, make_world, rating
-
-GAP_DAYS = 3
-QUESTION = "Which of these were made by a program?"
-
-
-def opened_phase(cast, world, stages, earlier, **settings):
-    """A second study on the same images, open for reading."""
-    draft = phase_after(cast, world, earlier, **settings)
-    take_same_cases(study=draft, actor=cast.owner)
-    return opened(draft, stages)
-
-
-def phase_after(cast, world, earlier, **settings):
-    settings = {"least_gap_days": GAP_DAYS, "question": QUESTION, **settings}
-    draft = make_draft(cast, world, continues=earlier, **settings)
-    Study.objects.filter(pk=draft.pk).update(title="Second")
-    draft.refresh_from_db()
-    return draft
-
-
-def opened(draft, stages):
-    for _ in range(4):  # a false alarm of the leak audit is one in a hundred
-        stages.lock(draft)
-        if draft.state == "locked":
-            break
-    assert draft.state == "locked", draft.leak_audit.get("leaks")
-    locking.open_for_reading(study=draft, actor=draft.owner)
-    return draft
-
-
-@pytest.fixture
-def second(recorded, cast, world, stages, collecting):
-    return recorded("second phase", lambda: opened_phase(cast, world, stages, collecting))
-
-
-def every_door(browser):
-    """All that a rater's browser may ask for of a sitting, by name: a request, and what it answers when the rater is in."""
-    client, token = browser.client, browser.session.token
-    first = browser.tokens()[0]
-    practice = f"{PREFIX}{token}"
-
-    def post(url, body):
-        return client.post(url, json.dumps(body), content_type="application/json")
-
-    def api(name, *arguments):
-        return reverse(f"reading-api:{name}", args=arguments)
-
-    return {
-        "session": lambda: client.get(api("session", token)),
-        "presentation": lambda: client.get(api("presentation", first)),
-        "slice": lambda: client.get(api("slice", first, 0)),
-        "answer": lambda: post(api("events", first), rating()),
-        "display check": lambda: post(api("display-check", token), {"steps": found(), "screen": SCREEN}),
-        "left": lambda: post(api("left", token), {"unsent": 0}),
-        "room": lambda: client.get(reverse("reading:room", args=[token])),
-        "practice": lambda: client.get(reverse("reading:practice", args=[token])),
-        "practice session": lambda: client.get(api("session", practice)),
-        "practice case": lambda: client.get(api("presentation", f"{practice}.0")),
-        "practice slice": lambda: client.get(api("slice", f"{practice}.0", 0)),
-        "practice answer": lambda: post(api("events", f"{practice}.0"), rating()),
-    }
-
-
-def refused_everywhere(browser):
-    for name, ask in every_door(browser).items():
-        response = ask()
-        assert response.status_code == (302 if name in {"room", "practice"} else 409), (name, response.content)
-        assert QUESTION not in response.content.decode(), name
-    browser.session.refresh_from_db()
-    assert browser.session.begun_at is None
-    assert not RatingEvent.objects.filter(presentation__session=browser.session).exists()
+from tests.readerstudy.chains import (
+    GAP_DAYS,
+    every_door,
+    opened_phase,
+    phase_after,
+    refused_everywhere,
+)
+from tests.readerstudy.worlds import Browser, make_draft, make_world
 
 
 def listed(browser):
@@ -200,37 +134,6 @@ def test_others_get_no_further_than_before(cast, second):
             assert client.get(reverse(f"reading-api:{name}", args=arguments)).status_code == 404
     browser.session.refresh_from_db()
     assert browser.session.begun_at is None
-
-
-def test_a_chain_of_three_is_read_in_its_order(cast, world, stages, collecting, second, days_later):
-    third = opened_phase(cast, world, stages, second, least_gap_days=0)
-    browsers = [Browser(cast.rater, study) for study in (collecting, second, third)]
-    refused_everywhere(browsers[2])
-    browsers[0].rate_all()
-    days_later(GAP_DAYS + 0.01)
-    refused_everywhere(browsers[2])
-    browsers[1].standing()
-    browsers[1].rate_all()
-    assert browsers[2].client.get(reverse("reading:room", args=[browsers[2].session.token])).status_code == 200
-    assert verify(third).problems == []
-    unblinding.close(study=collecting, actor=cast.owner)
-    unblinding.close(study=second, actor=cast.owner)
-    for study in (collecting, second):
-        with pytest.raises(ConflictError, match="Close “Second” first") as refusal:
-            unblinding.unblind(study=study, actor=cast.owner, typed_title=study.asked.title)
-        assert refusal.value.code == "phase_open"
-    unblinding.close(study=third, actor=cast.owner)
-    for study in (collecting, second, third):
-        unblinding.unblind(study=study, actor=cast.owner, typed_title=study.asked.title)
-
-
-def test_an_ended_study_in_between_is_no_way_around_an_unfinished_one(cast, world, stages, collecting, second):
-    third = opened_phase(cast, world, stages, second, least_gap_days=0)
-    unblinding.close(study=second, actor=cast.owner)
-    browser = Browser(cast.rater, third)
-    refused_everywhere(browser)
-    titles = [row["title"] for row in browser.client.get(reverse("reading-api:sessions")).json()]
-    assert titles == ["What follows “Second”", "What follows “Trial”", "Trial"]
 
 
 # The seal holds for all that show the same scans.
