@@ -3,7 +3,11 @@
 import hashlib
 import json
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
+
+# From here on Python writes a float with an exponent.
+WRITTEN_WITH_EXPONENT = 1e16
 
 
 def canonical_json(value: Any) -> str:
@@ -15,12 +19,20 @@ def digest_of(value: Any) -> str:
 
 
 def storable(value: Any) -> Any:
-    """As every database gives it back: PostgreSQL knows no signed zero, and its digest would be another one."""
+    """As every database gives it back: PostgreSQL writes no sign before a zero and no power of ten in a large number,
+    so their digest would differ.
+    """
     if isinstance(value, dict):
         return {key: storable(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [storable(part) for part in value]
-    return 0.0 if isinstance(value, float) and value == 0 else value
+    return _storable_number(value) if isinstance(value, float) else value
+
+
+def _storable_number(value: float) -> float | int:
+    if value == 0:
+        return 0.0
+    return int(value) if abs(value) >= WRITTEN_WITH_EXPONENT and isfinite(value) else value
 
 
 def _plain(value: object) -> str:

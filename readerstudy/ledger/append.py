@@ -1,13 +1,16 @@
 """Appending to the ledger: exactly once per client event id, in one chain per study."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from ctplatform.errors import ConflictError, DomainError
 from readerstudy.anchors import anchor
+from readerstudy.digests import storable
 from readerstudy.ledger.chain import event_digest
 from readerstudy.ledger.marking import mark_in_the_patient
 from readerstudy.ledger.phases import refuse_before_begun, refuse_change_after_next
@@ -145,15 +148,11 @@ def _chained(
         answer=rating.answer,
         confidence=rating.confidence,
         level=rating.level,
-        mark=None if rating.mark is None else dict(rating.mark),
-        mark_lps_mm=None if rating.mark is None else mark_in_the_patient(presentation.stimulus, rating.mark),
-        marks=None if rating.marks is None else [dict(mark) for mark in rating.marks],
-        marks_lps_mm=(
-            None
-            if rating.marks is None
-            else [mark_in_the_patient(presentation.stimulus, mark) for mark in rating.marks]
-        ),
-        further=dict(rating.further),
+        mark=None if rating.mark is None else storable(rating.mark),
+        mark_lps_mm=None if rating.mark is None else _in_the_patient(presentation, rating.mark),
+        marks=None if rating.marks is None else storable(rating.marks),
+        marks_lps_mm=None if rating.marks is None else [_in_the_patient(presentation, mark) for mark in rating.marks],
+        further=storable(rating.further),
         shown_at=rating.shown_at,
         answered_at=rating.answered_at,
         received_at=received_at,
@@ -165,9 +164,14 @@ def _chained(
         counter=rating.counter,
         clock_offset_ms=offset // timedelta(milliseconds=1) if rating.sent_at else None,
         flags=flags,
-        interactions=dict(rating.interactions),
-        environment=dict(rating.environment),
+        interactions=storable(rating.interactions),
+        environment=storable(rating.environment),
         previous_digest=study.ledger_head or study.protocol_digest,
     )
     event.digest = event_digest(event)
     return event
+
+
+def _in_the_patient(presentation: Presentation, mark: Mapping[str, Any]) -> list[float]:
+    place: list[float] = storable(mark_in_the_patient(presentation.stimulus, mark))
+    return place

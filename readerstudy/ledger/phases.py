@@ -20,9 +20,13 @@ def refuse_before_begun(session: Session) -> None:
 
 def refuse_change_after_next(presentation: Presentation) -> None:
     """Whoever has begun a later study may have been told there what the earlier ones were about."""
-    rater = presentation.session.rater
-    later = Session.objects.filter(rater__study__in=later_phases(rater.study), rater__user=rater.user_id)
-    if later.filter(begun_at__isnull=False).exists():
+    if has_begun_a_later_one(presentation.session):
         raise ConflictError(
             "The answer to this case stands: you have begun a reading that follows this one.", code="answer_stands"
         )
+
+
+def has_begun_a_later_one(session: Session) -> bool:
+    rater = session.rater
+    later = Session.objects.filter(rater__study__in=later_phases(rater.study), rater__user=rater.user_id)
+    return later.filter(begun_at__isnull=False).exists()

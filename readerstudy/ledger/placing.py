@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from ctplatform.errors import ConflictError
 from readerstudy.design.phases import of_the_same_scans
+from readerstudy.ledger.phases import has_begun_a_later_one
 from readerstudy.ledger.rating import Rating
 from readerstudy.models import Presentation, RatingEvent, Study, StudyState
 from readerstudy.planning.arrival import ArrivalPolicy, arrival_policy
@@ -52,6 +53,9 @@ def arrival_flags(
     if _ended_at(study, presentation) is not None:
         _refuse_too_late(study, presentation, policy, flags, given_at=given_at, received_at=received_at)
         flags.append("after_close")
+        # A browser may have held it for days; whether its rater knew more by then, nobody can tell.
+        if current is None and has_begun_a_later_one(presentation.session):
+            flags.append("after_next_begun")
     return flags
 
 

@@ -16,7 +16,7 @@ from ctplatform.jobs.registry import JobContext
 from readerstudy.auditing.audit import audit_study
 from readerstudy.auditing.certificate import outcome_digest
 from readerstudy.blinding.repeated_order import shown_again
-from readerstudy.design.candidates import flow_counts, is_accepted
+from readerstudy.design.candidates import flow_counts, is_accepted, root_of
 from readerstudy.design.cases import truths_of
 from readerstudy.design.phases import held_with_phases, refuse_after_unblinding
 from readerstudy.digests import digest_of, storable
@@ -101,10 +101,12 @@ class _Locking:
         self._freeze(held)
 
     def write(self, audit: dict[str, Any], *, job_id: str, actor: User) -> dict[str, Any]:
-        # Before the studies, as a withdrawal holds them, until the study is locked: who withdraws or rejects one comes
-        # before this, or is refused for the lock.
+        # Before the studies, as a withdrawal holds them, until the study is locked: who withdraws or rejects one, or
+        # names another patient, comes before this, or is refused for the lock.
         shown = {truth.scan_id for truth in self.truths}
-        scans = list(Scan.objects.select_for_update().filter(pk__in=shown).order_by("pk"))
+        roots = {root_of(truth.scan).pk for truth in self.truths}
+        held_scans = list(Scan.objects.select_for_update().filter(pk__in=shown | roots).order_by("pk"))
+        scans = [scan for scan in held_scans if scan.pk in shown]
         held = held_with_phases(self.study)
         if not held.is_draft or str(held.lock_job_id) != job_id:
             raise ConflictError("The study was locked by another attempt, so this one was dropped.")

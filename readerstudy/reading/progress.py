@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from django.db.models import Count, F, Max
+from django.db.models import BigIntegerField, Count, F, Max
+from django.db.models.functions import Cast
 
 from readerstudy.models import Presentation, RatingEvent, Study, StudyRater
 
@@ -31,6 +32,10 @@ class RaterProgress:
         return round((self.total - self.done) * self.median_seconds / 60)
 
 
+# Two of them together may be more than their columns hold: PostgreSQL would refuse to add them.
+MILLISECONDS = Cast("reading_ms", BigIntegerField()) + F("load_ms")
+
+
 def progress_of(study: Study) -> list[RaterProgress]:
     totals = dict(
         Presentation.objects.filter(session__rater__study=study, side=0)
@@ -49,7 +54,7 @@ def progress_of(study: Study) -> list[RaterProgress]:
     by_seconds: dict[int, Counter[float]] = {}
     for rater, tenths, answers, changes in (
         RatingEvent.objects.filter(study=study)
-        .values("presentation__session__rater", tenths=(F("reading_ms") + F("load_ms") + 50) / 100)
+        .values("presentation__session__rater", tenths=(MILLISECONDS + 50) / 100)
         .annotate(answers=Count("pk"), changes=Count("supersedes"))
         .values_list("presentation__session__rater", "tenths", "answers", "changes")
     ):

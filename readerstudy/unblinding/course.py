@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-from django.conf import settings
-
 from ctplatform.accounts.models import AccountEvent, AccountEventKind, Invitation, User
 from readerstudy.models import AuditEntry, StudyRater
 from readerstudy.unblinding.opened import StudyLedger
@@ -59,6 +57,10 @@ def _told_at_the_closing(ledger: StudyLedger) -> list[str]:
     return other_keys(ledger) if told is None else list(told)
 
 
+# The password that was chosen by a link opens the account for as long as its owner keeps it.
+LINKS_REMEMBERED = timedelta(days=365)
+
+
 def other_keys(ledger: StudyLedger) -> list[str]:
     """What opened a rater's account to somebody else. Links that went to its own address were made by nobody.
 
@@ -67,8 +69,7 @@ def other_keys(ledger: StudyLedger) -> list[str]:
     study = ledger.study
     if study.locked_at is None or study.closed_at is None:
         return []
-    # A link that was made before the lock may still open the account.
-    since = study.locked_at - timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+    since = study.locked_at - LINKS_REMEMBERED
     raters = {rater.user_id: rater for rater in ledger.raters}
     made = AccountEvent.objects.filter(
         kind__in=[AccountEventKind.RESET_LINK_MADE, AccountEventKind.TOKEN_MADE],

@@ -14,6 +14,7 @@ FLAGS = {
     "older_than_superseded": "earlier than the answer that it replaces",
     "late_revision": "long after the answer that it replaces",
     "after_close": "before the end, but arrived after it",
+    "after_next_begun": "to a study that had ended, and arrived after the next one was begun",
 }
 
 

@@ -427,3 +427,29 @@ def test_closing_is_a_step_that_says_what_is_missing(reader, collecting, cast):
         reader.rate(token)
     Browser(cast.second_rater, collecting).rate_all()
     assert "Every case of every rater has its answer." in page()
+
+
+def test_numbers_that_a_database_writes_otherwise_break_no_chain(reader, collecting):
+    odd = {"zoom_range": [-0.0, 1e300], "slices": [[1, 1e16], [2, 1e23]], "windows": [[-0.0, 5e-324, 1e22]]}
+    sent = {**reader.known(reader.tokens()[0]), "client_event_id": str(uuid.uuid4())}
+    screen, now = {"renderer": "cpu", "device_pixel_ratio": -0.0}, timezone.now().isoformat()
+    sent |= dict.fromkeys(("shown_at", "answered_at", "sent_at"), now)
+    for status in (201, 200):  # the second is the same answer, whose receipt was lost
+        answer = reader.rate(reader.tokens()[0], interactions=odd, environment=screen, **sent)
+        assert answer.status_code == status, answer.content
+    assert verify(collecting).problems == []
+
+
+def test_times_as_long_as_can_be_stored_still_add_up(reader, collecting, cast):
+    longest = dict.fromkeys(("reading_ms", "load_ms", "hidden_ms", "idle_ms", "waiting_ms"), 10**12)
+    assert reader.rate(reader.tokens()[0], **longest).status_code == 201
+    client = Client()
+    client.force_login(cast.owner)
+    assert client.get(reverse("studies:study", args=[collecting.pk])).status_code == 200
+    [row, *_] = client.get(reverse("study-progress", args=[collecting.pk])).json()
+    assert row["done"] == 1
+    room = reader.client.get(reverse("reading:sessions"))
+    assert room.status_code == 200
+    unblinding.close(study=collecting, actor=cast.owner)
+    unblinding.unblind(study=collecting, actor=cast.owner, typed_title=collecting.title)
+    assert client.get(reverse("studies:results", args=[collecting.pk])).status_code == 200

@@ -9,6 +9,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from ctplatform.accounts import programs, resetting
 from ctplatform.accounts import services as accounts
@@ -85,6 +86,19 @@ def test_a_link_by_which_somebody_could_have_read_for_a_rater_is_told(read, cast
     unblinding.close(study=read, actor=cast.owner)
     wiped(AccountEvent)
     [said] = deviations(read, cast)
+    assert said.startswith(f"{cast.owner} made a link for a new password of rater 2 on 20")
+
+
+def test_a_link_that_was_used_long_before_the_lock_is_told_too(draft, cast, stages, monkeypatch):
+    """Its password opens the account for as long as the person keeps it."""
+    now = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: now() - timedelta(days=200))
+    resetting.make_link(user=cast.second_rater, author=Author(user=cast.owner))
+    monkeypatch.setattr(timezone, "now", now)
+    study = stages.open(draft)
+    for person in (cast.rater, cast.second_rater):
+        Browser(person, study).rate_all(answer=lambda position: ("real", "synthetic")[position % 2])
+    [said] = [one for one in deviations(study, cast) if "link" in one]
     assert said.startswith(f"{cast.owner} made a link for a new password of rater 2 on 20")
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from readerstudy.digests import canonical_json, digest_of, storable
-from readerstudy.models import record
+from readerstudy.models import record, record_content
 
 
 @pytest.mark.parametrize("value", [-0.0, [-0.0, 1.5], {"a": {"b": (-0.0, -2.0)}}, {"words": "-0.0", "none": None}])
@@ -23,3 +23,11 @@ def test_other_values_stay_as_they_are():
 def test_the_record_holds_none_either(draft, cast):
     entry = record(study=draft, actor=cast.owner, action="measured", told=-0.0)
     assert canonical_json(entry.details) == '{"told":0.0}'
+
+
+@pytest.mark.parametrize("value", [-0.0, 1e16, -1e16, 1e22, 1e23, 1.7e308, 9999999999999998.0, 5e-324, 1e-7, 0.1, 3.0])
+def test_what_is_frozen_has_the_same_digest_when_the_database_gives_it_back(draft, cast, value):
+    entry = record(study=draft, actor=cast.owner, action="measured", told=[value, {"in": value}])
+    entry.refresh_from_db()
+    assert entry.details["told"] == [value, {"in": value}]
+    assert digest_of(record_content(entry)) == entry.digest

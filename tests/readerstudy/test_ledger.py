@@ -11,7 +11,7 @@ from readerstudy.design.cases import truths_of
 from readerstudy.ledger.triggers import LEDGER
 from readerstudy.locking.orders import redrawn_orders
 from readerstudy.models import AuditEntry, Presentation, RatingEvent, Stimulus, Study
-from readerstudy.verification import verify
+from readerstudy.verification import chain, verify
 from tests.processes import Installation
 from tests.readerstudy.races import race
 from tests.readerstudy.worlds import Browser, Cast
@@ -189,3 +189,21 @@ def test_only_one_browser_at_a_time_is_needed_for_two_raters(rated, cast):
     rated.refresh_from_db()
     assert rated.ledger_count == 17
     assert verify(rated).intact
+
+
+def test_answers_that_arrive_while_the_chain_is_gone_through_are_no_finding(collecting, cast, monkeypatch):
+    reader = Browser(cast.rater, collecting)
+    tokens = reader.tokens()
+    assert reader.rate(tokens[0]).status_code == 201
+    study = Study.objects.get(pk=collecting.pk)  # as it stood before the others came
+    follow, waiting = chain._follow, tokens[1:4]
+
+    def meanwhile(outcome, previous):
+        last = follow(outcome, previous)
+        if waiting:
+            assert reader.rate(waiting.pop(0)).status_code == 201
+        return last
+
+    monkeypatch.setattr(chain, "_follow", meanwhile)
+    outcome = verify(study)
+    assert (outcome.problems, outcome.events) == ([], 4)

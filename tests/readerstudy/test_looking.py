@@ -1,11 +1,14 @@
 """What people do between the lock and the result: looking, excluding, unblinding, changing a verdict."""
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from ctplatform.accounts import services as accounts
 from ctplatform.accounts.models import Role
+from ctplatform.datasets.models import Scan
 from ctplatform.datasets.services import update_scan, verdict_warnings, why_verdict_stands
 from ctplatform.errors import ConflictError, DomainError, ForbiddenError
 from readerstudy.design import services as design
@@ -197,6 +200,29 @@ def test_the_patients_of_a_locked_study_stand(cast, draft, stages, client):
         assert "its patient stands" in shown(client.post(url, {"name": scan.name, "subject": "another"}, follow=True))
         update_scan(scan=scan, user=cast.owner, name=f"{scan.name} again", subject=scan.subject)
     assert verify(draft).intact
+
+
+def holding_statements(queries):
+    """Statements that hold rows of scans; SQLite has one writer at a time and no such rows."""
+    return [one["sql"] for one in queries if "datasets_scan" in one["sql"] and "FOR UPDATE" in one["sql"]]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite holds the whole database")
+def test_the_lock_and_a_new_name_of_a_patient_wait_for_each_other(cast, draft, stages, monkeypatch):
+    """Both hold the scan whose patient it is: that of an edit is its host, which may be no case itself."""
+    stages.draw(draft)
+    truths = CaseTruth.objects.filter(case__study=draft).select_related("scan")
+    elsewhere = Scan.objects.get(pk=truths[0].scan_id)
+    elsewhere.pk, elsewhere.name, elsewhere.content_digest = None, "A host that is no case", "0" * 64
+    elsewhere.save(force_insert=True)
+    monkeypatch.setattr(execution, "root_of", lambda scan: elsewhere)
+    with CaptureQueriesContext(connection) as queries:
+        stages.lock(draft)
+    assert any(elsewhere.pk.hex in sql for sql in holding_statements(queries))
+    host = root_of(truths[0].scan)
+    with CaptureQueriesContext(connection) as queries:
+        update_scan(scan=host, user=cast.owner, name="Another", subject=host.subject)
+    assert any(host.pk.hex in sql for sql in holding_statements(queries))
 
 
 def test_an_edited_scan_counts_as_its_hosts_patient_in_design_as_in_the_results(draft, stages):

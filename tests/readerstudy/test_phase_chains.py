@@ -2,11 +2,14 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from ctplatform.errors import ConflictError
 from readerstudy.reading import phases
 from readerstudy.reading.phases import begin
 from readerstudy.unblinding import services as unblinding
+from readerstudy.unblinding.opened import StudyLedger
+from readerstudy.unblinding.unusual import unusual_arrivals
 from readerstudy.verification import verify
 from tests.readerstudy.chains import GAP_DAYS, opened_phase, refused_everywhere
 from tests.readerstudy.worlds import Browser
@@ -84,3 +87,19 @@ def test_a_study_that_is_opened_again_while_a_rater_goes_on_to_the_next_keeps_th
     begin(browser.session)
     with pytest.raises(ConflictError, match="Raters have begun “Second”"):
         unblinding.reopen(study=collecting, actor=cast.owner, reason="Again")
+
+
+def test_first_answers_that_arrive_after_the_next_study_was_begun_are_told(cast, collecting, second):
+    given = dict.fromkeys(("shown_at", "answered_at"), timezone.now().isoformat())
+    earlier = Browser(cast.rater, collecting)
+    other = Browser(cast.second_rater, collecting)
+    unblinding.close(study=collecting, actor=cast.owner)
+    # Without an answer there is nothing to forget, so no days need pass.
+    assert Browser(cast.rater, second).standing()["state"] == "open"
+    for browser in (earlier, other):
+        assert browser.rate(browser.tokens()[0], **given).status_code == 201
+    flags = [set(event.flags) & {"after_close", "after_next_begun"} for event in collecting.events.order_by("sequence")]
+    assert flags == [{"after_close", "after_next_begun"}, {"after_close"}]
+    collecting.refresh_from_db()
+    told = unusual_arrivals(StudyLedger(collecting))
+    assert any("after the next one was begun (rater 1" in sentence for sentence in told)

@@ -484,3 +484,12 @@ def test_closing_and_unblinding_verify_and_say_so(read, cast, client):
     assert "question of the study differ from the protocol" in page
     details = read.record.filter(action="verified").last().details
     assert (details["intact"], "question" in details["sentence"]) == (False, True)
+
+
+def test_a_protocol_that_was_changed_hides_no_other_change(read):
+    sql(f"UPDATE {STUDY} SET protocol = %s WHERE id = %s", json.dumps({**read.protocol, "title": "Other"}), read.pk)
+    truth = truths_of(read)[0]
+    type(truth).objects.filter(pk=truth.pk).update(synthetic=not truth.synthetic)
+    problems = verify(read).problems
+    assert "the protocol differs from what was locked" in problems
+    assert "the sealed truth differs from what was locked" in problems

@@ -90,12 +90,16 @@ def update_scan(*, scan: Scan, user: User, name: str, subject: str) -> Scan:
     refuse_unless_editor(scan.dataset, user)
     if Scan.objects.filter(dataset=scan.dataset_id, name=name).exclude(pk=scan.pk).exists():
         raise ConflictError(f"Another scan of this dataset is called “{name}”. Choose another name.")
-    if subject != scan.subject:
-        for refuse in _patient_guards:
-            refuse(scan)
+    with transaction.atomic():
+        # Whoever freezes patients holds their scans meanwhile: either this comes first, or the guard knows of it.
+        held = Scan.objects.select_for_update().get(pk=scan.pk)
+        if subject != held.subject:
+            for refuse in _patient_guards:
+                refuse(held)
+        held.name, held.subject = name, subject
+        held.full_clean(exclude=["grid", "acquisition", "import_report"])
+        held.save(update_fields=["name", "subject"])
     scan.name, scan.subject = name, subject
-    scan.full_clean(exclude=["grid", "acquisition", "import_report"])
-    scan.save(update_fields=["name", "subject"])
     return scan
 
 
