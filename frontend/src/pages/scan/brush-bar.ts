@@ -8,6 +8,10 @@ const LARGEST_MM = 60;
 const STEP_MM = 2;
 const FIRST_MM = 12;
 
+const HELP =
+  "Drag to paint. B paints, E erases, D keeps to this slice, [ and ] change the size; Ctrl+Z undoes, Ctrl+Y does again, " +
+  "Ctrl+S saves. Shift and drag moves the picture.";
+
 export type BrushAction = "undo" | "redo" | "save" | "close";
 
 export class BrushBar {
@@ -76,8 +80,9 @@ export class BrushBar {
     return Number(this.size.value);
   }
 
+  /** Where there is nothing to say, how to use it. */
   say(...parts: (Node | string)[]): void {
-    this.status.replaceChildren(...parts);
+    this.status.replaceChildren(...(parts.length > 0 ? parts : [HELP]));
   }
 
   allow(action: BrushAction, allowed: boolean): void {

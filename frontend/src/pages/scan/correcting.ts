@@ -74,7 +74,7 @@ export class Correcting {
     void arrival(this.viewer.loadMask(this.mask)).then(
       (volume) => {
         this.strokes = new Strokes(volume.voxels);
-        this.bar.say("Drag to paint. Shift and drag moves the picture, the wheel scrolls.");
+        this.bar.say();
         this.update();
       },
       (error: unknown) => {
@@ -101,7 +101,7 @@ export class Correcting {
     this.last = stage === "end" ? null : at;
     if (stage === "end") {
       strokes.end();
-      bar.say("");
+      bar.say();
       this.update();
     }
     this.viewer.maskChanged(this.mask);
@@ -113,7 +113,7 @@ export class Correcting {
     else if (action === "close") this.close();
     else {
       this.strokes?.[action]();
-      this.bar.say("");
+      this.bar.say();
       this.viewer.maskChanged(this.mask);
       this.update();
     }
