@@ -85,9 +85,11 @@ MATRIX = {
     ("datasets:compare-scan", "GET"): USE,
     ("datasets:accept-liver", "POST"): CHANGE_PAGE,
     ("datasets:new-masks", "POST"): CHANGE_PAGE,
+    ("datasets:take-back-correction", "POST"): CHANGE_PAGE,
     ("datasets:withdraw-scan", "GET"): HIDDEN_PAGE,
     ("datasets:withdraw-scan", "POST"): {**HIDDEN_PAGE, "owner": 302, "administrator": 302},
     ("datasets-api:scan-masks", "POST"): {**API_CHANGE, "owner": 202, "administrator": 202},
+    ("datasets-api:scan-corrected-mask", "POST"): API_CHANGE,
     ("datasets-api:scan-withdraw", "POST"): API_CHANGE,
     ("datasets:thumbnail", "GET"): USE,
     ("datasets-api:dataset-list", "GET"): dict.fromkeys(PEOPLE, 200) | {"rater": 404, "nobody": 401},
@@ -203,6 +205,7 @@ def body(name, method, world):
             "datasets-api:dataset-imports": files,
             "datasets-api:scan-masks": files,
             "datasets:new-masks": {"masks": files["files"]},
+            "datasets-api:scan-corrected-mask": {"kind": "liver", "base": str(world["mask"].pk), "lengths": [0, 4]},
             "datasets:withdraw-scan": {"reason": "consent"},
             "datasets-api:scan-withdraw": {"reason": "consent"},
             "datasets:export": {"scans": [world["scan"].pk], "form": "dicom"},
@@ -226,6 +229,8 @@ def body(name, method, world):
 def call(client, method, url, data):
     if method == "PATCH":
         return client.patch(url, {"name": "renamed"}, content_type="application/json")
+    if "lengths" in data:
+        return client.post(url, data, content_type="application/json")
     return client.generic(method, url) if method == "DELETE" else getattr(client, method.lower())(url, data)
 
 
@@ -272,7 +277,7 @@ def facts(world):
         list(Dataset.objects.order_by("pk").values_list("pk", "name", "licence")),
         list(Dataset.objects.get(pk=world["dataset"].pk).members.order_by("pk").values_list("pk", flat=True)),
         list(Scan.objects.order_by("pk").values_list("pk", "name", "subject")),
-        Mask.objects.count(),
+        list(Mask.objects.order_by("pk").values_list("pk", flat=True)),
         list(Provenance.objects.order_by("pk").values_list("pk", "verdict")),
         Export.objects.count(),
         Job.objects.count(),

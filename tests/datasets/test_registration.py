@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Lesion, MadeBy, Mask, Origin, Scan
 from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.corrected import correct_mask
 from ctplatform.datasets.scans.edited import Edit, register_edited_scan, store_edited_scan
 from ctplatform.datasets.scans.registration import DuplicateScanError, register_scan, store_scan
 from tests.factories import edited_here, make_dataset, make_scan
@@ -228,6 +229,15 @@ def test_an_insertion_works_where_no_lesion_was_known():
     lesion = result.lesions.get()
     assert (lesion.number, lesion.inserted) == (1, True)
     assert result.masks.get(kind="lesion").made_by == MadeBy.SYNTHESIS
+
+
+def test_an_edit_of_a_scan_whose_liver_was_corrected_says_so(with_lesions):
+    owner, liver = with_lesions.dataset.owner, with_lesions.masks.get(kind="liver")
+    correct_mask(scan=with_lesions, user=owner, kind=MaskKind.LIVER, base=liver.pk, lengths=[0, 4])
+    result = register_edited_scan(
+        source=with_lesions, edit=small_edit(with_lesions), provenance=edited_here(), name="e", created_by=owner
+    )
+    assert result.masks.get(kind="liver").note == f"corrected by {owner.username}"
 
 
 def test_the_same_edit_twice_is_one_scan(with_lesions, stored_files):

@@ -23,6 +23,8 @@ export const manifestGrid = (manifest: ScanManifest): Grid => ({
 export const sliceUrl = (template: string, index: number): string =>
   template.replace(/\{index\}|%7Bindex%7D/i, String(index));
 
+export type Corrected = Schemas["Corrected"];
+
 export type Answer = Schemas["AnswerEnum"];
 export type ReadingSession = Schemas["ReadingSession"];
 export type FurtherQuestion = Schemas["FurtherQuestionAsked"];

@@ -84,15 +84,24 @@ export async function getBytes(url: string, signal?: AbortSignal, attempts = PIX
   }
 }
 
-/** Never throws: the outbox decides what a failure means. */
-export async function postJson(url: string, body: unknown): Promise<SendReply> {
+/** Never throws: the outbox decides what a failure means. The answer still leaves when the page is closed right after
+the key press, which browsers grant to small bodies only. */
+export function postJson(url: string, body: unknown): Promise<SendReply> {
+  return post(url, body, true);
+}
+
+/** The same for a body of any size, from a page that stays. */
+export function postLargeJson(url: string, body: unknown): Promise<SendReply> {
+  return post(url, body, false);
+}
+
+async function post(url: string, body: unknown, keepalive: boolean): Promise<SendReply> {
   try {
     const response = await request(url, {
       method: "POST",
       headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
       body: JSON.stringify(body),
-      // The answer still leaves when the page is closed right after the key press.
-      keepalive: true,
+      keepalive,
     });
     const reply = await jsonOf(response);
     return { status: response.status, body: reply, message: response.ok ? "" : messageIn(reply, response.status) };

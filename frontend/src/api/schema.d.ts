@@ -222,6 +222,23 @@ export interface paths {
         patch: operations["datasets_scans_partial_update"];
         trace?: never;
     };
+    "/api/datasets/scans/{id}/corrected-mask/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Correct a mask by hand, or draw one that the scan doesn't have; refused once it is another than yours. */
+        post: operations["datasets_scans_corrected_mask_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets/scans/{id}/liver-estimate/": {
         parameters: {
             query?: never;
@@ -1483,6 +1500,23 @@ export interface components {
         };
         /** @enum {string} */
         ControlRuleEnum: "auc" | "found";
+        Corrected: {
+            mask: components["schemas"]["Mask"];
+            voxels_added: number;
+            voxels_removed: number;
+        };
+        /** @enum {string} */
+        CorrectionKindEnum: "liver" | "vessel";
+        CorrectionRequest: {
+            kind: components["schemas"]["CorrectionKindEnum"];
+            /**
+             * Format: uuid
+             * @description The mask that you corrected; null where the scan had none of its kind
+             */
+            base: string | null;
+            /** @description Of the scan's voxels, x fastest and z slowest: how many stay, how many turn over (from outside to inside or back), how many stay, and so on; it ends with how many turn over */
+            lengths: number[];
+        };
         /** @enum {string} */
         CovarianceEnum: "delong" | "jackknife";
         Dataset: {
@@ -2139,7 +2173,7 @@ export interface components {
             centroid_lps_mm: number[];
         };
         /** @enum {string} */
-        MadeByEnum: "imported" | "estimated" | "phantom" | "synthesis";
+        MadeByEnum: "imported" | "estimated" | "phantom" | "synthesis" | "drawn";
         /** @enum {string} */
         MadeEnum: "here" | "elsewhere";
         Manifest: {
@@ -2207,6 +2241,10 @@ export interface components {
             readonly id: string;
             readonly kind: components["schemas"]["MaskKindEnum"];
             readonly made_by: components["schemas"]["MadeByEnum"];
+            /** @description Who corrected it by hand */
+            readonly corrected_by: string[];
+            /** @description Who found an estimate right */
+            readonly accepted_by: string | null;
             readonly slice_url: string;
         };
         /** @enum {string} */
@@ -5409,6 +5447,114 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScanDetail"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    datasets_scans_corrected_mask_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorrectionRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["CorrectionRequest"];
+                "multipart/form-data": components["schemas"]["CorrectionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Corrected"];
                 };
             };
             /** @description The request can't be understood, or something in it is not allowed. */

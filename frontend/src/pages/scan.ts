@@ -4,6 +4,8 @@ import "../styles/viewer.css";
 import type { ScanManifest } from "../api/contract";
 import { getJson } from "../api/http";
 import { parseWorldPoint } from "../core/geometry";
+import { correctionButtons } from "./scan/correcting";
+import type { ScanMask } from "./scan/masks";
 import { ScanViewer } from "./scan/scan-viewer";
 import { button, dataset, element, keyButton, required } from "./shared/dom";
 import { LoadingBar } from "./shared/loading";
@@ -44,7 +46,11 @@ async function start(section: HTMLElement): Promise<void> {
     }),
     actionButtons(viewer, keys),
   );
-  if (manifest.masks.length > 0) bar.append(maskSwitches(viewer));
+  const switches = maskSwitches(viewer);
+  bar.append(switches);
+  offerCorrections(section, bar, viewer, tools, keys, (mask) => {
+    switches.append(switchOf(viewer, mask));
+  });
   loading.watch([viewer.volume]);
   followLesionTable(section, viewer);
   await viewer.start(parseWorldPoint(new URLSearchParams(window.location.search).get("at")));
@@ -69,17 +75,37 @@ function actionButtons(viewer: ScanViewer, keys: Shortcuts): HTMLElement {
 
 function maskSwitches(viewer: ScanViewer): HTMLElement {
   const group = element("div", { class: "viewer-group", role: "group", "aria-label": "Outlines" });
-  for (const mask of viewer.masks) {
-    const { kind, made_by: madeBy } = mask.entry;
-    const shownAtFirst = kind === "lesion";
-    const made = maskSwitch(MASK_NAMES[kind] ?? kind, kind, shownAtFirst, (visible) => {
-      viewer.showMask(mask, visible);
-    });
-    made.title = `Made by: ${madeBy}`;
-    group.append(made);
-    if (shownAtFirst) viewer.showMask(mask, true);
-  }
+  for (const mask of viewer.masks) group.append(switchOf(viewer, mask));
   return group;
+}
+
+function switchOf(viewer: ScanViewer, mask: ScanMask): HTMLElement {
+  const { kind, made_by: madeBy } = mask.entry;
+  const shownAtFirst = kind === "lesion";
+  const made = maskSwitch(MASK_NAMES[kind] ?? kind, kind, shownAtFirst, (visible) => {
+    viewer.showMask(mask, visible);
+  });
+  made.title = `Made by: ${madeBy}`;
+  if (shownAtFirst) viewer.showMask(mask, true);
+  return made;
+}
+
+/** For those who may: the page says where corrections go. */
+function offerCorrections(
+  section: HTMLElement,
+  bar: HTMLElement,
+  viewer: ScanViewer,
+  tools: ToolChoice,
+  keys: Shortcuts,
+  drawn: (mask: ScanMask) => void,
+): void {
+  const { correctUrl } = section.dataset;
+  if (correctUrl === undefined) return;
+  const addresses = { manifest: dataset(section, "manifestUrl"), correct: correctUrl };
+  const shown = (brushBar: HTMLElement): void => {
+    bar.after(brushBar);
+  };
+  bar.append(correctionButtons(viewer, addresses, tools, keys, { shown, drawn }));
 }
 
 /** Forms that ask for a lesion take the one that the table shows. */

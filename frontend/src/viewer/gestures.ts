@@ -6,15 +6,17 @@ import { WheelSteps } from "../core/wheel";
 import { dragWindow } from "../core/windows";
 import type { StackView } from "./stack-view";
 
-export type Tool = "window" | "scroll" | "pan" | "zoom" | "length" | "point";
+export type DrawingTool = "length" | "point" | "brush";
+export type Tool = "window" | "scroll" | "pan" | "zoom" | DrawingTool;
+export type DrawingStage = "start" | "move" | "end";
 export type Interaction = "scroll" | "window" | "zoom" | "pan";
 
 export interface GestureHooks {
   tool(): Tool;
   /** Once per gesture, not per movement. */
   counted?(interaction: Interaction): void;
-  /** Press, movement and release of the point and length tools. */
-  drawn?(tool: "length" | "point", stage: "start" | "move" | "end", point: ScreenPoint): void;
+  /** Press, movement and release of the tools that draw. */
+  drawn?(tool: DrawingTool, stage: DrawingStage, point: ScreenPoint): void;
 }
 
 /** A notch as most browsers count it; lines and pages (deltaMode 1 and 2) count as one. */
@@ -40,6 +42,8 @@ export function pointIn(host: HTMLElement, event: MouseEvent): ScreenPoint {
   return { x: event.clientX - box.left - host.clientLeft, y: event.clientY - box.top - host.clientTop };
 }
 
+const draws = (tool: Tool): tool is DrawingTool => tool === "point" || tool === "length" || tool === "brush";
+
 function toolOf(event: PointerEvent, hooks: GestureHooks): Tool {
   if (event.button === 1 || (event.button === 0 && event.shiftKey)) return "pan";
   return event.button === 2 ? "zoom" : hooks.tool();
@@ -58,12 +62,12 @@ function startDrag(view: StackView, hooks: GestureHooks, down: PointerEvent): vo
   host.setPointerCapture(down.pointerId);
   // The middle button would start the browser's own scrolling.
   down.preventDefault();
-  if (tool === "point" || tool === "length") hooks.drawn?.(tool, "start", start);
+  if (draws(tool)) hooks.drawn?.(tool, "start", start);
   const move = (event: PointerEvent): void => {
     const here = pointIn(host, event);
     const [dx, dy] = [here.x - last.x, here.y - last.y];
     last = here;
-    if (tool === "point" || tool === "length") {
+    if (draws(tool)) {
       hooks.drawn?.(tool, "move", here);
       return;
     }
@@ -82,7 +86,7 @@ function startDrag(view: StackView, hooks: GestureHooks, down: PointerEvent): vo
     host.removeEventListener("pointermove", move);
     host.removeEventListener("pointerup", end);
     host.removeEventListener("pointercancel", end);
-    if (tool === "point" || tool === "length") hooks.drawn?.(tool, "end", pointIn(host, event));
+    if (draws(tool)) hooks.drawn?.(tool, "end", pointIn(host, event));
   };
   host.addEventListener("pointermove", move);
   host.addEventListener("pointerup", end);

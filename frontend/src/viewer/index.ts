@@ -1,14 +1,16 @@
 /** The viewer's public surface: pages import from here and from nowhere below. */
 export { attachGestures, magnify, pointIn } from "./gestures";
-export type { GestureHooks, Interaction, Tool } from "./gestures";
+export type { DrawingStage, GestureHooks, Interaction, Tool } from "./gestures";
 export { differenceStack, plainStack, PlaneStack } from "./image-stack";
 export type { ImageStack } from "./image-stack";
 export {
+  brushPainter,
   crosshairPainter,
   label,
   lengthMm,
   markerPainter,
   marksPainter,
+  maskFillPainter,
   maskPainter,
   measurementPainter,
   orientationPainter,

@@ -54,18 +54,22 @@ export interface MaskLayer {
   readonly visible: () => boolean;
   /** The mask on the shown slice, or null while it is not loaded. */
   readonly pixels: (slice: number) => Uint8Array | null;
+  /** Another number when the mask has changed; one that never changes has none. */
+  readonly version?: () => number;
 }
 
-/** Outlines along voxel edges, with a faint fill: what lies inside stays visible. */
+/** Outlines along voxel edges: what lies inside stays visible. */
 export function maskPainter(layer: MaskLayer, frame: () => { columns: number; rows: number } | null): Painter {
-  let cached: { slice: number; columns: number; segments: number[] } | null = null;
+  let cached: { slice: number; columns: number; version: number; segments: number[] } | null = null;
   return (target) => {
     const size = frame();
     if (!layer.visible() || size === null) return;
-    if (cached?.slice !== target.slice || cached.columns !== size.columns) {
-      const pixels = layer.pixels(target.slice);
+    const { slice } = target;
+    const version = layer.version?.() ?? 0;
+    if (cached?.slice !== slice || cached.columns !== size.columns || cached.version !== version) {
+      const pixels = layer.pixels(slice);
       if (pixels === null) return;
-      cached = { slice: target.slice, columns: size.columns, segments: maskOutline(pixels, size.columns, size.rows) };
+      cached = { slice, columns: size.columns, version, segments: maskOutline(pixels, size.columns, size.rows) };
     }
     strokeSegments(target, cached.segments, layer.colour);
   };
@@ -85,6 +89,54 @@ function strokeSegments(target: PaintTarget, segments: readonly number[], colour
   context.lineWidth = 1.5;
   context.strokeStyle = colour;
   context.stroke(path);
+}
+
+const FILL_ALPHA = 0.4;
+
+/** The mask as it is at this moment, half transparent: the picture is seen through it while it is painted. */
+export function maskFillPainter(layer: MaskLayer, frame: () => { columns: number; rows: number } | null): Painter {
+  const canvas = document.createElement("canvas");
+  return ({ context, slice, toScreen }) => {
+    const size = frame();
+    const pixels = layer.visible() && size !== null ? layer.pixels(slice) : null;
+    if (pixels === null || size === null) return;
+    const { columns, rows } = size;
+    colourPixels(canvas, pixels, columns, rows, layer.colour);
+    const [from, to] = [toScreen({ column: 0, row: 0 }), toScreen({ column: columns, row: rows })];
+    context.save();
+    context.globalAlpha = FILL_ALPHA;
+    context.imageSmoothingEnabled = false;
+    context.drawImage(canvas, from.x, from.y, to.x - from.x, to.y - from.y);
+    context.restore();
+  };
+}
+
+function colourPixels(
+  canvas: HTMLCanvasElement,
+  pixels: Uint8Array,
+  columns: number,
+  rows: number,
+  colour: string,
+): void {
+  [canvas.width, canvas.height] = [columns, rows];
+  const image = new ImageData(columns, rows);
+  const rgba = new Uint32Array(image.data.buffer);
+  const bytes = [...[1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)), 255];
+  const ink = new Uint32Array(Uint8Array.from(bytes).buffer)[0] ?? 0;
+  for (let i = 0; i < rgba.length; i += 1) if ((pixels[i] ?? 0) > 0) rgba[i] = ink;
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
+}
+
+/** The brush where the pointer is, as large as it paints. */
+export function brushPainter(brush: () => { readonly at: PixelPoint; readonly radiusMm: number } | null): Painter {
+  return ({ context, camera, toScreen }) => {
+    const shown = brush();
+    if (!shown) return;
+    const { x, y } = toScreen(shown.at);
+    strokeTwice(context, INK, 1.25, () => {
+      context.arc(x, y, shown.radiusMm * camera.pxPerMm, 0, 2 * Math.PI);
+    });
+  };
 }
 
 /** Lines through a place, with a gap around it so that the place itself stays free. */

@@ -191,6 +191,11 @@ export class StackView {
     if (this.shownSlice !== null) this.viewport.render();
   }
 
+  /** Draws the overlay again on the image as it stands: much cheaper than the image. */
+  redrawOverlay(): void {
+    if (this.shownSlice !== null) this.draw(this.shownSlice);
+  }
+
   private showSlice(): void {
     if (!this.stack || this.shownSlice === this.wantedSlice || this.shownSlice === null) return;
     if (this.stack.pixels(this.wantedSlice) === null) return;

@@ -147,6 +147,7 @@ class MadeBy(models.TextChoices):
     ESTIMATED = "estimated", "Estimated by the platform"
     PHANTOM = "phantom", "Known from the phantom"
     SYNTHESIS = "synthesis", "Made by lesion synthesis"
+    DRAWN = "drawn", "Drawn by hand"
 
 
 class MaskQuerySet(models.QuerySet["Mask"]):
@@ -175,6 +176,39 @@ class Mask(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.scan}"
+
+    @property
+    def correctors(self) -> list[str]:
+        """Who corrected it by hand, each once, in the order in which they came."""
+        earliest_first = sorted(self.corrections.all(), key=lambda one: one.pk)
+        return list(dict.fromkeys(one.by.username for one in earliest_first))
+
+    @property
+    def told(self) -> str:
+        """Its note with who corrected it: what a copy of it has to say."""
+        corrected = f"corrected by {', '.join(self.correctors)}" if self.correctors else ""
+        return "; ".join(part for part in (self.note, corrected) if part)[:300]
+
+
+class MaskCorrection(models.Model):
+    """One correction of a mask by brush, as it was saved. Only `scans.corrected` writes here.
+
+    A corrected mask is a new one with files of its own, and takes over what was corrected before. The files of the one
+    before go; the same flips once more make it again.
+    """
+
+    mask = models.ForeignKey(Mask, on_delete=models.CASCADE, related_name="corrections")
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    voxels_added = models.PositiveIntegerField()
+    voxels_removed = models.PositiveIntegerField()
+    flips = models.BinaryField(help_text="scans.flips.Flips")
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"Correction of the {self.mask} by {self.by}"
 
 
 class LesionQuerySet(models.QuerySet["Lesion"]):

@@ -7,29 +7,58 @@ import { voxelOffset } from "../../core/geometry";
 import type { Plane } from "../../core/planes";
 import { LoadingVolume, PlaneStack } from "../../viewer";
 
-type MaskEntry = ScanManifest["masks"][number];
+export type MaskEntry = ScanManifest["masks"][number];
+
+/** A mask that is drawn from nothing has no name yet. */
+export const emptyMask = (kind: MaskEntry["kind"]): MaskEntry => ({
+  id: "",
+  kind,
+  made_by: "drawn",
+  corrected_by: [],
+  accepted_by: null,
+  slice_url: "",
+});
 
 export class ScanMask {
   visible = false;
+  /** It is being corrected: drawn as a half-transparent area instead of as an outline. */
+  filled = false;
+  /** Another number after every change of its voxels. */
+  version = 0;
   private volume: LoadingVolume<Uint8Array> | null = null;
   private readonly planes = new Map<Plane, PlaneStack<Uint8Array>>();
 
   constructor(
-    readonly entry: MaskEntry,
+    public entry: MaskEntry,
     private readonly manifest: ScanManifest,
     private readonly onArrival: () => void,
   ) {}
 
   load(startSlice: number): LoadingVolume<Uint8Array> {
-    if (this.volume === null) {
-      this.volume = LoadingVolume.ofLabels(
-        manifestGrid(this.manifest),
-        (index, signal) => getBytes(sliceUrl(this.entry.slice_url, index), signal),
-        startSlice,
-      );
-      this.volume.arrived.listen(this.onArrival);
-    }
+    this.volume ??= this.fetch(this.entry, startSlice);
     return this.volume;
+  }
+
+  /** The voxels of another version, beside those that are shown. */
+  fetch(entry: MaskEntry, startSlice: number): LoadingVolume<Uint8Array> {
+    const grid = manifestGrid(this.manifest);
+    const nothing = (): ArrayBuffer => new ArrayBuffer(grid.sizeZyx[1] * grid.sizeZyx[2]);
+    const volume = LoadingVolume.ofLabels(
+      grid,
+      (index, signal) =>
+        entry.id === "" ? Promise.resolve(nothing()) : getBytes(sliceUrl(entry.slice_url, index), signal),
+      startSlice,
+    );
+    volume.arrived.listen(this.onArrival);
+    return volume;
+  }
+
+  /** From now on the mask is this version. */
+  take(entry: MaskEntry, volume: LoadingVolume<Uint8Array>): void {
+    this.entry = entry;
+    this.volume = volume;
+    this.planes.clear();
+    this.version += 1;
   }
 
   pixels(plane: Plane, slice: number): Uint8Array | null {

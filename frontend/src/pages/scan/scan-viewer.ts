@@ -6,23 +6,28 @@ import type { Grid, VoxelPoint, WorldPoint } from "../../core/geometry";
 import { centreVoxel, nearestVoxel, voxelOffset, worldToVoxel } from "../../core/geometry";
 import type { Plane, PlanePoint } from "../../core/planes";
 import { PLANES, planeToVoxel, voxelToPlane } from "../../core/planes";
+import { Signal } from "../../core/signal";
 import type { Window } from "../../core/windows";
-import type { Measurement, Tool } from "../../viewer";
+import type { DrawingStage, Measurement, Tool } from "../../viewer";
 import {
   attachGestures,
+  brushPainter,
   crosshairPainter,
   LoadingVolume,
+  maskFillPainter,
   maskPainter,
   measurementPainter,
   orientationPainter,
   pixelCentre,
   PlaneStack,
 } from "../../viewer";
-import type { ScreenPoint } from "../../core/camera";
+import type { AxisZyx } from "../../core/brush";
+import type { PixelPoint, ScreenPoint } from "../../core/camera";
 import { toScreen } from "../../core/camera";
 import { Pane } from "../shared/pane";
 import { MASK_COLOURS } from "../shared/toolbar";
 import { describePlace, placeAt, PlacePublisher } from "./place";
+import type { MaskEntry } from "./masks";
 import { ScanMask } from "./masks";
 
 interface PlaneView {
@@ -30,6 +35,15 @@ interface PlaneView {
   readonly pane: Pane;
   readonly stack: PlaneStack;
   measurements: Measurement[];
+  /** Where the pointer is over the picture. */
+  pointer: PixelPoint | null;
+}
+
+/** Press, movement and release of the brush; the place may lie between voxels, in the slice across the axis. */
+export interface BrushMove {
+  readonly stage: DrawingStage;
+  readonly at: VoxelPoint;
+  readonly across: AxisZyx;
 }
 
 /** Narrower views say the HU only. */
@@ -40,11 +54,14 @@ const TITLES: Record<Plane, string> = { axial: "Axial", coronal: "Coronal", sagi
 export class ScanViewer {
   readonly volume: LoadingVolume;
   readonly masks: ScanMask[];
-  private readonly grid: Grid;
+  readonly brushed = new Signal<BrushMove>();
+  readonly grid: Grid;
+  brushRadiusMm = 0;
   private readonly planes: PlaneView[];
   private readonly publisher: PlacePublisher;
   private chosen: VoxelPoint | null = null;
   private chosenText = "";
+  private overlayIsDue = false;
 
   constructor(
     section: HTMLElement,
@@ -58,12 +75,7 @@ export class ScanViewer {
       (index, signal) => getBytes(sliceUrl(manifest.slice_url, index), signal),
       centreVoxel(this.grid)[0],
     );
-    this.masks = manifest.masks.map(
-      (entry) =>
-        new ScanMask(entry, manifest, () => {
-          this.redraw();
-        }),
-    );
+    this.masks = manifest.masks.map((entry) => this.maskOf(entry));
     this.publisher = new PlacePublisher(section);
     this.planes = PLANES.map((plane) => this.addPlane(area, plane));
   }
@@ -102,6 +114,39 @@ export class ScanViewer {
     this.redraw();
   }
 
+  /** A mask that the scan did not have when the page was loaded. */
+  addMask(entry: MaskEntry): ScanMask {
+    const mask = this.maskOf(entry);
+    this.masks.push(mask);
+    for (const view of this.planes) this.addMaskPainters(view, mask);
+    return mask;
+  }
+
+  loadMask(mask: ScanMask): LoadingVolume<Uint8Array> {
+    return mask.load(this.currentZ());
+  }
+
+  /** The voxels of a mask were changed: all planes show it with the next frame, and the image stays as it is. */
+  maskChanged(mask: ScanMask): void {
+    mask.version += 1;
+    this.redrawOverlays();
+  }
+
+  redrawOverlays(): void {
+    if (this.overlayIsDue) return;
+    this.overlayIsDue = true;
+    requestAnimationFrame(() => {
+      this.overlayIsDue = false;
+      for (const { pane } of this.planes) pane.view.redrawOverlay();
+    });
+  }
+
+  private maskOf(entry: MaskEntry): ScanMask {
+    return new ScanMask(entry, this.manifest, () => {
+      this.redraw();
+    });
+  }
+
   /** Brings all views to a place in the patient; false when it lies outside the scan. */
   jumpTo(world: WorldPoint): boolean {
     const voxel = nearestVoxel(this.grid, worldToVoxel(this.grid, world));
@@ -115,7 +160,7 @@ export class ScanViewer {
     this.chosen = voxel;
     for (const { pane, stack } of this.planes) pane.view.setSlice(voxelToPlane(stack.geometry, voxel).slice);
     this.redraw();
-    const liver = this.masks.find((mask) => mask.entry.kind === "liver");
+    const liver = this.masks.find(({ entry }) => entry.kind === "liver" && entry.id !== "");
     const inLiver = liver ? await liver.covers(voxel) : null;
     // Somebody may have clicked elsewhere while the mask was on its way.
     if (this.chosen !== voxel) return;
@@ -143,20 +188,27 @@ export class ScanViewer {
 
   private addPlane(area: HTMLElement, plane: Plane): PlaneView {
     const pane = new Pane(area, TITLES[plane], { "data-plane": plane });
-    const view: PlaneView = { plane, pane, stack: new PlaneStack(this.volume, plane), measurements: [] };
+    const stack = new PlaneStack(this.volume, plane);
+    const view: PlaneView = { plane, pane, stack, measurements: [], pointer: null };
     this.addPainters(view);
     attachGestures(pane.view, {
       tool: this.tool,
       drawn: (tool, stage, point) => {
         if (tool === "point" && stage === "end") this.choosePoint(view, point);
         if (tool === "length") this.measure(view, stage, point);
+        if (tool === "brush") this.brush(view, stage, point);
       },
     });
     pane.host.addEventListener("pointermove", (event) => {
-      this.readOut(view, { x: event.offsetX, y: event.offsetY });
+      const point = { x: event.offsetX, y: event.offsetY };
+      this.readOut(view, point);
+      view.pointer = pane.view.pixelAt(point);
+      if (this.tool() === "brush") this.redrawOverlays();
     });
     pane.host.addEventListener("pointerleave", () => {
       this.sayChosen();
+      view.pointer = null;
+      if (this.tool() === "brush") this.redrawOverlays();
     });
     pane.host.addEventListener("dblclick", () => {
       area.dataset.single = area.dataset.single === plane ? "" : plane;
@@ -165,13 +217,14 @@ export class ScanViewer {
   }
 
   private addPainters(view: PlaneView): void {
-    const { pane, stack, plane } = view;
-    for (const mask of this.masks) {
-      const colour = MASK_COLOURS[mask.entry.kind] ?? "#ffffff";
-      const pixels = (slice: number): Uint8Array | null => mask.pixels(plane, slice);
-      pane.view.addPainter(maskPainter({ colour, visible: () => mask.visible, pixels }, () => pane.view.frame()));
-    }
+    const { pane, stack } = view;
+    for (const mask of this.masks) this.addMaskPainters(view, mask);
     pane.view.addPainter(orientationPainter(() => stack.geometry.labels));
+    pane.view.addPainter(
+      brushPainter(() =>
+        this.tool() === "brush" && view.pointer ? { at: view.pointer, radiusMm: this.brushRadiusMm } : null,
+      ),
+    );
     const place = (): PlanePoint | null => this.chosen && voxelToPlane(stack.geometry, this.chosen);
     pane.view.addPainter(crosshairPainter(place));
     pane.view.addPainter(
@@ -180,6 +233,34 @@ export class ScanViewer {
         () => pane.view.frame(),
       ),
     );
+  }
+
+  private addMaskPainters({ pane, plane }: PlaneView, mask: ScanMask): void {
+    const layer = {
+      colour: MASK_COLOURS[mask.entry.kind] ?? "#ffffff",
+      pixels: (slice: number): Uint8Array | null => mask.pixels(plane, slice),
+      version: (): number => mask.version,
+    };
+    const frame = (): ReturnType<typeof pane.view.frame> => pane.view.frame();
+    pane.view.addPainter(maskPainter({ ...layer, visible: () => mask.visible && !mask.filled }, frame));
+    pane.view.addPainter(maskFillPainter({ ...layer, visible: () => mask.filled }, frame));
+  }
+
+  private brush(view: PlaneView, stage: DrawingStage, point: ScreenPoint): void {
+    const pixel = view.pane.view.pixelAt(point);
+    if (!pixel) return;
+    const { geometry } = view.stack;
+    const inPlane = { column: pixel.column - 0.5, row: pixel.row - 0.5, slice: view.pane.view.slice };
+    const at = planeToVoxel(geometry, inPlane);
+    if (stage === "start") this.cutOthersThrough(view, at);
+    this.brushed.emit({ stage, at, across: geometry.through.axisZyx });
+  }
+
+  /** The other planes show the place where a stroke begins. */
+  private cutOthersThrough(painted: PlaneView, at: VoxelPoint): void {
+    for (const view of this.planes) {
+      if (view !== painted) view.pane.view.setSlice(voxelToPlane(view.stack.geometry, at).slice);
+    }
   }
 
   private voxelUnder({ pane, stack }: PlaneView, point: ScreenPoint): VoxelPoint | null {

@@ -12,6 +12,7 @@ const TOOL_NAMES: Record<Tool, { readonly text: string; readonly key: string; re
   zoom: { text: "Zoom", key: "z", help: "Drag up to enlarge (also: right button, or Ctrl and wheel)" },
   length: { text: "Length", key: "l", help: "Drag a line to measure it; Delete removes all lines" },
   point: { text: "Point", key: "p", help: "Click a place to choose it" },
+  brush: { text: "Brush", key: "b", help: "Drag to paint or erase in a mask" },
 };
 
 export class ToolChoice {

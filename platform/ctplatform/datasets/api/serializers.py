@@ -2,10 +2,13 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ctplatform.datasets.kinds import ExportFormat, MaskKind
 from ctplatform.datasets.models import Dataset, Export, Lesion, Mask, Provenance, Scan, Verdict
+from ctplatform.datasets.scans.corrected import CORRECTABLE
+from ctplatform.datasets.scans.flips import MOST_RUNS
 from ctplatform.datasets.scans.thumbnails import WINDOW_CENTRE_HU, WINDOW_WIDTH_HU
 from ctplatform.datasets.services import MAX_REASON
 from ctplatform.jobs.models import Job
@@ -23,10 +26,20 @@ class DatasetSerializer(serializers.ModelSerializer[Dataset]):
 
 class MaskSerializer(serializers.ModelSerializer[Mask]):
     slice_url = serializers.SerializerMethodField()
+    corrected_by = serializers.ListField(
+        source="correctors", child=serializers.CharField(), read_only=True, help_text="Who corrected it by hand"
+    )
+    accepted_by = serializers.CharField(
+        source="accepted_by.username",
+        default=None,
+        allow_null=True,
+        read_only=True,
+        help_text="Who found an estimate right",
+    )
 
     class Meta:
         model = Mask
-        fields = ["id", "kind", "made_by", "slice_url"]
+        fields = ["id", "kind", "made_by", "corrected_by", "accepted_by", "slice_url"]
         read_only_fields = fields
 
     def get_slice_url(self, mask: Mask) -> str:
@@ -284,6 +297,37 @@ class NewMasksSerializer(serializers.Serializer[Any]):
     labels = serializers.CharField(
         required=False, max_length=300, help_text="What the labels mean, such as 1=liver, 2=lesion"
     )
+
+
+@extend_schema_field(
+    {"type": "array", "maxItems": 2 * MOST_RUNS, "items": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}}
+)
+class LengthsField(serializers.Field[list[int], Any, Any, Any]):
+    """A list of whole numbers; half a million fields of their own would take seconds."""
+
+    default_error_messages = {"no_lengths": "Give a list of whole numbers."}
+
+    def to_internal_value(self, data: Any) -> list[int]:
+        if not isinstance(data, list) or not all(type(number) is int for number in data):
+            self.fail("no_lengths")
+        return data
+
+
+class CorrectionSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=[(kind.value, kind.label) for kind in CORRECTABLE])
+    base = serializers.UUIDField(
+        allow_null=True, help_text="The mask that you corrected; null where the scan had none of its kind"
+    )
+    lengths = LengthsField(
+        help_text="Of the scan's voxels, x fastest and z slowest: how many stay, how many turn over (from outside to "
+        "inside or back), how many stay, and so on; it ends with how many turn over"
+    )
+
+
+class CorrectedSerializer(serializers.Serializer[Any]):
+    mask = MaskSerializer()
+    voxels_added = serializers.IntegerField()
+    voxels_removed = serializers.IntegerField()
 
 
 def slice_url_template(view_name: str, pk: Any) -> str:

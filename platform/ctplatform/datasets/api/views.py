@@ -15,6 +15,8 @@ from rest_framework.serializers import BaseSerializer
 from ctplatform.accounts.permissions import current_user
 from ctplatform.datasets import services
 from ctplatform.datasets.api.serializers import (
+    CorrectedSerializer,
+    CorrectionSerializer,
     DatasetSerializer,
     ImportSerializer,
     JobReferenceSerializer,
@@ -31,10 +33,13 @@ from ctplatform.datasets.api.serializers import (
 from ctplatform.datasets.archives.orders import request_retrieval
 from ctplatform.datasets.archives.wanted import Wanted
 from ctplatform.datasets.filters import DatasetFilter, LesionFilter, ScanFilter
+from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Lesion, Mask, Scan
 from ctplatform.datasets.permissions import refuse_without_pixels
-from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans import flips, voxels
+from ctplatform.datasets.scans.corrected import correct_mask
 from ctplatform.datasets.withdrawal import withdraw
+from ctplatform.errors import DomainError
 
 # A slice never changes: an edit makes a new scan, an estimate a new mask.
 FOR_EVER = "private, max-age=31536000, immutable"
@@ -130,7 +135,8 @@ class ScanViewSet(
         scans = Scan.objects.visible_to(current_user(self.request)).with_facts().select_related("dataset")
         if self.action == "list":
             return scans
-        return scans.select_related("provenance__reviewed_by").prefetch_related("masks", "lesions")
+        facts = ("masks__accepted_by", "masks__corrections__by", "lesions")
+        return scans.select_related("provenance__reviewed_by").prefetch_related(*facts)
 
     def get_serializer_class(self) -> type[BaseSerializer[Scan]]:
         return ScanSerializer if self.action == "list" else ScanDetailSerializer
@@ -193,6 +199,24 @@ class ScanViewSet(
         form.is_valid(raise_exception=True)
         job = services.request_masks(scan=self.get_object(), user=current_user(request), **form.validated_data)
         return Response(JobReferenceSerializer(job).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=CorrectionSerializer, responses=CorrectedSerializer)
+    @action(detail=True, methods=["post"], url_path="corrected-mask")
+    def corrected_mask(self, request: Request, pk: UUID) -> Response:
+        """Correct a mask by hand, or draw one that the scan doesn't have; refused once it is another than yours."""
+        if int(request.META.get("CONTENT_LENGTH") or 0) > flips.MOST_BYTES:
+            raise DomainError(flips.TOO_MUCH)
+        correction = CorrectionSerializer(data=request.data)
+        correction.is_valid(raise_exception=True)
+        given = correction.validated_data
+        mask = correct_mask(
+            scan=self.get_object(),
+            user=current_user(request),
+            kind=MaskKind(given["kind"]),
+            base=given["base"],
+            lengths=given["lengths"],
+        )
+        return Response(CorrectedSerializer(mask.corrections.first()).data)
 
 
 class MaskViewSet(viewsets.GenericViewSet[Mask]):

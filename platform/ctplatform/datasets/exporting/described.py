@@ -126,4 +126,7 @@ def _edit_in_words(made: Provenance, *, of_an_edit: bool) -> str:
 
 
 def _mask(mask: Mask) -> DescribedMask:
-    return DescribedMask(id=mask.pk, kind=mask.kind, made_by=MadeBy(mask.made_by).label)
+    """Says that somebody corrected it, and not who: a package goes to others."""
+    corrected = mask.made_by != MadeBy.DRAWN and mask.corrections.exists()
+    made_by = f"{MadeBy(mask.made_by).label}{', corrected by hand' if corrected else ''}"
+    return DescribedMask(id=mask.pk, kind=mask.kind, made_by=made_by)

@@ -113,7 +113,7 @@ def _store_masks(stored: StoredScan, source: Scan, grid: Grid, edit: Edit) -> No
     of_source = {MaskKind(mask.kind): mask for mask in source.masks.all()}
     for kind in (MaskKind.LIVER, MaskKind.VESSEL):
         if kind in of_source:
-            mask = _new_mask(stored, kind, MadeBy(of_source[kind].made_by), of_source[kind].note)
+            mask = _new_mask(stored, kind, MadeBy(of_source[kind].made_by), of_source[kind].told)
             voxels.write_edited_labels(mask.pk, of_source[kind].pk, stored.scan.slices, {})
     _store_changed(stored, of_source.get(MaskKind.CHANGED), grid, edit)
     if MaskKind.LESION in of_source or edit.inserted is not None:

@@ -32,7 +32,7 @@ def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResu
     mask = Mask(scan=scan, kind=MaskKind.LIVER, made_by=MadeBy.ESTIMATED, note=estimate.note[:300])
     context.unless_written(lambda: voxels.delete_mask_files(mask.pk, scan.slices))
     voxels.write_labels(mask.pk, estimate.mask.astype(np.uint8))
-    contrasts = _lesion_contrasts(scan, volume, estimate.mask)
+    contrasts = lesion_contrasts(scan, volume, estimate.mask)
 
     def write_result() -> dict[str, Any]:
         refuse_without_pixels([Scan.objects.select_for_update().get(pk=scan.pk)])
@@ -48,8 +48,8 @@ def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResu
     return write_result
 
 
-def _lesion_contrasts(scan: Scan, volume: StoredVolume, liver: np.ndarray) -> dict[int, float | None]:
-    """Lesions can be compared with the liver only now that it is known."""
+def lesion_contrasts(scan: Scan, volume: StoredVolume, liver: np.ndarray) -> dict[int, float | None]:
+    """Lesions by number, compared with a liver that has only now become known; none where the scan has no lesions."""
     mask = scan.masks.filter(kind=MaskKind.LESION).first()
     if mask is None:
         return {}

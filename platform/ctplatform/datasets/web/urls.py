@@ -29,6 +29,7 @@ urlpatterns = [
     path("scans/<uuid:pk>/compare/", views.CompareScanView.as_view(), name="compare-scan"),
     path("scans/<uuid:pk>/withdraw/", views.WithdrawScanView.as_view(), name="withdraw-scan"),
     path("scans/<uuid:pk>/accept-liver/", views.AcceptLiverView.as_view(), name="accept-liver"),
+    path("scans/<uuid:pk>/take-back-correction/", views.TakeBackView.as_view(), name="take-back-correction"),
     path("scans/<uuid:pk>/masks/", views.NewMasksView.as_view(), name="new-masks"),
     path("scans/<uuid:pk>/thumbnail.png", views.ThumbnailView.as_view(), name="thumbnail"),
 ]

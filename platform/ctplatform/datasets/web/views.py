@@ -16,7 +16,15 @@ from ctplatform.datasets.importing import procedure
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Provenance, Scan, Verdict
 from ctplatform.datasets.scans import voxels
-from ctplatform.datasets.web.forms import DatasetForm, MasksForm, MemberForm, ScanForm, WithdrawalForm
+from ctplatform.datasets.scans.corrected import may_be_corrected, take_back_correction
+from ctplatform.datasets.web.forms import (
+    DatasetForm,
+    MasksForm,
+    MemberForm,
+    ScanForm,
+    TakeBackForm,
+    WithdrawalForm,
+)
 from ctplatform.datasets.withdrawal import what_goes, withdraw
 from ctplatform.errors import DomainError
 from ctplatform.jobs.models import Job, JobStatus
@@ -192,7 +200,8 @@ class ScanView(StaffPageMixin, DetailView[Scan]):
         return super().get_context_data(
             grid=grid,
             extent_mm=[round(side) for side in grid.extent_zyx_mm],
-            masks=scan.masks.order_by("kind").select_related("accepted_by"),
+            masks=scan.masks.order_by("kind").select_related("accepted_by").prefetch_related("corrections__by"),
+            correctable=scan.dataset.editable_by(user) and may_be_corrected(scan),
             lesions=scan.lesions.all(),
             has_liver=scan.masks.filter(kind=MaskKind.LIVER).exists(),
             liver_job=unfinished.first(),
@@ -229,6 +238,15 @@ class AcceptLiverView(_ScanActionView):
     def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
         services.accept_liver(scan=scan, user=current_user(request))
         messages.success(request, "Noted: you have looked at the estimated liver and found it right.")
+        return redirect(scan)
+
+
+class TakeBackView(_ScanActionView):
+    def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
+        form = TakeBackForm(request.POST)
+        correction = form.cleaned_data["correction"] if form.is_valid() else 0
+        take_back_correction(scan=scan, user=current_user(request), correction=correction)
+        messages.success(request, "The last correction was taken back; the record tells of both.")
         return redirect(scan)
 
 

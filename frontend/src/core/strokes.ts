@@ -1,0 +1,105 @@
+/** What was painted and erased in a yes-or-no mask since it was saved, stroke by stroke: each can be undone. */
+export class Strokes {
+  private done: Uint32Array[] = [];
+  private undone: Uint32Array[] = [];
+  private stroke: number[] | null = null;
+
+  constructor(readonly voxels: Uint8Array) {}
+
+  get canUndo(): boolean {
+    return this.done.length > 0;
+  }
+
+  get canRedo(): boolean {
+    return this.undone.length > 0;
+  }
+
+  begin(): void {
+    this.end();
+    this.stroke = [];
+  }
+
+  write(offset: number, value: 0 | 1): void {
+    if (this.stroke === null || this.voxels[offset] === value) return;
+    this.voxels[offset] = value;
+    this.stroke.push(offset);
+  }
+
+  /** A stroke that changed nothing is none. */
+  end(): void {
+    if (this.stroke !== null && this.stroke.length > 0) {
+      this.done.push(Uint32Array.from(this.stroke));
+      this.undone = [];
+    }
+    this.stroke = null;
+  }
+
+  undo(): void {
+    this.end();
+    const last = this.done.pop();
+    if (!last) return;
+    this.turnOver(last);
+    this.undone.push(last);
+  }
+
+  redo(): void {
+    this.end();
+    const next = this.undone.pop();
+    if (!next) return;
+    this.turnOver(next);
+    this.done.push(next);
+  }
+
+  /** In order: the voxels that are another than when the mask was saved. Turned over twice is as it was. */
+  turned(): Uint32Array {
+    const total = this.done.reduce((sum, one) => sum + one.length, 0);
+    const all = new Uint32Array(total);
+    let at = 0;
+    for (const one of this.done) {
+      all.set(one, at);
+      at += one.length;
+    }
+    all.sort();
+    let kept = 0;
+    for (let i = 0; i < total;) {
+      const offset = all[i] ?? 0;
+      let times = 0;
+      for (; i < total && all[i] === offset; i += 1) times += 1;
+      if (times % 2 === 1) {
+        all[kept] = offset;
+        kept += 1;
+      }
+    }
+    return all.slice(0, kept);
+  }
+
+  /** As one stroke on another version of the mask: what was painted is painted there, what was erased is erased. */
+  onto(voxels: Uint8Array): Strokes {
+    const carried = new Strokes(voxels);
+    carried.begin();
+    for (const offset of this.turned()) carried.write(offset, this.voxels[offset] === 1 ? 1 : 0);
+    carried.end();
+    return carried;
+  }
+
+  private turnOver(offsets: Uint32Array): void {
+    for (const offset of offsets) this.voxels[offset] = this.voxels[offset] === 1 ? 0 : 1;
+  }
+}
+
+/** Ascending offsets as they travel: how many voxels stay, how many turn over, how many stay, how many turn over, ... */
+export function lengthsOf(offsets: Uint32Array): number[] {
+  const lengths: number[] = [];
+  let end = 0;
+  for (let i = 0; i < offsets.length;) {
+    const start = offsets[i] ?? 0;
+    let length = 0;
+    while (i < offsets.length && offsets[i] === start + length) {
+      length += 1;
+      i += 1;
+    }
+    lengths.push(start - end, length);
+    end = start + length;
+  }
+  return lengths;
+}

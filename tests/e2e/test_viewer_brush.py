@@ -1,0 +1,192 @@
+"""Correcting a liver by brush on Django's own page: what is painted is what is stored."""
+
+import numpy as np
+import pytest
+from django.contrib.sessions.models import Session
+from playwright.sync_api import Locator, Page, expect
+
+from ctplatform.accounts.models import Role
+from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.models import MadeBy, Origin, Scan
+from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.corrected import correct_mask
+from tests.e2e.conftest import Console
+from tests.e2e.test_expired_login import log_in
+from tests.e2e.test_viewer_accessibility import AXE, violations
+from tests.e2e.test_viewer_pages import enter
+from tests.factories import make_dataset, make_scan, make_user
+from tests.phantoms import ball, liver_box, small_grid
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+AXIAL = '[data-plane="axial"]'
+
+
+@pytest.fixture
+def scan() -> Scan:
+    grid = small_grid((10, 60, 70), (3.0, 1.25, 1.25))
+    masks = {MaskKind.LIVER: liver_box(grid, margin=20), MaskKind.LESION: ball(grid, (5, 30, 35), 8)}
+    made: Scan = make_scan(make_dataset(), grid=grid, origin=Origin.ACQUIRED, masks=masks)
+    made.masks.filter(kind=MaskKind.LIVER).update(made_by=MadeBy.ESTIMATED)
+    return made
+
+
+def stored(scan: Scan, kind: MaskKind = MaskKind.LIVER) -> np.ndarray:
+    return voxels.read_labels(scan.masks.get(kind=kind).pk, scan.geometry)
+
+
+def open_brush(page: Page, live_server, scan: Scan, *, button: str = "Correct the liver") -> Locator:
+    page.goto(f"{live_server.url}{scan.get_absolute_url()}")
+    page.wait_for_selector(f'{AXIAL} .view[data-state="shown"]')
+    page.get_by_role("button", name=button).click()
+    bar = page.locator(".brush-bar")
+    expect(bar.get_by_role("status")).to_contain_text("Drag to paint")
+    return bar
+
+
+def on_screen(page: Page, scan: Scan, row: int, column: int) -> tuple[float, float]:
+    """The middle of a pixel of the fitted axial image."""
+    box = page.locator(f"{AXIAL} .view").bounding_box()
+    assert box
+    _, dy, dx = scan.geometry.spacing_zyx_mm
+    _, rows, columns = scan.geometry.size_zyx
+    scale = min(box["width"] / (columns * dx), box["height"] / (rows * dy))
+    x = box["x"] + box["width"] / 2 + ((column + 0.5) * dx - columns * dx / 2) * scale
+    y = box["y"] + box["height"] / 2 + ((row + 0.5) * dy - rows * dy / 2) * scale
+    return x, y
+
+
+def paint(page: Page, scan: Scan, row: int, columns: tuple[int, int]) -> None:
+    page.mouse.move(*on_screen(page, scan, row, columns[0]))
+    page.mouse.down()
+    page.mouse.move(*on_screen(page, scan, row, columns[1]), steps=3)
+    page.mouse.up()
+
+
+def expected_stroke(scan: Scan, row: int, columns: tuple[int, int], radius_mm: float) -> np.ndarray:
+    """Voxels within the radius of the way, as the brush was told; the middle slice is the one that is shown."""
+    z, y, x = np.indices(scan.geometry.size_zyx)
+    dz, dy, dx = scan.geometry.spacing_zyx_mm
+    along = np.clip(x, *columns)
+    away: np.ndarray = np.sqrt(((z - 5) * dz) ** 2 + ((y - row) * dy) ** 2 + ((x - along) * dx) ** 2)
+    return away <= radius_mm
+
+
+def save(bar: Locator) -> None:
+    bar.get_by_role("button", name="Save").click()
+    expect(bar.get_by_role("status")).to_contain_text("Saved:")
+
+
+def test_what_is_painted_is_stored_and_told(screen: Page, live_server, scan: Scan) -> None:
+    owner, before = scan.dataset.owner, stored(scan)
+    enter(screen, live_server, owner)
+    bar = open_brush(screen, live_server, scan)
+    expect(bar).to_contain_text("Size 12 mm")
+    paint(screen, scan, 10, (15, 30))
+    paint(screen, scan, 50, (15, 30))
+    screen.keyboard.press("Control+z")
+    expect(bar.get_by_role("button", name="Redo")).to_be_enabled()
+    save(bar)
+    after, painted = stored(scan), expected_stroke(scan, 10, (15, 30), 6.0)
+    # A pointer stands on whole screen pixels, so a voxel at the very edge of the ball may fall to either side.
+    surely, possibly = (expected_stroke(scan, 10, (15, 30), radius) for radius in (5.6, 6.4))
+    assert (after[surely] == 1).all()
+    assert np.array_equal(after[~possibly], before[~possibly])
+    assert abs(np.count_nonzero(after != before) - np.count_nonzero(painted & (before == 0))) < 0.1 * painted.sum()
+    masks = screen.locator("#masks")
+    expect(masks).to_contain_text(f"Corrected by {owner.username}")
+    screen.keyboard.press("e")
+    screen.keyboard.press("d")
+    screen.keyboard.press("]")
+    expect(bar).to_contain_text("Size 14 mm")
+    paint(screen, scan, 30, (35, 35))
+    save(bar)
+    erased = stored(scan) != after
+    assert set(np.flatnonzero(erased.any(axis=(1, 2)))) == {5}, "a disc stays in its slice"
+    assert stored(scan)[5, 30, 35] == 0
+    expect(masks.locator("li li")).to_have_count(2)
+    screen.keyboard.press("Escape")
+    expect(bar).to_have_count(0)
+    expect(screen.get_by_role("button", name="Correct the liver")).to_be_enabled()
+
+
+def test_who_saves_second_keeps_the_strokes_and_puts_them_onto_the_new_version(
+    screen: Page, live_server, scan: Scan, console: Console
+) -> None:
+    console.allow("409")
+    second = make_user(Role.ADMINISTRATOR)
+    enter(screen, live_server, scan.dataset.owner)
+    bar = open_brush(screen, live_server, scan)
+    paint(screen, scan, 10, (15, 30))
+    base = scan.masks.get(kind=MaskKind.LIVER).pk
+    correct_mask(scan=scan, user=second, kind=MaskKind.LIVER, base=base, lengths=[0, 7])
+    bar.get_by_role("button", name="Save").click()
+    status = bar.get_by_role("status")
+    expect(status).to_contain_text(f"{second.username} has changed this mask since you opened it")
+    assert stored(scan)[5, 10, 20] == 0
+    status.get_by_role("button", name="Put my strokes onto it").click()
+    expect(status).to_contain_text("Your strokes lie on the mask as it is now")
+    save(bar)
+    assert stored(scan)[5, 10, 20] == 1
+    assert (stored(scan)[0, 0, :7] == 1).all(), "what the other one painted is there as well"
+
+
+def test_an_expired_login_loses_no_stroke(screen: Page, live_server, scan: Scan, console: Console) -> None:
+    console.allow("401")
+    enter(screen, live_server, scan.dataset.owner)
+    bar = open_brush(screen, live_server, scan)
+    paint(screen, scan, 10, (15, 30))
+    Session.objects.all().delete()
+    bar.get_by_role("button", name="Save").click()
+    status = bar.get_by_role("status")
+    expect(status).to_contain_text("Your login has expired, so nothing was saved.")
+    with screen.context.expect_page() as opened:
+        status.get_by_role("link").click()
+    log_in(opened.value, scan.dataset.owner)
+    expect(opened.value.get_by_role("button", name="Log out")).to_be_visible()
+    save(bar)
+    assert stored(scan)[5, 10, 20] == 1
+
+
+def test_leaving_with_unsaved_strokes_asks(screen: Page, live_server, scan: Scan) -> None:
+    asked: list[str] = []
+    screen.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    enter(screen, live_server, scan.dataset.owner)
+    bar = open_brush(screen, live_server, scan)
+    screen.reload()
+    assert asked == []
+    bar = open_brush(screen, live_server, scan)
+    paint(screen, scan, 10, (15, 30))
+    bar.get_by_role("button", name="Close").click()
+    expect(bar.get_by_role("status")).to_contain_text("Your strokes are not saved.")
+    screen.reload()
+    assert asked == ["beforeunload"]
+    assert stored(scan)[5, 10, 20] == 0
+
+
+def test_a_liver_is_drawn_where_there_is_none(screen: Page, live_server, scan: Scan) -> None:
+    scan.masks.filter(kind=MaskKind.LIVER).delete()
+    enter(screen, live_server, scan.dataset.owner)
+    bar = open_brush(screen, live_server, scan, button="Draw the liver")
+    paint(screen, scan, 10, (15, 30))
+    save(bar)
+    assert scan.masks.get(kind=MaskKind.LIVER).made_by == MadeBy.DRAWN
+    assert stored(scan)[5, 10, 20] == 1
+    expect(screen.locator("#masks")).to_contain_text("Drawn by hand")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm --prefix frontend ci")
+def test_the_brush_passes_the_checks_of_accessibility(screen: Page, live_server, scan: Scan) -> None:
+    enter(screen, live_server, scan.dataset.owner)
+    bar = open_brush(screen, live_server, scan)
+    paint(screen, scan, 10, (15, 30))
+    save(bar)
+    assert violations(screen) == []
+
+
+def test_members_are_offered_no_brush(screen: Page, live_server, scan: Scan) -> None:
+    member = make_user()
+    scan.dataset.members.add(member)
+    enter(screen, live_server, member)
+    screen.goto(f"{live_server.url}{scan.get_absolute_url()}")
+    screen.wait_for_selector(f'{AXIAL} .view[data-state="shown"]')
+    expect(screen.get_by_role("button", name="Correct the liver")).to_have_count(0)
