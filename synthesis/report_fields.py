@@ -197,6 +197,37 @@ class Network(Part):
         return f"{patch} samples (z, y, x) of {spacing} mm"
 
 
+class OtherWeights(Part):
+    """Another generator, as a card names it."""
+
+    name: Fitting[Name] = None
+    weights_sha256: Fitting[Name] = None
+
+    @property
+    def in_words(self) -> str:
+        return f"{self.name} ({self.weights_sha256[:10]})" if self.name and self.weights_sha256 else ""
+
+
+class Bank(Part):
+    """Exemplars that a generator was given after its training."""
+
+    dataset: Fitting[Name] = None
+    lesions: Fitting[Count] = None
+    patients: Fitting[Count] = None
+    beside_those_of_before: Fitting[Annotated[bool, Field(strict=True)]] = None
+    left_out: Fitting[dict[Name, Fitting[Count]]] = None
+
+    @property
+    def in_words(self) -> str:
+        counted = said("{lesions} lesions of {patients} patients", self)
+        if not counted:
+            return ""
+        where = f" of {self.dataset}" if self.dataset else ""
+        place = "beside those of before" if self.beside_those_of_before else "instead of those of before"
+        left_out = ", ".join(f"{count} {reason}" for reason, count in (self.left_out or {}).items() if count)
+        return f"{counted}{where}, {place}" + (f". Left out: {left_out}" if left_out else "")
+
+
 class Card(Part):
     intended_use: Fitting[Text] = None
     limits: Fitting[Text] = None
@@ -206,6 +237,8 @@ class Card(Part):
     train: Fitting[Training] = None
     data: Fitting[TrainingData] = None
     net: Fitting[Network] = None
+    began_from: Fitting[OtherWeights] = None
+    banks: Fitting[list[Fitting[Bank]]] = None
 
     @property
     def variance_in_words(self) -> str:

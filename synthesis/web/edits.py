@@ -235,6 +235,9 @@ class OrderTrainingView(SourceScansMixin, StaffPageMixin, FormView[TrainingForm]
     template_name = "synthesis/train.html"
     form_class = TrainingForm
 
+    def get_initial(self) -> dict[str, Any]:
+        return super().get_initial() | {"initial": self.request.GET.get("from", "")}
+
     def form_valid(self, form: TrainingForm) -> HttpResponse:
         data = {**form.cleaned_data, "scans": list(form.cleaned_data["scans"])}
         try:
@@ -250,7 +253,7 @@ class TrainingView(WaitingPageMixin, StaffPageMixin, DetailView[TrainingRun]):
     context_object_name = "run"
 
     def get_queryset(self) -> QuerySet[TrainingRun]:
-        return TrainingRun.objects.visible_to(current_user(self.request)).select_related("job", "generator")
+        return TrainingRun.objects.visible_to(current_user(self.request)).select_related("job", "generator", "initial")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(curves=loss_curves(self.object.curve), **kwargs)

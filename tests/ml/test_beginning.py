@@ -61,7 +61,7 @@ def test_the_first_loss_is_that_of_the_given_weights(cases, given):
     plain = Generator(net, card={"name": "plain"}, device=torch.device("cpu"))
     with torch.no_grad():
         for weights in plain.decoder.parameters():
-            weights += 0.2
+            weights.add_(0.2)
     trainer = Trainer(cases, net, config, beginning=beginning_of(plain))
     with torch.inference_mode():
         patches = torch.from_numpy(trainer.sampler.batch(config.batch))
