@@ -26,6 +26,7 @@ from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.errors import MlError
+from ml.training.config import FINE_TUNING, TrainConfig
 from synthesis.generators import services as generators
 from synthesis.models import Generator, TrainingRun
 
@@ -125,8 +126,6 @@ def all_drawn(scan: Scan, said: str = "") -> bool:
 
 def refuse_other_decoder(initial: Generator, objective: str) -> None:
     """Other differences can't be: networks that are trained here have the sizes of the weights they begin from."""
-    from ml.training.config import TrainConfig
-
     if initial.card["net"]["noise"] != TrainConfig(objective=cast("Objective", objective)).adversarial:
         raise DomainError(
             f"{initial} was trained with another kind of objective: weights of IAE and weights of AAE or AE don't "
@@ -136,8 +135,6 @@ def refuse_other_decoder(initial: Generator, objective: str) -> None:
 
 def fine_tuning() -> dict[str, Any]:
     """How fast a training from given weights learns."""
-    from ml.training.config import FINE_TUNING
-
     return {"learning_rate": FINE_TUNING.learning_rate, "critic_rate": FINE_TUNING.critic_rate}
 
 
@@ -152,7 +149,6 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
     from ml.generator.bank import lesions_to_learn
     from ml.generator.files import beginning_of, resolve_device
     from ml.nets.config import NetConfig
-    from ml.training.config import TrainConfig
     from ml.training.run import run as train
     from ml.training.trainer import Trainer
 

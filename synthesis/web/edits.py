@@ -18,6 +18,7 @@ from ctplatform.errors import DomainError
 from ctplatform.jobs.models import Job
 from ctplatform.jobs.waiting import duration_words, seconds_each
 from ctplatform.lists import ListPage
+from ml.training.config import FINE_TUNING
 from synthesis.edits import services
 from synthesis.edits.reviewing import USUAL_REASONS
 from synthesis.edits.rows import EDIT_KIND
@@ -236,7 +237,8 @@ class OrderTrainingView(SourceScansMixin, StaffPageMixin, FormView[TrainingForm]
     form_class = TrainingForm
 
     def get_initial(self) -> dict[str, Any]:
-        return super().get_initial() | {"initial": self.request.GET.get("from", "")}
+        given = self.request.GET.get("from")
+        return super().get_initial() | ({"initial": given, "steps": FINE_TUNING.steps} if given else {})
 
     def form_valid(self, form: TrainingForm) -> HttpResponse:
         data = {**form.cleaned_data, "scans": list(form.cleaned_data["scans"])}

@@ -138,6 +138,7 @@ def test_the_page_takes_names_and_keeps_what_was_typed(dataset, generator, clien
     client.force_login(dataset.owner)
     page = client.get(f"/synthesis/training/new/?from={generator.pk}").content.decode()
     assert f'value="{generator.pk}" selected' in page
+    assert f'name="steps" value="{FINE_TUNING.steps}"' in page
     told = {
         "scans": [str(scan.pk) for scan in scans],
         "name": "Tiny",
