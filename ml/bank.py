@@ -16,7 +16,7 @@ import torch
 
 from ml.errors import command_line
 from ml.generator.card import DEMO_FOLDER
-from ml.generator.files import load_generator, save_with_bank
+from ml.generator.files import check_elsewhere, load_generator, save_with_bank
 from ml.generator.own_lesions import assemble, check_can_edit, gather, left_out_in_words, normals_each
 from ml.scans.cases import find_cases, load_case
 
@@ -28,6 +28,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     generator = load_generator(options.generator, device=options.device)
     check_can_edit(generator)
+    check_elsewhere(options.out, options.generator)
     scans = find_cases(options.data)
     parts = []
     for number, files in enumerate(scans):
@@ -40,7 +41,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
     command = shlex.join(["python", "-m", "ml.bank", *given])
     dataset = options.dataset or options.data.resolve().name
     save_with_bank(generator, own, options.out, name=options.name, command=command, dataset=dataset)
-    print(f"{own.lesions} exemplars of {own.patients} patients. {left_out_in_words(own.left_out)}".strip())
+    patients = f"{own.patients} patient{'' if own.patients == 1 else 's'}"
+    print(f"{own.lesions} exemplars of {patients}. {left_out_in_words(own.left_out)}".strip())
 
 
 def _said(lesions: int | None) -> str:

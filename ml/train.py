@@ -21,7 +21,7 @@ import torch
 from ml.errors import ArtefactError, command_line
 from ml.generator.bank import lesions_to_learn
 from ml.generator.card import WEIGHTS_NAME
-from ml.generator.files import beginning_of, load_generator, save_generator
+from ml.generator.files import beginning_of, check_elsewhere, load_generator, save_generator
 from ml.nets.config import NetConfig
 from ml.scans.cases import load_cases
 from ml.training.beginning import Beginning
@@ -40,7 +40,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     options = parser().parse_args(given)
     torch.set_num_threads(options.threads)
     team, device = join(options.device)
-    beginning = None if options.init is None else given_weights(options.init)
+    beginning = None if options.init is None else given_weights(options.init, options.out)
     recipe, sizes = (TrainConfig(), NetConfig()) if beginning is None else (FINE_TUNING, beginning.net)
     config = replace(recipe, **chosen(options, recipe))
     net = NetConfig.from_dict(sizes.to_dict() | chosen(options, sizes) | {"noise": config.adversarial})
@@ -96,9 +96,13 @@ def chosen(options: argparse.Namespace, defaults: Any) -> dict[str, Any]:
     return {key: getattr(options, key) for key in asdict(defaults) if hasattr(options, key)}
 
 
-def given_weights(path: Path) -> Beginning:
-    """The networks of a generator's folder, or of the weights file in it; raises ArtefactError where it is none."""
+def given_weights(path: Path, out: Path) -> Beginning:
+    """The networks of a generator's folder, or of the weights file in it.
+
+    Raises ArtefactError where it is none, or is the folder to write to.
+    """
     folder = path.parent if path.name == WEIGHTS_NAME else path
+    check_elsewhere(out, folder)
     try:
         return beginning_of(load_generator(folder, device="cpu"))
     except ArtefactError as error:

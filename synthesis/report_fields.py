@@ -208,6 +208,10 @@ class OtherWeights(Part):
         return f"{self.name} ({self.weights_sha256[:10]})" if self.name and self.weights_sha256 else ""
 
 
+def counted_words(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
 class Bank(Part):
     """Exemplars that a generator was given after its training."""
 
@@ -219,9 +223,9 @@ class Bank(Part):
 
     @property
     def in_words(self) -> str:
-        counted = said("{lesions} lesions of {patients} patients", self)
-        if not counted:
+        if self.lesions is None or self.patients is None:
             return ""
+        counted = f"{counted_words(self.lesions, 'lesion')} of {counted_words(self.patients, 'patient')}"
         where = f" of {self.dataset}" if self.dataset else ""
         place = "beside those of before" if self.beside_those_of_before else "instead of those of before"
         left_out = ", ".join(f"{count} {reason}" for reason, count in (self.left_out or {}).items() if count)

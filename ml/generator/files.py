@@ -126,6 +126,12 @@ def save_with_bank(generator: Generator, own: OwnBank, folder: Path, *, name: st
     _write(made, folder)
 
 
+def check_elsewhere(folder: Path, source: Path) -> None:
+    """Raises ArtefactError where a new generator would be written over the one that it is made of."""
+    if folder.resolve() == source.resolve():
+        raise ArtefactError(f"{folder} holds the generator to begin from; name another folder to write to.")
+
+
 def _write(generator: Generator, folder: Path) -> None:
     """Weights and card; the card gets the weights' digest."""
     folder.mkdir(parents=True, exist_ok=True)

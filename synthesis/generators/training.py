@@ -79,7 +79,9 @@ def order_training(
             "Of none of these scans is it known that all lesions are drawn, so none shows normal liver. "
             "Add a scan with a lesion mask, or name those that are free of lesions."
         )
-    config = {"objective": objective, "population": population, "steps": steps, "seed": seed} | held_out(scans)
+    # On normal patches the others neither teach nor watch.
+    teaching = scans if population == "all" else [s for s in scans if all_drawn(s, said.get(str(s.pk), ""))]
+    config = {"objective": objective, "population": population, "steps": steps, "seed": seed} | held_out(teaching)
     if initial is not None:
         generators.check_usable(initial)
         refuse_other_decoder(initial, objective)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from ml.bank import main as make_bank
 from ml.errors import ArtefactError, TrainingError
 from ml.generator.files import beginning_of, load_generator, save_generator
 from ml.generator.model import Generator
@@ -186,6 +187,13 @@ def test_the_command_trains_further_with_the_weights_own_sizes_and_the_recipe_of
     assert load_generator(tmp_path / "b", device="cpu").digest != before["weights_sha256"]
     with pytest.raises(TrainingError, match="asked for is a width of 16"):
         main([*first, "--out", str(tmp_path / "c"), *init, "--width", "16"])
+
+
+def test_the_generator_to_begin_from_is_not_written_over(demo_copy, tmp_path):
+    for command in (main, make_bank):
+        option = "--init" if command is main else "--generator"
+        with pytest.raises(ArtefactError, match="name another folder to write to"):
+            command(["--data", str(tmp_path), "--out", str(demo_copy), option, str(demo_copy)])
 
 
 def test_options_that_nobody_gives_leave_the_recipe_its_own_values():

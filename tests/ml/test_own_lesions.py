@@ -165,4 +165,4 @@ def test_the_command_makes_a_generator_of_a_folder(phantom, tmp_path, capsys):
     assert "python -m ml.bank --data" in card["command"]
     printed = capsys.readouterr().out
     assert "1 of 1: one:" in printed
-    assert f"{card['banks'][0]['lesions']} exemplars of 1 patients." in printed
+    assert f"{card['banks'][0]['lesions']} exemplars of 1 patient." in printed

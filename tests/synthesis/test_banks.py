@@ -55,7 +55,7 @@ def test_the_job_makes_another_generator_of_the_same_networks_whose_card_says_wh
     assert phantom_scan.subject in loaded.case_names
     client.force_login(phantom_scan.dataset.owner)
     page = shown(client.get(made.get_absolute_url()))
-    assert f"{bank['lesions']} lesions of 1 patients of {phantom_scan.dataset.name}, instead of those" in page
+    assert f"{bank['lesions']} lesions of 1 patient of {phantom_scan.dataset.name}, instead of those" in page
     assert ExemplarBank.objects.get().job.result_url == made.get_absolute_url()
     again = done(order(phantom_scan, generator, beside=True))
     counted = sum(generator.card["data"]["bank_lesions"].values()) + bank["lesions"]

@@ -110,6 +110,13 @@ def test_what_is_said_reaches_the_training(dataset, monkeypatch):
     assert seen == {scan.subject: drawn for scan, drawn in zip(scans, (True, False, True), strict=True)}
 
 
+def test_on_normal_patches_patients_are_held_out_only_of_those_that_show_normal_liver(dataset):
+    scans = [source(dataset), *(source(dataset, lesions=False) for _ in range(4))]
+    assert "validation_share" in order(*scans).config
+    assert "validation_share" not in order(*scans, population="normal").config
+    assert "validation_share" in order(*scans, population="normal", lesion_free=scans[1:]).config
+
+
 @pytest.mark.parametrize(
     ("told", "message"),
     [
