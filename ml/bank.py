@@ -17,7 +17,7 @@ import torch
 from ml.errors import command_line
 from ml.generator.card import DEMO_FOLDER
 from ml.generator.files import check_elsewhere, load_generator, save_with_bank
-from ml.generator.own_lesions import assemble, check_can_edit, gather, left_out_in_words, normals_each
+from ml.generator.own_lesions import Gathered, assemble, check_can_edit, gather, left_out_in_words, normals_each
 from ml.scans.cases import find_cases, load_case
 
 
@@ -34,9 +34,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     for number, files in enumerate(scans):
         part = gather(load_case(files), generator, normals=normals_each(len(scans)), seed=options.seed + number)
         parts.append(part)
-        print(
-            f"{number + 1} of {len(scans)}: {files.name}: {_said(part.lesions and len(part.lesions.kinds))}", flush=True
-        )
+        print(f"{number + 1} of {len(scans)}: {files.name}: {_said(part)}", flush=True)
     own = assemble(parts, generator, beside=options.beside, seed=options.seed)
     command = shlex.join(["python", "-m", "ml.bank", *given])
     dataset = options.dataset or options.data.resolve().name
@@ -45,8 +43,9 @@ def main(arguments: Iterable[str] | None = None) -> None:
     print(f"{own.lesions} exemplars of {patients}. {left_out_in_words(own.left_out)}".strip())
 
 
-def _said(lesions: int | None) -> str:
-    return f"{lesions or 'no'} fit lesion{'' if lesions == 1 else 's'}"
+def _said(part: Gathered) -> str:
+    count = 0 if part.lesions is None else len(part.lesions.kinds)
+    return f"{count or 'no'} fit lesion{'' if count == 1 else 's'}"
 
 
 def parser() -> argparse.ArgumentParser:

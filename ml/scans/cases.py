@@ -112,12 +112,12 @@ def _case_folders(folder: Path) -> list[CaseFiles]:
 
 def case_files(folder: Path) -> CaseFiles:
     """The files of one case folder."""
-    names = {"labels": "labels", "liver": "liver", "lesions": "lesions"}
-    masks = {key: _existing(folder / f"{name}.nii.gz") for key, name in names.items()}
     return CaseFiles(
         folder.name,
         folder / "ct.nii.gz",
-        **masks,
+        labels=_existing(folder / "labels.nii.gz"),
+        liver=_existing(folder / "liver.nii.gz"),
+        lesions=_existing(folder / "lesions.nii.gz"),
         description=_existing(folder / "phantom.json"),
         twin=_existing(folder / "lesion_free.nii.gz"),
     )

@@ -105,7 +105,8 @@ class TrainingForm(SourceScansForm):
         choices=list(POPULATION_WORDS.items()),
         help_text="Of all patches half lie near lesions; the first is recommended",
     )
-    initial = GeneratorField(
+    # The form's own attribute of this name is set on every instance; Django takes fields out of the class.
+    initial = GeneratorField(  # type: ignore[assignment]
         queryset=Generator.objects.none(),
         required=False,
         label="Start from",
@@ -165,18 +166,19 @@ class BankForm(forms.Form):
     dataset = forms.ModelChoiceField(
         queryset=Dataset.objects.none(), empty_label=None, help_text="Whose lesions become exemplars"
     )
-    beside = forms.TypedChoiceField(
+    beside = forms.ChoiceField(
         label="The generator's own exemplars",
         choices=[("", "Are replaced: edits use these lesions alone"), ("yes", "Stay beside them")],
         required=False,
-        coerce=bool,
-        empty_value=False,
     )
     partly_drawn = forms.BooleanField(
         required=False,
         label="Some lesions of these scans are not drawn",
         help_text="Then normal liver to compare with is taken from the generator, not from the scans",
     )
+
+    def clean_beside(self) -> bool:
+        return bool(self.cleaned_data["beside"])
 
     def __init__(self, *args: Any, datasets: QuerySet[Dataset], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
