@@ -95,16 +95,21 @@ def test_names_and_dataset_are_for_those_who_see_them(phantom_scan, generator, c
             assert found == seen, (user, place)
 
 
-def test_a_cancelled_bank_leaves_no_generator(phantom_scan, generator, monkeypatch):
-    bank = order(phantom_scan, generator)
-    original = banks.case_of
+def test_a_cancelled_bank_reads_no_further_scan_and_leaves_no_generator(drawn, generator, monkeypatch):
+    grid = small_grid()
+    masks = {MaskKind.LIVER: liver_box(grid), MaskKind.LESION: ball(grid, (2.5, 12, 16), 9.0)}
+    make_scan(drawn["scan"].dataset, grid=grid, masks=masks)
+    bank = order(drawn["scan"], generator)
+    original, read = banks.case_of, []
 
     def cancelled(scan, said):
+        read.append(scan)
         jobs.cancel(job=Job.objects.get(pk=bank.job_id), actor=bank.job.owner)
         return original(scan, said)
 
     monkeypatch.setattr(banks, "case_of", cancelled)
     execute(str(bank.job_id))
+    assert len(read) == 1
     bank.refresh_from_db()
     bank.job.refresh_from_db()
     assert bank.job.status == JobStatus.CANCELLED
