@@ -23,23 +23,15 @@ def test_a_bank_is_ordered_from_the_generator_s_page(screen: Page, live_server) 
     enter(screen, live_server, owner)
     screen.goto(f"{live_server.url}{generator.get_absolute_url()}")
     assert violations(screen) == []
-    shot(screen, "generator")
     screen.get_by_role("link", name="Train it further").click()
     expect(screen.get_by_label("Start from")).to_have_value(str(generator.pk))
     assert violations(screen) == []
-    shot(screen, "train")
     screen.go_back()
     screen.get_by_role("link", name="Insert own lesions").click()
     screen.get_by_label("Name").fill("Ward 7 in the liver")
     screen.get_by_label("Some lesions of these scans are not drawn").check()
     assert violations(screen) == []
-    shot(screen, "bank")
     screen.get_by_role("button", name="Make the generator").click()
     screen.get_by_role("heading", name="Exemplars of Ward 7").wait_for()
-    shot(screen, "job")
     bank = ExemplarBank.objects.get()
     assert (bank.name, bank.all_drawn, bank.beside) == ("Ward 7 in the liver", False, False)
-
-
-def shot(screen, name):
-    screen.screenshot(path=f"/tmp/ft_{name}.png", full_page=name == "train")
