@@ -5,6 +5,7 @@
 
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,9 @@ def card_lines(values: Any) -> list[tuple[str, str]]:
         ("Objective", train.objective_in_words),
         ("Patches", train.population_in_words),
         ("Training", said("{steps_done} steps of {batch} patches, seed {seed}", card, train)),
+        ("Began from", card.began_from.in_words if card.began_from else ""),
         ("Data", data.in_words),
+        *(("Exemplars", bank.in_words) for bank in (card.banks or [])[:MAX_ROWS] if bank is not None),
         ("Names of its scans", hidden and f"{hidden} left out; they are in the card for people who may see the scans"),
         ("Patch", net.patch_in_words),
         ("Signature", said("{code_size} numbers", net)),
@@ -139,9 +142,17 @@ def card_lines(values: Any) -> list[tuple[str, str]]:
     return [(label, str(value)[:LONGEST_TEXT]) for label, value in lines if value]
 
 
-def with_names_of(card: Any, seen: set[str]) -> dict[str, Any]:
-    """The card for somebody who may know only these names of its scans; the others are counted."""
+def names_in(card: Any) -> list[str]:
+    """The names of scans that a card tells."""
+    names = read(TrainingData, _mapping(card).get("data")).case_names or []
+    return [name for name in names if isinstance(name, str)]
+
+
+def with_names_of(card: Any, seen: set[str], datasets: Collection[str] = ()) -> dict[str, Any]:
+    """The card for somebody who may know only these names of its scans and datasets; other scans are counted."""
     values = _mapping(card)
+    if isinstance(values.get("banks"), list):
+        values = {**values, "banks": [_without_unseen_dataset(part, datasets) for part in values["banks"]]}
     data = _mapping(values.get("data"))
     if "case_names" not in data:
         return values
@@ -150,6 +161,11 @@ def with_names_of(card: Any, seen: set[str]) -> dict[str, Any]:
     left_out = names_left_out(card) + len(names) - len(kept)
     counted = {NAMES_LEFT_OUT: left_out} if left_out else {}
     return {**values, "data": {**data, "case_names": kept, **counted}}
+
+
+def _without_unseen_dataset(bank: Any, datasets: Collection[str]) -> Any:
+    values = _mapping(bank)
+    return {name: value for name, value in values.items() if name != "dataset" or value in datasets}
 
 
 def names_left_out(card: Any) -> int:

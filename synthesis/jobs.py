@@ -8,9 +8,10 @@ from ctplatform.jobs.registry import GONE, JobContext, WriteResult
 from synthesis.atlas.services import ATLAS_KIND, run_atlas
 from synthesis.edits.rows import EDIT_KIND
 from synthesis.edits.services import BATCH_KIND
+from synthesis.generators.banks import BANK_KIND, run_bank
 from synthesis.generators.services import REGISTER_KIND, discard_staged, run_registration, why_unusable
 from synthesis.generators.training import TRAIN_KIND, run_training
-from synthesis.models import GENERATOR_BULK, EditOrder, Generator, SignatureAtlas
+from synthesis.models import GENERATOR_BULK, EditOrder, ExemplarBank, Generator, SignatureAtlas, TrainingRun
 
 GENERATOR_NAMED = [f"generator__{name}" for name in ("name", "digest", "retired_at")]
 
@@ -47,6 +48,23 @@ def refuse_atlases(payloads: Sequence[dict[str, Any]]) -> list[str]:
     return _refusals(wanted, {str(atlas.pk): atlas.generator for atlas in atlases}, gone=gone)
 
 
+def refuse_trainings(payloads: Sequence[dict[str, Any]]) -> list[str]:
+    wanted = [payload["run"] for payload in payloads]
+    runs = TrainingRun.objects.filter(pk__in=wanted).select_related("initial").defer(*_bulk("initial"))
+    begun = {str(run.pk): run.initial for run in runs}
+    return ["" if (initial := begun.get(pk)) is None else why_unusable(initial) for pk in wanted]
+
+
+def refuse_banks(payloads: Sequence[dict[str, Any]]) -> list[str]:
+    wanted = [payload["bank"] for payload in payloads]
+    banks = ExemplarBank.objects.filter(pk__in=wanted).select_related("source").defer(*_bulk("source"))
+    return _refusals(wanted, {str(bank.pk): bank.source for bank in banks}, gone=GONE)
+
+
+def _bulk(way: str) -> list[str]:
+    return [f"{way}__{name}" for name in GENERATOR_BULK]
+
+
 def _refusals(wanted: Sequence[str], generators: Mapping[str, Generator], *, gone: str) -> list[str]:
     return [why_unusable(generators[pk]) if pk in generators else gone for pk in wanted]
 
@@ -56,5 +74,6 @@ registry.register(
 )
 registry.register(EDIT_KIND, run_edit, refuse_retries=refuse_edits)
 registry.register(BATCH_KIND, run_batch, refuse_retries=refuse_batches)
-registry.register(TRAIN_KIND, run_training)
+registry.register(TRAIN_KIND, run_training, refuse_retries=refuse_trainings)
+registry.register(BANK_KIND, run_bank, refuse_retries=refuse_banks)
 registry.register(ATLAS_KIND, run_atlas, refuse_retries=refuse_atlases)

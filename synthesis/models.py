@@ -1,5 +1,7 @@
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 from django.db import models
@@ -11,8 +13,9 @@ from ctplatform.accounts.models import User
 from ctplatform.datasets.models import EDITS, Dataset, Lesion, Provenance, Scan, Verdict
 from ctplatform.jobs.models import Job
 from ml.scans.lesions import LESION_KINDS
-from synthesis.generator_reports import REALISM_NAME, with_names_of
+from synthesis.generator_reports import REALISM_NAME, names_in, with_names_of
 
+MAX_SEED = 2**31 - 1
 # Hundreds of kilobytes in each row, which lists do not show.
 GENERATOR_BULK = ("card", "reports")
 
@@ -79,18 +82,60 @@ def cards_for(user: User, generators: Sequence[Generator]) -> dict[uuid.UUID, di
     """Every generator's card for the person, by its id; asks as much for many as for one."""
     if user.is_administrator:
         return {generator.pk: dict(generator.card) for generator in generators}
-    runs = TrainingRun.objects.filter(generator__in=generators)
-    trained_here = set(runs.values_list("generator", flat=True))
-    seen: dict[uuid.UUID, set[str]] = {generator.pk: set() for generator in generators}
-    scans = Scan.objects.visible_to(user).filter(training_runs__generator__in=generators)
-    for pk, subject in scans.values_list("training_runs__generator", "subject"):
-        seen[pk].add(subject)
+    descent = Descent.of(generators)
+    seen = descent.names_seen(user)
+    datasets = set(Dataset.objects.visible_to(user).values_list("name", flat=True))
     return {
         generator.pk: dict(generator.card)
-        if generator.registered_by_id == user.pk and generator.pk not in trained_here
-        else with_names_of(generator.card, seen[generator.pk])
+        if generator.registered_by_id == user.pk and generator.pk not in descent.made_here
+        else with_names_of(generator.card, seen[generator.pk], datasets)
         for generator in generators
     }
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Generators and those that they were made from here: a card names the scans of all."""
+
+    known: dict[uuid.UUID, Generator]
+    made_here: set[uuid.UUID]
+    sources: dict[uuid.UUID, set[uuid.UUID]]
+
+    @classmethod
+    def of(cls, generators: Sequence[Generator]) -> Self:
+        descent = cls({generator.pk: generator for generator in generators}, set(), defaultdict(set))
+        asked = list(descent.known)
+        while asked:
+            runs = TrainingRun.objects.filter(generator__in=asked).values_list("generator", "initial")
+            banks = ExemplarBank.objects.filter(generator__in=asked).values_list("generator", "source")
+            for made, source in (*runs, *banks):
+                descent.made_here.add(made)
+                if source is not None:
+                    descent.sources[made].add(source)
+            asked = list({source for of_one in descent.sources.values() for source in of_one} - set(descent.known))
+            descent.known.update(Generator.objects.defer("reports").in_bulk(asked))
+        return descent
+
+    def names_seen(self, user: User) -> dict[uuid.UUID, set[str]]:
+        """The names in each card that the person may know: those of scans that they see, and those they brought."""
+        own: dict[uuid.UUID, set[str]] = {pk: set() for pk in self.known}
+        scans = Scan.objects.visible_to(user)
+        for way in ("training_runs__generator", "exemplar_banks__generator"):
+            for pk, subject in scans.filter(**{f"{way}__in": list(self.known)}).values_list(way, "subject"):
+                if pk in own:
+                    own[pk].add(subject)
+        for pk, generator in self.known.items():
+            if generator.registered_by_id == user.pk and pk not in self.made_here:
+                own[pk].update(names_in(generator.card))
+        return {pk: set().union(*(own[part] for part in self._with_ancestors(pk))) for pk in self.known}
+
+    def _with_ancestors(self, pk: uuid.UUID) -> set[uuid.UUID]:
+        found, asked = {pk}, [pk]
+        while asked:
+            new = self.sources.get(asked.pop(), set()) - found
+            found |= new
+            asked += new
+        return found
 
 
 LESION_KIND_LABELS = {"hypodense": "Hypodense", "cystic": "Cystic", "ring_enhancing": "Ring-enhancing"}
@@ -162,6 +207,17 @@ class TrainingRun(models.Model):
     name = models.CharField(max_length=120)
     scans = models.ManyToManyField(Scan, related_name="training_runs")
     config = models.JSONField(help_text="ml.training.config.TrainConfig")
+    initial = models.ForeignKey(
+        Generator,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="trainings_begun",
+        help_text="Whose weights it begins from; of none, random ones",
+    )
+    lesions_said = models.JSONField(
+        default=dict, blank=True, help_text="What was said of scans by their ids: none, or not all drawn"
+    )
     curve = models.JSONField(default=list, help_text="One entry per report: step and losses")
     samples_key = models.CharField(max_length=200, blank=True, help_text="Latest picture of patches and decodings")
     generator = models.ForeignKey(
@@ -182,6 +238,30 @@ class TrainingRun(models.Model):
     @property
     def folder(self) -> str:
         return f"training/{self.pk}"
+
+
+class ExemplarBank(models.Model):
+    """A generator that gets a dataset's lesions as exemplars; what comes out is a generator of its own."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="exemplar_bank")
+    name = models.CharField(max_length=120, help_text="Of the generator that comes out")
+    source = models.ForeignKey(Generator, on_delete=models.PROTECT, related_name="banks_ordered")
+    dataset = models.ForeignKey(
+        Dataset, on_delete=models.SET_NULL, null=True, blank=True, related_name="exemplar_banks"
+    )
+    scans = models.ManyToManyField(Scan, related_name="exemplar_banks")
+    beside = models.BooleanField(default=False, help_text="Whether the generator's own exemplars stay")
+    all_drawn = models.BooleanField(default=True, help_text="Whether lesion masks hold every lesion of their scans")
+    generator = models.ForeignKey(
+        Generator, on_delete=models.PROTECT, null=True, blank=True, related_name="exemplar_banks"
+    )
+
+    class Meta:
+        ordering = ["-job__created_at"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class SignatureAtlasQuerySet(models.QuerySet["SignatureAtlas"]):

@@ -197,6 +197,41 @@ class Network(Part):
         return f"{patch} samples (z, y, x) of {spacing} mm"
 
 
+class OtherWeights(Part):
+    """Another generator, as a card names it."""
+
+    name: Fitting[Name] = None
+    weights_sha256: Fitting[Name] = None
+
+    @property
+    def in_words(self) -> str:
+        return f"{self.name} ({self.weights_sha256[:10]})" if self.name and self.weights_sha256 else ""
+
+
+def counted_words(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+class Bank(Part):
+    """Exemplars that a generator was given after its training."""
+
+    dataset: Fitting[Name] = None
+    lesions: Fitting[Count] = None
+    patients: Fitting[Count] = None
+    beside_those_of_before: Fitting[Annotated[bool, Field(strict=True)]] = None
+    left_out: Fitting[dict[Name, Fitting[Count]]] = None
+
+    @property
+    def in_words(self) -> str:
+        if self.lesions is None or self.patients is None:
+            return ""
+        counted = f"{counted_words(self.lesions, 'lesion')} of {counted_words(self.patients, 'patient')}"
+        where = f" of {self.dataset}" if self.dataset else ""
+        place = "beside those of before" if self.beside_those_of_before else "instead of those of before"
+        left_out = ", ".join(f"{count} {reason}" for reason, count in (self.left_out or {}).items() if count)
+        return f"{counted}{where}, {place}" + (f". Left out: {left_out}" if left_out else "")
+
+
 class Card(Part):
     intended_use: Fitting[Text] = None
     limits: Fitting[Text] = None
@@ -206,6 +241,8 @@ class Card(Part):
     train: Fitting[Training] = None
     data: Fitting[TrainingData] = None
     net: Fitting[Network] = None
+    began_from: Fitting[OtherWeights] = None
+    banks: Fitting[list[Fitting[Bank]]] = None
 
     @property
     def variance_in_words(self) -> str:

@@ -61,7 +61,10 @@ class Atlas:
 
 
 def sample(case: LiverCase, generator: Generator, *, lesions: int, seed: int) -> Sampled:
-    """Up to ``lesions`` lesions of a case and as many places of normal liver (two at least)."""
+    """Up to ``lesions`` lesions of a case and as many places of normal liver (two at least).
+
+    Of a case with lesions that nobody drew, no normal liver.
+    """
     rng = np.random.default_rng([seed, 64])
     found = sorted((r for r in case.lesions if r.diameter_mm >= SMALLEST_MM), key=lambda r: -r.diameter_mm)[:lesions]
     normals = normal_centres(case, count=max(2, len(found)), rng=rng)
@@ -86,7 +89,9 @@ def assemble(samples: list[Sampled], generator: Generator) -> Atlas:
     """
     places = [place for part in samples for place in part.places]
     if len(places) <= COMPONENTS:
-        raise TrainingError("There are too few liver patches for an atlas; choose scans with a liver mask.")
+        raise TrainingError(
+            "There are too few liver patches for an atlas; choose scans with lesions, or whose lesions are all drawn."
+        )
     codes = generator.signatures(np.concatenate([part.patches for part in samples]))
     # Numbers near the end of what float32 holds have no components either.
     if not np.isfinite(codes).all() or not 0 < np.ptp(codes.astype(np.float64), axis=0).max() < LARGEST_SPREAD:

@@ -18,12 +18,15 @@ from ml.errors import ArtefactError
 from ml.generator import card as cards
 from ml.generator.bank import build_bank
 from ml.generator.model import Generator
+from ml.generator.own_lesions import OwnBank
 from ml.generator.signatures import SignatureBank, SignatureSpace
 from ml.nets.config import NetConfig
 from ml.patches.case import LiverCase
+from ml.scans.lesions import LESION_KINDS
+from ml.training.beginning import Beginning
 from ml.training.learned import Learned
 
-__all__ = ["Generator", "load_generator", "save_generator"]
+__all__ = ["Generator", "beginning_of", "load_generator", "save_generator", "save_with_bank"]
 
 
 # Sixteen times those of the demo generator: memory grows with a patch whatever the weights are.
@@ -95,14 +98,61 @@ def save_generator(
     generator.encoder.load_state_dict(learned.encoder.state_dict())
     generator.decoder.load_state_dict(learned.decoder.state_dict())
     generator.bank, generator.space = build_bank(generator, cases, seed=learned.seed)
+    generator.card = describe(learned, cases, generator, name=name, command=command, data_note=data_note)
+    _write(generator, folder)
+    return generator
+
+
+def save_with_bank(generator: Generator, own: OwnBank, folder: Path, *, name: str, command: str, dataset: str) -> None:
+    """Write the generator's networks with another bank as a new generator, whose card says whose lesions it holds."""
+    made = Generator(generator.net, card={}, device=generator.device)
+    made.encoder.load_state_dict(generator.encoder.state_dict())
+    made.decoder.load_state_dict(generator.decoder.state_dict())
+    made.bank, made.space = own.bank, own.space
+    before = generator.card
+    # Nothing may be measured on scans whose lesions it inserts, as on those it was trained on.
+    names = dict.fromkeys([*before.get("data", {}).get("case_names", []), *own.case_names])
+    made.card = before | {
+        "name": name,
+        "data": before.get("data", {}) | {"case_names": list(names)} | _counted(made),
+        "banks": [
+            *(before.get("banks", []) if own.beside else []),
+            {"of": {"name": generator.name, "weights_sha256": generator.digest}, "dataset": dataset, **own.to_card()},
+        ],
+        "metrics": {},
+        "command": command,
+        **_made(made),
+    }
+    _write(made, folder)
+
+
+def check_elsewhere(folder: Path, source: Path) -> None:
+    """Raises ArtefactError where a new generator would be written over the one that it is made of."""
+    if folder.resolve() == source.resolve():
+        raise ArtefactError(f"{folder} holds the generator to begin from; name another folder to write to.")
+
+
+def _write(generator: Generator, folder: Path) -> None:
+    """Weights and card; the card gets the weights' digest."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(_tensors(generator), folder / cards.WEIGHTS_NAME)
     (folder / cards.WEIGHTS_NAME).chmod(0o644)
-    digest = cards.file_digest(folder / cards.WEIGHTS_NAME)
-    generator.card = describe(learned, cases, generator, name=name, command=command, data_note=data_note)
-    generator.card["weights_sha256"] = digest
+    generator.card["weights_sha256"] = cards.file_digest(folder / cards.WEIGHTS_NAME)
     (folder / cards.CARD_NAME).write_text(json.dumps(generator.card, indent=2) + "\n")
-    return generator
+
+
+def beginning_of(generator: Generator) -> Beginning:
+    """A generator's networks for a training to begin from."""
+    data = generator.card.get("data", {})
+    return Beginning(
+        name=generator.name,
+        digest=generator.digest,
+        net=generator.net,
+        encoder=generator.encoder.state_dict(),
+        decoder=generator.decoder.state_dict(),
+        case_names=tuple(data.get("case_names", [])),
+        case_names_left_out=int(data.get(cards.NAMES_LEFT_OUT, 0)),
+    )
 
 
 def _tensors(generator: Generator) -> dict[str, torch.Tensor]:
@@ -119,8 +169,13 @@ def describe(
 ) -> dict[str, Any]:
     """The card: what a person must know before using the generator."""
     lesions = [record for case in cases for record in case.lesions]
-    bank = generator.bank
-    kinds = {kind: len(bank.of_kind(kind)) for kind in ("hypodense", "cystic", "ring_enhancing")}
+    beginning, undrawn = learned.beginning, sum(not case.all_drawn for case in cases)
+    names = dict.fromkeys(case.name for case in cases)
+    left_out = 0
+    if beginning is not None:
+        # What the first weights have learned from is known to the network as well.
+        names |= dict.fromkeys(beginning.case_names)
+        left_out = beginning.case_names_left_out
     return {
         "format": cards.FORMAT,
         "format_version": cards.FORMAT_VERSION,
@@ -131,16 +186,34 @@ def describe(
         "net": learned.net.to_dict(),
         "train": learned.settings,
         "steps_done": learned.steps_done,
+        **({} if beginning is None else {"began_from": beginning.to_card()}),
         "data": {
             "note": data_note,
             "cases": len(cases),
-            "case_names": [case.name for case in cases],
+            "case_names": list(names),
+            **({cards.NAMES_LEFT_OUT: left_out} if left_out else {}),
+            **({"cases_with_undrawn_lesions": undrawn} if undrawn else {}),
             "lesions": len(lesions),
-            "bank_lesions": kinds,
-            "bank_normals": len(bank.normal_codes),
+            **_counted(generator),
         },
-        "explained_variance_ratio": [round(float(v), 4) for v in generator.space.explained_variance_ratio[:10]],
         "metrics": {},
         "command": command,
+        **_made(generator),
+    }
+
+
+def _counted(generator: Generator) -> dict[str, Any]:
+    """What a card's data say of the bank."""
+    bank = generator.bank
+    return {
+        "bank_lesions": {kind: len(bank.of_kind(kind)) for kind in LESION_KINDS},
+        "bank_normals": len(bank.normal_codes),
+    }
+
+
+def _made(generator: Generator) -> dict[str, Any]:
+    shares = generator.space.explained_variance_ratio[:10]
+    return {
+        "explained_variance_ratio": [round(float(v), 4) for v in shares],
         "made_with": {"torch": torch.__version__, "python": platform.python_version()},
     }

@@ -36,6 +36,7 @@ class LiverCase:
     """A scan with its liver (bool, lesions included), numbered lesions and what follows from them.
 
     ``liver_note`` says so where the liver is an estimate; it is empty for a mask that came with the scan.
+    ``all_drawn`` is whether ``labels`` are known to hold every lesion: only then is the rest normal liver.
     """
 
     name: str
@@ -47,6 +48,7 @@ class LiverCase:
     level_hu: float
     lesions: list[LesionRecord] = field(default_factory=list)
     liver_note: str = ""
+    all_drawn: bool = True
 
 
 def liver_level(hu: NDArray[np.generic], liver: Mask) -> float:
@@ -80,8 +82,9 @@ def build_case(
     labels: NDArray[np.uint8],
     kinds: dict[int, str] | None = None,
     liver_note: str = "",
+    all_drawn: bool = True,
 ) -> LiverCase:
-    """A case from arrays; ``labels`` numbers the lesions."""
+    """A case from arrays; ``labels`` numbers the lesions, ``all_drawn`` says whether all of them."""
     liver = liver | (labels > 0)
     lesions = []
     for label, where in enumerate(ndimage.find_objects(labels), start=1):
@@ -92,4 +95,5 @@ def build_case(
         diameter_mm = sphere_diameter_mm(float(inside.sum() * grid.voxel_volume_mm3))
         lesions.append(LesionRecord(label, (z, y, x), diameter_mm, (kinds or {}).get(label)))
     weight = liver_weight(liver, grid.spacing_zyx_mm)
-    return LiverCase(name, grid, hu, liver, labels, weight, liver_level(hu, liver & (labels == 0)), lesions, liver_note)
+    level_hu = liver_level(hu, liver & (labels == 0))
+    return LiverCase(name, grid, hu, liver, labels, weight, level_hu, lesions, liver_note, all_drawn)

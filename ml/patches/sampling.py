@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -22,16 +23,31 @@ CLEARANCE_ZYX_MM = (10.0, 14.0, 14.0)
 VIEW_ZOOMS = {"wide": 1.0, "close": 0.4}
 
 
+def of_population(cases: Sequence[LiverCase], population: Population) -> list[LiverCase]:
+    """The cases that patches of a population may come from; raises TrainingError when normal liver is known of none."""
+    if population == "all":
+        return list(cases)
+    known = [case for case in cases if case.all_drawn]
+    if not known:
+        raise TrainingError(
+            "Of none of these scans is it known that all lesions are drawn, so none shows normal liver. Add lesion "
+            "masks (empty ones where there is no lesion), or say which scans are free of lesions."
+        )
+    return known
+
+
 class PatchSampler:
     """Draws training patches; masks steer where it looks, the training itself stays unsupervised.
 
     Half of the patches (population "all") are near lesions, half anywhere in the liver. With "normal" no
-    patch holds a lesion voxel. Zooms are drawn so that lesions of every size come at many patch sizes.
+    patch holds a lesion voxel, nor comes from a scan with lesions that nobody drew. Zooms are drawn so that
+    lesions of every size come at many patch sizes.
     Patch number n depends on the seed and n alone, so that it does not matter who draws it, or when.
     """
 
     def __init__(self, cases: list[LiverCase], config: NetConfig, *, population: Population, seed: int) -> None:
         self.config, self.population, self.seed, self.drawn = config, population, seed, 0
+        cases = of_population(cases, population)
         places = [(case, np.flatnonzero(case.weight > 0.9)) for case in cases]
         self.places = [(case, voxels) for case, voxels in places if voxels.size]
         self.lesions = [(c, record) for c in cases for record in c.lesions if record.diameter_mm >= 5]
@@ -82,7 +98,12 @@ class PatchSampler:
 
 
 def normal_centres(case: LiverCase, *, count: int, rng: np.random.Generator) -> list[tuple[float, float, float]]:
-    """Random liver voxels with no lesion near them (10 mm through the slices, 14 mm within)."""
+    """Random liver voxels with no lesion near them (10 mm through the slices, 14 mm within).
+
+    None of a case whose lesions are not known to be all drawn.
+    """
+    if not case.all_drawn:
+        return []
     voxels = np.flatnonzero(case.weight > 0.9)
     found: list[tuple[float, float, float]] = []
     for voxel in voxels[rng.permutation(len(voxels))[: 40 * count]]:

@@ -1,6 +1,7 @@
 """Folders of scans as cases: phantoms and case folders, LiTS, the Segmentation Decathlon, single NIfTI pairs.
 
 Labels follow LiTS: 1 liver, 2 lesion. Where no liver comes with a scan it is estimated and marked as estimated.
+A scan whose lesions nobody drew is not known to be free of them, unless the folder's ``lesions.csv`` says so.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ml.geometry import Box, Grid, same_grid
 from ml.patches.case import LiverCase, build_case
 from ml.scans.lesions import label_lesions
 from ml.scans.liver import ESTIMATE_NOTE, estimate_liver
+from ml.scans.said import SAID_NAME, Said, check_said, read_said
 from ml.scans.volume_io import read_mask, read_volume
 
 # In label files of LiTS; and the most that uint8 labels can number.
@@ -35,6 +37,7 @@ class CaseFiles:
     """A scan's files. ``labels`` is in LiTS style; else ``liver`` and numbered ``lesions``, each where it exists.
 
     ``description`` names the lesions' kinds, ``twin`` is the same scan without its lesions (phantoms have both).
+    ``said`` is what a person says of its lesions, where somebody does.
     """
 
     name: str
@@ -44,6 +47,14 @@ class CaseFiles:
     lesions: Path | None = None
     description: Path | None = None
     twin: Path | None = None
+    said: Said | None = None
+
+    @property
+    def all_drawn(self) -> bool:
+        """Whether every lesion is known to be drawn: a mask of the lesions says so, or a person does."""
+        if self.said is not None:
+            return self.said != "not all drawn"
+        return self.labels is not None or self.lesions is not None
 
 
 def find_cases(*folders: Path) -> list[CaseFiles]:
@@ -67,20 +78,26 @@ def _cases_of(folder: Path) -> list[CaseFiles]:
     layouts: tuple[Callable[[Path], list[CaseFiles]], ...] = (_case_folders, _lits, _decathlon)
     for layout in layouts:
         if found := layout(folder):
-            return found
+            return with_said(folder, found)
     raise TrainingError(
         f"{folder.name} holds no case folders with a ct.nii.gz, no LiTS files (volume-1.nii, segmentation-1.nii) "
         "and no Decathlon folders (imagesTr, labelsTr)."
     )
 
 
+def with_said(folder: Path, found: list[CaseFiles]) -> list[CaseFiles]:
+    """The scans with what the folder's ``lesions.csv`` says of them."""
+    said = read_said(folder, names={files.name for files in found})
+    return [replace(files, said=said.get(files.name)) for files in found]
+
+
 def _check_labelled_alike(found: list[CaseFiles], said: str) -> None:
-    bare = [files.name for files in found if not any((files.labels, files.liver, files.lesions))]
+    bare = [f.name for f in found if not any((f.labels, f.liver, f.lesions, f.said))]
     if 0 < len(bare) < len(found):
         names = ", ".join(bare[:5]) + (" and others" if len(bare) > 5 else "")
         raise TrainingError(
             f"{said}: {len(bare)} of {len(found)} scans have no labels ({names}). Put the labels beside them, "
-            "or take these scans away; lesions that nobody drew would count as normal liver."
+            f"say in {SAID_NAME} what is drawn of them, or take these scans away."
         )
 
 
@@ -95,12 +112,12 @@ def _case_folders(folder: Path) -> list[CaseFiles]:
 
 def case_files(folder: Path) -> CaseFiles:
     """The files of one case folder."""
-    names = {"labels": "labels", "liver": "liver", "lesions": "lesions"}
-    masks = {key: _existing(folder / f"{name}.nii.gz") for key, name in names.items()}
     return CaseFiles(
         folder.name,
         folder / "ct.nii.gz",
-        **masks,
+        labels=_existing(folder / "labels.nii.gz"),
+        liver=_existing(folder / "liver.nii.gz"),
+        lesions=_existing(folder / "lesions.nii.gz"),
         description=_existing(folder / "phantom.json"),
         twin=_existing(folder / "lesion_free.nii.gz"),
     )
@@ -142,7 +159,17 @@ def load_case(files: CaseFiles | Path) -> LiverCase:
         if files.twin is None:
             box = _liver_box(liver, grid)
             hu, liver, labels, grid = hu[box].copy(), liver[box].copy(), labels[box].copy(), grid.crop(box)
-        return build_case(files.name, hu, grid, liver=liver, labels=labels, kinds=_kinds(files), liver_note=note)
+        check_said(files.said, any_drawn=bool(labels.any()))
+        return build_case(
+            files.name,
+            hu,
+            grid,
+            liver=liver,
+            labels=labels,
+            kinds=_kinds(files),
+            liver_note=note,
+            all_drawn=files.all_drawn,
+        )
     except (TrainingError, VolumeError) as error:
         raise type(error)(f"{files.name}: {error}") from error
 

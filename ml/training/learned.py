@@ -9,11 +9,15 @@ import torch
 
 from ml.nets.autoencoder import Decoder, Encoder
 from ml.nets.config import NetConfig
+from ml.training.beginning import Beginning
 
 
 @dataclass(frozen=True)
 class Learned:
-    """Averaged networks after ``steps_done`` steps; ``settings`` are the training's, JSON-ready."""
+    """Averaged networks after ``steps_done`` steps; ``settings`` are the training's, JSON-ready.
+
+    ``beginning`` are the weights that it began from; None for random ones.
+    """
 
     net: NetConfig
     encoder: Encoder
@@ -22,3 +26,4 @@ class Learned:
     settings: dict[str, Any]
     seed: int
     steps_done: int
+    beginning: Beginning | None = None

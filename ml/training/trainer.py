@@ -18,8 +18,9 @@ from ml.nets.config import NetConfig
 from ml.nets.critics import CodeCritic, JointCritic
 from ml.patches.case import LiverCase
 from ml.patches.pool import PatchPool
-from ml.patches.sampling import PatchSampler
+from ml.patches.sampling import PatchSampler, of_population
 from ml.training import losses
+from ml.training.beginning import Beginning
 from ml.training.config import TrainConfig
 from ml.training.distributed import Team
 from ml.training.learned import Learned
@@ -49,17 +50,25 @@ class Trainer:
         *,
         device: str = "cpu",
         team: Team | None = None,
+        beginning: Beginning | None = None,
     ) -> None:
+        if beginning is not None:
+            beginning.check(net)
         torch.manual_seed(config.seed)
         self.net, self.config, self.device, self.done = net, config, torch.device(device), 0
         self.team, self.case_names = team or Team(), [case.name for case in cases]
+        self.undrawn = [case.name for case in cases if not case.all_drawn]
+        self.beginning = beginning
         self.best = {"step": 0, "content": float("inf")}
-        kept, held_out = split_patients(cases, config.validation_share, seed=config.seed)
+        usable = of_population(cases, config.population)
+        kept, held_out = split_patients(usable, config.validation_share, seed=config.seed)
         seed = config.seed + 1_000_003 * self.team.rank
         self.sampler = PatchSampler(kept, net, population=config.population, seed=seed)
         self.pool = PatchPool(self.sampler, config.pool, device=self.device, seed=seed) if config.pool else None
         self.watched = self._watched(held_out)
         self.encoder, self.decoder = Encoder(net), Decoder(net)
+        if beginning is not None:
+            beginning.put_into(self.encoder, self.decoder)
         self.critic, self.code_critic = JointCritic(net), CodeCritic(net)
         self.mean_encoder, self.mean_decoder = copy.deepcopy(self.encoder), copy.deepcopy(self.decoder)
         for module in self.modules().values():
@@ -220,11 +229,18 @@ class Trainer:
             settings=asdict(self.config),
             seed=self.config.seed,
             steps_done=self.done,
+            beginning=self.beginning,
         )
 
     def describe(self) -> dict[str, Any]:
         """What a run must have in common with its checkpoint; other cases would be held out otherwise."""
-        return {"net": self.net.to_dict(), "train": asdict(self.config), "cases": self.case_names}
+        described = {"net": self.net.to_dict(), "train": asdict(self.config), "cases": self.case_names}
+        # Named only where there is something to name: checkpoints of before go on.
+        if self.beginning is not None:
+            described["beginning"] = self.beginning.digest
+        if self.undrawn:
+            described["undrawn"] = self.undrawn
+        return described
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on as if never stopped; the processes of a team must ask for it together.

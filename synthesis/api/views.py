@@ -17,9 +17,12 @@ from ctplatform.datasets.models import Lesion, Scan, Verdict
 from ctplatform.jobs.api import JobSerializer
 from ml.editing.spec import LesionSpec
 from ml.errors import SpecError
+from synthesis.api.fields import VisibleLesionField, VisibleScanField
+from synthesis.api.generator_orders import BankOrderSerializer, ExemplarBankSerializer
 from synthesis.edits import services
 from synthesis.edits.chains import Insertion
 from synthesis.filters import EditOrderFilter, GeneratorFilter
+from synthesis.generators.banks import order_bank
 from synthesis.models import GENERATOR_BULK, LESION_KIND_CHOICES, EditOrder, Generator, cards_for
 
 
@@ -89,18 +92,6 @@ class SynthesisJobSerializer(serializers.ModelSerializer[EditOrder]):
         read_only_fields = fields
 
 
-class VisibleScanField(serializers.PrimaryKeyRelatedField[Scan]):
-    """A scan that the asking person may see; to all others it does not exist."""
-
-    def get_queryset(self) -> QuerySet[Scan]:
-        return Scan.objects.visible_to(current_user(self.context["request"]))
-
-
-class VisibleLesionField(serializers.PrimaryKeyRelatedField[Lesion]):
-    def get_queryset(self) -> QuerySet[Lesion]:
-        return Lesion.objects.visible_to(current_user(self.context["request"]))
-
-
 class PlacedLesionSerializer(serializers.Serializer[Any]):
     centre_lps_mm = serializers.ListField(child=serializers.FloatField(), min_length=3, max_length=3)
     kind = serializers.ChoiceField(choices=LESION_KIND_CHOICES)
@@ -146,6 +137,15 @@ class GeneratorViewSet(viewsets.ReadOnlyModelViewSet[Generator]):
     queryset = Generator.objects.defer("reports")
     serializer_class = GeneratorSerializer
     filterset_class = GeneratorFilter
+
+    @extend_schema(request=BankOrderSerializer, responses={201: ExemplarBankSerializer})
+    @action(detail=True, methods=["post"])
+    def bank(self, request: Request, pk: str | None = None) -> Response:
+        """A generator that inserts a dataset's lesions; the result of the job names it."""
+        order = BankOrderSerializer(data=request.data, context={"request": request})
+        order.is_valid(raise_exception=True)
+        bank = order_bank(ordered_by=current_user(request), generator=self.get_object(), **order.validated_data)
+        return Response(ExemplarBankSerializer(bank).data, status=status.HTTP_201_CREATED)
 
 
 class SynthesisJobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[EditOrder]):

@@ -83,6 +83,9 @@ def store(*, folder: Path, name: str, registered_by: User) -> StoredGenerator:
             name: {"by": str(registered_by), "at": timezone.now().isoformat()} for name in reports
         }
     prefix = f"generators/{loaded.digest}"
+    if not Generator.objects.filter(digest=loaded.digest).exists():
+        # Left by a job that made the same weights and ended without its row; its card may say something else.
+        default_storage.delete(f"{prefix}/{CARD_NAME}")
     for file_name in ARTEFACT_FILES:
         key = f"{prefix}/{file_name}"
         if not default_storage.exists(key):

@@ -8,9 +8,9 @@ import shlex
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from django.core.files.storage import default_storage
@@ -18,7 +18,7 @@ from django.db import transaction
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Scan
+from ctplatform.datasets.models import Origin, Scan
 from ctplatform.datasets.permissions import refuse_unless_usable
 from ctplatform.datasets.scans import voxels
 from ctplatform.errors import DomainError
@@ -26,17 +26,20 @@ from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.errors import MlError
+from ml.training.config import FINE_TUNING, TrainConfig
 from synthesis.generators import services as generators
-from synthesis.models import TrainingRun
+from synthesis.models import Generator, TrainingRun
 
 if TYPE_CHECKING:
     from ml.patches.case import LiverCase
+    from ml.training.config import Objective
     from ml.training.run import Line
     from ml.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 TRAIN_KIND = "synthesis.train"
+MIN_STEPS, MAX_STEPS = 10, 1_000_000
 REPORT_EVERY_STEPS = 10
 REPORT_EVERY_SECONDS = 2.0
 # A fifth of the patients decides when to stop: when they have gained nothing for ten checks (2000 steps). Of fewer than
@@ -53,14 +56,36 @@ def order_training(
     steps: int,
     seed: int,
     population: str = "all",
+    initial: Generator | None = None,
+    lesion_free: Collection[Scan] = (),
+    partly_drawn: Collection[Scan] = (),
 ) -> TrainingRun:
-    """Train on scans that have a liver mask; lesions may be among them but are not needed for each."""
+    """Train on scans that have a liver mask; lesions may be among them but are not needed for each.
+
+    `initial` is the generator whose weights to begin from. `lesion_free` are scans without a lesion mask of which it is
+    known that there is nothing to draw, `partly_drawn` those whose masks lack lesions.
+    """
     refuse_unless_usable(scans, ordered_by)
     if not scans:
         raise DomainError("Choose at least one scan with a liver mask.")
+    edited = [scan.name for scan in scans if scan.origin == Origin.SYNTHETIC]
+    if edited:
+        raise DomainError(f"“{edited[0]}” is synthetic; generators learn from scans as they were taken.")
     if not any(scan.lesions.exists() for scan in scans):
         raise DomainError("None of these scans has a known lesion, so no direction towards lesions could be learned.")
-    config = {"objective": objective, "population": population, "steps": steps, "seed": seed} | held_out(scans)
+    said = lesions_said(scans, lesion_free=lesion_free, partly_drawn=partly_drawn)
+    if not any(all_drawn(scan, said.get(str(scan.pk), "")) for scan in scans):
+        raise DomainError(
+            "Of none of these scans is it known that all lesions are drawn, so none shows normal liver. "
+            "Add a scan with a lesion mask, or name those that are free of lesions."
+        )
+    # On normal patches the others neither teach nor watch.
+    teaching = scans if population == "all" else [s for s in scans if all_drawn(s, said.get(str(s.pk), ""))]
+    config = {"objective": objective, "population": population, "steps": steps, "seed": seed} | held_out(teaching)
+    if initial is not None:
+        generators.check_usable(initial)
+        refuse_other_decoder(initial, objective)
+        config |= fine_tuning()
     run_id = uuid.uuid4()
     with transaction.atomic():
         job = jobs.enqueue(
@@ -71,9 +96,48 @@ def order_training(
             queue=Queue.TRAINING,
             result_url=f"/synthesis/training/{run_id}/",
         )
-        run = TrainingRun.objects.create(id=run_id, job=job, name=name, config=config)
+        run = TrainingRun.objects.create(
+            id=run_id, job=job, name=name, config=config, initial=initial, lesions_said=said
+        )
         run.scans.set(scans)
     return run
+
+
+def lesions_said(
+    scans: Sequence[Scan], *, lesion_free: Collection[Scan], partly_drawn: Collection[Scan]
+) -> dict[str, str]:
+    """What a person says of the lesions of some of the scans, by their ids, as `ml.scans.said` calls it."""
+    strangers = [scan.name for scan in (*lesion_free, *partly_drawn) if scan not in scans]
+    if strangers:
+        raise DomainError(f"“{strangers[0]}” is none of the chosen scans. Choose it as well, or don't name it.")
+    both = [scan.name for scan in lesion_free if scan in partly_drawn]
+    if both:
+        raise DomainError(f"“{both[0]}” can't be free of lesions and have some that are not drawn. Name it once.")
+    drawn = [scan.name for scan in lesion_free if scan.lesions.exists()]
+    if drawn:
+        raise DomainError(f"“{drawn[0]}” has lesions that are drawn, so it is not free of them.")
+    return {str(s.pk): "none" for s in lesion_free} | {str(s.pk): "not all drawn" for s in partly_drawn}
+
+
+def all_drawn(scan: Scan, said: str = "") -> bool:
+    """Whether every lesion of a scan is known to be drawn; a phantom's lesions are known without a mask."""
+    if said:
+        return said != "not all drawn"
+    return scan.origin == Origin.PHANTOM or scan.masks.filter(kind=MaskKind.LESION).exists()
+
+
+def refuse_other_decoder(initial: Generator, objective: str) -> None:
+    """Other differences can't be: networks that are trained here have the sizes of the weights they begin from."""
+    if initial.card["net"]["noise"] != TrainConfig(objective=cast("Objective", objective)).adversarial:
+        raise DomainError(
+            f"{initial} was trained with another kind of objective: weights of IAE and weights of AAE or AE don't "
+            "fit each other. Choose the objective that it was trained with."
+        )
+
+
+def fine_tuning() -> dict[str, Any]:
+    """How fast a training from given weights learns."""
+    return {"learning_rate": FINE_TUNING.learning_rate, "critic_rate": FINE_TUNING.critic_rate}
 
 
 def held_out(scans: Sequence[Scan]) -> dict[str, Any]:
@@ -84,20 +148,23 @@ def held_out(scans: Sequence[Scan]) -> dict[str, Any]:
 
 
 def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
-    from ml.generator.files import resolve_device
+    from ml.generator.bank import lesions_to_learn
+    from ml.generator.files import beginning_of, resolve_device
     from ml.nets.config import NetConfig
-    from ml.training.config import TrainConfig
     from ml.training.run import run as train
     from ml.training.trainer import Trainer
 
-    run = TrainingRun.objects.get(pk=payload["run"])
+    run = TrainingRun.objects.select_related("initial").get(pk=payload["run"])
     device = resolve_device("auto")
     context.report_device(str(device))
     context.progress(0.0, "reading the scans")
     try:
-        cases = [case_of(scan) for scan in run.scans.order_by("pk")]
+        cases = [case_of(scan, run.lesions_said.get(str(scan.pk), "")) for scan in run.scans.order_by("pk")]
+        lesions_to_learn(cases)
         config = TrainConfig(**run.config)
-        trainer = Trainer(cases, NetConfig(noise=config.adversarial), config, device=str(device))
+        beginning = None if run.initial is None else beginning_of(generators.load(run.initial))
+        net = NetConfig(noise=config.adversarial) if beginning is None else beginning.net
+        trainer = Trainer(cases, net, config, device=str(device), beginning=beginning)
         train(trainer, JobSink(run, context))
         context.progress(1.0, f"{ending(trainer)}; building the signature bank")
         files = export(run, trainer, cases)
@@ -139,10 +206,13 @@ def export(run: TrainingRun, trainer: "Trainer", cases: list["LiverCase"]) -> di
 def command_of(run: TrainingRun) -> str:
     given = ((name.replace("_", "-"), shlex.quote(str(value))) for name, value in run.config.items())
     options = " ".join(f"--{name} {value}" for name, value in given)
+    if run.initial is not None:
+        options = f"--init <the files of {run.initial}> {options}"
     return f"python -m ml.train --data <the scans, exported> {options}"
 
 
-def case_of(scan: Scan) -> "LiverCase":
+def case_of(scan: Scan, said: str = "") -> "LiverCase":
+    """A scan as the library reads it; `said` is what a person says of its lesions."""
     from ml.patches.case import build_case
 
     grid = scan.geometry
@@ -157,6 +227,7 @@ def case_of(scan: Scan) -> "LiverCase":
         liver=masks[MaskKind.LIVER] > 0,
         labels=labels,
         kinds={lesion.number: lesion.kind for lesion in scan.lesions.exclude(kind="")},
+        all_drawn=all_drawn(scan, said),
     )
 
 

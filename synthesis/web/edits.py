@@ -18,6 +18,7 @@ from ctplatform.errors import DomainError
 from ctplatform.jobs.models import Job
 from ctplatform.jobs.waiting import duration_words, seconds_each
 from ctplatform.lists import ListPage
+from ml.training.config import FINE_TUNING
 from synthesis.edits import services
 from synthesis.edits.reviewing import USUAL_REASONS
 from synthesis.edits.rows import EDIT_KIND
@@ -235,6 +236,10 @@ class OrderTrainingView(SourceScansMixin, StaffPageMixin, FormView[TrainingForm]
     template_name = "synthesis/train.html"
     form_class = TrainingForm
 
+    def get_initial(self) -> dict[str, Any]:
+        given = self.request.GET.get("from")
+        return super().get_initial() | ({"initial": given, "steps": FINE_TUNING.steps} if given else {})
+
     def form_valid(self, form: TrainingForm) -> HttpResponse:
         data = {**form.cleaned_data, "scans": list(form.cleaned_data["scans"])}
         try:
@@ -250,7 +255,7 @@ class TrainingView(WaitingPageMixin, StaffPageMixin, DetailView[TrainingRun]):
     context_object_name = "run"
 
     def get_queryset(self) -> QuerySet[TrainingRun]:
-        return TrainingRun.objects.visible_to(current_user(self.request)).select_related("job", "generator")
+        return TrainingRun.objects.visible_to(current_user(self.request)).select_related("job", "generator", "initial")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(curves=loss_curves(self.object.curve), **kwargs)

@@ -1,10 +1,11 @@
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 
-from ctplatform.datasets.models import Lesion, Operation, Scan
+from ctplatform.datasets.models import Dataset, Lesion, Operation, Scan
 from ctplatform.errors import DomainError
 from ml.editing.spec import (
     MAX_CONTRAST_HU,
@@ -19,9 +20,8 @@ from ml.generator.card import OBJECTIVE_WORDS, POPULATION_WORDS
 from ml.scans.lesions import LesionKind
 from synthesis.edits.placement import PlacementRules, liver_hu_around
 from synthesis.edits.services import BatchOrder, refuse_outside
-from synthesis.models import LESION_KIND_CHOICES, Generator
-
-MAX_SEED = 2**31 - 1
+from synthesis.generators.training import MAX_STEPS, MIN_STEPS
+from synthesis.models import LESION_KIND_CHOICES, MAX_SEED, Generator
 
 
 def coordinate_field(axis: str) -> forms.FloatField:
@@ -105,14 +105,84 @@ class TrainingForm(SourceScansForm):
         choices=list(POPULATION_WORDS.items()),
         help_text="Of all patches half lie near lesions; the first is recommended",
     )
+    # The form's own attribute of this name is set on every instance; Django takes fields out of the class.
+    initial = GeneratorField(  # type: ignore[assignment]
+        queryset=Generator.objects.none(),
+        required=False,
+        label="Start from",
+        empty_label="Nothing: random weights",
+        help_text="A generator whose weights the training bends to these scans; 600 steps are a beginning then",
+    )
+    lesion_free = forms.CharField(
+        label="Free of lesions",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Names of scans without a lesion mask of which you know that there is nothing to draw. No other scan "
+        "without one gives normal liver",
+    )
+    partly_drawn = forms.CharField(
+        label="Not all lesions drawn",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Names of scans whose masks lack lesions: they give no normal liver",
+    )
     steps = forms.IntegerField(
-        min_value=10,
-        max_value=1_000_000,
+        min_value=MIN_STEPS,
+        max_value=MAX_STEPS,
         initial=3000,
         help_text="About 0.3 to 1 second each on a CPU core. Of five patients or more, a fifth is held out, and the "
         "training stops early when they gain nothing for 2000 steps",
     )
     seed = seed_field("The same seed gives the same weights on the same machine")
+
+    field_order = ["scans", "name", "initial", "objective", "population", "steps", "lesion_free", "partly_drawn"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["initial"].queryset = Generator.objects.usable().measured_first()  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        for field in ("lesion_free", "partly_drawn"):
+            cleaned[field] = self._named(field, cleaned)
+        return cleaned
+
+    def _named(self, field: str, cleaned: dict[str, Any]) -> list[Scan]:
+        """The chosen scans that a field names; scans of one name are meant together."""
+        names = {part.strip() for part in re.split(r"[\n,;]", cleaned.get(field, "")) if part.strip()}
+        if not names:
+            return []
+        named = [scan for scan in cleaned.get("scans") or [] if scan.name in names]
+        strangers = names - {scan.name for scan in named}
+        if strangers:
+            self.add_error(
+                field, f"“{min(strangers)}” is none of the chosen scans. Choose it as well, or take its name away."
+            )
+        return named
+
+
+class BankForm(forms.Form):
+    name = forms.CharField(max_length=120, help_text="Of the generator that comes out")
+    dataset = forms.ModelChoiceField(
+        queryset=Dataset.objects.none(), empty_label=None, help_text="Whose lesions become exemplars"
+    )
+    beside = forms.ChoiceField(
+        label="The generator's own exemplars",
+        choices=[("", "Are replaced: edits use these lesions alone"), ("yes", "Stay beside them")],
+        required=False,
+    )
+    partly_drawn = forms.BooleanField(
+        required=False,
+        label="Some lesions of these scans are not drawn",
+        help_text="Then normal liver to compare with is taken from the generator, not from the scans",
+    )
+
+    def clean_beside(self) -> bool:
+        return bool(self.cleaned_data["beside"])
+
+    def __init__(self, *args: Any, datasets: QuerySet[Dataset], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["dataset"].queryset = datasets  # type: ignore[attr-defined]
 
 
 class InsertionForm(GeneratorForm):

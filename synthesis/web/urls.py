@@ -1,7 +1,7 @@
 from django.urls import path
 
 from ml.generator.card import WEIGHTS_NAME
-from synthesis.web import atlas, gallery, generators
+from synthesis.web import atlas, banks, gallery, generators
 from synthesis.web import edits as views
 
 app_name = "synthesis"
@@ -28,6 +28,7 @@ urlpatterns = [
     ),
     path("generators/<uuid:pk>/retire/", generators.RetireGeneratorView.as_view(), name="retire"),
     path("generators/<uuid:pk>/reinstate/", generators.ReinstateGeneratorView.as_view(), name="reinstate"),
+    path("generators/<uuid:pk>/bank/", banks.OrderBankView.as_view(), name="bank"),
     path("generators/<uuid:pk>/atlas/", atlas.OrderAtlasView.as_view(), name="order-atlas"),
     path("atlas/<uuid:pk>/", atlas.AtlasView.as_view(), name="atlas"),
     path("atlas/<uuid:pk>/patches/", atlas.AtlasPatchesView.as_view(), name="atlas-patches"),

@@ -123,7 +123,7 @@ def test_a_scan_without_labels_among_labelled_ones_is_refused(layout, small, tmp
     assert len(find_cases(tmp_path)) == 2
 
 
-def test_a_scan_whose_liver_alone_is_drawn_counts_as_free_of_lesions(small, tmp_path):
+def test_a_scan_whose_liver_alone_is_drawn_is_a_case_without_lesions_to_learn(small, tmp_path):
     write_phantom(small, tmp_path / "a")
     write_phantom(small, tmp_path / "b")
     (tmp_path / "b" / "lesions.nii.gz").unlink()

@@ -161,7 +161,7 @@ def test_of_five_patients_one_only_watches_and_a_training_that_gains_nothing_sto
     monkeypatch.setattr(Trainer, "validate", lambda _: {"validation_content": 1.0})
     original_case = training.case_of
     one = original_case(scan)
-    monkeypatch.setattr(training, "case_of", lambda other: replace(one, name=other.subject))
+    monkeypatch.setattr(training, "case_of", lambda other, _: replace(one, name=other.subject))
     others = [make_scan(scan.dataset) for _ in range(4)]
     assert training.held_out([scan, scan, *others[:3]]) == {}
     run = order(scan, *others, steps=50)

@@ -1058,6 +1058,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/synthesis/generators/{id}/bank/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description A generator that inserts a dataset's lesions; the result of the job names it. */
+        post: operations["synthesis_generators_bank_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/synthesis/jobs/": {
         parameters: {
             query?: never;
@@ -1132,6 +1149,38 @@ export interface paths {
         get?: never;
         put?: never;
         post: operations["synthesis_jobs_remove_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/synthesis/trainings/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["synthesis_trainings_list"];
+        put?: never;
+        post: operations["synthesis_trainings_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/synthesis/trainings/{id}/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["synthesis_trainings_retrieve"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1404,6 +1453,25 @@ export interface components {
             p: number | null;
             reader_aucs: (number | null)[];
             reason: string | null;
+        };
+        BankOrderRequest: {
+            /** @description Of the generator that comes out */
+            name: string;
+            /**
+             * Format: uuid
+             * @description Whose lesions become exemplars
+             */
+            dataset: string;
+            /**
+             * @description Whether the generator's own exemplars stay
+             * @default false
+             */
+            beside: boolean;
+            /**
+             * @description Whether the masks hold every lesion of their scans
+             * @default true
+             */
+            all_drawn: boolean;
         };
         /** @enum {unknown} */
         BlankEnum: "";
@@ -1766,6 +1834,23 @@ export interface components {
             high: number | null;
             /** @description Why value or interval cannot be estimated */
             reason: string | null;
+        };
+        ExemplarBank: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly job: components["schemas"]["Job"];
+            /** @description Of the generator that comes out */
+            readonly name: string;
+            /** Format: uuid */
+            readonly source: string;
+            /** Format: uuid */
+            readonly dataset: string | null;
+            /** @description Whether the generator's own exemplars stay */
+            readonly beside: boolean;
+            /** @description Whether lesion masks hold every lesion of their scans */
+            readonly all_drawn: boolean;
+            /** Format: uuid */
+            readonly generator: string | null;
         };
         Export: {
             /** Format: uuid */
@@ -2320,6 +2405,8 @@ export interface components {
             label: string;
             key: string;
         };
+        /** @enum {string} */
+        ObjectiveEnum: "iae_content" | "iae" | "aae" | "ae";
         /**
          * @description In millimetres to the left, the back and the head of the patient, from the middle of the nearest edit and from
          *     that of the picture. What belongs to an edit is null where nothing was edited that is seen.
@@ -2470,6 +2557,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["SynthesisJob"][];
+        };
+        PaginatedTrainingRunList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            previous?: string | null;
+            results: components["schemas"]["TrainingRun"][];
         };
         /** @description Agreement of the calls, and the prevalence that the coefficients depend on. */
         PanelAgreement: {
@@ -2801,6 +2903,8 @@ export interface components {
             variance_inflation: number | null;
             warning: string;
         };
+        /** @enum {string} */
+        PopulationEnum: "all" | "normal";
         /**
          * @description All arms; `deviance` is of the fit, `p_equal` of the likelihood ratio test that all abilities are equal.
          *
@@ -3578,6 +3682,48 @@ export interface components {
             real: number | null;
             /** Format: double */
             half_credit: number | null;
+        };
+        TrainingOrderRequest: {
+            name: string;
+            scans: string[];
+            /** @default iae_content */
+            objective: components["schemas"]["ObjectiveEnum"];
+            /** @default all */
+            population: components["schemas"]["PopulationEnum"];
+            steps: number;
+            /** @default 0 */
+            seed: number;
+            /**
+             * Format: uuid
+             * @description The generator whose weights to begin from; without it random ones
+             */
+            initial?: string | null;
+            /** @description Scans without a lesion mask of which it is known that there is nothing to draw */
+            lesion_free?: string[];
+            /** @description Scans whose masks lack lesions */
+            partly_drawn?: string[];
+        };
+        TrainingRun: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly job: components["schemas"]["Job"];
+            readonly name: string;
+            readonly scans: string[];
+            /** @description What differs from the recipe of python -m ml.train */
+            readonly config: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: uuid
+             * @description Whose weights it begins from; of none, random ones
+             */
+            readonly initial: string | null;
+            /** @description Step and losses */
+            readonly curve: {
+                [key: string]: unknown;
+            }[];
+            /** Format: uuid */
+            readonly generator: string | null;
         };
         TypedTitleRequest: {
             /** @description The study's title, exactly as it stands */
@@ -10625,6 +10771,115 @@ export interface operations {
             };
         };
     };
+    synthesis_generators_bank_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this generator. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BankOrderRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["BankOrderRequest"];
+                "multipart/form-data": components["schemas"]["BankOrderRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExemplarBank"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     synthesis_jobs_list: {
         parameters: {
             query?: {
@@ -11100,6 +11355,275 @@ export interface operations {
             };
             /** @description The body has a format that this endpoint does not read. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    synthesis_trainings_list: {
+        parameters: {
+            query?: {
+                /** @description A page number within the paginated result set. */
+                page?: number;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedTrainingRunList"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    synthesis_trainings_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainingOrderRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["TrainingOrderRequest"];
+                "multipart/form-data": components["schemas"]["TrainingOrderRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingRun"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    synthesis_trainings_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this training run. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrainingRun"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
