@@ -1774,7 +1774,12 @@ export interface components {
         FollowRequest: {
             published: components["schemas"]["PublishedEnum"];
         };
-        /** @description All of one reading of tuples. `p_adjusted` are the readers' p-values by Holm, in their order. */
+        /**
+         * @description All of one reading of tuples. `p_adjusted` are the readers' p-values by Holm, in their order.
+         *
+         *     `by_patient`: patients give several trials that share more than chance; `joint` draws them together, while `readers`
+         *     and `plurality` take all trials for independent. `decision_p` is then the larger p of `joint` and `panel`.
+         */
         ForcedChoice: {
             images: number;
             trials: number;
@@ -1787,6 +1792,9 @@ export interface components {
             /** Format: double */
             margin: number;
             shares_within: number[];
+            by_patient: boolean;
+            /** Format: double */
+            decision_p: number | null;
         };
         /** @enum {string} */
         FormEnum: "dicom" | "nifti";
@@ -2460,7 +2468,11 @@ export interface components {
             equivalent: boolean | null;
             reason: string | null;
         };
-        /** @description The mean over readers of their shares of right choices. `note` says where its interval is not to be trusted. */
+        /**
+         * @description The mean over readers of their shares of right choices.
+         *
+         *     `note` says where its interval is not to be trusted; `equivalent`, whether it lies within the margin, is None then.
+         */
         PanelShare: {
             share: components["schemas"]["Estimate"];
             /** Format: double */
