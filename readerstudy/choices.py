@@ -146,11 +146,17 @@ def choice_results(opened: UnblindedStudy) -> ChoiceResults:
         chosen=choices.chosen,
         images=task.images,
         patients=choices.patients if plan.unit == "patient" else None,
+        matched=bool(task.put_together()["matched"]),
         margin=plan.margin,
         alpha=plan.alpha,
     )
     preference = prefer(
-        arms=choices.arms, counts=choices.counts, reference=REAL.name, draws=plan.permutations, seed=plan.seed
+        arms=choices.arms,
+        counts=choices.counts,
+        reference=REAL.name,
+        patients=choices.patients if found.by_patient else None,
+        draws=plan.permutations,
+        seed=plan.seed,
     )
     sides = tuple(most_frequent_share(own) for own in choices.sides)
     constant = any(

@@ -54,7 +54,7 @@ def _of_right_choices(plan: AnalysisPlan, task: Task) -> list[str]:
         (
             "Primary analysis: the right choices of the panel by the exact joint test. Were the images of a trial "
             f"alike, each of the {task.images} would be the one to find with a chance of {chance:.3f}, for all raters "
-            f"at once, whatever they chose and however alike. Two-sided at {plan.alpha:g}."
+            f"at once, whatever they chose and however alike. Two-sided at {plan.alpha:g}.{_together(plan, task)}"
         ),
         (
             "Beside it the share of right choices, averaged over raters, with raters and trials random and patients "
@@ -76,12 +76,28 @@ def _of_right_choices(plan: AnalysisPlan, task: Task) -> list[str]:
     ]
 
 
+def _of_shared_patients(plan: AnalysisPlan, task: Task) -> bool:
+    """Whether trials of one patient, were there any, would have more than chance in common."""
+    return plan.unit == "patient" and not task.put_together()["matched"]
+
+
+def _together(plan: AnalysisPlan, task: Task) -> str:
+    if not _of_shared_patients(plan, task):
+        return ""
+    return (
+        " Where patients give several images to find, their trials are drawn together, and the larger of this p and "
+        "that of the averaged share decides; tests of single raters and of the majority are descriptions then."
+    )
+
+
 def _of_preferences(plan: AnalysisPlan, task: Task) -> list[str]:
+    alike = ", alike in all trials of a patient" if _of_shared_patients(plan, task) else ""
     return [
         (
             "Primary analysis: whether any arm is preferred. Were all arms alike, they could be exchanged among the "
             f"{task.images} images of each trial, for all raters at once; {plan.permutations} such permutations of "
-            f"the counts of choices, at {plan.alpha:g}. There is no right choice, and no claim that arms are alike."
+            f"the counts of choices{alike}, at {plan.alpha:g}. There is no right choice, and no claim that arms are "
+            "alike."
         ),
         (
             "Abilities of the arms against real images by the model of Bradley-Terry and Luce, whose standard errors "

@@ -52,7 +52,8 @@ def _sentence(one: FurtherQuestion, *, alpha: float, several: bool) -> str:
             f"probability of a higher answer to a synthetic than to a real case "
             f"{share_words(one.area, level=level_percent_of(alpha))}, "
         )
-    differ = "the kinds differ" if one.p <= alpha else "no evidence that the kinds differ, nor that they are alike"
+    decides = one.p_adjusted if several and one.p_adjusted is not None else one.p
+    differ = "the kinds differ" if decides <= alpha else "no evidence that the kinds differ, nor that they are alike"
     return f"“{one.question}”: {area}{p_words(one.p)}{adjusted} ({how} of the kinds over cases): {differ}."
 
 

@@ -370,6 +370,63 @@ def test_simulated_power_is_that_of_the_fact_sheet_and_the_fast_test_is_the_exac
     assert (low, high) == pytest.approx(share.equivalence_interval, abs=1e-9)
 
 
+def test_trials_of_one_patient_are_drawn_together():
+    """Every choice made twice under the name of its patient knows no more than once; images of one scan cancel him."""
+    twice, patients = np.repeat(QUARTETS, 2, axis=0), np.repeat(np.arange(10), 2).tolist()
+    once = analyse_choices(chosen=QUARTETS, images=4)
+    found = analyse_choices(chosen=twice, images=4, patients=patients)
+    unaware = analyse_choices(chosen=twice, images=4)
+    assert found.by_patient
+    assert found.joint.p == pytest.approx(once.joint.p, abs=1e-12)
+    assert unaware.joint.p < once.joint.p / 3
+    assert found.decision_p == max(found.joint.p, found.panel.p) > found.joint.p
+    assert (once.by_patient, once.decision_p) == (False, once.joint.p)
+    matched = analyse_choices(chosen=twice, images=4, patients=patients, matched=True)
+    assert (matched.by_patient, matched.decision_p) == (False, unaware.joint.p)
+
+
+def test_arms_are_exchanged_alike_in_all_trials_of_a_patient():
+    arms, counts = [["real", "A"]] * 12, counts_of(QUARTETS[:, :1] > 0, images=2).tolist()
+    counts += [[1, 0], [1, 0]]
+    once = prefer(arms=arms, counts=counts, reference="real", draws=2000).p_exact
+    twice = {"arms": arms * 2, "counts": counts * 2, "reference": "real", "draws": 2000}
+    assert prefer(**twice, patients=[*range(12)] * 2).p_exact == once
+    assert prefer(**twice).p_exact < once
+
+
+def test_the_decision_keeps_its_level_where_patients_give_several_trials():
+    """Five readers, pairs put together at random, patients and images differ, the kinds do not."""
+    random, studies, trials, spread, patients = np.random.default_rng(7), 80, 50, 0.2, 10
+    patient, rejected, of_trials = np.repeat(np.arange(patients), 5), 0, 0
+    for _ in range(studies):
+        look = sqrt(0.2) * random.standard_normal((trials, 2))
+        for image, whose in enumerate((patient, random.permutation(patient))):
+            look[:, image] += sqrt(spread) * random.standard_normal(patients)[whose]
+        seen = look[:, :, None] + sqrt(0.8 - spread) * random.standard_normal((trials, 2, 5))
+        chosen = seen.argmax(axis=1).astype(float)
+        rejected += analyse_choices(chosen=chosen, images=2, patients=patient.tolist()).decision_p <= 0.05
+        of_trials += joint_test(counts_of(chosen, images=2)).p <= 0.05
+    # Four standard errors of a simulation of this size; of 1,000 such studies trials as draws reject in a fifth.
+    assert rejected / studies < 0.05 + 4 * sqrt(0.05 * 0.95 / studies)
+    assert of_trials / studies > 0.05 + 4 * sqrt(0.05 * 0.95 / studies)
+
+
+def test_no_margin_is_judged_by_an_interval_that_is_too_short():
+    """Two of three readers choose against one another; and one reader, whose interval knows no spread of readers."""
+    random = np.random.default_rng(82)
+    against = random.random((40, 3)) < 0.62
+    against[:, 1] = np.where(random.random(40) < 0.85, ~against[:, 0], against[:, 1])
+    too_short = analyse_choices(chosen=(~against).astype(float), images=2, margin=0.15)
+    assert (too_short.panel.note, too_short.panel.equivalent) == (CASES_ONLY, None)
+    alone = (np.arange(600) >= 329).astype(float)[:, None]
+    for chosen in ((~against).astype(float), alone):
+        assert verdict_of(chosen, images=2).verdict == "discriminates"
+    wrong_half = (np.arange(600) >= 300).astype(float)[:, None]
+    unclear = verdict_of(wrong_half, images=2)
+    assert unclear.verdict == "inconclusive"
+    assert "is not held against the margin (one reader: the interval takes the trials alone" in unclear.sentence
+
+
 def test_a_preference_is_said_of_a_small_p_only():
     assert "is preferred" in judge_preference(0.01, alpha=0.05)
     assert "not evidence" in judge_preference(0.2, alpha=0.05)

@@ -24,9 +24,11 @@ from readerstudy.report.choices.archive import R_SCRIPTS, choice_text_files
 from readerstudy.report.choices.figures import choice_figures
 from readerstudy.report.choices.page import choice_page
 from readerstudy.report.choices.report import choice_report, verified_choice_report
-from readerstudy.report.choices.words import results_text
+from readerstudy.report.choices.tables import result_rows
+from readerstudy.report.choices.words import methods_paragraph, panel_lines, results_text
 from readerstudy.report.choices.written import choice_document
 from readerstudy.report.export import rating_rows
+from readerstudy.report.text import p_words
 from readerstudy.unblinding import services as unblinding
 from readerstudy.unblinding.opened import StudyLedger, UnblindedStudy
 from readerstudy.verification import verify
@@ -119,7 +121,11 @@ def check_numbers(opened, *, find, images):
     choices = choices_of(opened)
     assert all(opened.truths[trial[0]].synthetic == (find == "synthetic") for trial in choices.trials)
     assert {case for trial in choices.trials for case in trial} == set(opened.truths)
-    assert analyse_choices(chosen=choices.chosen, images=images, patients=choices.patients, margin=0.15) == found
+    matched = opened.study.asked.task.matched
+    patients = choices.patients
+    assert (
+        analyse_choices(chosen=choices.chosen, images=images, patients=patients, matched=matched, margin=0.15) == found
+    )
     assert sum(one.votes for one in results.preference.abilities) == RATERS * trials
     for number, side in enumerate(results.sides, start=1):
         own = [row["side"] for row in rows if row["rater"] == number]
@@ -256,6 +262,47 @@ def test_r_recomputes_every_number(pairs, quartets, tmp_path):
             assert their == pytest.approx(own, rel=1e-6, abs=1e-9, nan_ok=True), name
 
 
+def at_random(report, choices):
+    """The report, had the same images stood together at random, so that patients count."""
+    found = analyse_choices(chosen=choices.chosen, images=2, patients=choices.patients, margin=0.15)
+    return replace(report, results=replace(report.results, choices=found))
+
+
+def test_trials_of_one_patient_count_together_in_texts_tables_and_r(pairs, tmp_path):
+    report, choices = choice_report(pairs[0]), choices_of(pairs[0])
+    assert "whatever they have in common" in "".join(results_text(report))
+    assert "no evidence" not in "".join(results_text(report)) + methods_paragraph(report)
+    shared = at_random(report, choices)
+    found, said = shared.results.choices, "".join(results_text(shared))
+    assert found.by_patient
+    assert found.decision_p == max(found.joint.p, found.panel.p)
+    assert "whatever they have in common" not in said
+    assert f"that of the averaged share decides: {p_words(found.decision_p)}" in said
+    assert said.count("takes trials for independent, which those of one patient are not here") == 3
+    assert "permutations within trials, the same in all trials of a patient" in said
+    assert "choices in each patient; two-sided" in methods_paragraph(shared)
+    assert "the larger of this p and that of the averaged share decided" in methods_paragraph(shared)
+    assert result_rows(shared)[0]["p"] == found.decision_p
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed")
+    files = {name: own for name, own in choice_text_files(shared).items() if "/" not in name}
+    files["settings.csv"] = files["settings.csv"].replace(b"matched,1", b"matched,0")
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    done = subprocess.run(["Rscript", "recompute.R"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    theirs = json.loads(done.stdout)
+    assert (theirs["joint"]["p"], theirs["decision_p"]) == pytest.approx((found.joint.p, found.decision_p), rel=1e-6)
+
+
+def test_what_an_interval_that_is_not_to_be_trusted_is_called(pairs):
+    report = choice_report(pairs[0])
+    panel = replace(report.results.choices.panel, note="one reader: nothing else", equivalent=None)
+    noted = replace(report, results=replace(report.results, choices=replace(report.results.choices, panel=panel)))
+    said = {name: words for name, _, words in panel_lines(noted)}
+    assert "raters and trials random" not in said["Averaged over raters"]
+    assert "is not to be trusted: one reader: nothing else" in said["Within the margin"]
+
+
 def test_r_says_nothing_of_a_rater_who_did_not_answer(tmp_path):
     if shutil.which("Rscript") is None:
         pytest.skip("R is not installed")
@@ -266,6 +313,7 @@ def test_r_says_nothing_of_a_rater_who_did_not_answer(tmp_path):
             "margin,0.1",
             "unit,case",
             "images,2",
+            "matched,1",
             "right_choice,1",
             "confidence,1",
         ],

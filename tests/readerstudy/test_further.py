@@ -10,10 +10,13 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
+from readerstudy.analysis import adjust_p_values
 from readerstudy.ledger.chain import event_content
 from readerstudy.models import RatingEvent
 from readerstudy.report.archive import text_files
+from readerstudy.report.further_words import further_words
 from readerstudy.report.loading import report_data
+from readerstudy.report.questions import FurtherQuestion
 from readerstudy.tasks.items import KINDS, items_of, refusal_of
 from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
@@ -52,6 +55,21 @@ def test_every_kind_of_question_takes_its_example_and_what_virtual_raters_say():
         assert all(item.takes(value) for value in (item.example(), *(item.simulated(n / 50) for n in range(50))))
     assert [item.kind for item in items_of(QUESTIONS)] == list(KINDS)
     assert items_of([item.described() for item in items_of(QUESTIONS)]) == items_of(QUESTIONS)
+
+
+def test_several_questions_are_judged_by_the_adjusted_p():
+    """Four with p .03, .2, .4 and .6: by Holm (R: p.adjust) .12, .6, .8 and .8."""
+    p_values = (0.03, 0.2, 0.4, 0.6)
+    adjusted = adjust_p_values(p_values, method="holm")
+    assert adjusted == pytest.approx([0.12, 0.6, 0.8, 0.8])
+    questions = [
+        FurtherQuestion(name=f"q{number}", question="?", kind="choice", arms=(), p=p, p_adjusted=own)
+        for number, (p, own) in enumerate(zip(p_values, adjusted, strict=True))
+    ]
+    said = further_words(questions, alpha=0.05)
+    assert "adjusted p = 0.120" in said[0]
+    assert not any(words.endswith("the kinds differ.") for words in said)
+    assert further_words(questions[:1], alpha=0.05)[0].endswith(": the kinds differ.")
 
 
 WRONG = {

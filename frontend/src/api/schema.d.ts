@@ -1893,7 +1893,12 @@ export interface components {
         FollowRequest: {
             published: components["schemas"]["PublishedEnum"];
         };
-        /** @description All of one reading of tuples. `p_adjusted` are the readers' p-values by Holm, in their order. */
+        /**
+         * @description All of one reading of tuples. `p_adjusted` are the readers' p-values by Holm, in their order.
+         *
+         *     `by_patient`: patients give several trials that share more than chance; `joint` draws them together, while `readers`
+         *     and `plurality` take all trials for independent. `decision_p` is then the larger p of `joint` and `panel`.
+         */
         ForcedChoice: {
             images: number;
             trials: number;
@@ -1906,6 +1911,9 @@ export interface components {
             /** Format: double */
             margin: number;
             shares_within: number[];
+            by_patient: boolean;
+            /** Format: double */
+            decision_p: number | null;
         };
         /** @enum {string} */
         FormEnum: "dicom" | "nifti";
@@ -2600,7 +2608,11 @@ export interface components {
             equivalent: boolean | null;
             reason: string | null;
         };
-        /** @description The mean over readers of their shares of right choices. `note` says where its interval is not to be trusted. */
+        /**
+         * @description The mean over readers of their shares of right choices.
+         *
+         *     `note` says where its interval is not to be trusted; `equivalent`, whether it lies within the margin, is None then.
+         */
         PanelShare: {
             share: components["schemas"]["Estimate"];
             /** Format: double */

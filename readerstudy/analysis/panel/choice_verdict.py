@@ -13,14 +13,14 @@ def judge_choices(found: ForcedChoice, *, alpha: float, unproven: str, constant:
     reader chose one side nearly always, whatever stood there.
     """
     panel, joint, chance = found.panel, found.joint, 1 / found.images
-    if panel.share.value is None or joint.p is None or joint.expected is None:
+    if panel.share.value is None or found.decision_p is None or joint.expected is None:
         reason = panel.share.reason or NO_CHOICES
         return _said(
             Verdict.INCONCLUSIVE, f"Inconclusive: the share of right choices could not be estimated ({reason})"
         )
     share = f"{panel.share.value:.3f} right, chance {chance:.3f}"
     inner, within = _interval(found, alpha), bool(panel.equivalent)
-    if joint.p <= alpha:
+    if found.decision_p <= alpha:
         # The test counts choices, the share raters: where choices are missing they may lie on two sides of chance.
         how = "finds it" if joint.right > joint.expected else "uses the right information and chooses the other one"
         if within:
@@ -57,12 +57,12 @@ def _interval(found: ForcedChoice, alpha: float) -> str:
     limits, (low, high) = found.panel.equivalence_interval, found.shares_within
     if limits is None:
         return f"there is no interval ({found.panel.share.reason})"
+    interval = f"the {level_words(1 - 2 * alpha)} % interval {limits[0]:.3f} to {limits[1]:.3f}"
+    if found.panel.note:
+        return f"{interval} is not held against the margin ({found.panel.note})"
     lies = "lies" if found.panel.equivalent else "does not lie"
     areas = f"{0.5 - found.margin:.2f} to {0.5 + found.margin:.2f}"
-    return (
-        f"the {level_words(1 - 2 * alpha)} % interval {limits[0]:.3f} to {limits[1]:.3f} {lies} within {low:.3f} to "
-        f"{high:.3f}, the shares at areas of {areas}"
-    )
+    return f"{interval} {lies} within {low:.3f} to {high:.3f}, the shares at areas of {areas}"
 
 
 def _said(verdict: Verdict, sentence: str) -> Judgement:

@@ -2,8 +2,10 @@
 
 The decision is the exact test: were the images alike, each of the m images of a trial would be the one to find with
 equal chance, for all readers at once, whatever they chose. The number of right choices is then a sum of independent
-draws from the counts of choices in each trial, which holds for any correlation of readers and of trials. The interval
-takes readers and trials for random (two-way mean squares with Satterthwaite's degrees of freedom; Gallas, Acad Radiol
+draws from the counts of choices in each trial, which holds for any correlation of readers. Images that were put
+together at random carry their patient into the trial, so trials whose images to find are of one patient are drawn
+together, and as the other images have patients too, the larger of this p and the interval's decides. The interval takes
+readers and trials for random (two-way mean squares with Satterthwaite's degrees of freedom; Gallas, Acad Radiol
 2006;13:353) and the patient for the unit: trials of one patient move together.
 """
 
@@ -20,7 +22,13 @@ import numpy.typing as npt
 from readerstudy.analysis.estimate import Estimate, FloatArray, MatrixLike, as_matrix, is_rated, missing
 from readerstudy.analysis.numeric import t_quantile, t_two_sided_p
 from readerstudy.analysis.panel.multiplicity import adjust_p_values
-from readerstudy.analysis.patients import PatientNumbers, any_repeated, patient_numbers, patient_spread
+from readerstudy.analysis.patients import (
+    PatientNumbers,
+    any_repeated,
+    patient_numbers,
+    patient_spread,
+    sums_by_patient,
+)
 from readerstudy.analysis.rater.forced_choice import (
     ChoiceReading,
     area_of_share,
@@ -55,7 +63,10 @@ class JointTest:
 
 @dataclass(frozen=True, kw_only=True)
 class PanelShare:
-    """The mean over readers of their shares of right choices. `note` says where its interval is not to be trusted."""
+    """The mean over readers of their shares of right choices.
+
+    `note` says where its interval is not to be trusted; `equivalent`, whether it lies within the margin, is None then.
+    """
 
     share: Estimate
     d_prime: float | None = None
@@ -89,7 +100,11 @@ class ChoiceAgreement:
 
 @dataclass(frozen=True, kw_only=True)
 class ForcedChoice:
-    """All of one reading of tuples. `p_adjusted` are the readers' p-values by Holm, in their order."""
+    """All of one reading of tuples. `p_adjusted` are the readers' p-values by Holm, in their order.
+
+    `by_patient`: patients give several trials that share more than chance; `joint` draws them together, while `readers`
+    and `plurality` take all trials for independent. `decision_p` is then the larger p of `joint` and `panel`.
+    """
 
     images: int
     trials: int
@@ -101,6 +116,8 @@ class ForcedChoice:
     agreement: ChoiceAgreement
     margin: float
     shares_within: tuple[float, float]
+    by_patient: bool = False
+    decision_p: float | None = None
 
 
 def analyse_choices(
@@ -108,13 +125,15 @@ def analyse_choices(
     chosen: MatrixLike,
     images: int,
     patients: Sequence[Hashable] | PatientNumbers | None = None,
+    matched: bool = False,
     margin: float = 0.1,
     alpha: float = 0.05,
 ) -> ForcedChoice:
     """Analyse `chosen` (trials, readers): numbers of images from 0, of which 0 is the one to find; NaN/None for none.
 
-    `patients` (trials,) names each trial's patient. `margin` is on the scale of the area of single images and is
-    converted to shares of right choices among m.
+    `patients` (trials,) names the patient of each trial's image to find; `matched`: all images of a trial are of one
+    scan, so that what a patient gives is in each of them and makes none more likely chosen. `margin` is on the scale of
+    the area of single images and is converted to shares of right choices among m.
     """
     choice = as_matrix(chosen)
     _refuse_unknown(choice, images)
@@ -123,18 +142,23 @@ def analyse_choices(
         read_choices(right=int(np.nansum(one)), n=int(is_rated(one).sum()), images=images, level=1 - alpha)
         for one in right.T
     ]
-    counts = counts_of(choice, images=images)
+    counts, numbers = counts_of(choice, images=images), patient_numbers(patients, cases=len(choice))
+    by_patient = any_repeated(numbers) and not matched
+    panel = panel_share(right=right, images=images, patients=numbers, margin=margin, alpha=alpha)
+    joint = joint_test(_of_patients(counts, numbers) if by_patient else counts)
     return ForcedChoice(
         images=images,
         trials=len(choice),
         readers=tuple(readers),
         p_adjusted=tuple(adjust_p_values([reader.p for reader in readers], method="holm")),
-        panel=panel_share(right=right, images=images, patients=patients, margin=margin, alpha=alpha),
-        joint=joint_test(counts),
+        panel=panel,
+        joint=joint,
         plurality=plurality(counts),
         agreement=choice_agreement(counts),
         margin=margin,
         shares_within=shares_within(margin, images=images),
+        by_patient=by_patient,
+        decision_p=_larger(joint.p, panel.p) if by_patient else joint.p,
     )
 
 
@@ -152,6 +176,15 @@ def _refuse_unknown(choice: FloatArray, images: int) -> None:
 def counts_of(choice: FloatArray, *, images: int) -> IntArray:
     """How many readers chose each image of each trial, shape (trials, images)."""
     return np.stack([(choice == image).sum(axis=1) for image in range(images)], axis=1).astype(np.int64)
+
+
+def _of_patients(counts: IntArray, patients: PatientNumbers) -> IntArray:
+    """Counts (trials, images) of all trials of each patient together, (patients, images)."""
+    return sums_by_patient(counts.astype(np.float64), patients, of=int(patients.max()) + 1).astype(np.int64)
+
+
+def _larger(p: float | None, other: float | None) -> float | None:
+    return p if p is None or other is None else max(p, other)
 
 
 def joint_test(weights: IntArray) -> JointTest:
@@ -225,7 +258,7 @@ def panel_share(
         se=se,
         df=df,
         p=t_two_sided_p((value - 1 / images) / se, df),
-        equivalent=low <= value - inner and value + inner <= high,
+        equivalent=None if squares.note else low <= value - inner and value + inner <= high,
         equivalence_interval=(max(0.0, value - inner), min(1.0, value + inner)),
         note=squares.note,
         **_on_other_scales(value, images),

@@ -3,13 +3,14 @@ alike.
 
 For pairs it is the model of Bradley & Terry (Biometrika 1952;39:324), for more images that of Luce (Individual Choice
 Behavior, 1959): an image is chosen with a chance proportional to exp(ability of its arm). Its standard errors take
-choices for independent; the test doesn't: it permutes the arms among the images of each trial, for all readers at once.
+choices for independent; the test doesn't: it permutes the arms among the images of each trial, for all readers at once,
+and where patients are given, in the same way in all trials of one patient.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from readerstudy.analysis.estimate import FloatArray
+from readerstudy.analysis.patients import PatientNumbers, patient_numbers
 
 IntArray = npt.NDArray[np.int64]
 
@@ -68,15 +70,20 @@ def prefer(
     arms: Sequence[Sequence[str]],
     counts: Sequence[Sequence[int]],
     reference: str,
+    patients: Sequence[Hashable] | None = None,
     draws: int = 20_000,
     seed: int = 0,
 ) -> Preference:
-    """Compare arms by choices. `arms` and `counts` have for every trial its images: their arms and their choices."""
+    """Compare arms by choices. `arms` and `counts` have for every trial its images: their arms and their choices.
+
+    `patients` (trials,) names the patient of each trial's first image; None: every trial is permuted on its own.
+    """
     names = [reference, *sorted({arm for trial in arms for arm in trial} - {reference})]
     number = {arm: index for index, arm in enumerate(names)}
     shown = [np.array([number[arm] for arm in trial], dtype=np.int64) for trial in arms]
     chosen = [np.asarray(trial, dtype=np.int64) for trial in counts]
-    p_exact = _permuted(shown, chosen, arms=len(names), draws=draws, seed=seed)
+    numbers = patient_numbers(patients, cases=len(shown))
+    p_exact = _permuted(shown, chosen, numbers, arms=len(names), draws=draws, seed=seed)
     votes: Counter[int] = Counter()
     total: Counter[int] = Counter()
     for trial, given in zip(shown, chosen, strict=True):
@@ -183,9 +190,18 @@ def _tests(groups: Sequence[ChoicesAmong], ability: FloatArray) -> dict[str, Any
 
 
 def _permuted(
-    shown: Sequence[IntArray], chosen: Sequence[IntArray], *, arms: int, draws: int, seed: int
+    shown: Sequence[IntArray],
+    chosen: Sequence[IntArray],
+    patients: PatientNumbers,
+    *,
+    arms: int,
+    draws: int,
+    seed: int,
 ) -> float | None:
-    """Share of exchanges of arms within trials that spread the votes at least as far from what they expect."""
+    """Share of exchanges of arms within trials that spread the votes at least as far from what they expect.
+
+    Trials of one patient have the same number of images; their places are exchanged alike.
+    """
     expected = np.zeros(arms)
     for trial, given in zip(shown, chosen, strict=True):
         np.add.at(expected, trial, given.sum() / len(trial))
@@ -200,13 +216,18 @@ def _permuted(
         return np.asarray((((of - expected) ** 2)[:, used] / expected[used]).sum(axis=1))
 
     observed = float(distance(votes[None])[0]) - 1e-9
+    units: dict[int, list[int]] = defaultdict(list)
+    for number, (patient, given) in enumerate(zip(patients.tolist(), chosen, strict=True)):
+        if given.any():
+            units[patient].append(number)
     random, extreme = np.random.default_rng(seed), 0
     for start in range(0, draws, CHUNK):
         size = min(CHUNK, draws - start)
         drawn, rows = np.zeros((size, arms)), np.arange(size)[:, None]
-        for trial, given in zip(shown, chosen, strict=True):
-            if given.any():
-                exchanged = random.permuted(np.broadcast_to(trial, (size, len(trial))), axis=1)
-                np.add.at(drawn, (rows, exchanged), given[None])
+        for own in units.values():
+            places = np.arange(len(shown[own[0]]))
+            exchanged = random.permuted(np.broadcast_to(places, (size, len(places))), axis=1)
+            for number in own:
+                np.add.at(drawn, (rows, shown[number][exchanged]), chosen[number][None])
         extreme += int((distance(drawn) >= observed).sum())
     return (1 + extreme) / (1 + draws)

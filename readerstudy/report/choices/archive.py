@@ -59,6 +59,7 @@ def _settings(report: ChoiceReport) -> list[dict[str, Any]]:
         "margin": report.plan["margin"],
         "unit": report.plan["unit"],
         "images": task.images,
+        "matched": int(task.put_together()["matched"]),
         "right_choice": int(task.right_choice),
         "confidence": int(bool(report.results.sureness)),
     }

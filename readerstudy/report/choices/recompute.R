@@ -8,6 +8,7 @@ alpha <- as.numeric(setting("alpha"))
 margin <- as.numeric(setting("margin"))
 images <- as.integer(setting("images"))
 by_patient <- setting("unit") == "patient"
+matched <- setting("matched") == "1"
 right_choice <- setting("right_choice") == "1"
 source("patients.R")
 
@@ -164,7 +165,12 @@ p_adjusted[!is.na(p)] <- p.adjust(p[!is.na(p)], method = "holm")
 for (j in seq_along(readers)) readers[[j]]$p_adjusted <- p_adjusted[j]
 confidence <- if (setting("confidence") == "1") lapply(seq_along(raters), by_confidence) else NULL
 numbers_of_right <- if (right_choice) {
-  list(joint = joint(counts), panel = panel(), readers = readers, plurality = plurality(), agreement = agreement(),
+  # Images put together at random carry their patient: all trials of one are drawn together, and the larger p decides.
+  together <- any(duplicated(patient)) && !matched
+  exact <- joint(if (together) rowsum(counts, patient) else counts)
+  share <- panel()
+  decision_p <- if (together) max(exact$p, share$p) else exact$p
+  list(joint = exact, decision_p = decision_p, panel = share, readers = readers, plurality = plurality(), agreement = agreement(),
        confidence = confidence)
 } else list()
 cat(json(c(numbers_of_right, list(arms = arms(), r = R.version.string))), "\n")

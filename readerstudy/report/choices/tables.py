@@ -14,7 +14,8 @@ READING_MEANINGS = {
     "share_low": "Lower limit of the interval of share",
     "share_high": "Upper limit of the interval of share",
     "d_prime": "d′ on the scale of single images that goes with the share",
-    "p": "Two-sided p-value: of the primary analysis exact joint, of a rater exact binomial, of the panel's share by t",
+    "p": "Two-sided p-value: of the primary analysis exact joint (where patients give several trials put together at "
+    "random, not below that of the panel's share), of a rater exact binomial, of the panel's share by t",
 }
 CHOICE_TABLES: Mapping[str, Mapping[str, str]] = {
     "results": {
@@ -63,7 +64,11 @@ def result_rows(report: ChoiceReport) -> list[Row]:
     low, high = found.shares_within
     inner = panel.equivalence_interval or (None, None)
     return [
-        {"reader": "Primary analysis", **{name: getattr(joint, name) for name in ("right", "expected", "sd", "p")}},
+        {
+            "reader": "Primary analysis",
+            **{name: getattr(joint, name) for name in ("right", "expected", "sd")},
+            "p": found.decision_p,
+        },
         *(_rater(report, place) for place in range(len(results.raters))),
         {
             "reader": "Average of raters",

@@ -18,6 +18,11 @@ from readerstudy.report.text import (
     verdict_headline,
 )
 
+OF_TRIALS = "takes trials for independent, which those of one patient are not here: a description, no evidence"
+DECIDES = (
+    " Trials whose images to find were of one patient were drawn together, and as the other images have patients too, "
+    "the larger of this p and that of the averaged share decided."
+)
 NO_RIGHT_CHOICE = "There was no right choice: raters said which image they found better, and results compare the arms."
 
 
@@ -76,12 +81,19 @@ def panel_lines(report: ChoiceReport) -> list[tuple[str, str, str]]:
 
 
 def _joint(report: ChoiceReport) -> str:
-    joint = report.results.choices.joint
+    found = report.results.choices
+    joint = found.joint
     if joint.expected is None or joint.sd is None:
         return "no choices"
-    return (
+    words = (
         f"{joint.right} right choices, {joint.expected:.1f} expected of images that are alike (SD {joint.sd:.2f}): "
-        f"{p_words(joint.p)}, for all raters at once and whatever they have in common"
+        f"{p_words(joint.p)}, for all raters at once"
+    )
+    if not found.by_patient:
+        return f"{words} and whatever they have in common"
+    return (
+        f"{words}, all trials of a patient together. As the other images have patients too, the larger of this p and "
+        f"that of the averaged share decides: {p_words(found.decision_p)}"
     )
 
 
@@ -96,7 +108,8 @@ def _share(report: ChoiceReport) -> str:
     units = "patients as units" if report.plan["unit"] == "patient" else "trials as units"
     test = f"; t with {panel.df:.1f} degrees of freedom, {p_words(panel.p)}" if tested else ""
     note = f". {panel.note[:1].upper()}{panel.note[1:]}" if panel.note else ""
-    return f"{share_words(panel.share, level=level)}{scales}{test} (raters and trials random, {units}){note}"
+    random = "" if panel.note else "raters and trials random, "
+    return f"{share_words(panel.share, level=level)}{scales}{test} ({random}{units}){note}"
 
 
 def _within(report: ChoiceReport) -> str:
@@ -106,14 +119,24 @@ def _within(report: ChoiceReport) -> str:
     margin = f"{low:.3f} to {high:.3f}, an area of 0.5 ± {100 * found.margin:g} points"
     if limits is None:
         return f"not tested: there is no interval; the margin is {margin}"
+    interval = f"the {level} % interval {limits[0]:.3f} to {limits[1]:.3f}"
+    if found.panel.note:
+        return f"not tested, {interval} is not to be trusted: {found.panel.note}; the margin is {margin}"
     lies = "lies within" if found.panel.equivalent else "does not lie within"
-    return f"the {level} % interval {limits[0]:.3f} to {limits[1]:.3f} {lies} {margin}"
+    return f"{interval} {lies} {margin}"
 
 
 def _plurality(report: ChoiceReport) -> str:
     most = report.results.choices.plurality
     tied = f"{most.tied} tied and left out"
-    return f"right in {most.right} of {most.decided} trials with one such image, {tied}: {p_words(most.p)}"
+    return (
+        f"right in {most.right} of {most.decided} trials with one such image, {tied}: {p_words(most.p)}"
+        f"{_of_trials(report)}"
+    )
+
+
+def _of_trials(report: ChoiceReport) -> str:
+    return f", which {OF_TRIALS}" if report.results.choices.by_patient else ""
 
 
 def _agreement(report: ChoiceReport) -> str:
@@ -133,7 +156,7 @@ def _sureness(report: ChoiceReport) -> str:
         f"{report.rater_labels[number]} {p_words(test.p)}, adjusted {p_words(adjusted)}"
         for number, test, adjusted in zip(results.raters, results.sureness, results.sureness_adjusted, strict=True)
     ]
-    return f"exact signed rank tests of right choices by how sure raters were: {'; '.join(own)}"
+    return f"exact signed rank tests of right choices by how sure raters were: {'; '.join(own)}{_of_trials(report)}"
 
 
 def arms_table(report: ChoiceReport) -> Table:
@@ -152,8 +175,10 @@ def arms_table(report: ChoiceReport) -> Table:
 
 def arms_words(report: ChoiceReport) -> str:
     preference = report.results.preference
+    alike = ", the same in all trials of a patient" if report.results.choices.by_patient else ""
     exact = (
-        f"All arms alike, by {preference.permutations} permutations within trials: {p_words(preference.p_exact)}."
+        f"All arms alike, by {preference.permutations} permutations within trials{alike}: "
+        f"{p_words(preference.p_exact)}."
         if preference.p_exact is not None
         else "Whether all arms are alike can't be tested."
     )
@@ -181,6 +206,8 @@ def results_text(report: ChoiceReport) -> list[str]:
                 results.raters, results.choices.readers, results.choices.p_adjusted, strict=True
             )
         )
+        if report.results.choices.by_patient:
+            own += f" Each rater's p and interval {OF_TRIALS}."
         lines = [(name, section, f"{words}.") for name, section, words in panel_lines(report)]
         lines.insert(1, ("Each rater", "choice_raters", own))
         paragraphs += [f"{_marked(report, section)} {name}: {words}" for name, section, words in lines]
@@ -250,7 +277,8 @@ def _right_choice_sentences(report: ChoiceReport) -> list[str]:
             "The primary analysis was the exact joint test of the right choices: were the images of a trial alike, "
             f"each of the {found.images} would be the one to find with a chance of {1 / found.images:.3f}, for all "
             "raters at once, so that the number of right choices is a sum of independent draws from the counts of "
-            f"choices in each trial; two-sided at {report.alpha:g}."
+            f"choices in each {'patient' if found.by_patient else 'trial'}; two-sided at {report.alpha:g}."
+            f"{DECIDES if found.by_patient else ''}"
         ),
         (
             f"The share of right choices was averaged over raters with {level} % intervals from two-way mean squares, "
@@ -263,14 +291,16 @@ def _right_choice_sentences(report: ChoiceReport) -> list[str]:
             f"Holm adjustment over raters, and d′ for {found.images} alternatives (Green and Swets 1966).{sure}"
         ),
         "Trials without one image that most raters chose were left out of the majority.",
+        *([f"What is given of single raters and the majority {OF_TRIALS}."] if found.by_patient else []),
     ]
 
 
 def _preference_sentences(report: ChoiceReport) -> list[str]:
+    alike = " and alike in all trials of a patient" if report.results.choices.by_patient else ""
     return [
         (
             "There was no right choice. The primary analysis was whether any arm is preferred, by permuting the arms "
-            f"among the images of each trial for all raters at once ({report.results.preference.permutations} "
+            f"among the images of each trial for all raters at once{alike} ({report.results.preference.permutations} "
             f"permutations), at {report.alpha:g}; abilities of the arms are those of Bradley and Terry, and of Luce, "
             "with standard errors that take all choices for independent."
         )
