@@ -36,7 +36,7 @@ T = TypeVar("T")
 Matrix = list[list[float | None]]
 CACHE_SECONDS = 24 * 3600
 # Raise it when a class that is cached changes or moves: after an upgrade the cache still holds pickles of the old one.
-CACHED_SHAPE = 15
+CACHED_SHAPE = 16
 VERSION = version("turing-ward")
 
 
@@ -187,9 +187,7 @@ def _planned_arms(plan: AnalysisPlan, opened: UnblindedStudy, *, whole: bool) ->
     if not plan.compared_arms or not whole:
         return None
     doubts = panel_doubts(analysis_of(opened).assay)
-    return PlannedArms(
-        names=plan.compared_arms, margin=plan.compared_margin, unproven=doubts.constant or doubts.unproven
-    )
+    return PlannedArms(names=plan.compared_arms, margin=plan.compared_margin, unproven=doubts.against_equivalence)
 
 
 def programs_of(

@@ -31,6 +31,7 @@ from readerstudy.analysis.default.sensitivity import sensitivity_section
 from readerstudy.analysis.estimate import ArrayLike, BoolArray, MatrixLike, as_truth, is_rated
 from readerstudy.analysis.options import AnalysisOptions
 from readerstudy.analysis.panel.ensemble import majority_vote
+from readerstudy.analysis.panel.equivalence import ONE_RATER
 from readerstudy.analysis.planning.plan import SECTIONS, AnalysisPlan
 from readerstudy.analysis.table import ResponseTable, response_table
 
@@ -165,7 +166,7 @@ def _readings(
     majority = tested_majority(table, vote, balanced=balanced, options=options)
     of_raters, of_majority = adjusted_family(columns, majority, options=options)
     rows = [
-        reading_of(tested, adjusted=adjusted, doubts=rater_doubts(assay, number), options=options)
+        reading_of(tested, adjusted=adjusted, doubts=rater_doubts(assay, number), options=options, subject=ONE_RATER)
         for number, (tested, adjusted) in enumerate(zip(columns, of_raters, strict=True))
     ]
     raters = tuple(rater_reading(table, number, row, options=options) for number, row in enumerate(rows))

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from readerstudy.analysis.default.panel import panel_auc, permutation_test
-from readerstudy.analysis.default.raters import Doubts
 from readerstudy.analysis.default.sections import AssaySensitivity, ControlOutcome
 from readerstudy.analysis.estimate import BoolArray, Estimate, missing
 from readerstudy.analysis.options import AnalysisOptions
 from readerstudy.analysis.panel.assay import (
     NO_CONTROLS,
     ControlsFound,
+    Doubts,
     controls_by_rater,
     controls_found,
     hardly_varied,
@@ -47,7 +47,7 @@ def assay_section(whole: ResponseTable, control: BoolArray, *, options: Analysis
 
 def panel_doubts(assay: AssaySensitivity) -> Doubts:
     """What speaks against a verdict of the whole panel."""
-    return Doubts(constant=assay.hardly_varied, unproven=assay.unproven or assay.few_patients)
+    return Doubts(constant=assay.hardly_varied, unproven=assay.unproven, few_patients=assay.few_patients)
 
 
 def rater_doubts(assay: AssaySensitivity, column: int) -> Doubts:
@@ -55,7 +55,9 @@ def rater_doubts(assay: AssaySensitivity, column: int) -> Doubts:
     controls = assay.controls
     few = too_few_answered(controls.raters[column : column + 1], of=controls.n)
     return Doubts(
-        constant=hardly_varied((assay.raters[column],)), unproven=controls.reason or few or assay.few_patients
+        constant=hardly_varied((assay.raters[column],)),
+        unproven=controls.reason or few,
+        few_patients=assay.few_patients,
     )
 
 

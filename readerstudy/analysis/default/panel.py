@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from readerstudy.analysis.default.raters import NO_FIXED_CHANCE, Doubts, one_kind, rating_area
+from readerstudy.analysis.default.raters import NO_FIXED_CHANCE, one_kind, rating_area
 from readerstudy.analysis.default.sections import (
     AgreementEstimate,
     AveragedAuc,
@@ -30,9 +30,9 @@ from readerstudy.analysis.estimate import Estimate, is_rated, missing
 from readerstudy.analysis.options import AnalysisOptions, Primary
 from readerstudy.analysis.panel import ensemble
 from readerstudy.analysis.panel.agreement import Coefficient, agreement, kappa_of_rare_answers
-from readerstudy.analysis.panel.assay import guarded, not_assessable
+from readerstudy.analysis.panel.assay import Doubts, guarded, not_assessable
 from readerstudy.analysis.panel.difficulty import case_difficulty, surprising_cases
-from readerstudy.analysis.panel.equivalence import Judgement, Tost, auc_tost, judge
+from readerstudy.analysis.panel.equivalence import Tost, auc_tost, judge
 from readerstudy.analysis.panel.mixed_binary import panel_model
 from readerstudy.analysis.panel.mrmc import PanelAuc, reader_averaged_auc
 from readerstudy.analysis.panel.percent_correct import KindOfCase, reader_averaged_accuracy
@@ -207,13 +207,7 @@ def primary_section(
     nothing = one_kind(int((table.truth[rated] == 1).sum()), int((table.truth[rated] == 0).sum()))
     if nothing:
         return _nothing_to_test(nothing, options=options)
-    found = _primary_test(table, panel, permuted, majority, options=options, primary=primary)
-    judged = Judgement(verdict=found.verdict, sentence=found.sentence)
-    allowed = guarded(judged, constant=doubts.constant, unproven=doubts.unproven)
-    if allowed is judged:
-        return found
-    withheld = replace(found.equivalence, equivalent=None, reason=doubts.constant or doubts.unproven)
-    return replace(found, verdict=allowed.verdict, sentence=allowed.sentence, equivalence=withheld)
+    return _primary_test(table, panel, permuted, majority, options=options, primary=primary, doubts=doubts)
 
 
 def _nothing_to_test(reason: str, *, options: AnalysisOptions) -> PrimaryTest:
@@ -247,14 +241,14 @@ def _primary_test(
     *,
     options: AnalysisOptions,
     primary: Primary | None,
+    doubts: Doubts,
 ) -> PrimaryTest:
     if primary == "ensemble":
         return _majority_verdict(table, majority, options=options)
-    enough = table.n_raters >= RATERS_FOR_RANDOM_RATERS
-    if primary == "case_label_permutation" or not enough or panel.p is None:
+    if primary == "case_label_permutation" or not enough_raters(panel) or panel.p is None:
         why = panel.reason or TWO_RATERS
         fallback = f"the planned AUC could not be tested: {why}" if primary == "reader_averaged_auc" else None
-        return replace(_permutation_verdict(table, permuted, options=options), fallback_reason=fallback)
+        return replace(_permutation_verdict(table, permuted, options=options, doubts=doubts), fallback_reason=fallback)
     tost = auc_tost(panel=panel, margin=options.margin, alpha=options.alpha)
     return _verdict(
         panel.method,
@@ -265,7 +259,13 @@ def _primary_test(
         tost=tost,
         random=f"Raters and {_units(table)} are random in the test and in the intervals.",
         options=options,
+        doubts=doubts,
     )
+
+
+def enough_raters(panel: PanelAuc) -> bool:
+    """Tell whether enough raters have an area for its test; who never answered, or judged one kind alone, has none."""
+    return sum(area is not None for area in panel.reader_aucs) >= RATERS_FOR_RANDOM_RATERS
 
 
 def _units(table: ResponseTable) -> str:
@@ -296,7 +296,9 @@ def _majority_verdict(table: ResponseTable, majority: EnsembleReading, *, option
     )
 
 
-def _permutation_verdict(table: ResponseTable, permuted: PermutationTest, *, options: AnalysisOptions) -> PrimaryTest:
+def _permutation_verdict(
+    table: ResponseTable, permuted: PermutationTest, *, options: AnalysisOptions, doubts: Doubts
+) -> PrimaryTest:
     share = reader_averaged_accuracy(
         truth=table.truth, calls=table.calls, patients=table.patients, level=1 - options.alpha
     )
@@ -315,6 +317,8 @@ def _permutation_verdict(table: ResponseTable, permuted: PermutationTest, *, opt
             f"equivalence, raters and {units} are random."
         ),
         options=options,
+        doubts=doubts,
+        test_above=permuted.above,
     )
 
 
@@ -335,6 +339,8 @@ def _verdict(
     tost: Tost,
     random: str,
     options: AnalysisOptions,
+    doubts: Doubts,
+    test_above: bool | None = None,
 ) -> PrimaryTest:
     difference = tost.interval.limits
     limits = (null + difference[0], null + difference[1]) if difference else None
@@ -348,7 +354,9 @@ def _verdict(
         measure=measure,
         null=null,
         no_test=tost.reason,
+        test_above=test_above,
     )
+    allowed = guarded(judged, doubts)
     return PrimaryTest(
         method=method,
         measure=measure,
@@ -361,11 +369,11 @@ def _verdict(
             low=limits[0] if limits else None,
             high=limits[1] if limits else None,
             p=tost.p,
-            equivalent=tost.equivalent,
-            reason=tost.reason,
+            equivalent=None if allowed.withheld else tost.equivalent,
+            reason=allowed.withheld or tost.reason,
         ),
-        verdict=judged.verdict,
-        sentence=judged.sentence,
+        verdict=allowed.verdict,
+        sentence=allowed.sentence,
         random=random,
     )
 

@@ -17,12 +17,13 @@ from readerstudy.analysis.default.sections import (
 )
 from readerstudy.analysis.estimate import Estimate, FloatArray, is_rated, missing
 from readerstudy.analysis.options import AnalysisOptions
-from readerstudy.analysis.panel.assay import guarded, not_assessable
+from readerstudy.analysis.panel.assay import Doubts, guarded, not_assessable
 from readerstudy.analysis.panel.ensemble import Majority, half_credit
 from readerstudy.analysis.panel.equivalence import (
+    THE_PANEL,
     Judgement,
+    Subject,
     Tost,
-    Verdict,
     auc_tost,
     binomial_tost,
     half_point_tost,
@@ -43,6 +44,7 @@ from readerstudy.analysis.table import ResponseTable
 
 NO_FIXED_CHANCE = "with unequal numbers of real and synthetic cases accuracy has no fixed chance level"
 HALF_POINTS = "an even split counts half, which no binomial test knows: the truth is permuted over the cases"
+NOT_THE_PLANNED_TEST = f"{NO_FIXED_CHANCE}: Fisher's exact test stands in for the binomial test of the plan"
 NO_EQUIVALENCE = "withheld, because these answers cannot show it"
 DEPENDENT = "cases of one patient are not independent, as this number assumes"
 # Missing answers shift the chance level of a rater who always gives one answer by half of this share.
@@ -114,6 +116,12 @@ class TestedColumn:
         """Whether one half is chance and every case counts for itself, as exact tests and the Bayes factor assume."""
         return self.balanced and self.permuted is None and self.half is None and not self.one_kind
 
+    @property
+    def above(self) -> bool | None:
+        """The side of chance on which a permutation test found the answers; exact tests go by the share itself."""
+        permuted = self.half.test if self.half else self.permuted
+        return None if permuted is None else permuted.above
+
     def accuracy(self, *, level: float) -> Estimate:
         """Share of right answers; nothing where only one kind of case was judged, whose share is no accuracy."""
         if self.one_kind:
@@ -126,11 +134,8 @@ class TestedColumn:
 
     def over_patients(self, *, level: float = 0.95) -> PanelAuc:
         """Share of right answers with its variance over patients; a tie is a right and a wrong vote of one patient."""
-        truth, calls, patients = self.truth, self.calls, self.patients
-        if self.half:
-            truth, patients = np.tile(truth, 2), np.tile(patients, 2)
-            calls = self.half.votes.T.ravel()
-        return share_over_patients(truth=truth, calls=calls, patients=patients, level=level)
+        votes = self.half.votes if self.half else self.calls[:, None]
+        return votes_over_patients(self.truth, votes, self.patients, level=level)
 
     def share(self, part: Part, *, level: float) -> Estimate:
         """Return a share of correct calls with its interval, over patients where one gives several cases."""
@@ -139,6 +144,14 @@ class TestedColumn:
         return share_over_patients(
             truth=self.truth, calls=self.calls, patients=self.patients, part=part, level=level
         ).estimate()
+
+
+def votes_over_patients(truth: FloatArray, votes: FloatArray, patients: PatientNumbers, *, level: float) -> PanelAuc:
+    """Share of right votes, (cases, votes), with its variance over patients."""
+    many = votes.shape[1]
+    return share_over_patients(
+        truth=np.tile(truth, many), calls=votes.T.ravel(), patients=np.tile(patients, many), level=level
+    )
 
 
 def one_kind(n_synthetic: int, n_real: int) -> str | None:
@@ -161,11 +174,10 @@ def tested_column(
 ) -> TestedColumn:
     """Return counts and tests of one column of calls (cases,); balance is judged on what was answered."""
     counts = chance.confusion(truth=truth, calls=calls)
-    equal = balanced and abs(counts.n_synthetic - counts.n_real) <= max(1.0, NEARLY_EQUAL * counts.n)
+    equal = balanced and _nearly_equal(counts.n_synthetic, counts.n_real)
     permuted = _permuted(truth, calls[:, None], patients, options=options) if any_repeated(patients) else None
-    chosen: FixedTest = "binomial" if equal else "fisher"
-    if options.rater_test != "auto":
-        chosen = options.rater_test
+    # One half is no chance level of unequal numbers, whatever test the plan names.
+    chosen: FixedTest = "binomial" if equal and options.rater_test != "fisher" else "fisher"
     tested = TestedColumn(
         truth=truth,
         calls=calls,
@@ -181,6 +193,10 @@ def tested_column(
     return replace(tested, tost=rater_tost(tested, options=options))
 
 
+def _nearly_equal(n_synthetic: int, n_real: int) -> bool:
+    return abs(n_synthetic - n_real) <= max(1.0, NEARLY_EQUAL * (n_synthetic + n_real))
+
+
 def tested_majority(table: ResponseTable, vote: Majority, *, balanced: bool, options: AnalysisOptions) -> TestedColumn:
     """Return the majority's column under the tie rule; with half credit its accuracy and test count every tie half."""
     decided = vote.decided(tie_rule=options.tie_rule)
@@ -188,9 +204,14 @@ def tested_majority(table: ResponseTable, vote: Majority, *, balanced: bool, opt
     if options.tie_rule != "half_credit" or not vote.n_ties:
         return tested
     points, voted = half_credit(truth=table.truth, majority=vote)
-    votes = np.column_stack([np.ceil(vote.calls), np.floor(vote.calls)])
-    permuted = _permuted(table.truth, votes, table.patients, options=options)
-    counted = replace(tested, test="permutation", half=HalfPoints(points=points, n=voted, votes=votes, test=permuted))
+    permuted = _permuted(table.truth, vote.votes, table.patients, options=options)
+    synthetic = int(table.truth[is_rated(vote.calls)].sum())
+    counted = replace(
+        tested,
+        balanced=balanced and _nearly_equal(synthetic, voted - synthetic),
+        test="permutation",
+        half=HalfPoints(points=points, n=voted, votes=vote.votes, test=permuted),
+    )
     return replace(counted, tost=rater_tost(counted, options=options) if permuted.reason is None else None)
 
 
@@ -229,21 +250,15 @@ def adjusted_family(
     return (adjusted, Adjusted()) if options.family == "raters" else (adjusted[:-1], adjusted[-1])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Doubts:
-    """Why these answers could not show a difference (None: they could): see `guarded`."""
-
-    constant: str | None = None
-    unproven: str | None = None
-
-
-def reading_of(tested: TestedColumn, *, adjusted: Adjusted, doubts: Doubts, options: AnalysisOptions) -> Reading:
+def reading_of(
+    tested: TestedColumn, *, adjusted: Adjusted, doubts: Doubts, options: AnalysisOptions, subject: Subject = THE_PANEL
+) -> Reading:
     """Return counts, shares, tests, detection, equivalence and Bayes factor of one column of calls."""
     counts, level, half = tested.counts, 1 - options.alpha, tested.half
     margin = options.margin
     bayes = bayes_binomial(successes=counts.correct, trials=counts.n, rope=(0.5 - margin, 0.5 + margin))
     accuracy = tested.accuracy(level=level)
-    judged = _judged(tested, accuracy, adjusted=adjusted, doubts=doubts, options=options)
+    judged = _judged(tested, accuracy, adjusted=adjusted, doubts=doubts, options=options, subject=subject)
     detection = detection_indices(counts)
     return Reading(
         n=half.n if half else counts.n,
@@ -263,7 +278,7 @@ def reading_of(tested: TestedColumn, *, adjusted: Adjusted, doubts: Doubts, opti
         binomial_p=tested.binomial.p_minlike if not (half or tested.one_kind) else None,
         binomial_midp=tested.binomial.midp_central if not (half or tested.one_kind) else None,
         binomial_valid=tested.independent,
-        binomial_note=_binomial_note(tested),
+        binomial_note=_binomial_note(tested, options),
         fisher_p=None if tested.one_kind else tested.fisher.p_two_sided,
         test=tested.test,
         p=tested.p,
@@ -281,12 +296,15 @@ def reading_of(tested: TestedColumn, *, adjusted: Adjusted, doubts: Doubts, opti
     )
 
 
-def _binomial_note(tested: TestedColumn) -> str | None:
+def _binomial_note(tested: TestedColumn, options: AnalysisOptions) -> str | None:
     if tested.independent:
         return None
     if tested.one_kind or tested.half:
         return tested.one_kind or HALF_POINTS
-    return DEPENDENT if tested.balanced else NO_FIXED_CHANCE
+    if tested.balanced:
+        return DEPENDENT
+    stands_in = options.rater_test == "binomial" and tested.test == "fisher"
+    return NOT_THE_PLANNED_TEST if stands_in else NO_FIXED_CHANCE
 
 
 def _wilson(tested: TestedColumn, accuracy: Estimate, *, level: float) -> Estimate:
@@ -324,7 +342,7 @@ def _equivalence(
         return AccuracyEquivalence(
             p=None, p_adjusted=None, equivalent=None, interval=None, margin=options.margin, reason=reason
         )
-    withheld = judged.verdict == Verdict.NOT_ASSESSABLE
+    withheld = judged.withheld is not None
     return AccuracyEquivalence(
         p=tost.p,
         p_adjusted=adjusted.equivalence,
@@ -343,7 +361,13 @@ def _is_equivalent(tost: Tost | None, adjusted: Adjusted, options: AnalysisOptio
 
 
 def _judged(
-    tested: TestedColumn, accuracy: Estimate, *, adjusted: Adjusted, doubts: Doubts, options: AnalysisOptions
+    tested: TestedColumn,
+    accuracy: Estimate,
+    *,
+    adjusted: Adjusted,
+    doubts: Doubts,
+    options: AnalysisOptions,
+    subject: Subject,
 ) -> Judgement:
     if tested.one_kind:
         return not_assessable(tested.one_kind)
@@ -358,8 +382,10 @@ def _judged(
         measure="accuracy",
         null=0.5 if null is None else null,
         no_test=tested.no_test,
+        test_above=tested.above,
+        subject=subject,
     )
-    return guarded(judged, constant=doubts.constant, unproven=doubts.unproven)
+    return guarded(judged, doubts)
 
 
 def rater_reading(table: ResponseTable, column: int, reading: Reading, *, options: AnalysisOptions) -> RaterReading:

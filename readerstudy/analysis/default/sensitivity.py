@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from readerstudy.analysis.default.panel import enough_raters
+from readerstudy.analysis.default.raters import votes_over_patients
 from readerstudy.analysis.default.sections import (
     Alternative,
     EnsembleReading,
@@ -21,7 +23,7 @@ from readerstudy.analysis.options import AnalysisOptions, MissingRule, Primary
 from readerstudy.analysis.panel.ensemble import majority_vote
 from readerstudy.analysis.panel.equivalence import auc_tost, half_point_tost
 from readerstudy.analysis.panel.mrmc import PanelAuc, reader_averaged_auc
-from readerstudy.analysis.panel.percent_correct import reader_averaged_accuracy, share_over_patients
+from readerstudy.analysis.panel.percent_correct import reader_averaged_accuracy
 from readerstudy.analysis.table import ResponseTable
 
 Measured = Callable[[ResponseTable], PanelAuc]
@@ -99,9 +101,11 @@ def _measure(
             if swapped:
                 chosen = "delong" if chosen == "jackknife" else "jackknife"
             scores = table.calls if table.ratings is None else table.ratings
-            return reader_averaged_auc(
+            found = reader_averaged_auc(
                 truth=table.truth, ratings=scores, patients=table.patients, covariance=chosen, level=level
             )
+            # What is left may be too few raters for the test of the primary analysis.
+            return found if enough_raters(found) else replace(found, p=None)
 
         return area, lambda table: area(table, swapped=True)
     if planned == "ensemble":
@@ -115,8 +119,10 @@ def _measure(
 
 
 def _majority(table: ResponseTable, *, options: AnalysisOptions) -> PanelAuc:
-    decided = majority_vote(table.calls).decided(tie_rule=options.tie_rule)
-    return share_over_patients(truth=table.truth, calls=decided, patients=table.patients, level=1 - options.alpha)
+    vote = majority_vote(table.calls)
+    half = options.tie_rule == "half_credit" and vote.n_ties
+    votes = vote.votes if half else vote.decided(tie_rule=options.tie_rule)[:, None]
+    return votes_over_patients(table.truth, votes, table.patients, level=1 - options.alpha)
 
 
 def _of_these_readers(

@@ -5,7 +5,7 @@ Source: ICH E10 (2000), 1.5 (assay sensitivity); Temple & Ellenberg, Ann Intern 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Annotated, Literal
 
@@ -150,19 +150,46 @@ def too_few_patients(truth: FloatArray, patients: PatientNumbers) -> str | None:
     )
 
 
-def guarded(judged: Judgement, *, constant: str | None, unproven: str | None) -> Judgement:
-    """Withhold what answers and patients cannot carry: `constant` and `unproven` say why, None when nothing is amiss.
+@dataclass(frozen=True, kw_only=True)
+class Doubts:
+    """Why these answers could not show what a verdict says; None where nothing is amiss.
 
-    A difference that was found shows by itself that it could be. Raters who hardly vary allow no other verdict;
-    without controls that were found, only "equivalent" is withheld.
+    `constant`: raters hardly varied their answers; `unproven`: no controls were found; `few_patients`: the patients
+    are too few to judge how they differ.
     """
-    if judged.verdict in {Verdict.DISCRIMINATES, Verdict.DETECTABLE_WITHIN, Verdict.NOT_ASSESSABLE}:
-        return judged
-    reason = constant or (unproven if judged.verdict == Verdict.EQUIVALENT else None)
+
+    constant: str | None = None
+    unproven: str | None = None
+    few_patients: str | None = None
+
+    @property
+    def against_equivalence(self) -> str | None:
+        """Why nothing may be called equivalent."""
+        return self.constant or self.unproven or self.few_patients
+
+    def against(self, verdict: Verdict) -> str | None:
+        """Why this verdict may not be given.
+
+        A difference that was found shows by itself that it could be, but not that it is small: those who always say
+        the same pull any mean to chance, and so few patients carry no interval that lies within the margin.
+        """
+        if verdict == Verdict.EQUIVALENT:
+            return self.against_equivalence
+        if verdict == Verdict.DETECTABLE_WITHIN:
+            return self.constant or self.few_patients
+        return self.constant if verdict == Verdict.INCONCLUSIVE else None
+
+
+def guarded(judged: Judgement, doubts: Doubts) -> Judgement:
+    """Withhold what answers and patients cannot carry: of a difference within the margin only the difference stays."""
+    reason = doubts.against(judged.verdict)
     if reason is None:
         return judged
+    if judged.difference:
+        sentence = f"{judged.difference} That it lies within the margin is not said: {reason}."
+        return Judgement(verdict=Verdict.DISCRIMINATES, sentence=sentence, withheld=reason)
     numbers = judged.sentence.partition(": ")[2].partition(" neither ")[0].removesuffix(".")
-    return not_assessable(f"{numbers}; but {reason}")
+    return replace(not_assessable(f"{numbers}; but {reason}"), withheld=reason)
 
 
 def not_assessable(reason: str) -> Judgement:

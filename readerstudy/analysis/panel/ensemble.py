@@ -34,6 +34,11 @@ class Majority:
     n_ties: int
     n_without_votes: int
 
+    @property
+    def votes(self) -> FloatArray:
+        """The calls in whole numbers, (cases, 2): a tie is one vote for each answer."""
+        return np.column_stack([np.ceil(self.calls), np.floor(self.calls)])
+
     def decided(self, *, tie_rule: TieRule = "exclude") -> FloatArray:
         """Return the calls after the tie rule, NaN where the panel has no decision.
 

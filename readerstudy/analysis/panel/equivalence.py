@@ -159,10 +159,29 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """The verdict with its sentence in plain words."""
+    """The verdict with its sentence in plain words.
+
+    `difference` is the sentence of the difference alone, where one was found; `withheld` says why nothing is said of
+    equivalence where the interval would allow it or was not looked at.
+    """
 
     verdict: Verdict
     sentence: str
+    difference: str | None = None
+    withheld: str | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose answers are judged, and what more of would tell more."""
+
+    name: str
+    pronoun: str
+    more: str
+
+
+THE_PANEL = Subject("The panel", "it", "cases or raters")
+ONE_RATER = Subject("This rater", "they", "cases")
 
 
 def judge(
@@ -176,11 +195,14 @@ def judge(
     measure: str = "AUC",
     null: float = 0.5,
     no_test: str | None = None,
+    test_above: bool | None = None,
+    subject: Subject = THE_PANEL,
 ) -> Judgement:
     """Combine the test against chance and the equivalence test into one verdict with its sentence.
 
     A missing test counts as not passed, so that what cannot be estimated is inconclusive; `no_test` says why the
-    test is missing. `equivalence_interval` are the 1-2*alpha limits on the scale of the estimate.
+    test is missing. `equivalence_interval` are the 1-2*alpha limits on the scale of the estimate. `test_above` is the
+    side of chance on which the test found the answers, where it weighs them otherwise than the estimate does.
     """
     differs = p_difference is not None and p_difference <= alpha
     verdict = _verdict(differs=differs, equivalent=bool(equivalent))
@@ -194,19 +216,21 @@ def judge(
     low, high = equivalence_interval or (None, None)
     within = f"{measure} {estimate.value:.3f}{_limits(low, high, 1 - 2 * alpha)}"
     band = f"{null:.2f} ± {margin:.2f}"
-    above = estimate.value > null
+    above = estimate.value > null if test_above is None else test_above
+    apart = _apart(above=above) if above != (estimate.value > null) else ""
+    difference = f"{subject.name} discriminates: {subject.pronoun} {_how(above=above)} ({number}, chance {null:.2f})."
     sentence = {
-        Verdict.DISCRIMINATES: f"The panel discriminates: it {_how(above=above)} ({number}, chance {null:.2f}).",
+        Verdict.DISCRIMINATES: difference + apart,
         Verdict.EQUIVALENT: f"Equivalent to chance within the margin: {within} lies within {band}.",
         Verdict.DETECTABLE_WITHIN: (
-            f"Detectable but within the margin: {within} lies within {band} yet differs from chance."
+            f"Detectable but within the margin: {within} lies within {band} yet differs from chance." + apart
         ),
         Verdict.INCONCLUSIVE: (
-            f"Inconclusive: {number} neither differs from chance nor is shown to lie within {band}. More cases "
-            "or raters are needed; this is not evidence that the images cannot be told apart."
+            f"Inconclusive: {number} neither differs from chance nor is shown to lie within {band}. More "
+            f"{subject.more} are needed; this is not evidence that the images cannot be told apart."
         ),
     }[verdict]
-    return Judgement(verdict=verdict, sentence=sentence)
+    return Judgement(verdict=verdict, sentence=sentence, difference=difference + apart if differs else None)
 
 
 def _verdict(*, differs: bool, equivalent: bool) -> Verdict:
@@ -224,6 +248,14 @@ def _limits(low: float | None, high: float | None, level: float) -> str:
 def level_words(level: float) -> str:
     """Say a level in percent as it is: 97.5 and not 98."""
     return f"{round(100 * level, 6):g}"
+
+
+def _apart(*, above: bool) -> str:
+    side = "above" if above else "below"
+    return (
+        f" The test weighs the answers otherwise than this number does: it found them {side} chance, where the number "
+        "does not lie."
+    )
 
 
 def _how(*, above: bool) -> str:

@@ -57,6 +57,11 @@ class PermutationTest:
     unit: Literal["case", "patient"] = "case"
     reason: str | None = None
 
+    @property
+    def above(self) -> bool | None:
+        """Whether the answers lie above chance as the test weighs them; None without a test."""
+        return None if self.p_greater is None or self.p_less is None else self.p_greater < self.p_less
+
 
 def case_label_permutation(
     *,
