@@ -175,7 +175,7 @@ def arms_of(
         truth=[responses.truth[row] for row in rows],
         calls=[responses.calls[row] for row in rows],
         ratings=[scores[row] for row in rows],
-        patients=[responses.patients[row] for row in rows],
+        patients=[responses.patients[row] for row in rows] if plan.unit == "patient" else None,
         controls=[arm.name for arm in set(arms) if arm.control],
         planned=_planned_arms(plan, opened, whole=cases is None and raters is None),
         level=1 - plan.alpha,
@@ -204,13 +204,14 @@ def programs_of(
     for rater in programs.raters:
         runs.setdefault(_program_name(opened.study, rater), []).append(str(rater.number))
     columns = {name: programs.of_raters(frozenset(numbers)) for name, numbers in runs.items()}
+    plan = executed_plan(opened.study, balanced=True)
     return compare_programs(
         truth=people.truth,
         ratings=scores_of(people),
         calls=people.calls,
         programs={name: (scores_of(read), read.calls) for name, read in columns.items()},
-        patients=people.patients,
-        level=1 - executed_plan(opened.study, balanced=True).options().alpha,
+        patients=people.patients if plan.unit == "patient" else None,
+        level=1 - plan.options().alpha,
     )
 
 

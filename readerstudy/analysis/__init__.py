@@ -122,6 +122,7 @@ from readerstudy.analysis.panel.ustatistics import (
     ustatistic_auc,
     ustatistic_difference,
 )
+from readerstudy.analysis.patients import Units
 from readerstudy.analysis.planning.assumptions import PatientPattern, PlanningAssumptions, patient_pattern
 from readerstudy.analysis.planning.choice_power import ChoicePower, choice_power, trials_for
 from readerstudy.analysis.planning.design_power import design_power, design_precision
@@ -289,6 +290,7 @@ __all__ = [
     "Software",
     "TrialsNeeded",
     "Unit",
+    "Units",
     "UnsureReading",
     "Verdict",
     "Workload",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from readerstudy.analysis.estimate import FloatArray, is_rated
 
 PatientNumbers = npt.NDArray[np.int64]
+Units = Literal["patients", "cases"]
 
 
 def patient_numbers(patients: Sequence[Hashable] | PatientNumbers | None, *, cases: int) -> PatientNumbers:
@@ -70,6 +72,22 @@ class PatientSpread:
     def covariance(self) -> FloatArray:
         """Covariance (raters, raters) of the estimates over patients; no eigenvalue is negative."""
         return np.asarray(self.contributions.T @ self.contributions, dtype=np.float64)
+
+    def less(self, other: PatientSpread) -> PatientSpread:
+        """Spread of these estimates minus the `other` ones, of the same raters, over patients numbered alike in both.
+
+        The smaller degrees of freedom count.
+        """
+        of = max(len(self.contributions), len(other.contributions))
+        return PatientSpread(
+            contributions=_padded(self.contributions, of) - _padded(other.contributions, of),
+            determined=self.determined & other.determined,
+            df=min(self.df, other.df),
+        )
+
+
+def _padded(contributions: FloatArray, of: int) -> FloatArray:
+    return np.pad(contributions, ((0, of - len(contributions)), (0, 0)))
 
 
 def patient_spread(

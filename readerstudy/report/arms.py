@@ -1,9 +1,9 @@
 """The arms of a study in a table and in sentences."""
 
-from readerstudy.analysis import AnalysisOptions, ArmContrast, ArmReading, ArmsComparison, level_words
+from readerstudy.analysis import AnalysisOptions, ArmContrast, ArmReading, ArmsComparison, Units, level_words
 from readerstudy.report.data import ReportData
 from readerstudy.report.figures.figure_tables import Table
-from readerstudy.report.text import level_percent, p_number, p_words, percent, share_words
+from readerstudy.report.text import level_percent, p_number, p_words, percent, share_words, units_of
 
 COLUMNS = ["Arm", "Cases", "Answers", "Called synthetic", "AUC against the real cases", "p", "p adjusted"]
 
@@ -54,7 +54,7 @@ def arms_words(data: ReportData) -> list[str]:
     level, pairs = level_percent(data.options), data.arms.contrasts
     several = {planned: sum(pair.planned == planned for pair in pairs) > 1 for planned in (True, False)}
     return [
-        *_overall(data.arms),
+        *_overall(data.arms, units_of(data)),
         *(
             (f"{_status(planned=pair.planned).capitalize()}: " if data.plan.get("compared_arms") else "")
             + _contrast(pair, level=level, several=several[pair.planned])
@@ -73,12 +73,12 @@ def families_words(data: ReportData) -> str:
     )
 
 
-def _overall(arms: ArmsComparison) -> list[str]:
+def _overall(arms: ArmsComparison, units: Units) -> list[str]:
     test = arms.overall
     if test is None or test.df2 is None:
         return []
     freedom = f"{test.df1:g} and {test.df2:.1f} degrees of freedom"
-    return [f"All areas equal (readers and cases random): F = {test.statistic:.2f} on {freedom}, {p_words(test.p)}."]
+    return [f"All areas equal (readers and {units} random): F = {test.statistic:.2f} on {freedom}, {p_words(test.p)}."]
 
 
 def _contrast(pair: ArmContrast, *, level: str, several: bool) -> str:

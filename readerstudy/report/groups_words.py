@@ -16,7 +16,7 @@ GROUP_MEANINGS: Mapping[str, str] = {
     "value": "Its value",
     "low": "Lower limit of its interval",
     "high": "Upper limit of its interval",
-    "p": "Two-sided p-value of no difference, raters nested in groups, raters and patients random",
+    "p": "Two-sided p-value of no difference, raters (nested) and patients (or cases, by the plan) random",
     "df": "Degrees of freedom of the difference",
     "planned": "1: the plan names the comparison; 0: exploratory",
     "reason": "Why something is missing",

@@ -1,9 +1,9 @@
 """Against the earlier phase: the same raters' answers of both, where both asked the same and are unblinded."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from readerstudy.analysis import PhaseAnswers, PhaseChange, SameNames, compare_phases
+from readerstudy.analysis import AnalysisPlan, PhaseAnswers, PhaseChange, compare_phases
 from readerstudy.design.patients import counted_as, patient_key
 from readerstudy.models import Study, StudyState
 from readerstudy.planning.plans import plan_of
@@ -45,18 +45,17 @@ def _compared(before: UnblindedStudy, after: UnblindedStudy, *, level: float) ->
     if not both:
         return None
     same_images = set(_places(before).values()) == set(_places(after).values())
-    same_names = plan_of(after.study).same_names
-    first, second = (
-        _answers(opened, [rater.user_id for rater in both], same_names=same_names) for opened in (before, after)
-    )
+    plan = plan_of(after.study)
+    first, second = (_answers(opened, [rater.user_id for rater in both], plan) for opened in (before, after))
     return compare_phases(
         first,
         second,
         rater_ids=[str(rater.number) for rater in both],
         scored=after.study.asked.task.scored,
         same_images=same_images,
+        units="patients" if plan.unit == "patient" else "cases",
         level=level,
-        seed=plan_of(after.study).seed,
+        seed=plan.seed,
     )
 
 
@@ -69,15 +68,19 @@ def _places(opened: UnblindedStudy) -> dict[str, Place]:
     }
 
 
-def _answers(opened: UnblindedStudy, people: Sequence[int], *, same_names: SameNames) -> PhaseAnswers:
-    """Of these accounts, in their order; cases in the order of what they show."""
+def _answers(opened: UnblindedStudy, people: Sequence[int], plan: AnalysisPlan) -> PhaseAnswers:
+    """Of these accounts, in their order; cases in the order of what they show, which names them as units."""
     table, places = responses_of(opened).without_controls(), _places(opened)
     scores, codes = scores_of(table), table.case_codes
     rows = sorted(range(len(codes)), key=lambda row: places[codes[row]])
     column = {rater.user_id: place for place, rater in enumerate(table.raters)}
-    hosts = [opened.hosts[codes[row]] for row in rows]
+    units: list[Hashable] = [places[codes[row]] for row in rows]
+    if plan.unit == "patient":
+        hosts = [opened.hosts[codes[row]] for row in rows]
+        keys = [patient_key(dataset=host.dataset_id, subject=host.subject) for host in hosts]
+        units = [counted_as(key, plan.same_names) for key in keys]
     return PhaseAnswers(
         truth=[table.truth[row] for row in rows],
         answers=[[scores[row][column[person]] for person in people] for row in rows],
-        patients=[counted_as(patient_key(dataset=host.dataset_id, subject=host.subject), same_names) for host in hosts],
+        patients=units,
     )

@@ -21,8 +21,8 @@ PHASES_MEANINGS = {
     "difference": "This phase less the earlier one",
     "low": "Lower limit of the difference",
     "high": "Upper limit of the difference",
-    "p": "Two-sided, raters and patients random; of all together",
-    "exchange_p": "Two-sided, by exchanging both phases' answers to a patient's images; the same images only",
+    "p": "Two-sided, raters and patients (or cases, by the plan) random; exchange_p decides where there is one",
+    "exchange_p": "Two-sided, by exchanging both phases' answers to a patient's images (or an image); same images only",
     "reason": "Why there is no difference, or no interval",
 }
 
@@ -50,10 +50,11 @@ def phases_words(phases: Phases) -> list[str]:
     change = phases.change
     if change is None:
         return [f"Nothing is compared with “{phases.earlier}”: {phases.reason}."]
+    of = f" of {change.patients} patients" if change.units == "patients" else ""
     images = (
-        f"both phases show the same {change.cases_second} images of {change.patients} patients"
+        f"both phases show the same {change.cases_second} images{of}"
         if change.same_images
-        else f"{change.cases_first} images there and {change.cases_second} others here, of {change.patients} patients"
+        else f"{change.cases_first} images there and {change.cases_second} others here{of}"
     )
     raters = sum(one.difference.value is not None for one in change.raters)
     first, second = ("–" if share is None else f"{share:.3f}" for share in (change.first, change.second))
@@ -71,7 +72,11 @@ def _exchange(change: PhaseChange) -> list[str]:
         return []
     how = "all exchanges" if change.exchanges is None else f"{change.exchanges} random exchanges"
     test = f"{p_words(change.exchange_p)} ({how})"
-    return [f"By exchanging both phases' answers to a patient's images, for all raters at once: {test}."]
+    images = "a patient's images" if change.units == "patients" else "an image"
+    return [
+        f"By exchanging both phases' answers to {images}, for all raters at once: {test}.",
+        "Where the two p-values disagree, that of the exchange decides: it holds for any correlation among raters.",
+    ]
 
 
 def phases_rows(phases: Phases | None) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from readerstudy.analysis import SelfAgreement
 from readerstudy.report.data import ReportData
 from readerstudy.report.figures.figure_tables import Table
-from readerstudy.report.text import level_percent, share_words
+from readerstudy.report.text import level_percent, share_words, units_of
 
 NONE_TWICE = "no case was shown twice"
 ALL_RATERS = "All raters"
@@ -38,7 +38,7 @@ def repeats_words(data: ReportData) -> str:
     if data.repeats is None:
         return f"{NONE_TWICE}."
     panel, level = data.repeats.panel, level_percent(data.options)
-    units = "patients" if data.analysis.design.unit == "patient" else "cases"
+    units = units_of(data)
     said = (
         f"On {panel.n} occasions a rater saw a case again, at least {data.study['repeat_distance']} cases later: the "
         f"same answer in {share_words(panel.same, level=level)} of them, kappa {share_words(panel.kappa, level=level)}"

@@ -57,7 +57,7 @@ PROGRAM_MEANINGS = {
     "auc": "Its own area",
     "auc_low": "Lower limit of its interval (logit scale)",
     "auc_high": "Upper limit of its interval",
-    "difference": "The raters' mean area less the program's, raters and cases random",
+    "difference": "The raters' mean area less the program's, raters and patients (or cases, by the plan) random",
     "difference_low": "Lower limit of its interval",
     "difference_high": "Upper limit of its interval",
     "se": "Standard error of the difference",

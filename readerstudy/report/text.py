@@ -12,6 +12,7 @@ from readerstudy.analysis import (
     PrimaryTest,
     RaterReading,
     Reading,
+    Units,
     Verdict,
     level_words,
 )
@@ -288,10 +289,15 @@ def _secondary_sentences(data: ReportData) -> list[str]:
     if status is None:
         return []
     ways = [SECTION_METHODS[name] for name in planned_sections(data)]
-    units = "patients" if data.analysis.design.unit == "patient" else "cases"
+    units = units_of(data)
     ways = [way.format(units=units) for way in ways] + arms_methods(data, units=units)
     named = f"Planned beside the primary analysis: {'; '.join(ways)}. " if ways else ""
     return [f"{named}Everything else that is reported is exploratory."]
+
+
+def units_of(data: ReportData) -> Units:
+    """What is random beside the raters."""
+    return "patients" if data.analysis.design.unit == "patient" else "cases"
 
 
 def arms_methods(data: ReportData, *, units: str) -> list[str]:

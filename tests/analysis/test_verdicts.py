@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from readerstudy.analysis import (
     AnalysisOptions,
@@ -9,6 +10,7 @@ from readerstudy.analysis import (
     agreement,
     auc,
     case_interaction,
+    compare_arms,
     default_analysis,
     fit_mixed_binary,
     kappa_of_rare_answers,
@@ -20,6 +22,8 @@ from readerstudy.analysis import (
     response_table,
 )
 from readerstudy.analysis.default import raters as rater_rows
+from readerstudy.analysis.patients import df_of_patients, patient_numbers
+from readerstudy.analysis.rater.auc import ONE_PATIENT
 
 BALANCED = np.tile([1.0, 0.0], 250)
 
@@ -369,3 +373,47 @@ def test_parts_that_differ_are_found_and_equal_ones_are_not():
         "fewer than two cases" in case_interaction(truth=truth, scores=scores, inside=truth == 1, outside=small).reason
     )
     assert rater_interaction(truth=truth, scores=scores[:, :2], inside=seniors[:2]).reason
+
+
+def arms_of_patients(sizes, *, readers=5, real=40, seed=3):
+    """Two equal arms, of which each patient has as many cases as the sizes say, and real cases of a patient each."""
+    random = np.random.default_rng(seed)
+    patients = np.concatenate([np.repeat(np.arange(of) + 100 * at, each) for at, (of, each) in enumerate(sizes)])
+    patients = np.concatenate([patients, 1000 + np.arange(real)])
+    truth = (patients < 1000).astype(float)
+    shared = random.normal(size=1100)[patients]
+    scores = truth[:, None] * 0.5 + shared[:, None] + random.normal(size=(len(truth), readers))
+    first = patients < 100
+    return {"truth": truth, "scores": scores, "patients": patients.tolist()}, first
+
+
+def test_of_one_patient_nothing_tells_whether_parts_or_raters_differ():
+    asked, first = arms_of_patients([(1, 20), (20, 1)])
+    found = case_interaction(**asked, inside=first | (asked["truth"] == 0), outside=~first)
+    assert (found.p, found.reason) == (None, ONE_PATIENT)
+    assert found.difference.value is not None
+    assert found.difference.limits is None
+    alone = {name: np.asarray(values)[first | (asked["truth"] == 0)] for name, values in asked.items()}
+    found = rater_interaction(**alone, inside=np.arange(5) < 2)
+    assert (found.p, found.reason) == (None, ONE_PATIENT)
+
+
+def test_a_part_against_a_part_is_arm_against_arm():
+    """Both are Obuchowski-Rockette's difference of two areas with the contributions of patients (`compare_arms`)."""
+    asked, first = arms_of_patients([(4, 5), (10, 2)], readers=6)
+    found = case_interaction(**asked, inside=first | (asked["truth"] == 0), outside=~first)
+    arms = np.where(asked["truth"] == 0, "real", np.where(first, "A", "B")).tolist()
+    calls, own = asked["scores"] > 0, {name: asked[name] for name in ("truth", "patients")}
+    [pair] = compare_arms(arms=arms, calls=calls.astype(float), ratings=asked["scores"], **own).contrasts
+    assert found.difference.value == pytest.approx(pair.difference.value)
+    assert found.df <= pair.df + 1e-9
+    half = stats.t.ppf(0.975, found.df) * pair.se
+    assert found.difference.high - found.difference.value == pytest.approx(half)
+
+
+def test_few_patients_bound_what_is_known_of_groups_of_raters():
+    """Where raters of a group are alike, only the degrees of freedom of the patients are left."""
+    asked, _ = arms_of_patients([(3, 13)], readers=8)
+    asked["scores"] = np.repeat(asked["scores"][:, :2], 4, axis=1)
+    found = rater_interaction(**asked, inside=np.arange(8) < 4)
+    assert found.df == pytest.approx(df_of_patients(asked["truth"], patient_numbers(asked["patients"], cases=79)))

@@ -1334,8 +1334,8 @@ export interface components {
         /**
          * @description Difference of the reader-averaged areas of two arms (first minus second); `random` says what limits and p allow.
          *
-         *     `se_cases` is the standard error over cases for these very readers. `equivalence` stands only where a plan names
-         *     both arms.
+         *     `se_cases` is the standard error over patients, or cases, for these very readers. `equivalence` stands only
+         *     where a plan names both arms.
          */
         ArmContrast: {
             first: string;
@@ -2772,7 +2772,11 @@ export interface components {
             unit: components["schemas"]["UnitEnum"];
             reason: string | null;
         };
-        /** @description All raters who read both phases. `exchange_p` is there where both show the same images. */
+        /**
+         * @description All raters who read both phases. `exchange_p` is there where both show the same images.
+         *
+         *     `patients` counts the units, which `units` names.
+         */
         PhaseChange: {
             measure: string;
             same_images: boolean;
@@ -2785,6 +2789,7 @@ export interface components {
             /** Format: double */
             second: number | null;
             difference: components["schemas"]["Estimate"];
+            units: components["schemas"]["UnitsEnum"];
             random: string;
             /** Format: double */
             se: number | null;
@@ -3752,6 +3757,8 @@ export interface components {
         };
         /** @enum {string} */
         UnitEnum: "patient" | "case";
+        /** @enum {string} */
+        UnitsEnum: "patients" | "cases";
         /** @enum {string} */
         VerdictEnum: "pending" | "accepted" | "rejected";
         VerdictRequest: {

@@ -42,10 +42,18 @@ from readerstudy.analysis.panel.mrmc import (
 )
 from readerstudy.analysis.panel.multiplicity import adjust_p_values
 from readerstudy.analysis.panel.percent_correct import CAUTIOUS_READERS
-from readerstudy.analysis.patients import PatientNumbers, PatientSpread, patient_numbers, patient_spread
+from readerstudy.analysis.patients import (
+    PatientNumbers,
+    PatientSpread,
+    Units,
+    any_repeated,
+    patient_numbers,
+    patient_spread,
+)
 from readerstudy.analysis.rater.auc import ONE_CLASS, ONE_PATIENT, delong_spread, placements
 
-READERS_AND_CASES, CASES = "readers and cases", "cases, for these readers"
+READERS_AND: dict[Units, str] = {"patients": "readers and patients", "cases": "readers and cases"}
+THESE_READERS: dict[Units, str] = {"patients": "patients, for these readers", "cases": "cases, for these readers"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +102,8 @@ class ArmReading:
 class ArmContrast:
     """Difference of the reader-averaged areas of two arms (first minus second); `random` says what limits and p allow.
 
-    `se_cases` is the standard error over cases for these very readers. `equivalence` stands only where a plan names
-    both arms.
+    `se_cases` is the standard error over patients, or cases, for these very readers. `equivalence` stands only
+    where a plan names both arms.
     """
 
     first: str
@@ -104,7 +112,7 @@ class ArmContrast:
     se_cases: float | None = None
     se: float | None = None
     df: float | None = None
-    random: str = READERS_AND_CASES
+    random: str = READERS_AND["cases"]
     p: float | None = None
     p_adjusted: float | None = None
     planned: bool = False
@@ -135,7 +143,7 @@ def compare_arms(
     planned: PlannedArms | None = None,
     level: float = 0.95,
 ) -> ArmsComparison:
-    """Describe every arm and compare the synthetic ones, readers and cases random.
+    """Describe every arm and compare the synthetic ones, readers and patients random.
 
     `arms` (cases,) names each case's arm; `truth` (cases,); `calls` and `ratings` (cases, readers) with NaN/None for
     none, higher = more surely synthetic; `patients` (cases,) names each case's patient; `controls` are the names of
@@ -164,7 +172,8 @@ def compare_arms(
         for family in families
         for name, p in zip(family, adjust_p_values([areas[name].p for name in family]), strict=True)
     }
-    pooled = _Arms(true, named, rating, numbers, level)
+    units: Units = "patients" if any_repeated(numbers) else "cases"
+    pooled = _Arms(true, named, rating, numbers, units, level)
     contrasts = [pooled.contrast(*pair) for pair in combinations(tested, 2)]
     return ArmsComparison(
         readings=tuple(
@@ -240,7 +249,7 @@ def _equivalence(contrast: ArmContrast, margin: float, *, alpha: float) -> ArmEq
     gap = contrast.difference.value
     if gap is None or contrast.se is None or contrast.df is None:
         return ArmEquivalence(margin=margin, reason=contrast.difference.reason or NO_SPREAD)
-    if contrast.random != READERS_AND_CASES:
+    if contrast.random in THESE_READERS.values():
         return ArmEquivalence(margin=margin, reason="nothing tells how readers differ")
     found = difference_tost(gap, se=contrast.se, df=contrast.df, low=-margin, high=margin, alpha=alpha)
     return ArmEquivalence(margin=margin, low=found.interval.low, high=found.interval.high, p=found.p)
@@ -262,6 +271,7 @@ class _Arms:
     named: np.typing.NDArray[np.str_]
     ratings: FloatArray
     patients: PatientNumbers
+    units: Units
     level: float
 
     def _side_by_side(self, names: Sequence[str]) -> tuple[FloatArray, PatientSpread]:
@@ -281,7 +291,8 @@ class _Arms:
 
     def contrast(self, first: str, second: str) -> ArmContrast:
         areas, spread = self._side_by_side([first, second])
-        known = ArmContrast(first=first, second=second, difference=missing(ONE_CLASS))
+        random = READERS_AND[self.units]
+        known = ArmContrast(first=first, second=second, difference=missing(ONE_CLASS), random=random)
         if np.isnan(areas).any() or not areas.size:
             return known
         readers = areas.shape[1]
@@ -297,7 +308,7 @@ class _Arms:
             limits = Estimate(value=gap, low=found.low, high=found.high)
             return replace(known, difference=limits, se_cases=se_cases, se=found.se, df=found.df, p=found.p)
         # One reader, or readers whose differences are all alike: nothing tells how readers differ.
-        known = replace(known, se_cases=se_cases, random=CASES)
+        known = replace(known, se_cases=se_cases, random=THESE_READERS[self.units])
         if variance <= SMALLEST_VARIANCE:
             return replace(known, difference=Estimate(value=gap, reason=NO_SPREAD))
         start = PanelAuc(method="difference of arms", value=gap)

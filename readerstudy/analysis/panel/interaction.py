@@ -1,9 +1,12 @@
 """Do parts of a study differ? The test without which two verdicts side by side say nothing about their difference.
 
-The difference of the reader-averaged areas inside and outside of a part, readers and cases random: the variance of
-Obuchowski and Rockette with Hillis' degrees of freedom on the raters' differences, their covariance by leaving out one
-case at a time. Of two groups of raters it is his design with readers nested, each group with its own spread.
-Source: Altman & Bland, BMJ 2003;326:219 (interaction); Hillis, Stat Med 2014;33:330; Welch, Biometrika 1947;34:28.
+The difference of the reader-averaged areas inside and outside of a part, readers and patients random: the variance of
+Obuchowski and Rockette with Hillis' degrees of freedom on the raters' differences, their covariance from what each
+patient contributes to both areas, each part held against its own mean: where all cases of a kind are one patient's,
+nothing tells how patients differ, and there is no test. Of two groups of raters it is his design with readers nested,
+each group with its own spread. What the patients know of the covariance bounds the degrees of freedom.
+Source: Altman & Bland, BMJ 2003;326:219 (interaction); Hillis, Stat Med 2014;33:330; Welch, Biometrika 1947;34:28;
+Obuchowski, Biometrics 1997;53:567 (patients).
 """
 
 from __future__ import annotations
@@ -25,14 +28,22 @@ from readerstudy.analysis.estimate import (
     is_rated,
     missing,
 )
-from readerstudy.analysis.panel.mrmc import PanelAuc, with_t_test
-from readerstudy.analysis.patients import PatientNumbers, patient_numbers, sums_by_patient
+from readerstudy.analysis.panel.mrmc import (
+    NO_SPREAD,
+    SMALLEST_VARIANCE,
+    WARY_READERS,
+    PanelAuc,
+    averaged_over_readers,
+    with_t_test,
+)
+from readerstudy.analysis.patients import PatientNumbers, PatientSpread, patient_numbers
+from readerstudy.analysis.rater.auc import ONE_PATIENT, delong_spread, placements
 
 # Of a single case of a kind no variance is known.
 LEAST_OF_KIND = 2
 FEW_CASES = "a rater judged fewer than two cases of a kind inside or outside of this part"
 FEW_RATERS = "the spread of raters cannot be estimated"
-NO_VARIANCE = "the estimated variance is 0, which is not certainty"
+METHOD = "interaction"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,18 +71,21 @@ def case_interaction(
     `patients` (cases,) names each case's patient, whose cases are taken together.
     """
     true, score = as_truth(truth), as_matrix(scores)
-    parts = [[_area(true, score[:, j], part) for j in range(score.shape[1])] for part in (inside, outside)]
-    if any(one is None for part in parts for one in part):
+    numbers = patient_numbers(patients, cases=len(true))
+    if min(_least_of_kind(true[part], score[part]) for part in (inside, outside)) < LEAST_OF_KIND:
         return _nothing(FEW_CASES)
     if score.shape[1] < 2:
         return _nothing(FEW_RATERS)
-    (areas, left), (others, others_left) = (_stacked(part) for part in parts)
-    used, numbers = inside | outside, patient_numbers(patients, cases=len(true))
-    gaps, covariance = areas - others, _jackknife((left - others_left)[used], numbers[used])
-    raters = len(gaps)
-    shared = float((covariance.sum() - np.trace(covariance)) / (raters * (raters - 1)))
-    own = float(gaps.var(ddof=1))
-    return _tested(float(gaps.mean()), own / raters, max(shared, 0.0), degrees=raters - 1, level=level)
+    (areas, spread), (others, of_others) = (
+        _areas(true[part], score[part], numbers[part]) for part in (inside, outside)
+    )
+    apart = spread.less(of_others)
+    if not apart.determined.all():
+        return _untested(float((areas - others).mean()), ONE_PATIENT)
+    found = averaged_over_readers(
+        PanelAuc(method=METHOD, value=None), values=areas - others, spread=apart, wary_readers=WARY_READERS
+    )
+    return _tested(found, level=level)
 
 
 def rater_interaction(
@@ -88,19 +102,22 @@ def rater_interaction(
     what the cases add.
     """
     true, score = as_truth(truth), as_matrix(scores)
-    found = [_area(true, score[:, j], np.ones(len(true), dtype=np.bool_)) for j in range(score.shape[1])]
     sizes = int(inside.sum()), int((~inside).sum())
-    if any(one is None for one in found):
+    if _least_of_kind(true, score) < LEAST_OF_KIND:
         return _nothing(FEW_CASES)
     if min(sizes) < 1 or sum(sizes) < 3:
         return _nothing(FEW_RATERS)
-    areas, left = _stacked(found)
-    own, degrees = _spread_of_readers(areas[inside], areas[~inside])
-    covariance = _jackknife(left, patient_numbers(patients, cases=len(true)))
-    shared = _off_diagonal(covariance, inside) + _off_diagonal(covariance, ~inside)
-    shared -= 2 * float(covariance[np.ix_(inside, ~inside)].mean())
+    areas, spread = _areas(true, score, patient_numbers(patients, cases=len(true)))
     gap = float(areas[inside].mean() - areas[~inside].mean())
-    return _tested(gap, own, max(shared, 0.0), degrees=degrees, level=level)
+    if not spread.determined.all():
+        return _untested(gap, ONE_PATIENT)
+    own, degrees = _spread_of_readers(areas[inside], areas[~inside])
+    covariance = spread.covariance()
+    shared = _off_diagonal(covariance, inside) + _off_diagonal(covariance, ~inside)
+    shared = max(shared - 2 * float(covariance[np.ix_(inside, ~inside)].mean()), 0.0)
+    uncertain = own**2 / degrees + shared**2 / spread.df
+    df = (own + shared) ** 2 / uncertain if uncertain > 0 else inf
+    return _tested(PanelAuc(method=METHOD, value=gap, variance=own + shared, df=df), level=level)
 
 
 def _spread_of_readers(areas: FloatArray, others: FloatArray) -> tuple[float, float]:
@@ -119,36 +136,14 @@ def _spread_of_readers(areas: FloatArray, others: FloatArray) -> tuple[float, fl
     return own, own**2 / sum(part**2 / (len(group) - 1) for part, group in zip(parts, groups, strict=True))
 
 
-def _area(truth: FloatArray, score: FloatArray, part: BoolArray) -> tuple[float, FloatArray] | None:
-    """The area in this part, and without each case (cases,): unchanged where a case does not belong to it."""
-    used = part & is_rated(score)
-    synthetic, real = used & (truth == 1), used & (truth == 0)
-    m, n = int(synthetic.sum()), int(real.sum())
-    if min(m, n) < LEAST_OF_KIND:
-        return None
-    above, below = score[synthetic][:, None], score[real][None, :]
-    kernel = (above > below) + 0.5 * (above == below)
-    area = float(kernel.mean())
-    left = np.full(len(truth), area)
-    left[synthetic] = (m * area - kernel.mean(axis=1)) / (m - 1)
-    left[real] = (n * area - kernel.mean(axis=0)) / (n - 1)
-    return area, left
+def _least_of_kind(truth: FloatArray, scores: FloatArray) -> int:
+    """How many cases of the rarer kind the rater judged who judged fewest."""
+    return min(int(is_rated(scores[truth == kind]).sum(axis=0).min(initial=len(truth))) for kind in (0, 1))
 
 
-def _stacked(found: list[tuple[float, FloatArray] | None]) -> tuple[FloatArray, FloatArray]:
-    known = [one for one in found if one is not None]
-    return np.array([area for area, _ in known]), np.stack([left for _, left in known], axis=1)
-
-
-def _jackknife(left: FloatArray, patients: PatientNumbers) -> FloatArray:
-    """Covariance (raters, raters) of values (cases, raters) without one case each, added up within patients.
-
-    With one case per patient it is the jackknife.
-    """
-    n = len(left)
-    own = sums_by_patient((left - left.mean(axis=0)) * (n - 1) / n, patients, of=int(patients.max()) + 1)
-    groups = len(np.unique(patients))
-    return np.asarray(own.T @ own * groups / max(groups - 1, 1), dtype=np.float64)
+def _areas(truth: FloatArray, scores: FloatArray, patients: PatientNumbers) -> tuple[FloatArray, PatientSpread]:
+    placed = placements(truth=truth, scores=scores)
+    return placed.aucs, delong_spread(placed, patients=patients)
 
 
 def _off_diagonal(covariance: FloatArray, group: BoolArray) -> float:
@@ -156,15 +151,18 @@ def _off_diagonal(covariance: FloatArray, group: BoolArray) -> float:
     return float((block.sum() - np.trace(block)) / (size * (size - 1))) if size > 1 else float(block[0, 0])
 
 
-def _tested(gap: float, own: float, shared: float, *, degrees: float, level: float) -> Interaction:
-    if own + shared <= np.finfo(float).eps ** 1.5:
-        return Interaction(difference=Estimate(value=gap, reason=NO_VARIANCE), reason=NO_VARIANCE)
-    df = inf if own == 0 else degrees * ((own + shared) / own) ** 2
-    known = PanelAuc(method="interaction", value=gap)
-    found = with_t_test(known, variance=own + shared, df=df, level=level, null=0.0)
-    return Interaction(
-        difference=Estimate(value=gap, low=found.low, high=found.high), p=found.p, df=None if df == inf else df
-    )
+def _tested(known: PanelAuc, *, level: float) -> Interaction:
+    if known.value is None:
+        return _nothing(known.reason or FEW_RATERS)
+    if known.reason or known.df is None or not known.variance or known.variance <= SMALLEST_VARIANCE:
+        return _untested(known.value, known.reason or NO_SPREAD)
+    found = with_t_test(known, variance=known.variance, df=known.df, level=level, null=0.0)
+    limits = Estimate(value=known.value, low=found.low, high=found.high)
+    return Interaction(difference=limits, p=found.p, df=None if found.df == inf else found.df)
+
+
+def _untested(gap: float, reason: str) -> Interaction:
+    return Interaction(difference=Estimate(value=gap, reason=reason), reason=reason)
 
 
 def _nothing(reason: str) -> Interaction:

@@ -1,7 +1,8 @@
 """The same raters in two phases: by how much each one's measure changed, and the panel's, raters and patients random.
 
 Same images: the areas, or shares of right calls, of both phases are correlated through the patients, whose
-contributions are subtracted; beside the interval stands the test that exchanges both phases' answers to a patient's
+contributions are subtracted, and four raters or fewer who happen to change alike make no interval narrower than that of
+these very raters; beside the interval stands the test that exchanges both phases' answers to a patient's
 images, for all raters at once, which holds for any correlation among raters. Other images: the patients' contributions
 of both phases add up. Practice and what the raters were told in between can't be told apart by either.
 Sources: Obuchowski & Rockette, Commun Stat Simul 1995;24:285; Hillis, Stat Med 2014;33:330; Obuchowski, Biometrics
@@ -36,12 +37,13 @@ from readerstudy.analysis.panel.mrmc import (
     averaged_over_readers,
     with_t_test,
 )
-from readerstudy.analysis.patients import PatientNumbers, PatientSpread, patient_numbers, patient_spread
+from readerstudy.analysis.patients import PatientNumbers, PatientSpread, Units, patient_numbers, patient_spread
 from readerstudy.analysis.rater.auc import ONE_CLASS, ONE_PATIENT, delong_spread, placements
 
 METHOD = "change between phases"
 AREA, RIGHT = "AUC", "share of right answers"
-READERS_AND_CASES, CASES = "raters and patients", "patients, for these raters"
+RATERS_AND: dict[Units, str] = {"patients": "raters and patients", "cases": "raters and cases"}
+THESE_RATERS: dict[Units, str] = {"patients": "patients, for these raters", "cases": "cases, for these raters"}
 # Of so many patients all exchanges are made.
 MOST_PATIENTS_EXACT = 12
 # Exchanges that differ by less are ties: sums of the same numbers in another order.
@@ -50,7 +52,10 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseAnswers:
-    """One phase: `truth` (cases,), `answers` (cases, raters) with NaN/None for none, `patients` (cases,)."""
+    """One phase: `truth` (cases,), `answers` (cases, raters) with NaN/None for none, `patients` (cases,).
+
+    Where cases are the units, `patients` names each case, alike in both phases.
+    """
 
     truth: ArrayLike
     answers: MatrixLike
@@ -71,7 +76,10 @@ class RaterChange:
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseChange:
-    """All raters who read both phases. `exchange_p` is there where both show the same images."""
+    """All raters who read both phases. `exchange_p` is there where both show the same images.
+
+    `patients` counts the units, which `units` names.
+    """
 
     measure: str
     same_images: bool
@@ -82,7 +90,8 @@ class PhaseChange:
     first: float | None
     second: float | None
     difference: Estimate
-    random: str = READERS_AND_CASES
+    units: Units = "patients"
+    random: str = RATERS_AND["patients"]
     se: float | None = None
     df: float | None = None
     p: float | None = None
@@ -98,6 +107,7 @@ def compare_phases(
     rater_ids: Sequence[str],
     scored: bool,
     same_images: bool,
+    units: Units = "patients",
     level: float = 0.95,
     exchanges: int = 2000,
     seed: int = 0,
@@ -122,6 +132,8 @@ def compare_phases(
         first=_mean(values[0, there]),
         second=_mean(values[1, there]),
         difference=missing(ONE_CLASS),
+        units=units,
+        random=RATERS_AND[units],
     )
     if not there.any():
         return found
@@ -134,7 +146,9 @@ def compare_phases(
 
 def _panel(known: PhaseChange, gaps: FloatArray, spread: PatientSpread, *, level: float) -> PhaseChange:
     start = PanelAuc(method=METHOD, value=None)
-    averaged = averaged_over_readers(start, values=gaps, spread=spread, wary_readers=WARY_READERS)
+    averaged = averaged_over_readers(
+        start, values=gaps, spread=spread, cautious_readers=WARY_READERS, wary_readers=WARY_READERS
+    )
     if averaged.variance and averaged.df is not None and not averaged.reason:
         tested = with_t_test(averaged, variance=averaged.variance, df=averaged.df, level=level, null=0.0)
         difference = _limited(float(np.nanmean(gaps)), tested.low, tested.high)
@@ -144,7 +158,8 @@ def _panel(known: PhaseChange, gaps: FloatArray, spread: PatientSpread, *, level
     apart = spread.contributions[:, there].mean(axis=1)
     determined = bool(spread.determined[there].all())
     difference, se, p = _over_patients(float(gaps[there].mean()), apart, spread.df, determined=determined, level=level)
-    return replace(known, difference=difference, random=CASES, se=se, df=None if se is None else spread.df, p=p)
+    df = None if se is None else spread.df
+    return replace(known, difference=difference, random=THESE_RATERS[known.units], se=se, df=df, p=p)
 
 
 def _over_patients(
@@ -196,14 +211,7 @@ class _Phases:
         """The measure (phases, raters), and the spread of the change over the patients of both."""
         found = [self._of_phase(*phase) for phase in zip(self.truths, self.answers, self.patients, strict=True)]
         (one, before), (other, after) = found
-        of = max(len(spread.contributions) for _, spread in found)
-        change = _padded(after.contributions, of) - _padded(before.contributions, of)
-        spread = PatientSpread(
-            contributions=change,
-            determined=before.determined & after.determined,
-            df=min(before.df, after.df),
-        )
-        return np.stack([one, other]), spread
+        return np.stack([one, other]), after.less(before)
 
     def _of_phase(
         self, truth: FloatArray, answers: FloatArray, patients: PatientNumbers
@@ -257,7 +265,3 @@ class _Phases:
 
 def _right(truth: FloatArray, calls: FloatArray) -> FloatArray:
     return np.where(is_rated(calls), (calls == truth[:, None]).astype(np.float64), np.nan)
-
-
-def _padded(contributions: FloatArray, of: int) -> FloatArray:
-    return np.pad(contributions, ((0, of - len(contributions)), (0, 0)))
