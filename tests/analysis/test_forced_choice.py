@@ -244,6 +244,15 @@ def test_the_verdict_is_that_of_the_exact_test_and_of_the_interval():
     assert verdict_of(np.full((4, 2), np.nan)).verdict == "inconclusive"
 
 
+def test_a_small_difference_is_not_called_small_where_a_reader_always_chose_one_side():
+    random = np.random.default_rng(4)
+    chosen = np.where(random.random((600, 6)) < 0.05, 0, random.integers(0, 4, (600, 6))).astype(float)
+    assert verdict_of(chosen).verdict == "detectable but within the margin"
+    found = verdict_of(chosen, constant=True)
+    assert found.verdict == "discriminates"
+    assert found.sentence.endswith("is not said: some reader chose one side nearly always, whatever stood there.")
+
+
 def test_readers_with_swapped_labels_discriminate():
     swapped = verdict_of((np.random.default_rng(3).random((60, 4)) < 0.8).astype(float), images=2)
     assert swapped.verdict == "discriminates"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from readerstudy.analysis.panel.equivalence import Judgement, Verdict, level_words
 from readerstudy.analysis.panel.forced_choice import NO_CHOICES, ForcedChoice
 
+ONE_SIDE = "some reader chose one side nearly always, whatever stood there"
+
 
 def judge_choices(found: ForcedChoice, *, alpha: float, unproven: str, constant: bool) -> Judgement:
     """One verdict with its sentence.
@@ -23,9 +25,11 @@ def judge_choices(found: ForcedChoice, *, alpha: float, unproven: str, constant:
     if found.decision_p <= alpha:
         # The test counts choices, the share raters: where choices are missing they may lie on two sides of chance.
         how = "finds it" if joint.right > joint.expected else "uses the right information and chooses the other one"
-        if within:
+        if within and not constant:
             return _said(Verdict.DETECTABLE_WITHIN, f"Detectable but within the margin: {share}; {inner}")
-        return _said(Verdict.DISCRIMINATES, f"The panel discriminates: it {how} ({share})")
+        # Whoever always chooses the same side pulls the share to chance: how small the difference is, nothing tells.
+        unsaid = f". That it lies within the margin is not said: {ONE_SIDE}" if within else ""
+        return _said(Verdict.DISCRIMINATES, f"The panel discriminates: it {how} ({share}){unsaid}")
     return _not_found(share, inner, within=within, unproven=unproven, constant=constant)
 
 
@@ -40,8 +44,7 @@ def judge_preference(p_exact: float | None, *, alpha: float) -> str:
 
 def _not_found(share: str, inner: str, *, within: bool, unproven: str, constant: bool) -> Judgement:
     if constant:
-        sentence = f"Not assessable: some reader chose one side nearly always, whatever stood there ({share})"
-        return _said(Verdict.NOT_ASSESSABLE, sentence)
+        return _said(Verdict.NOT_ASSESSABLE, f"Not assessable: {ONE_SIDE} ({share})")
     if within and unproven:
         return _said(Verdict.INCONCLUSIVE, f"Inconclusive: {inner}, but “equivalent” is not said: {unproven}")
     if within:
