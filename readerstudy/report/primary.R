@@ -171,9 +171,9 @@ primary_permutation <- function(calls, truth, patient, margin, alpha) {
 }
 
 # Exact limits and tests where every patient gives one case, those of the share over patients otherwise.
-primary_ensemble <- function(row, majority, truth, patient, margin, alpha) {
+primary_ensemble <- function(row, votes, truth, patient, margin, alpha) {
   if (is.na(row$accuracy)) return(list(estimate = NA))
-  if (any(duplicated(patient))) return(c(of_majority(majority, truth, patient, margin, alpha), list(p = row$p)))
+  if (any(duplicated(patient))) return(c(of_votes(votes, truth, patient, margin, alpha), list(p = row$p)))
   points <- row$correct
   n <- row$n
   list(estimate = row$accuracy, low = row$low, high = row$high,
@@ -183,10 +183,13 @@ primary_ensemble <- function(row, majority, truth, patient, margin, alpha) {
                     pbeta(0.5 + margin, points + 1, n - points, lower.tail = FALSE)), p = row$p)
 }
 
-of_majority <- function(majority, truth, patient, margin, alpha) {
-  rated <- !is.na(majority)
+# `votes` are the calls of all cases, once or twice over.
+of_votes <- function(votes, truth, patient, margin, alpha) {
+  truth <- rep_len(truth, length(votes))
+  patient <- rep_len(patient, length(votes))
+  rated <- !is.na(votes)
   if (!any(rated)) return(list(estimate = NA))
-  found <- share_found(as.integer(majority[rated] == truth[rated]), truth[rated], patient[rated])
+  found <- share_found(as.integer(votes[rated] == truth[rated]), truth[rated], patient[rated])
   if (is.na(found$se)) return(list(estimate = found$value))
   result <- judged(found, null = 0.5, margin = margin, alpha = alpha, logit = TRUE)
   result[names(result) != "p"]

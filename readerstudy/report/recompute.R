@@ -138,7 +138,7 @@ json <- function(value) {
 primary <- switch(primary_kind,
                   auc = primary_auc(study$scores, truth, study$patient, covariance, margin, alpha),
                   permutation = primary_permutation(calls, truth, study$patient, margin, alpha),
-                  ensemble = primary_ensemble(ensemble, majority, truth, study$patient, margin, alpha),
+                  ensemble = primary_ensemble(ensemble, votes_of(calls, tie_rule), truth, study$patient, margin, alpha),
                   list(estimate = NA))
 sensitivity <- sensitivity_of(study, whole, complete, primary_kind, ensemble, covariance, tie_rule, missing_rule, alpha)
 

@@ -14,10 +14,21 @@ majority_of <- function(calls, tie_rule) {
   majority
 }
 
+# The majority's calls; where a tie counts half, all of them twice: a tied case is called once each way.
+votes_of <- function(calls, tie_rule) {
+  majority <- majority_of(calls, tie_rule)
+  tied <- is.na(majority) & rowSums(!is.na(calls)) > 0
+  if (tie_rule != "half_credit" || !any(tied)) return(majority)
+  c(replace(majority, tied, 1), replace(majority, tied, 0))
+}
+
+# Two raters are too few for the test of their mean area.
+enough_raters <- function(study) sum(!is.na(areas_of(placements(study$scores, study$truth), study$truth))) >= 3
+
 # Value, limits and, for an AUC, the test of what is left of a study; the other tests permute the truth.
 measured <- function(study, kind, covariance, tie_rule, alpha) {
   if (kind == "ensemble") {
-    found <- of_majority(majority_of(study$calls, tie_rule), study$truth, study$patient, 0.15, alpha)
+    found <- of_votes(votes_of(study$calls, tie_rule), study$truth, study$patient, 0.15, alpha)
   } else if (kind == "auc") {
     found <- primary_auc(study$scores, study$truth, study$patient, covariance, 0.15, alpha)
   } else {
@@ -25,7 +36,8 @@ measured <- function(study, kind, covariance, tie_rule, alpha) {
                     logit = TRUE)
   }
   or_na <- function(name) if (is.null(found[[name]])) NA else found[[name]]
-  list(value = found$estimate, low = or_na("low"), high = or_na("high"), p = if (kind == "auc") or_na("p") else NA)
+  tested <- kind == "auc" && enough_raters(study)
+  list(value = found$estimate, low = or_na("low"), high = or_na("high"), p = if (tested) or_na("p") else NA)
 }
 
 without_rater <- function(study, j) {
@@ -46,14 +58,14 @@ of_these_raters <- function(study, kind, covariance, alpha) {
   list(value = fixed$estimate, low = fixed$low, high = fixed$high, p = if (kind == "auc") fixed$p else NA)
 }
 
-along_margins <- function(study, kind, ensemble, majority, covariance, alpha) {
+along_margins <- function(study, kind, ensemble, votes, covariance, alpha) {
   lapply(other_margins, function(margin) {
     found <- switch(kind,
                     auc = primary_auc(study$scores, study$truth, study$patient, covariance, margin, alpha),
                     permutation = judged(correct_found(study$calls, study$truth, study$patient),
                                          null = chance_of(study$calls, study$truth), margin = margin, alpha = alpha,
                                          logit = TRUE),
-                    ensemble = primary_ensemble(ensemble, majority, study$truth, study$patient, margin, alpha))
+                    ensemble = primary_ensemble(ensemble, votes, study$truth, study$patient, margin, alpha))
     list(margin = margin, p = if (is.null(found$tost_p)) NA else found$tost_p)
   })
 }
@@ -66,7 +78,7 @@ sensitivity_of <- function(study, whole, complete, kind, ensemble, covariance, t
     other = if (kind == "auc") of(study, by = setdiff(c("delong", "jackknife"), covariance)) else list(value = NA),
     fixed_readers = of_these_raters(study, kind, covariance, alpha),
     other_rule = if (all(complete)) list(value = NA) else of(rest),
-    margins = along_margins(study, kind, ensemble, majority_of(study$calls, tie_rule), covariance, alpha),
+    margins = along_margins(study, kind, ensemble, votes_of(study$calls, tie_rule), covariance, alpha),
     raters = lapply(seq_len(ncol(study$calls)), function(j)
       c(list(left_out = colnames(study$calls)[j]), of(without_rater(study, j)))),
     patients = lapply(unique(study$patient), function(one)

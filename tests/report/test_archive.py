@@ -191,6 +191,11 @@ VARIANTS = {
         "synthetic": 18,
     },
     "the majority": {"plan": replace(plan_for("ensemble"), permutations=500), "real": 15, "synthetic": 15, "raters": 5},
+    "the majority of four, ties count half": {
+        "plan": replace(plan_for("ensemble"), permutations=500, tie_rule="half_credit"),
+        "real": 15,
+        "synthetic": 15,
+    },
     "the majority over patients": {
         "plan": replace(plan_for("ensemble"), permutations=4000),
         "cases_of_a_patient": 3,
