@@ -165,7 +165,8 @@ def with_names_of(card: Any, seen: set[str], datasets: Collection[str] = ()) -> 
 
 def _without_unseen_dataset(bank: Any, datasets: Collection[str]) -> Any:
     values = _mapping(bank)
-    return {name: value for name, value in values.items() if name != "dataset" or value in datasets}
+    seen = isinstance(values.get("dataset"), str) and values["dataset"] in datasets
+    return {name: value for name, value in values.items() if name != "dataset" or seen}
 
 
 def names_left_out(card: Any) -> int:

@@ -68,9 +68,23 @@ def read_card(folder: Path | str) -> GeneratorCard:
         raise ArtefactError("This is not a generator's card.")
     if values.get("format_version") != FORMAT_VERSION:
         raise ArtefactError(f"The generator's format {values.get('format_version')} is not supported.")
+    _check_origin(values)
     card = GeneratorCard(folder, values)
     if not card.weights_path.is_file():
         raise ArtefactError("The generator's weights are missing.")
     if file_digest(card.weights_path) != values.get("weights_sha256"):
         raise ArtefactError("The generator's weights are not those of its card; it is refused.")
     return card
+
+
+def _check_origin(values: dict[str, Any]) -> None:
+    """What a generator that is made of this one goes on to tell: scans, how many were left out, banks.
+
+    Raises ArtefactError where it is not what a card says.
+    """
+    data, banks = values.get("data", {}), values.get("banks", [])
+    known = isinstance(data, dict) and isinstance(data.get(NAMES_LEFT_OUT, 0), int)
+    names = data.get("case_names", []) if known else None
+    strings = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not (strings and isinstance(banks, list) and all(isinstance(bank, dict) for bank in banks)):
+        raise ArtefactError("The generator's card does not name its scans and exemplars as cards do.")

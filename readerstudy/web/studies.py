@@ -107,7 +107,7 @@ class StartPublishedView(CoordinatorPageMixin, FormView[PublishedForm]):
             messages.info(
                 self.request,
                 f"{1 + len(later)} drafts are made, each continuing the one before. This is the first; the others are "
-                "named under “Phases”.",
+                "linked below.",
             )
         return redirect(first)
 

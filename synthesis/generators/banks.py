@@ -109,4 +109,5 @@ def make(bank: ExemplarBank, scans: list[Scan], folder: Path, context: JobContex
 
 def command_of(bank: ExemplarBank) -> str:
     beside = " --beside" if bank.beside else ""
-    return f"python -m ml.bank --data <the scans, exported> --generator <the files of {bank.source}>{beside}"
+    scans = "the scans, exported" if bank.all_drawn else "the scans, exported, each “not all drawn” in lesions.csv"
+    return f"python -m ml.bank --data <{scans}> --generator <the files of {bank.source}>{beside}"

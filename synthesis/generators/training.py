@@ -8,6 +8,7 @@ import shlex
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -208,7 +209,9 @@ def command_of(run: TrainingRun) -> str:
     options = " ".join(f"--{name} {value}" for name, value in given)
     if run.initial is not None:
         options = f"--init <the files of {run.initial}> {options}"
-    return f"python -m ml.train --data <the scans, exported> {options}"
+    said = Counter(run.lesions_said.values())
+    told = "".join(f", {said[word]} “{word}” in lesions.csv" for word in sorted(said))
+    return f"python -m ml.train --data <the scans, exported{told}> {options}"
 
 
 def case_of(scan: Scan, said: str = "") -> "LiverCase":

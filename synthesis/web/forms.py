@@ -1,4 +1,3 @@
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -117,14 +116,14 @@ class TrainingForm(SourceScansForm):
         label="Free of lesions",
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Names of scans without a lesion mask of which you know that there is nothing to draw. No other scan "
-        "without one gives normal liver",
+        help_text="Names, one in a line, of scans without a lesion mask of which you know that there is nothing to draw. "
+        "No other scan without one gives normal liver",
     )
     partly_drawn = forms.CharField(
         label="Not all lesions drawn",
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Names of scans whose masks lack lesions: they give no normal liver",
+        help_text="Names of scans whose masks lack lesions, one in a line: they give no normal liver",
     )
     steps = forms.IntegerField(
         min_value=MIN_STEPS,
@@ -148,17 +147,23 @@ class TrainingForm(SourceScansForm):
         return cleaned
 
     def _named(self, field: str, cleaned: dict[str, Any]) -> list[Scan]:
-        """The chosen scans that a field names; scans of one name are meant together."""
-        names = {part.strip() for part in re.split(r"[\n,;]", cleaned.get(field, "")) if part.strip()}
-        if not names:
-            return []
-        named = [scan for scan in cleaned.get("scans") or [] if scan.name in names]
-        strangers = names - {scan.name for scan in named}
-        if strangers:
-            self.add_error(
-                field, f"“{min(strangers)}” is none of the chosen scans. Choose it as well, or take its name away."
-            )
-        return named
+        """The chosen scans that a field names, one in a line. Names are one scan's within a dataset only."""
+        found = []
+        for name in dict.fromkeys(line.strip() for line in cleaned.get(field, "").splitlines() if line.strip()):
+            named = [scan for scan in cleaned.get("scans") or [] if scan.name == name]
+            if not named:
+                self.add_error(
+                    field, f"“{name}” is none of the chosen scans. Choose it as well, or take its name away."
+                )
+            elif len(named) > 1:
+                datasets = " and ".join(sorted(f"“{scan.dataset.name}”" for scan in named))
+                self.add_error(
+                    field,
+                    f"“{name}” is the name of {len(named)} chosen scans, in {datasets}. Give one of them another name, "
+                    "or order the training by the API, which tells scans apart by their ids.",
+                )
+            found += named
+        return found
 
 
 class BankForm(forms.Form):

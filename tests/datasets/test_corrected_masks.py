@@ -202,6 +202,26 @@ def test_a_correction_is_taken_back_bit_for_bit(scan, client):
     assert "no longer the last" in shown(client.post(address, {"correction": "x"}, follow=True))
 
 
+def test_a_mask_that_was_drawn_by_mistake_is_taken_away(scan, stored_files, django_capture_on_commit_callbacks):
+    """Otherwise one dab would be the liver for good: an estimate is only made where there is none."""
+    with django_capture_on_commit_callbacks(execute=True):
+        liver_of(scan).delete()
+        scan.lesions.update(contrast_hu=None)
+    before = stored_files()
+    lengths = lengths_of(stroke(scan))
+    drawn = correct_mask(scan=scan, user=scan.dataset.owner, kind=MaskKind.LIVER, base=None, lengths=lengths)
+    assert described(scan).masks[-1].by_hand
+    with django_capture_on_commit_callbacks(execute=True):
+        gone = take_back_correction(scan=scan, user=scan.dataset.owner, correction=drawn.corrections.get().pk)
+    assert gone is None
+    assert not scan.masks.filter(kind=MaskKind.LIVER).exists()
+    assert stored_files() == before
+    scan.refresh_from_db()
+    assert "taken away by" in scan.import_report["notes"][-1]
+    assert not scan.lesions.filter(contrast_hu__isnull=False).exists()
+    services.request_liver_estimate(scan=scan, user=scan.dataset.owner)
+
+
 def test_members_look_and_do_not_paint(scan, post):
     member, stranger = make_user(), make_user()
     scan.dataset.members.add(member)

@@ -130,6 +130,24 @@ def test_who_saves_second_keeps_the_strokes_and_puts_them_onto_the_new_version(
     assert (stored(scan)[0, 0, :7] == 1).all(), "what the other one painted is there as well"
 
 
+def test_whoever_opens_the_brush_after_another_one_saved_paints_on_the_new_version(
+    screen: Page, live_server, scan: Scan, console: Console
+) -> None:
+    console.allow("404")
+    enter(screen, live_server, scan.dataset.owner)
+    screen.goto(f"{live_server.url}{scan.get_absolute_url()}")
+    screen.wait_for_selector(f'{AXIAL} .view[data-state="shown"]')
+    base = scan.masks.get(kind=MaskKind.LIVER).pk
+    correct_mask(scan=scan, user=make_user(Role.ADMINISTRATOR), kind=MaskKind.LIVER, base=base, lengths=[0, 7])
+    screen.get_by_role("button", name="Correct the liver").click()
+    bar = screen.locator(".brush-bar")
+    expect(bar.get_by_role("status")).to_contain_text("Drag to paint")
+    paint(screen, scan, 10, (15, 30))
+    save(bar)
+    assert stored(scan)[5, 10, 20] == 1
+    assert (stored(scan)[0, 0, :7] == 1).all(), "what the other one painted is there as well"
+
+
 def test_an_expired_login_loses_no_stroke(screen: Page, live_server, scan: Scan, console: Console) -> None:
     console.allow("401")
     enter(screen, live_server, scan.dataset.owner)

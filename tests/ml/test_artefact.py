@@ -45,6 +45,12 @@ def test_tampered_weights_are_refused(copy):
         ({"net": NetConfig(width=6000).to_dict()}, "not of the size"),
         ({"net": NetConfig(noise=False).to_dict()}, "not of the size"),
         ({"net": {}}, "do not fit"),
+        ({"data": None}, "does not name its scans"),
+        ({"data": {"case_names": None}}, "does not name its scans"),
+        ({"data": {"case_names": [["x"]]}}, "does not name its scans"),
+        ({"data": {"case_names_left_out": "2"}}, "does not name its scans"),
+        ({"banks": None}, "does not name its scans"),
+        ({"banks": ["x"]}, "does not name its scans"),
     ],
 )
 def test_incompatible_cards_are_refused(copy, change, message):

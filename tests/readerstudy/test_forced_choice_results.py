@@ -228,6 +228,7 @@ def test_r_recomputes_every_number(pairs, quartets, tmp_path):
                 *((theirs["panel"][name], getattr(found.panel, name)) for name in ("se", "df", "p", "d_prime")),
                 (theirs["panel"]["margin_low"], found.shares_within[0]),
                 (theirs["panel"]["margin_high"], found.shares_within[1]),
+                (theirs["panel"]["within"], found.panel.equivalent),
             ],
             "readers": [
                 pair

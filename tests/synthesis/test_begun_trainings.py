@@ -141,7 +141,8 @@ def test_edited_scans_teach_no_generator(dataset):
 
 
 def test_the_page_takes_names_and_keeps_what_was_typed(dataset, generator, client):
-    scans = [source(dataset, name="north"), source(dataset, name="south", lesions=False)]
+    scans = [source(dataset, name="north"), source(dataset, name="south, portal", lesions=False)]
+    elsewhere = source(make_dataset(owner=dataset.owner), name="south, portal", lesions=False)
     client.force_login(dataset.owner)
     page = client.get(f"/synthesis/training/new/?from={generator.pk}").content.decode()
     assert f'value="{generator.pk}" selected' in page
@@ -154,13 +155,17 @@ def test_the_page_takes_names_and_keeps_what_was_typed(dataset, generator, clien
         "steps": "20",
         "seed": "1",
         "initial": str(generator.pk),
-        "lesion_free": "south, west",
+        "lesion_free": "south, portal\nwest",
     }
     page = shown(client.post("/synthesis/training/new/", told))
     assert "“west” is none of the chosen scans." in page
-    assert "south, west</textarea>" in page
+    assert "south, portal west</textarea>" in page
     assert f'value="{generator.pk}" selected' in page
-    assert client.post("/synthesis/training/new/", told | {"lesion_free": "south"}).status_code == 302
+    told |= {"lesion_free": "south, portal"}
+    # A name is one scan's within a dataset only: the other one's lesions may not be drawn.
+    both = told | {"scans": [*told["scans"], str(elsewhere.pk)]}
+    assert "is the name of 2 chosen scans" in shown(client.post("/synthesis/training/new/", both))
+    assert client.post("/synthesis/training/new/", told).status_code == 302
     run = TrainingRun.objects.get()
     assert run.initial == generator
     assert run.lesions_said == {str(scans[1].pk): "none"}

@@ -150,6 +150,10 @@ class MadeBy(models.TextChoices):
     DRAWN = "drawn", "Drawn by hand"
 
 
+# What the mask of an edit says of that of its host, with their names.
+CORRECTED_BY = "corrected by"
+
+
 class MaskQuerySet(models.QuerySet["Mask"]):
     def visible_to(self, user: User) -> Self:
         return self.filter(scan__in=Scan.objects.visible_to(user))
@@ -186,7 +190,7 @@ class Mask(models.Model):
     @property
     def told(self) -> str:
         """Its note with who corrected it: what a copy of it has to say."""
-        corrected = f"corrected by {', '.join(self.correctors)}" if self.correctors else ""
+        corrected = f"{CORRECTED_BY} {', '.join(self.correctors)}" if self.correctors else ""
         return "; ".join(part for part in (self.note, corrected) if part)[:300]
 
 

@@ -96,6 +96,8 @@ panel <- function() {
   repeated <- any(duplicated(patient))
   units_df <- if (repeated) over_patients(numeric(sum(answered)), rep(1, sum(answered)), patient[answered], c(0, 1))$df else units
   of_trials <- sum(covariance) / readers
+  # Where an interval takes the trials alone for random, or hardly knows its variance, no margin is judged by it.
+  trusted <- readers > 1
   if (readers == 1) {
     variance <- of_trials
     df <- units_df
@@ -109,7 +111,9 @@ panel <- function() {
     if (variance <= 1e-12) {
       variance <- of_trials / readers
       df <- units_df
+      trusted <- FALSE
     }
+    if (df < 1) trusted <- FALSE
   }
   if (variance <= 1e-12) return(found)
   se <- sqrt(variance)
@@ -119,7 +123,7 @@ panel <- function() {
   high <- share_at(0.5 + margin)
   c(found, list(se = se, df = df, low = max(0, mean(shares) - half), high = min(1, mean(shares) + half),
                 p = 2 * pt(-abs(mean(shares) - 1 / images) / se, df), margin_low = low, margin_high = high,
-                within = low <= mean(shares) - inner && mean(shares) + inner <= high))
+                within = if (trusted) low <= mean(shares) - inner && mean(shares) + inner <= high else NA))
 }
 
 plurality <- function() {

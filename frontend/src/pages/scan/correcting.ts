@@ -71,7 +71,7 @@ export class Correcting {
     this.viewer.brushRadiusMm = this.bar.diameterMm / 2;
     this.tools.choose("brush");
     this.bar.say("Loading the mask …");
-    void arrival(this.viewer.loadMask(this.mask)).then(
+    void this.asStored().then(
       (volume) => {
         this.strokes = new Strokes(volume.voxels);
         this.bar.say();
@@ -83,6 +83,25 @@ export class Correcting {
     );
     this.update();
     this.viewer.redrawOverlays();
+  }
+
+  /** As it was shown, or where that has gone because somebody saved meanwhile, as it is now. */
+  private async asStored(): Promise<LoadingVolume<Uint8Array>> {
+    try {
+      return await arrival(this.viewer.loadMask(this.mask));
+    } catch {
+      const [now, volume] = await this.asItIsNow();
+      this.mask.take(now, volume);
+      this.viewer.maskChanged(this.mask);
+      return volume;
+    }
+  }
+
+  private async asItIsNow(): Promise<[MaskEntry, LoadingVolume<Uint8Array>]> {
+    const { entry } = this.mask;
+    const manifest = await getJson<ScanManifest>(this.addresses.manifest);
+    const now = manifest.masks.find(({ kind }) => kind === entry.kind) ?? emptyMask(entry.kind);
+    return [now, await arrival(this.mask.fetch(now, 0))];
   }
 
   private paint({ stage, at, across }: BrushMove): void {
@@ -168,9 +187,7 @@ export class Correcting {
     this.setBusy(true);
     this.bar.say("Fetching the mask as it is now …");
     try {
-      const manifest = await getJson<ScanManifest>(this.addresses.manifest);
-      const now: MaskEntry = manifest.masks.find(({ kind }) => kind === mask.entry.kind) ?? emptyMask(mask.entry.kind);
-      const volume = await arrival(mask.fetch(now, 0));
+      const [now, volume] = await this.asItIsNow();
       this.strokes = strokes.onto(volume.voxels);
       mask.take(now, volume);
       this.viewer.maskChanged(mask);

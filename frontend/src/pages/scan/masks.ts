@@ -35,8 +35,18 @@ export class ScanMask {
   ) {}
 
   load(startSlice: number): LoadingVolume<Uint8Array> {
-    this.volume ??= this.fetch(this.entry, startSlice);
+    this.volume ??= this.asked(this.fetch(this.entry, startSlice));
     return this.volume;
+  }
+
+  /** What failed is asked for again by whoever wants it next. */
+  private asked(volume: LoadingVolume<Uint8Array>): LoadingVolume<Uint8Array> {
+    volume.failed.listen(() => {
+      if (this.volume !== volume) return;
+      this.volume = null;
+      this.planes.clear();
+    });
+    return volume;
   }
 
   /** The voxels of another version, beside those that are shown. */

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ctplatform.datasets.kinds import Labels
-from ctplatform.datasets.models import Made, MadeBy, Mask, Operation, Origin, Provenance, Scan
+from ctplatform.datasets.models import CORRECTED_BY, Made, MadeBy, Mask, Operation, Origin, Provenance, Scan
 from ctplatform.datasets.scans import voxels
 from ml.geometry import Grid
 
@@ -18,6 +18,7 @@ class DescribedMask:
     id: UUID
     kind: str
     made_by: str
+    by_hand: bool
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def _edit_in_words(made: Provenance, *, of_an_edit: bool) -> str:
 
 def _mask(mask: Mask) -> DescribedMask:
     """Says that somebody corrected it, and not who: a package goes to others."""
-    corrected = mask.made_by != MadeBy.DRAWN and mask.corrections.exists()
+    # The mask of an edit says in its note what was done to that of its host.
+    corrected = mask.made_by != MadeBy.DRAWN and (mask.corrections.exists() or CORRECTED_BY in mask.note)
     made_by = f"{MadeBy(mask.made_by).label}{', corrected by hand' if corrected else ''}"
-    return DescribedMask(id=mask.pk, kind=mask.kind, made_by=made_by)
+    return DescribedMask(id=mask.pk, kind=mask.kind, made_by=made_by, by_hand=mask.made_by == MadeBy.DRAWN)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 import highdicom
 import numpy as np
@@ -74,10 +75,7 @@ def _segmentation(
                 segment_label=label,
                 segmented_property_category=what.category,
                 segmented_property_type=what.kind,
-                algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
-                algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-                    name=mask.made_by, family=codes.DCM.ArtificialIntelligence, version="not recorded"
-                ),
+                **_algorithm(mask),
             )
             for number, (label, _) in enumerate(segments, start=1)
         ],
@@ -94,3 +92,16 @@ def _segmentation(
     )
     made.SyntheticData = "YES" if scan.is_synthetic else "NO"
     return made
+
+
+def _algorithm(mask: DescribedMask) -> dict[str, Any]:
+    """By hand there is none to name."""
+    if mask.by_hand:
+        return {"algorithm_type": highdicom.seg.SegmentAlgorithmTypeValues.MANUAL}
+    identification = highdicom.AlgorithmIdentificationSequence(
+        name=mask.made_by, family=codes.DCM.ArtificialIntelligence, version="not recorded"
+    )
+    return {
+        "algorithm_type": highdicom.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
+        "algorithm_identification": identification,
+    }

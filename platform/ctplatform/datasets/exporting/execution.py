@@ -31,13 +31,19 @@ def run_export(payload: dict[str, Any], context: JobContext) -> WriteResult:
     export = Export(owner=owner, form=payload["form"], scan_count=len(scans))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scans.zip"
-        write_package(
-            path,
-            scans,
-            form=ExportFormat(payload["form"]),
-            masks=payload["masks"],
-            on_progress=lambda fraction, message: context.progress(SHARE_OF_WRITING * fraction, message),
-        )
+        try:
+            write_package(
+                path,
+                scans,
+                form=ExportFormat(payload["form"]),
+                masks=payload["masks"],
+                on_progress=lambda fraction, message: context.progress(SHARE_OF_WRITING * fraction, message),
+            )
+        except FileNotFoundError as error:
+            # A corrected or replaced mask takes its files along; so does a scan that is deleted.
+            raise DomainError(
+                "A scan or a mask of this package was changed while it was being written. Order it again."
+            ) from error
         export.size_bytes, export.sha256 = path.stat().st_size, _digest(path)
         context.progress(SHARE_OF_WRITING, "storing the package")
         context.unless_written(lambda: delete_files(export.key))

@@ -35,14 +35,36 @@ def correct_mask(*, scan: Scan, user: User, kind: MaskKind, base: UUID | None, l
     return _Correction.of(scan, user, kind, before, Flips.of(lengths, scan.geometry)).save()
 
 
-def take_back_correction(*, scan: Scan, user: User, correction: int) -> Mask:
-    """Turn the voxels of a mask's last correction over once more; this is a correction too, and recorded as one."""
+def take_back_correction(*, scan: Scan, user: User, correction: int) -> Mask | None:
+    """Turn the voxels of a mask's last correction over once more; this is a correction too, and recorded as one.
+
+    A mask that was drawn where there was none, and not corrected since, is gone then.
+    """
     last = MaskCorrection.objects.filter(pk=correction, mask__scan=scan).select_related("mask").first()
     if last is None or last != last.mask.corrections.first():
         raise ConflictError("This is no longer the last correction of its mask. Look at what came after it.")
     kind = MaskKind(last.mask.kind)
     _refuse_unless_correctable(scan, user, kind)
+    if last.mask.made_by == MadeBy.DRAWN and last.mask.corrections.count() == 1:
+        _take_away(scan, user, last.mask)
+        return None
     return _Correction.of(scan, user, kind, last.mask, Flips.from_bytes(bytes(last.flips), scan.geometry)).save()
+
+
+def _take_away(scan: Scan, user: User, mask: Mask) -> None:
+    with transaction.atomic():
+        held = Scan.objects.select_for_update().get(pk=scan.pk)
+        refuse_without_pixels([held])
+        kind = MaskKind(mask.kind)
+        _current(held, kind, mask.pk)
+        transaction.on_commit(partial(voxels.delete_mask_files, mask.pk, held.slices))
+        mask.delete()
+        if kind == MaskKind.LIVER:
+            Lesion.objects.filter(scan=held).update(contrast_hu=None)
+        what = f"{str(kind.label).lower()} mask: what was drawn by hand"
+        note = f"{what} was taken away by {user} on {timezone.now():%Y-%m-%d}"
+        held.import_report = _with_note(held.import_report, note)
+        held.save(update_fields=["import_report"])
 
 
 def _refuse_unless_correctable(scan: Scan, user: User, kind: MaskKind) -> None:
