@@ -116,7 +116,7 @@ class TrainingForm(SourceScansForm):
         label="Free of lesions",
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Names, one in a line, of scans without a lesion mask of which you know that there is nothing to draw. "
+        help_text="One name in a line: scans without a lesion mask of which you know that there is nothing to draw. "
         "No other scan without one gives normal liver",
     )
     partly_drawn = forms.CharField(

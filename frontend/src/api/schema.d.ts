@@ -1270,9 +1270,10 @@ export interface components {
          * @description Choices of the default analysis; `margin` is in proportion points (0.15 = 15 points).
          *
          *     `balanced` says that the design shows as many real as synthetic cases (None: read it from the truth; True cannot
-         *     override a truth that says otherwise); only then does `rater_test="auto"` use the binomial test against one half,
-         *     otherwise Fisher's exact test. `missing_rule="complete_cases"` keeps only cases that every rater rated. `family`
-         *     is what the adjustment for multiple tests runs over, those against chance and those for equivalence alike.
+         *     override a truth that says otherwise); only then do `rater_test="auto"` and "binomial" use the binomial test
+         *     against one half, otherwise Fisher's exact test. `missing_rule="complete_cases"` keeps only cases that every rater
+         *     rated. `family` is what the adjustment for multiple tests runs over, those against chance and those for
+         *     equivalence alike.
          *     `unit="patient"` takes all cases of one patient together wherever some patient gives more than one; `unit="case"`
          *     counts every case as a patient of its own.
          *
