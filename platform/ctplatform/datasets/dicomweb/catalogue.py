@@ -89,7 +89,8 @@ def series_of(found: Iterable[Listed]) -> Iterator[Series]:
     """A block at a time, with a bounded number of queries each, so that whoever takes few of them waits for few."""
     left = iter(found)
     while block := [one.id for one in islice(left, BLOCK)]:
-        scans = Scan.objects.select_related("dataset", "provenance").prefetch_related("masks").in_bulk(block)
+        rows = Scan.objects.select_related("dataset", "provenance").prefetch_related("masks__corrections")
+        scans = rows.in_bulk(block)
         generation = list(scans.values())
         while generation:
             prefetch_related_objects(generation, "source_scan__provenance")

@@ -129,6 +129,6 @@ def _edit_in_words(made: Provenance, *, of_an_edit: bool) -> str:
 def _mask(mask: Mask) -> DescribedMask:
     """Says that somebody corrected it, and not who: a package goes to others."""
     # The mask of an edit says in its note what was done to that of its host.
-    corrected = mask.made_by != MadeBy.DRAWN and (mask.corrections.exists() or CORRECTED_BY in mask.note)
+    corrected = mask.made_by != MadeBy.DRAWN and (mask.corrections.all() or CORRECTED_BY in mask.note)
     made_by = f"{MadeBy(mask.made_by).label}{', corrected by hand' if corrected else ''}"
     return DescribedMask(id=mask.pk, kind=mask.kind, made_by=made_by, by_hand=mask.made_by == MadeBy.DRAWN)
