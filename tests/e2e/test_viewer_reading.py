@@ -186,7 +186,7 @@ def test_there_is_no_wait_between_cases(screen: Page, fixtures: FixtureServer) -
     slow = reading._slice
 
     def slowly(*args: object) -> object:
-        time.sleep(0.15)
+        time.sleep(0.6)
         return slow(*args)
 
     fixtures.add("GET", r"/api/reading/presentations/([\w-]+)/slices/(\d+)/", slowly)
@@ -196,8 +196,9 @@ def test_there_is_no_wait_between_cases(screen: Page, fixtures: FixtureServer) -
         until(screen, f"{LOADED} >= {5 * min(case + 2, 4)}")
         screen.keyboard.press("1")
     arrived(screen, reading, 4)
-    assert reading.events[0]["load_ms"] >= 150
-    assert max(event["load_ms"] for event in reading.events[1:]) < 150
+    # Less than a single slice takes: nothing was waited for, however slow the machine paints.
+    assert reading.events[0]["load_ms"] >= 600
+    assert max(event["load_ms"] for event in reading.events[1:]) < 600
 
 
 def test_a_lost_network_loses_nothing(
