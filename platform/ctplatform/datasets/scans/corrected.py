@@ -57,14 +57,19 @@ def _take_away(scan: Scan, user: User, mask: Mask) -> None:
         refuse_without_pixels([held])
         kind = MaskKind(mask.kind)
         _current(held, kind, mask.pk)
-        transaction.on_commit(partial(voxels.delete_mask_files, mask.pk, held.slices))
-        mask.delete()
+        _give_up(mask, held)
         if kind == MaskKind.LIVER:
             Lesion.objects.filter(scan=held).update(contrast_hu=None)
         what = f"{str(kind.label).lower()} mask: what was drawn by hand"
         note = f"{what} was taken away by {user} on {timezone.now():%Y-%m-%d}"
         held.import_report = _with_note(held.import_report, note)
         held.save(update_fields=["import_report"])
+
+
+def _give_up(mask: Mask, scan: Scan) -> None:
+    """The row now, the files once it is gone for good."""
+    transaction.on_commit(partial(voxels.delete_mask_files, mask.pk, scan.slices))
+    mask.delete()
 
 
 def _refuse_unless_correctable(scan: Scan, user: User, kind: MaskKind) -> None:
@@ -144,8 +149,7 @@ class _Correction:
         earlier: list[MaskCorrection] = []
         if now is not None:
             earlier = list(now.corrections.order_by("at", "pk"))
-            transaction.on_commit(partial(voxels.delete_mask_files, now.pk, self.scan.slices))
-            now.delete()
+            _give_up(now, self.scan)
         self.mask.scan = self.scan
         self.mask.save(force_insert=True)
         for one in earlier:
