@@ -31,7 +31,6 @@ class MaskSerializer(serializers.ModelSerializer[Mask]):
     )
     accepted_by = serializers.CharField(
         source="accepted_by.username",
-        default=None,
         allow_null=True,
         read_only=True,
         help_text="Who found an estimate right",
@@ -72,7 +71,7 @@ class ProvenanceSerializer(serializers.ModelSerializer[Provenance]):
     )
     measured = serializers.DictField(read_only=True)
     details = serializers.DictField(read_only=True, help_text="What else its program told of how it was made")
-    reviewed_by = serializers.CharField(source="reviewed_by.username", default=None, allow_null=True, read_only=True)
+    reviewed_by = serializers.CharField(source="reviewed_by.username", allow_null=True, read_only=True)
 
     class Meta:
         model = Provenance
