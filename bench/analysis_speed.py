@@ -53,6 +53,8 @@ def main():
         for goal in ("detect", "equivalent"):
             assumed = PlanningAssumptions(measure=measure, goal=goal, effect=0.6 if goal == "detect" else 0.5)
             seconds(f"planner grid, {measure}, {goal}", lambda assumed=assumed: plan_grid(assumed), limit=1)
+    few = PlanningAssumptions(measure="ensemble", goal="detect", effect=0.64, cases_per_patient=5)
+    seconds("planner grid, ensemble, detect, five cases a patient", lambda: plan_grid(few), limit=8)
     case, rater = np.nonzero(~np.isnan(small["calls"]))
     correct = (small["calls"] == small["truth"][:, None]).astype(float)
     seconds(

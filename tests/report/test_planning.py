@@ -1,6 +1,6 @@
 """The plan of a study and the planner: chosen in a form, said in words, frozen at the lock."""
 
-import time
+import math
 from dataclasses import asdict, replace
 
 import pytest
@@ -15,6 +15,7 @@ from readerstudy.analysis import (
     plan_for,
     plan_grid,
 )
+from readerstudy.analysis.planning.planner import DEFAULT_CASES
 from readerstudy.design import services as design
 from readerstudy.design.candidates import patient_of
 from readerstudy.design.cases import truths_of
@@ -31,6 +32,7 @@ from tests.report.sample import sample_report
 from tests.report.test_text import claims
 
 TASK = task_of(FIRST, {}, confidence_levels=3)
+FEW_PATIENTS = {"measure": "ensemble", "goal": "detect", "effect": "0.64", "cases_per_patient": "5"}
 
 
 @pytest.fixture
@@ -228,24 +230,23 @@ def test_a_plan_that_the_protocol_does_not_allow_is_pointed_out(draft, cast, own
     assert "needs levels of confidence, and this study asks for none" in page
 
 
-def test_the_planner_answers_within_two_seconds_of_a_processor(owner):
-    owner.get(reverse("studies:planner"))
-    for measure in ("auc", "panel_accuracy", "ensemble"):
-        for goal, effect in (("equivalent", 0.5), ("detect", 0.64)):
-            start = time.process_time()
-            response = owner.get(reverse("studies:planner"), {"measure": measure, "goal": goal, "effect": effect})
-            assert response.status_code == 200
-            assert time.process_time() - start < 2.0
-
-
-def test_few_patients_are_simulated_within_seconds_of_a_processor(owner):
-    """Their power has no close formula: every design of the page with few patients is simulated, from the same seed."""
-    asked = {"measure": "ensemble", "goal": "detect", "effect": "0.64", "cases_per_patient": "5"}
-    start = time.process_time()
+@pytest.mark.parametrize("measure", ["auc", "panel_accuracy", "ensemble"])
+@pytest.mark.parametrize(("goal", "effect"), [("equivalent", 0.5), ("detect", 0.64)])
+def test_designs_of_many_patients_wait_for_no_simulation(owner, monkeypatch, measure, goal, effect):
+    """Every design of the page stands there without any time for simulations; their seconds are in the benchmark."""
+    monkeypatch.setattr(planning, "SIMULATED_SECONDS", 0.0)
+    asked = {"measure": measure, "goal": goal, "effect": effect}
     page = owner.get(reverse("studies:planner"), asked).context["page"]
-    assert time.process_time() - start < 30
-    few = [cell.point for row in page.rows if row.cases == 60 for cell in row.cells]
-    assumed, *_ = beliefs(owner.get(reverse("studies:planner"), asked).context["form"].cleaned_data)
+    assert [row.cases for row in page.rows] == list(DEFAULT_CASES)
+    assert not page.out_of_time
+
+
+def test_few_patients_are_simulated(owner, monkeypatch):
+    """Their power has no close formula: every design of the page with few patients is simulated, from the same seed."""
+    monkeypatch.setattr(planning, "SIMULATED_SECONDS", math.inf)
+    response = owner.get(reverse("studies:planner"), FEW_PATIENTS)
+    few = [cell.point for row in response.context["page"].rows if row.cases == 60 for cell in row.cells]
+    assumed, *_ = beliefs(response.context["form"].cleaned_data)
     for point in few[:3]:
         assert point.power == pytest.approx(design_power(assumed, raters=point.raters, cases=60), abs=0.055)
 
@@ -375,9 +376,6 @@ def test_plans_from_before_keep_counting_cases_and_drafts_take_patients(draft):
     draft.protocol = {"analysis_plan": frozen}
     assert plan_of(draft).unit == "case"
     assert any("counted as independent" in line for line in plan_sentences(plan_of(draft)))
-
-
-FEW_PATIENTS = {"measure": "ensemble", "goal": "detect", "effect": "0.64", "cases_per_patient": "5"}
 
 
 def test_a_page_that_would_simulate_too_long_stops_and_says_so(owner, monkeypatch):
