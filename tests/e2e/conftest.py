@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.signals import request_finished, request_started
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from tests.e2e.harness import DIST, FixtureServer
 
@@ -25,6 +25,9 @@ FLAGS = [
     # Readers without a graphics card have no WebGL: the tests see what they see.
     "--disable-3d-apis",
 ]
+# Only against hanging: what a test waits for comes in its own time, on a busy machine in many times that.
+SAFETY_MS = 60_000
+expect.set_options(timeout=SAFETY_MS)
 # The live server's own database calls run in the thread of Playwright's event loop.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
@@ -122,7 +125,7 @@ def console(context: BrowserContext) -> Iterator[Console]:
     assert console.unexpected == []
 
 
-def until(page: Page, expression: str, timeout_ms: int = 15_000) -> None:
+def until(page: Page, expression: str, timeout_ms: int = SAFETY_MS) -> None:
     """page.wait_for_function would need eval, which the security policy of our pages forbids."""
     for _ in range(timeout_ms // 50):
         if page.evaluate(expression):
@@ -141,5 +144,5 @@ def fixtures() -> Iterator[FixtureServer]:
 @pytest.fixture
 def screen(page: Page, console: Console) -> Page:
     """A page whose console is watched."""
-    page.set_default_timeout(15_000)
+    page.context.set_default_timeout(SAFETY_MS)
     return page
