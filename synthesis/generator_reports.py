@@ -5,7 +5,7 @@
 
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,16 +151,27 @@ def names_in(card: Any) -> list[str]:
 def with_names_of(card: Any, seen: set[str], datasets: Collection[str] = ()) -> dict[str, Any]:
     """The card for somebody who may know only these names of its scans and datasets; other scans are counted."""
     values = _mapping(card)
-    if isinstance(values.get("banks"), list):
-        values = {**values, "banks": [_without_unseen_dataset(part, datasets) for part in values["banks"]]}
-    data = _mapping(values.get("data"))
+    shown = {**values, **_banks_of(values, datasets), **_data_of(values, seen)}
+    if shown != values:
+        # The command names folders and datasets.
+        shown.pop("command", None)
+    return shown
+
+
+def _banks_of(card: Mapping[str, Any], datasets: Collection[str]) -> dict[str, Any]:
+    banks = card.get("banks")
+    return {"banks": [_without_unseen_dataset(part, datasets) for part in banks]} if isinstance(banks, list) else {}
+
+
+def _data_of(card: Mapping[str, Any], seen: set[str]) -> dict[str, Any]:
+    data = _mapping(card.get("data"))
     if "case_names" not in data:
-        return values
+        return {}
     names = read(TrainingData, data).case_names or []
     kept = [name for name in names if isinstance(name, str) and name in seen]
     left_out = names_left_out(card) + len(names) - len(kept)
     counted = {NAMES_LEFT_OUT: left_out} if left_out else {}
-    return {**values, "data": {**data, "case_names": kept, **counted}}
+    return {"data": {**data, "case_names": kept, **counted}}
 
 
 def _without_unseen_dataset(bank: Any, datasets: Collection[str]) -> Any:

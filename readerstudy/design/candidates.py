@@ -181,7 +181,7 @@ def measured_candidates(study: Study, *, on_progress: Progress) -> tuple[list[Ca
 
 
 def _healthy_candidates(study: Study, removals: list[Candidate], on_progress: Progress) -> list[Candidate]:
-    scans = list(real_scans(study).prefetch_related("masks").order_by("pk"))
+    scans = list(real_scans(study).order_by("pk"))
     fetch_ancestors(scans)
     sizes = sorted(removal.diameter_mm for removal in removals) or [study.diameter_min_mm]
     like = _where_lesions_were(removals)

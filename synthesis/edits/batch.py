@@ -107,7 +107,7 @@ def lesion_places(hosts: Sequence[Scan]) -> list[LiverPlace]:
     real = Scan.objects.filter(dataset__in={host.dataset_id for host in hosts}, masks__kind=MaskKind.LIVER)
     real = real.exclude(origin=Origin.SYNTHETIC).filter(lesions__inserted=False).distinct()
     places: list[LiverPlace] = []
-    for scan in real.prefetch_related("masks").order_by("content_digest", "pk")[:MOST_PATTERN_SCANS]:
+    for scan in real.order_by("content_digest", "pk")[:MOST_PATTERN_SCANS]:
         liver = LiverMap.of(scan)
         lesions = Lesion.objects.filter(scan=scan, inserted=False).order_by("number")
         if liver is not None:

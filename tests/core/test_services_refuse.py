@@ -76,7 +76,7 @@ def test_datasets_and_scans_of_others_stay_as_they_are(crowd, stranger):
     refused(datasets.delete_scan, scan=scan, user=stranger)
     refused(datasets.request_liver_estimate, scan=scan, user=stranger)
     refused(datasets.request_masks, scan=scan, user=stranger, files=[])
-    refused(datasets.accept_liver, scan=scan, user=stranger)
+    refused(datasets.accept_liver, scan=scan, user=stranger, seen=None)
     refused(withdraw, scan=scan, user=stranger, reason="Consent withdrawn")
 
 

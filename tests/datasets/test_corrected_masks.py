@@ -1,19 +1,22 @@
 """Masks that a person corrects by brush: what is stored, who may, and what is refused."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from ctplatform.accounts.models import Role
 from ctplatform.datasets import services
 from ctplatform.datasets.exporting.described import described
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import MadeBy, MaskCorrection, Origin
+from ctplatform.datasets.models import MadeBy, Mask, MaskCorrection, Origin, Scan
+from ctplatform.datasets.scans import corrected, voxels
 from ctplatform.datasets.scans import flips as flips_module
-from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.corrected import correct_mask, take_back_correction
 from ctplatform.datasets.scans.flips import Flips
 from ctplatform.datasets.withdrawal import withdraw
@@ -125,10 +128,93 @@ def test_the_mask_and_the_record_tell_who_corrected_what(scan, client):
 
 def test_a_corrected_estimate_is_accepted_and_a_later_correction_waits_again(scan):
     correct(scan, stroke(scan))
-    services.accept_liver(scan=scan, user=scan.dataset.owner)
+    services.accept_liver(scan=scan, user=scan.dataset.owner, seen=liver_of(scan).pk)
     assert liver_of(scan).accepted_by == scan.dataset.owner
     correct(scan, stroke(scan, (4, 18, 20)))
     assert liver_of(scan).accepted_by is None
+
+
+def test_an_acceptance_holds_for_the_version_that_was_looked_at(scan, client):
+    seen = liver_of(scan).pk
+    correct(scan, stroke(scan), user=make_user(Role.ADMINISTRATOR))
+    client.force_login(scan.dataset.owner)
+    accept = reverse("datasets:accept-liver", args=[scan.pk])
+    for body in ({"mask": seen}, {}, {"mask": "no mask"}):
+        assert "is another one than the page showed" in shown(client.post(accept, body, follow=True))
+        assert liver_of(scan).accepted_by is None
+    page = client.get(scan.get_absolute_url()).content.decode()
+    assert f'name="mask" value="{liver_of(scan).pk}"' in page
+    client.post(accept, {"mask": liver_of(scan).pk})
+    assert liver_of(scan).accepted_by == scan.dataset.owner
+
+
+def test_earlier_corrections_go_over_without_being_read(scan):
+    """Whoever saves for the hundredth time must not carry the ninety-nine before."""
+    correct(scan, stroke(scan))
+    made = list(MaskCorrection.objects.values_list("pk", flat=True))
+    with CaptureQueriesContext(connection) as asked:
+        correct(scan, stroke(scan, (4, 18, 20)))
+    assert not [one for one in asked.captured_queries if one["sql"].startswith("SELECT") and "flips" in one["sql"]]
+    assert list(liver_of(scan).corrections.order_by("pk").values_list("pk", flat=True)[:1]) == made
+    assert Mask.objects.filter(scan=scan).count() == 2
+
+
+def test_pages_and_slices_read_no_flips(scan, client):
+    correct(scan, stroke(scan))
+    client.force_login(scan.dataset.owner)
+    addresses = [
+        scan.get_absolute_url(),
+        reverse("datasets-api:scan-detail", args=[scan.pk]),
+        reverse("datasets-api:scan-slices", args=[scan.pk, 0]),
+    ]
+    for address in addresses:
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(address).status_code == 200
+        assert not [one for one in asked.captured_queries if "flips" in one["sql"]]
+
+
+def test_a_contrast_is_that_of_the_lesions_that_are_there(scan, monkeypatch, stored_files):
+    """New lesions that are saved while a liver is corrected are not told the contrast of the old ones."""
+    compare = corrected.lesion_contrasts
+
+    def meanwhile(*given):
+        found = compare(*given)
+        scan.masks.filter(kind=MaskKind.LESION).delete()
+        scan.masks.create(kind=MaskKind.LESION, made_by=MadeBy.IMPORTED)
+        scan.lesions.update(contrast_hu=None)
+        return found
+
+    monkeypatch.setattr(corrected, "lesion_contrasts", meanwhile)
+    before, files = liver_of(scan), stored_files()
+    with pytest.raises(ConflictError, match="changed a mask of this scan meanwhile"):
+        correct(scan, stroke(scan))
+    assert liver_of(scan) == before
+    assert stored_files() == files
+    assert scan.lesions.get().contrast_hu is None
+
+
+def test_a_scan_that_is_deleted_meanwhile_is_told(scan, post, monkeypatch, stored_files):
+    save = corrected._Correction.save
+
+    def meanwhile(correction):
+        Scan.objects.filter(pk=scan.pk).delete()
+        return save(correction)
+
+    monkeypatch.setattr(corrected._Correction, "save", meanwhile)
+    before = liver_of(scan).pk
+    files = stored_files()
+    answer = post(scan, {"kind": "liver", "base": str(before), "lengths": lengths_of(stroke(scan))})
+    assert answer.status_code == 409
+    assert "deleted this scan meanwhile" in answer.content.decode()
+    assert stored_files() == files
+
+
+def test_whoever_reads_a_mask_that_another_version_replaced_is_told(scan, django_capture_on_commit_callbacks):
+    before = liver_of(scan)
+    with django_capture_on_commit_callbacks(execute=True):
+        correct(scan, stroke(scan))
+    with pytest.raises(ConflictError, match="changed a mask meanwhile"):
+        voxels.read_labels(before.pk, scan.geometry)
 
 
 def test_lesions_are_compared_with_the_corrected_liver(scan):
@@ -150,7 +236,8 @@ def test_who_saves_second_is_told_and_changes_nothing(scan, post, stored_files):
 
 
 def test_of_two_at_one_moment_one_is_saved(scan, monkeypatch, stored_files):
-    """The other one commits while the files of this one are being written."""
+    """The other one commits, in another process, while the files of this one are being written."""
+    monkeypatch.setattr(corrected, "_whole_volumes", nullcontext())
     write, base = voxels.write_edited_labels, liver_of(scan).pk
 
     def slowly(*args):
@@ -165,6 +252,19 @@ def test_of_two_at_one_moment_one_is_saved(scan, monkeypatch, stored_files):
     assert np.array_equal(labels_of(scan) != liver_box(scan.geometry), stroke(scan, (4, 18, 20)))
     kept = {path.split("/")[2] for path in stored_files() if path.startswith("./masks/")}
     assert kept <= {str(mask.pk), str(base), str(scan.masks.get(kind=MaskKind.LESION).pk)}
+
+
+def test_one_scan_at_a_time_is_held_in_memory(scan, monkeypatch):
+    write, held = voxels.write_edited_labels, []
+
+    def looking(*args):
+        held.append(corrected._whole_volumes.locked())
+        write(*args)
+
+    monkeypatch.setattr(voxels, "write_edited_labels", looking)
+    correct(scan, stroke(scan))
+    assert held == [True]
+    assert not corrected._whole_volumes.locked()
 
 
 def test_files_that_go_meanwhile_are_a_conflict(scan):

@@ -231,10 +231,11 @@ def test_the_page_takes_masks_and_says_what_follows(scan, client):
 def test_an_estimated_liver_is_found_right_once(scan, client):
     owner = scan.dataset.owner
     with pytest.raises(ConflictError, match="no estimated liver"):
-        services.accept_liver(scan=scan, user=owner)
+        services.accept_liver(scan=scan, user=owner, seen=scan.masks.get(kind=MaskKind.LIVER).pk)
     scan.masks.filter(kind=MaskKind.LIVER).update(made_by=MadeBy.ESTIMATED)
     client.force_login(owner)
-    page = shown(client.post(reverse("datasets:accept-liver", args=[scan.pk]), follow=True))
+    seen = scan.masks.get(kind=MaskKind.LIVER).pk
+    page = shown(client.post(reverse("datasets:accept-liver", args=[scan.pk]), {"mask": seen}, follow=True))
     assert f"found right by {owner}" in page
     with pytest.raises(DomainError, match="no estimated liver"):
-        services.accept_liver(scan=scan, user=owner)
+        services.accept_liver(scan=scan, user=owner, seen=seen)

@@ -209,6 +209,17 @@ def test_a_card_of_any_shape_is_shown_without_the_names_that_are_not_seen(names)
     assert (shown["name"], shown["data"]["cases"]) == ("G", 3)
 
 
+def test_a_command_is_told_where_nothing_is_left_out_of_the_card():
+    """It names folders and datasets as whoever typed it called them."""
+    trained = {"command": "python -m ml.train --data /ct/Anna", "data": {"case_names": ["Anna"]}}
+    bank = {"command": 'python -m ml.bank --dataset "Ward 7"', "banks": [{"dataset": "Ward 7", "lesions": 3}]}
+    assert generator_reports.with_names_of(trained, {"Anna"}) == trained
+    assert generator_reports.with_names_of(bank, set(), ["Ward 7"]) == bank
+    for hidden in (generator_reports.with_names_of(trained, set()), generator_reports.with_names_of(bank, set())):
+        assert "command" not in hidden
+        assert not {"Anna", "Ward 7"} & set(str(hidden).replace("/", "'").split("'"))
+
+
 def test_names_left_out_twice_are_counted_together():
     once = generator_reports.with_names_of({"data": {"case_names": ["a", "b", "c"]}}, {"a", "b"})
     assert generator_reports.with_names_of(once, {"a"})["data"] == {"case_names": ["a"], "case_names_left_out": 2}

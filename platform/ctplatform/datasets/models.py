@@ -194,6 +194,13 @@ class Mask(models.Model):
         return "; ".join(part for part in (self.note, corrected) if part)[:300]
 
 
+class MaskCorrectionManager(models.Manager["MaskCorrection"]):
+    """Who corrected how much is told often, what was turned over is asked for by `defer(None)`."""
+
+    def get_queryset(self) -> models.QuerySet["MaskCorrection"]:
+        return super().get_queryset().defer("flips")
+
+
 class MaskCorrection(models.Model):
     """One correction of a mask by brush, as it was saved. Only `scans.corrected` writes here.
 
@@ -207,6 +214,8 @@ class MaskCorrection(models.Model):
     voxels_added = models.PositiveIntegerField()
     voxels_removed = models.PositiveIntegerField()
     flips = models.BinaryField(help_text="scans.flips.Flips")
+
+    objects = MaskCorrectionManager()
 
     class Meta:
         ordering = ["-at", "-pk"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
@@ -15,7 +16,7 @@ from ctplatform.datasets.importing import uploads
 from ctplatform.datasets.importing.manifest import MOST_BYTES
 from ctplatform.datasets.importing.said import Said
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Dataset, Decision, MadeBy, Origin, Provenance, Scan, Verdict
+from ctplatform.datasets.models import Dataset, Decision, MadeBy, Mask, Origin, Provenance, Scan, Verdict
 from ctplatform.datasets.permissions import refuse_unless_editor, refuse_unless_usable, refuse_without_pixels
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.added_masks import refuse_where_lesions_stand
@@ -106,9 +107,12 @@ def update_scan(*, scan: Scan, user: User, name: str, subject: str) -> Scan:
 def delete_scan(*, scan: Scan, user: User) -> None:
     """Rows first; the files go once the rows are gone for good. Packages with the scan in them go as well."""
     refuse_unless_editor(scan.dataset, user)
-    scan_id, mask_ids, slices = scan.pk, list(scan.masks.values_list("pk", flat=True)), scan.slices
+    scan_id, slices = scan.pk, scan.slices
     try:
         with transaction.atomic():
+            # A mask that is saved meanwhile waits for this lock, or is among these.
+            Scan.objects.select_for_update().filter(pk=scan_id).first()
+            mask_ids = list(Mask.objects.filter(scan=scan_id).values_list("pk", flat=True))
             for export in scan.exports.all():
                 exports.remove(export)
             scan.delete()
@@ -205,12 +209,17 @@ def request_masks(
         raise
 
 
-def accept_liver(*, scan: Scan, user: User) -> None:
-    """Somebody has looked at an estimated liver and found it right; from then on it says so."""
+def accept_liver(*, scan: Scan, user: User, seen: UUID | None) -> None:
+    """Somebody has looked at this version of an estimated liver and found it right; from then on it says so."""
     refuse_unless_editor(scan.dataset, user)
     estimated = scan.masks.filter(kind=MaskKind.LIVER, made_by=MadeBy.ESTIMATED, accepted_at=None)
-    if not estimated.update(accepted_by=user, accepted_at=timezone.now()):
+    if not estimated.exists():
         raise ConflictError("This scan has no estimated liver that is still to be looked at.")
+    if seen is None or not estimated.filter(pk=seen).update(accepted_by=user, accepted_at=timezone.now()):
+        raise ConflictError(
+            "The estimated liver is another one than the page showed. Look at it as it is now, then accept it.",
+            code=voxels.MASK_CHANGED,
+        )
 
 
 _verdict_guards: list[Callable[[Scan], None]] = []

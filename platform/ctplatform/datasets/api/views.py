@@ -133,7 +133,7 @@ class ScanViewSet(
 
     def get_queryset(self) -> QuerySet[Scan]:
         scans = Scan.objects.visible_to(current_user(self.request)).with_facts().select_related("dataset")
-        if self.action == "list":
+        if self.action in {"list", "slices"}:
             return scans
         facts = ("masks__accepted_by", "masks__corrections__by", "lesions")
         return scans.select_related("provenance__reviewed_by").prefetch_related(*facts)

@@ -81,7 +81,9 @@ def run_sending(payload: dict[str, Any], context: JobContext) -> WriteResult:
     archive = archive_called(payload["archive"])
     scans = still_usable(owner, [uuid.UUID(pk) for pk in payload["scans"]])
     sent = 0
-    for number, scan in enumerate(scans):
+    for number, ordered in enumerate(scans):
+        # Sending the ones before may have taken hours.
+        [scan] = still_usable(owner, [ordered.id])
         objects: list[DicomObject] = []
         for made in ct_series(scan):
             objects.append(made)

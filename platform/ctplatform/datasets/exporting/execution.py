@@ -40,9 +40,9 @@ def run_export(payload: dict[str, Any], context: JobContext) -> WriteResult:
                 on_progress=lambda fraction, message: context.progress(SHARE_OF_WRITING * fraction, message),
             )
         except FileNotFoundError as error:
-            # A corrected or replaced mask takes its files along; so does a scan that is deleted.
+            # A scan that is deleted takes its files along.
             raise DomainError(
-                "A scan or a mask of this package was changed while it was being written. Order it again."
+                "A scan of this package was changed while it was being written. Order it again."
             ) from error
         export.size_bytes, export.sha256 = path.stat().st_size, _digest(path)
         context.progress(SHARE_OF_WRITING, "storing the package")

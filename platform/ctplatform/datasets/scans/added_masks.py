@@ -12,6 +12,7 @@ from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import Labels, MaskKind, StoredVolume
 from ctplatform.datasets.models import Lesion, MadeBy, Mask, Origin, Scan
 from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.measured_by import MeasuredBy
 from ctplatform.datasets.scans.measuring import lesion_measures
 from ctplatform.datasets.scans.registration import MaskVolume, as_labels, check_arrays, lesion_row
 from ctplatform.errors import ConflictError
@@ -25,6 +26,7 @@ class StoredMasks:
     masks: list[Mask] = field(default_factory=list)
     lesions: list[Lesion] = field(default_factory=list)
     contrasts_hu: dict[int, float | None] = field(default_factory=dict)
+    measured_by: MeasuredBy | None = None
     report: dict[str, Any] = field(default_factory=dict)
     # Who puts them in the place of those that are there; nobody where they may only be added.
     replacing_by: User | None = None
@@ -39,6 +41,8 @@ class StoredMasks:
                 for number, contrast_hu in self.contrasts_hu.items():
                     Lesion.objects.filter(scan=self.scan, number=number).update(contrast_hu=contrast_hu)
                 self.scan = Scan.objects.select_for_update().get(pk=self.scan.pk)
+                if self.measured_by is not None:
+                    self.measured_by.refuse_where_changed(self.scan)
                 self.scan.import_report = with_masks_added(self.scan.import_report, self.report)
                 self.scan.save(update_fields=["import_report"])
         except IntegrityError:
@@ -118,6 +122,7 @@ def store_masks(
 def _measure(stored: StoredMasks, volume: StoredVolume, labels: Mapping[MaskKind, Labels]) -> None:
     """New lesions beside the liver that is there or has come, or known lesions beside the new liver."""
     scan = stored.scan
+    stored.measured_by = MeasuredBy.of(scan, {MaskKind.LESION, MaskKind.LIVER} - labels.keys())
     lesions = labels.get(MaskKind.LESION, _labels_of(scan, MaskKind.LESION))
     if lesions is None:
         return

@@ -1,5 +1,6 @@
 """Masks that a person corrects by brush, or draws where there was none: a new version takes the old one's place."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +19,15 @@ from ctplatform.datasets.permissions import refuse_unless_editor, refuse_without
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.flips import Flips, turned_over
 from ctplatform.datasets.scans.liver import lesion_contrasts
+from ctplatform.datasets.scans.measured_by import MeasuredBy
 from ctplatform.errors import ConflictError, DomainError
 
 # Yes-or-no masks of organs; lesions are numbered and have rows, changed voxels belong to their edit.
 CORRECTABLE = (MaskKind.LIVER, MaskKind.VESSEL)
+# A whole scan and its masks are in memory while one is corrected: not in every thread of the web process at once.
+_whole_volumes = threading.Lock()
+# The kind of a version from the moment the next one has its place until it is deleted, within one transaction.
+GIVEN_UP = "given up"
 
 
 def may_be_corrected(scan: Scan) -> bool:
@@ -32,7 +38,7 @@ def correct_mask(*, scan: Scan, user: User, kind: MaskKind, base: UUID | None, l
     """Turn voxels over in the mask that was `base` (None: drawn where there was none); refused once it is another."""
     _refuse_unless_correctable(scan, user, kind)
     before = _current(scan, kind, base)
-    return _Correction.of(scan, user, kind, before, Flips.of(lengths, scan.geometry)).save()
+    return _corrected(scan, user, kind, before, Flips.of(lengths, scan.geometry))
 
 
 def take_back_correction(*, scan: Scan, user: User, correction: int) -> Mask | None:
@@ -40,7 +46,8 @@ def take_back_correction(*, scan: Scan, user: User, correction: int) -> Mask | N
 
     A mask that was drawn where there was none, and not corrected since, is gone then.
     """
-    last = MaskCorrection.objects.filter(pk=correction, mask__scan=scan).select_related("mask").first()
+    with_flips = MaskCorrection.objects.defer(None).filter(pk=correction, mask__scan=scan)
+    last = with_flips.select_related("mask").first()
     if last is None or last != last.mask.corrections.first():
         raise ConflictError("This is no longer the last correction of its mask. Look at what came after it.")
     kind = MaskKind(last.mask.kind)
@@ -48,13 +55,18 @@ def take_back_correction(*, scan: Scan, user: User, correction: int) -> Mask | N
     if last.mask.made_by == MadeBy.DRAWN and last.mask.corrections.count() == 1:
         _take_away(scan, user, last.mask)
         return None
-    return _Correction.of(scan, user, kind, last.mask, Flips.from_bytes(bytes(last.flips), scan.geometry)).save()
+    return _corrected(scan, user, kind, last.mask, Flips.from_bytes(bytes(last.flips), scan.geometry))
+
+
+def _corrected(scan: Scan, user: User, kind: MaskKind, before: Mask | None, flips: Flips) -> Mask:
+    with _whole_volumes:
+        correction = _Correction.of(scan, user, kind, before, flips)
+    return correction.save()
 
 
 def _take_away(scan: Scan, user: User, mask: Mask) -> None:
     with transaction.atomic():
-        held = Scan.objects.select_for_update().get(pk=scan.pk)
-        refuse_without_pixels([held])
+        held = _held(scan)
         kind = MaskKind(mask.kind)
         _current(held, kind, mask.pk)
         _give_up(mask, held)
@@ -64,6 +76,15 @@ def _take_away(scan: Scan, user: User, mask: Mask) -> None:
         note = f"{what} was taken away by {user} on {timezone.now():%Y-%m-%d}"
         held.import_report = _with_note(held.import_report, note)
         held.save(update_fields=["import_report"])
+
+
+def _held(scan: Scan) -> Scan:
+    """As it is now, and until the transaction ends."""
+    held = Scan.objects.select_for_update().filter(pk=scan.pk).first()
+    if held is None:
+        raise ConflictError("Somebody has deleted this scan meanwhile, so nothing was saved.")
+    refuse_without_pixels([held])
+    return held
 
 
 def _give_up(mask: Mask, scan: Scan) -> None:
@@ -88,7 +109,7 @@ def _current(scan: Scan, kind: MaskKind, base: UUID | None) -> Mask | None:
         raise ConflictError(
             f"{last.by if last else 'Somebody'} has changed this mask since you opened it, so nothing was saved. "
             "Put your strokes onto the mask as it is now, look at the result, and save it.",
-            code="mask_changed",
+            code=voxels.MASK_CHANGED,
         )
     return mask
 
@@ -102,6 +123,7 @@ class _Correction:
     before: Mask | None
     mask: Mask
     made: MaskCorrection
+    measured_by: MeasuredBy
     contrasts_hu: dict[int, float | None] = field(default_factory=dict)
 
     @classmethod
@@ -115,7 +137,7 @@ class _Correction:
         if not labels.any():
             raise DomainError("Not one voxel would be left in this mask. Leave some, or send another mask as a file.")
         made = MaskCorrection(mask=mask, by=user, voxels_added=added, voxels_removed=removed, flips=flips.to_bytes())
-        correction = cls(scan, user, before, mask, made)
+        correction = cls(scan, user, before, mask, made, MeasuredBy.of(scan, [MaskKind.LESION]))
         try:
             with _gone_means_changed():
                 if before:
@@ -136,30 +158,37 @@ class _Correction:
                 self._save_rows()
         except IntegrityError:
             self.discard()
-            raise ConflictError("The scan has got a mask of the same kind meanwhile.", code="mask_changed") from None
+            raise ConflictError(
+                "The scan has got a mask of the same kind meanwhile.", code=voxels.MASK_CHANGED
+            ) from None
         except BaseException:
             self.discard()
             raise
         return self.mask
 
     def _save_rows(self) -> None:
-        self.scan = Scan.objects.select_for_update().get(pk=self.scan.pk)
-        refuse_without_pixels([self.scan])
+        self.scan = _held(self.scan)
         now = _current(self.scan, MaskKind(self.mask.kind), self.before.pk if self.before else None)
-        earlier: list[MaskCorrection] = []
-        if now is not None:
-            earlier = list(now.corrections.order_by("at", "pk"))
-            _give_up(now, self.scan)
+        if self.contrasts_hu:
+            self.measured_by.refuse_where_changed(self.scan)
         self.mask.scan = self.scan
-        self.mask.save(force_insert=True)
-        for one in earlier:
-            one.pk, one.mask = None, self.mask
+        if now is None:
+            self.mask.save(force_insert=True)
+        else:
+            self._take_the_place_of(now)
         self.made.at = timezone.now()
-        MaskCorrection.objects.bulk_create([*earlier, self.made])
+        self.made.save(force_insert=True)
         for number, contrast_hu in self.contrasts_hu.items():
             Lesion.objects.filter(scan=self.scan, number=number).update(contrast_hu=contrast_hu)
         self.scan.import_report = _with_note(self.scan.import_report, self._in_words())
         self.scan.save(update_fields=["import_report"])
+
+    def _take_the_place_of(self, now: Mask) -> None:
+        """What was corrected before goes over without being read: its flips may be large."""
+        Mask.objects.filter(pk=now.pk).update(kind=GIVEN_UP)
+        self.mask.save(force_insert=True)
+        now.corrections.update(mask=self.mask)
+        _give_up(now, self.scan)
 
     def _in_words(self) -> str:
         kind = str(MaskKind(self.mask.kind).label).lower()
@@ -191,10 +220,10 @@ def _with_note(report: dict[str, Any], note: str) -> dict[str, Any]:
 
 @contextmanager
 def _gone_means_changed() -> Iterator[None]:
-    """The files of a mask go when another version takes its place, also while they are being read."""
+    """The files of a mask go when another version takes its place, also while they are being copied."""
     try:
         yield
     except FileNotFoundError:
         raise ConflictError(
-            "Somebody has changed this mask meanwhile, so nothing was saved.", code="mask_changed"
+            "Somebody has changed this mask meanwhile, so nothing was saved.", code=voxels.MASK_CHANGED
         ) from None

@@ -9,6 +9,7 @@ from ctplatform.datasets.kinds import MaskKind, StoredVolume
 from ctplatform.datasets.models import Lesion, MadeBy, Mask, Scan
 from ctplatform.datasets.permissions import refuse_without_pixels
 from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.measured_by import MeasuredBy
 from ctplatform.datasets.scans.measuring import lesion_measures
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.registry import JobContext, WriteResult
@@ -32,10 +33,12 @@ def estimate_liver_of(payload: dict[str, Any], context: JobContext) -> WriteResu
     mask = Mask(scan=scan, kind=MaskKind.LIVER, made_by=MadeBy.ESTIMATED, note=estimate.note[:300])
     context.unless_written(lambda: voxels.delete_mask_files(mask.pk, scan.slices))
     voxels.write_labels(mask.pk, estimate.mask.astype(np.uint8))
+    measured_by = MeasuredBy.of(scan, [MaskKind.LESION])
     contrasts = lesion_contrasts(scan, volume, estimate.mask)
 
     def write_result() -> dict[str, Any]:
         refuse_without_pixels([Scan.objects.select_for_update().get(pk=scan.pk)])
+        measured_by.refuse_where_changed(scan)
         try:
             with transaction.atomic():
                 mask.save(force_insert=True)

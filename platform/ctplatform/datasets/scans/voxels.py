@@ -18,12 +18,15 @@ from django.core.files.storage import default_storage
 from isal import igzip
 
 from ctplatform.datasets.kinds import Labels, StoredVolume
+from ctplatform.errors import ConflictError
 from ml.geometry import Grid
 
 HU_DTYPE = np.dtype("<i2")
 LABEL_DTYPE = np.dtype("u1")
 # A ninth of the time of zlib's level 6 for 3 to 5 % more bytes (CT slices); level 3 takes twice as long for 1 % less
 GZIP_LEVEL = 2
+
+MASK_CHANGED = "mask_changed"
 
 OnProgress = Callable[[float, str], None]
 
@@ -127,7 +130,14 @@ def read_box(scan_id: UUID, grid: Grid, box_zyx: tuple[slice, slice, slice]) -> 
 
 
 def read_labels_box(mask_id: UUID, grid: Grid, box_zyx: tuple[slice, slice, slice]) -> Labels:
-    return _unpacked_box(lambda index: mask_slice_key(mask_id, index), LABEL_DTYPE, grid, box_zyx).astype(np.uint8)
+    """Refused when another version has taken the mask's place: its files went then, also while they are read."""
+    try:
+        found = _unpacked_box(lambda index: mask_slice_key(mask_id, index), LABEL_DTYPE, grid, box_zyx)
+    except FileNotFoundError as error:
+        raise ConflictError(
+            "Somebody has changed a mask meanwhile. Look at it as it is now, and order this again.", code=MASK_CHANGED
+        ) from error
+    return found.astype(np.uint8)
 
 
 def read_volume(scan_id: UUID, grid: Grid) -> StoredVolume:

@@ -118,6 +118,10 @@ class WithdrawalForm(forms.Form):
     reason = forms.CharField(max_length=MAX_REASON, label="Why", help_text="Such as “consent withdrawn”; no name")
 
 
+class AcceptLiverForm(forms.Form):
+    mask = forms.UUIDField()
+
+
 class TakeBackForm(forms.Form):
     correction = forms.IntegerField()
 

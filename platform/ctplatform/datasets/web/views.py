@@ -18,6 +18,7 @@ from ctplatform.datasets.models import Dataset, Provenance, Scan, Verdict
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.corrected import may_be_corrected, take_back_correction
 from ctplatform.datasets.web.forms import (
+    AcceptLiverForm,
     DatasetForm,
     MasksForm,
     MemberForm,
@@ -236,7 +237,9 @@ class EstimateLiverView(_ScanActionView):
 
 class AcceptLiverView(_ScanActionView):
     def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
-        services.accept_liver(scan=scan, user=current_user(request))
+        form = AcceptLiverForm(request.POST)
+        seen = form.cleaned_data["mask"] if form.is_valid() else None
+        services.accept_liver(scan=scan, user=current_user(request), seen=seen)
         messages.success(request, "Noted: you have looked at the estimated liver and found it right.")
         return redirect(scan)
 
