@@ -1,7 +1,6 @@
 """The audit beside a running platform: it takes back what it wrote, lets others write, and knows outcomes of before."""
 
 import threading
-import time
 from contextlib import nullcontext
 
 import pytest
@@ -73,14 +72,13 @@ def test_others_can_write_while_a_study_is_checked(monkeypatch):
     study = make_draft(cast, make_world(cast.owner))
     Stages(lambda **_: nullcontext()).open(study)
     monkeypatch.setattr(walk, "REHEARSAL_SECONDS", 0.05)
-    ended, waits, failures = threading.Event(), [], []
+    ended, written, failures = threading.Event(), [], []
 
     def write():
         try:
             while not ended.is_set():
-                began = time.monotonic()
-                User.objects.filter(pk=cast.other.pk).update(display_name=f"{began}")
-                waits.append(time.monotonic() - began)
+                User.objects.filter(pk=cast.other.pk).update(display_name=f"{len(written)}")
+                written.append(True)
         except Exception as error:  # noqa: BLE001 - told to the test
             failures.append(error)
         finally:
@@ -94,9 +92,8 @@ def test_others_can_write_while_a_study_is_checked(monkeypatch):
         ended.set()
         writer.join()
     assert outcome["passed"]
-    assert not failures
-    assert len(waits) > 5
-    assert max(waits) < 10  # the database gives up after 20 s
+    assert not failures  # who waits too long for the database is refused by it
+    assert len(written) > 5
 
 
 def test_outcomes_of_earlier_versions_can_still_be_shown():
