@@ -283,7 +283,7 @@ def test_the_time_for_all_files_is_limited_too(tmp_path, monkeypatch, settings):
     read = sum(reason.endswith("slow") for reason in caught.value.details)
     left = sum("time for all files is used up" in reason for reason in caught.value.details)
     assert read + left == len(caught.value.details) == 40
-    # None took longer than a file may; ten may take as long, and all of them twice their share of a busy server.
+    # Each a minute: ten times what one file may take, and a little for the number of files.
     assert 10 <= read <= 14
 
 
