@@ -31,5 +31,6 @@ export default defineConfig({
     },
   },
   server: { port: 5173, strictPort: true, origin: "http://localhost:5173" },
-  test: { include: ["src/**/*.spec.ts"], environment: "node" },
+  // The time is only against hanging.
+  test: { include: ["src/**/*.spec.ts"], environment: "node", testTimeout: 60_000 },
 });

@@ -32,7 +32,7 @@ class Installation:
         }
         self.processes = []
 
-    def manage(self, *arguments, timeout=300):
+    def manage(self, *arguments, timeout=1200):
         done = subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), *map(str, arguments)],
             env=self.environment,
@@ -45,7 +45,7 @@ class Installation:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def run(self, code, *arguments, timeout=300):
+    def run(self, code, *arguments, timeout=1200):
         """Run Python in this installation; the code prints one JSON value as its last line."""
         done = subprocess.run(
             [sys.executable, "-c", f"import django; django.setup()\nimport sys, json\n{code}", *map(str, arguments)],
@@ -87,7 +87,7 @@ class Installation:
                 os.killpg(process.pid, signal.SIGTERM)
         for process in self.processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=15)
+                process.wait(timeout=60)
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

@@ -50,12 +50,13 @@ def test_a_process_starts_again_when_a_python_file_is_saved(tmp_path):
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         assert process.stdout.readline() == "before\n"
-        seen = []
+        seen, patience = [], 1
         while not seen:  # the watch begins a moment after the process
             module.write_text("WORD = 'afterwards'")
-            seen, _, _ = select.select([process.stdout], [], [], 3)
+            seen, _, _ = select.select([process.stdout], [], [], patience)
+            patience *= 2  # each time more than the last start took
         assert process.stdout.readline() == "afterwards\n"
     finally:
         os.killpg(process.pid, 15)
-        process.wait(timeout=10)
+        process.wait(timeout=120)
         process.stdout.close()

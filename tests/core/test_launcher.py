@@ -45,8 +45,8 @@ def test_a_killed_child_starts_again_and_all_end_together():
         assert second != first
     finally:
         launcher.send_signal(signal.SIGTERM)
-        assert launcher.wait(timeout=20) == 0
-    deadline = time.monotonic() + 5
+        assert launcher.wait(timeout=120) == 0
+    deadline = time.monotonic() + 60
     while alive(second) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not alive(second)
@@ -59,5 +59,5 @@ def test_a_child_that_ignores_the_request_to_end_is_killed():
     )
     child = int(launcher.stdout.readline().split()[-1])
     launcher.send_signal(signal.SIGINT)
-    assert launcher.wait(timeout=30) == 0
+    assert launcher.wait(timeout=120) == 0
     assert not alive(child)

@@ -66,7 +66,7 @@ def confined(code):
         f"in_force = confine(memory_bytes=500 * {MIB})\n"
     )
     run = subprocess.run(
-        [sys.executable, "-I", "-c", script + code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-I", "-c", script + code], capture_output=True, text=True, timeout=300, check=False
     )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
@@ -147,7 +147,7 @@ def test_a_reader_that_misbehaves_is_ended_with_a_reason(acting, tmp_path, offen
     started = time.monotonic()
     with Reader(files_of(tmp_path), Limits(seconds=2)) as reader, pytest.raises(ReaderStoppedError, match="stopped"):
         reader.discover()
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 50  # it would have gone on for a minute
     assert reader._process.returncode is not None
 
 
@@ -172,7 +172,7 @@ def test_a_scan_that_is_none_is_refused(acting, scan):
         f"line.send({{'answer': {{'scan': {scan}}}}})\n"
         "time.sleep(60)\n"
     )
-    with Reader([], Limits(seconds=5)) as reader:
+    with Reader([], Limits(seconds=30)) as reader:
         candidates, _ = reader.discover()
         with pytest.raises(ImportRefusedError):
             reader.read(0, candidates[0])
@@ -215,7 +215,7 @@ def test_the_reader_gets_an_hour_for_no_file(acting, tmp_path):
         started = time.monotonic()
         with pytest.raises(ReaderStoppedError, match="too long"):
             reader.read(0, candidate)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 50  # it would have gone on for a minute
 
 
 def test_a_reader_that_fills_the_disk_is_stopped(acting, tmp_path, monkeypatch):
@@ -244,30 +244,47 @@ def test_a_top_folder_that_becomes_a_link_is_not_followed(tmp_path):
         listed.open()
 
 
+class Clock:
+    """The server's time, which a test can put forward."""
+
+    skew = 0.0
+
+    def monotonic(self):
+        return time.monotonic() + self.skew
+
+
 @pytest.mark.django_db
 def test_the_time_for_all_files_is_limited_too(tmp_path, monkeypatch, settings):
-    settings.CT_IMPORT_SECONDS = 0.4
+    settings.CT_IMPORT_SECONDS = 60
+    clock, deadline = Clock(), process.Budget.deadline
+
+    def a_minute_later(budget, **counted):
+        given = deadline(budget, **counted)
+        clock.skew += 60
+        return given
+
+    monkeypatch.setattr(process, "time", clock)
+    monkeypatch.setattr(process.Budget, "deadline", a_minute_later)
     slow = (
-        "import time\n"
         "from ctplatform.datasets.importing import discovery\n"
         "from ctplatform.datasets.importing.confined import reader\n"
         "from ctplatform.datasets.importing.refusal import ImportRefusedError\n"
         "def read_ct(*_):\n"
-        "    time.sleep(0.4)\n"
         "    raise ImportRefusedError('slow')\n"
         "discovery.read_ct = read_ct\n"
         "reader.main()\n"
     )
     monkeypatch.setattr(process, "COMMAND", (sys.executable, "-I", "-c", slow))
-    monkeypatch.setattr(process, "SECONDS_PER_FURTHER_FILE", 0.1)
     for number in range(40):
         (tmp_path / f"case_{number}.nii").write_bytes(b"x")
     dataset = make_dataset()
     with pytest.raises(DomainError) as caught:
         import_path(tmp_path, ImportOrder(dataset=dataset, created_by=dataset.owner))
-    assert len(caught.value.details) == 40
-    assert 5 < sum(reason.endswith("slow") for reason in caught.value.details) < 40
-    assert any("time for all files is used up" in reason for reason in caught.value.details)
+    read = sum(reason.endswith("slow") for reason in caught.value.details)
+    left = sum("time for all files is used up" in reason for reason in caught.value.details)
+    assert read + left == len(caught.value.details) == 40
+    # Each a minute: ten times what one file may take, and a little for the number of files.
+    assert 10 <= read <= 14
 
 
 def test_a_file_that_vanishes_is_a_refusal(tmp_path):
@@ -350,7 +367,7 @@ def test_a_worker_that_is_killed_leaves_nothing(tmp_path):
         reader = int(output.readline())
     worker.send_signal(signal.SIGKILL)
     worker.wait()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{reader}").exists() and _state(reader) != "Z" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{reader}").exists() or _state(reader) == "Z"

@@ -3,9 +3,9 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from django.core.signals import request_finished, request_started
@@ -28,6 +28,7 @@ FLAGS = [
 # Only against hanging: what a test waits for comes in its own time, on a busy machine in many times that.
 SAFETY_MS = 60_000
 expect.set_options(timeout=SAFETY_MS)
+Seen = TypeVar("Seen")
 # The live server's own database calls run in the thread of Playwright's event loop.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
@@ -71,7 +72,7 @@ class OpenRequests:
     def end(self, **_: Any) -> None:
         self._change(-1)
 
-    def wait(self, *, quiet_s: float = 0.1, limit_s: float = 20) -> None:
+    def wait(self, *, quiet_s: float = 0.1, limit_s: float = SAFETY_MS / 1000) -> None:
         deadline = time.monotonic() + limit_s
         while self.count > 0 or time.monotonic() - self.last_change < quiet_s:
             if time.monotonic() > deadline:
@@ -132,6 +133,16 @@ def until(page: Page, expression: str, timeout_ms: int = SAFETY_MS) -> None:
             return
         page.wait_for_timeout(50)
     pytest.fail(f"never became true: {expression}")
+
+
+def eventually(page: Page, look: Callable[[], Seen], holds: Callable[[Seen], Any]) -> Seen:
+    """What is seen once it is as it should be: a picture is painted, and an answer sent, some time after it was asked for."""
+    deadline = time.monotonic() + SAFETY_MS / 1000
+    while not holds(seen := look()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"never became what it should be: {seen}")
+        page.wait_for_timeout(50)
+    return seen
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 from readerstudy.models import Presentation, RatingEvent, Session, Study
 from readerstudy.unblinding import services as unblinding
 from readerstudy.verification import verify
-from tests.e2e.conftest import Console
+from tests.e2e.conftest import Console, eventually
 from tests.e2e.test_viewer_pages import enter as log_in_as
-from tests.e2e.test_viewer_reading import EVENTS, READY, cut, press, shown, stored
+from tests.e2e.test_viewer_reading import CLOCK, EVENTS, READY, cut, press, shown, stored
 from tests.factories import PASSWORD
 from tests.readerstudy.worlds import Browser, Cast, Stages, make_draft, make_world
 
@@ -40,12 +40,8 @@ class Reading:
         page.wait_for_selector(READY)
 
     def arrived(self, page: Page, count: int) -> list[RatingEvent]:
-        for _ in range(300):
-            events = list(RatingEvent.objects.order_by("sequence").select_related("presentation", "supersedes"))
-            if len(events) >= count:
-                return events
-            page.wait_for_timeout(50)
-        pytest.fail(f"{RatingEvent.objects.count()} of {count} answers arrived")
+        events = RatingEvent.objects.order_by("sequence").select_related("presentation", "supersedes")
+        return eventually(page, lambda: list(events.all()), lambda there: len(there) >= count)
 
     def intact(self) -> bool:
         self.study.refresh_from_db()
@@ -113,10 +109,7 @@ def test_an_answer_given_elsewhere_meanwhile_is_shown_beside_the_own_one(
 
 
 def test_a_page_left_open_over_a_week_end(screen: Page, live_server, reading: Reading) -> None:
-    screen.add_init_script(
-        "(() => { const real = performance.now.bind(performance); window.skew = 0;"
-        " performance.now = () => real() + window.skew; })()"
-    )
+    screen.add_init_script(CLOCK)
     log_in_as(screen, live_server, reading.cast.rater)
     reading.enter(screen)
     screen.evaluate(
@@ -126,7 +119,7 @@ def test_a_page_left_open_over_a_week_end(screen: Page, live_server, reading: Re
             document.dispatchEvent(new Event("visibilitychange"));
           };
           hide(true);
-          window.skew += 63 * 3600e3;
+          clock.skew += 63 * 3600e3;
           hide(false);
         }"""
     )

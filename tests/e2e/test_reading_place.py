@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 
 from readerstudy.blinding.lattice import Lattice
 from readerstudy.models import RatingEvent
+from tests.e2e.conftest import eventually
 from tests.e2e.test_reading_live import Reading
 from tests.e2e.test_reading_scale import kept
 from tests.e2e.test_viewer_accessibility import violations
@@ -57,11 +58,7 @@ def lit(page: Page) -> int:
 
 
 def drawn(page: Page, *, some: bool) -> None:
-    for _ in range(100):
-        if (lit(page) > 20) == some:
-            return
-        page.wait_for_timeout(30)
-    pytest.fail(f"{lit(page)} pixels of a mark are drawn")
+    eventually(page, lambda: lit(page), lambda pixels: (pixels > 20) == some)
 
 
 def in_patient(event: RatingEvent) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from tests.e2e.conftest import eventually
 from tests.e2e.harness import FakeReading, FixtureServer, PhantomScan
 
 pytestmark = pytest.mark.browser
@@ -65,10 +66,12 @@ def test_every_hu_has_its_grey_level(browser: Browser, fixtures: FixtureServer, 
     page.eval_on_selector('[data-plane="axial"]', f"(pane) => pane.setAttribute('style', '{style}')")
     for key, (center, width) in WINDOWS.items():
         page.keyboard.press(key)
-        page.wait_for_timeout(150)
-        shown = surface_pixels(page, '[data-plane="axial"]')
-        assert shown.shape == hu.shape
-        assert np.abs(shown - expected_grey(hu, center, width)).max() <= 1, f"window {center}/{width}"
+        expected = expected_grey(hu, center, width)
+        eventually(
+            page,
+            lambda: surface_pixels(page, '[data-plane="axial"]'),
+            lambda shown, expected=expected: shown.shape == hu.shape and np.abs(shown - expected).max() <= 1,
+        )
     context.close()
 
 

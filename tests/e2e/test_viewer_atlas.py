@@ -44,7 +44,7 @@ def test_a_point_shows_its_patch_and_leads_to_its_place_in_the_scan(
     atlas.refresh_from_db()
     points = atlas.content["points"]
     dots = screen.locator(".atlas-plot .dot")
-    expect(dots).to_have_count(len(points), timeout=15_000)
+    expect(dots).to_have_count(len(points))
     assert violations(screen) == []
     lesion = next(index for index, point in enumerate(points) if point["lesion"])
     normal = next(index for index, point in enumerate(points) if not point["lesion"])

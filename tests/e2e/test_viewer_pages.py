@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Scan
 from readerstudy.models import RatingEvent, Session
-from tests.e2e.conftest import until
+from tests.e2e.conftest import SAFETY_MS, until
 from tests.factories import make_generator
 from tests.readerstudy.worlds import REAL_PLACES, Cast, Stages, make_draft, make_world
 
@@ -126,6 +126,6 @@ def test_an_upload_ends_at_its_job(screen: Page, live_server, cast: Cast, tmp_pa
     screen.set_input_files('#upload-form input[name="files"]:not([webkitdirectory])', packed)
     screen.get_by_role("button", name="Upload and import").click()
     screen.wait_for_url("**/jobs/*/")
-    expect(screen.get_by_role("cell", name="Done", exact=True)).to_be_visible(timeout=30_000)
+    expect(screen.get_by_role("cell", name="Done", exact=True)).to_be_visible(timeout=3 * SAFETY_MS)
     imported = Scan.objects.filter(dataset=world.dataset).exclude(pk=world.sources[0].pk).get()
     assert imported.grid["size_zyx"] == [6, 40, 40]

@@ -1,13 +1,14 @@
 """The reading room: keyboard, order, times; and nothing lost when everything else goes wrong."""
 
-import time
+import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.conftest import Console, until
-from tests.e2e.harness import FakeReading, FixtureServer, body_phantom
+from tests.e2e.conftest import SAFETY_MS, Console, eventually, until
+from tests.e2e.harness import FakeReading, FixtureServer, Reply, body_phantom
 
 pytestmark = pytest.mark.browser
 
@@ -15,6 +16,12 @@ READY = '.room[data-state="reading"]'
 EVENTS = "**/events/"
 BOUNCE_MS = 220
 LOADED = "performance.getEntriesByType('resource').filter((r) => r.name.includes('/slices/')).length"
+# The page's clock, which a test can put forward or stop.
+CLOCK = """
+  window.clock = { skew: 0, stoppedAt: null };
+  const read = performance.now.bind(performance);
+  performance.now = () => window.clock.stoppedAt ?? read() + window.clock.skew;
+"""
 PRESS = """(key) => {
   const press = (key) => {
     const code = `Digit${key}`;
@@ -55,17 +62,25 @@ def bounce(page: Page, key: str) -> None:
 
 
 def press_as_soon_as_shown(page: Page, key: str) -> None:
-    """From now on the page itself presses a key the moment that it shows another case."""
+    """From now on the page itself presses a key twice the moment that it shows another case, and when that is painted.
+
+    Its clock (CLOCK) stands still meanwhile: however slow the machine, both are within the time of a bounce.
+    """
     page.evaluate(
         PRESS
         + """
           const room = document.querySelector(".room");
           const before = room.dataset.presentation;
           new MutationObserver((_, observer) => {
+            if (room.dataset.state === "loading") window.clock.stoppedAt ??= performance.now();
             if (room.dataset.state !== "reading" || room.dataset.presentation === before) return;
             observer.disconnect();
             press(key);
-            requestAnimationFrame(() => { press(key); room.dataset.pressed = key; });
+            requestAnimationFrame(() => {
+              press(key);
+              window.clock.stoppedAt = null;
+              room.dataset.pressed = key;
+            });
           }).observe(room, { attributes: true });
         }""",
         key,
@@ -78,11 +93,7 @@ def shown(page: Page) -> str:
 
 
 def arrived(page: Page, reading: FakeReading, count: int) -> None:
-    for _ in range(200):
-        if len(reading.events) >= count:
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"{len(reading.events)} of {count} answers arrived")
+    eventually(page, lambda: len(reading.events), lambda there: there >= count)
 
 
 def stored(page: Page) -> int:
@@ -119,7 +130,7 @@ def test_a_session_by_keyboard(screen: Page, fixtures: FixtureServer, reading: F
     assert stored(screen) == 0
     event = reading.events[1]
     assert event["confidence"] is None
-    assert 200 <= event["reading_ms"] < 5000
+    assert 200 <= event["reading_ms"] < 600_000
     assert event["hidden_ms"] == 0
     assert event["environment"]["renderer"] == "cpu"
     assert event["environment"]["viewport_px"][0] > 500
@@ -147,6 +158,7 @@ def test_confidence_is_asked_after_the_answer(screen: Page, fixtures: FixtureSer
 def test_a_key_that_is_held_or_bounces_answers_once(
     screen: Page, fixtures: FixtureServer, reading: FakeReading
 ) -> None:
+    screen.add_init_script(CLOCK)
     enter(screen, fixtures)
     press(screen)
     press_as_soon_as_shown(screen, "2")
@@ -183,22 +195,34 @@ def test_the_previous_case_can_be_corrected(screen: Page, fixtures: FixtureServe
 def test_there_is_no_wait_between_cases(screen: Page, fixtures: FixtureServer) -> None:
     reading = FakeReading(cases(4, slices=5), mode="stack", marker=(2, 40, 40))
     reading.register(fixtures)
-    slow = reading._slice
+    gate, asked = threading.Event(), threading.Event()
 
-    def slowly(*args: object) -> object:
-        time.sleep(0.6)
-        return slow(*args)
+    def behind_the_gate(answer: Callable[..., Reply]) -> Callable[..., Reply]:
+        def wait(*args: object) -> Reply:
+            asked.set()
+            assert gate.wait(SAFETY_MS / 1000)
+            return answer(*args)
 
-    fixtures.add("GET", r"/api/reading/presentations/([\w-]+)/slices/(\d+)/", slowly)
-    enter(screen, fixtures)
-    for case in range(4):
+        return wait
+
+    fixtures.add("GET", r"/api/reading/presentations/([\w-]+)/", behind_the_gate(reading._presentation))
+    fixtures.add("GET", r"/api/reading/presentations/([\w-]+)/slices/(\d+)/", behind_the_gate(reading._slice))
+    screen.goto(f"{fixtures.url}/read/")
+    eventually(screen, asked.is_set, bool)
+    screen.wait_for_timeout(500)
+    gate.set()
+    for case, coming in enumerate([*reading.tokens[1:], None]):
         press(screen)
         until(screen, f"{LOADED} >= {5 * min(case + 2, 4)}")
+        # From here on the server tells nothing of any case, and yet the next one is shown.
+        gate.clear()
         screen.keyboard.press("1")
+        if coming is not None:
+            screen.wait_for_selector(f'{READY}[data-presentation="{coming}"]')
+        gate.set()
     arrived(screen, reading, 4)
-    # Less than a single slice takes: nothing was waited for, however slow the machine paints.
-    assert reading.events[0]["load_ms"] >= 600
-    assert max(event["load_ms"] for event in reading.events[1:]) < 600
+    # The first case is waited for, and the time that it took is told.
+    assert reading.events[0]["load_ms"] >= 500
 
 
 def test_a_lost_network_loses_nothing(
@@ -285,10 +309,7 @@ def test_a_lost_reply_is_not_a_second_answer(
     reading.lose_replies = 2
     enter(screen, fixtures)
     press(screen, "1")
-    for _ in range(200):
-        if len(reading.attempts) >= 3:
-            break
-        screen.wait_for_timeout(50)
+    eventually(screen, lambda: len(reading.attempts), lambda tried: tried >= 3)
     expect(screen.locator(".room-saved")).to_have_text("All answers saved")
     assert len(reading.attempts) == 3
     assert len(set(reading.attempts)) == 1
@@ -399,7 +420,7 @@ def test_random_trouble_for_a_whole_session(screen: Page, fixtures: FixtureServe
     """Aborted requests, lost replies, server errors and reloads, in a fixed random order."""
     console.allow("Failed to load resource")
     # Several troubles in a row make the page wait longer each time.
-    screen.set_default_timeout(90_000)
+    screen.set_default_timeout(3 * SAFETY_MS)
     rng = np.random.default_rng(5)
     reading = FakeReading(cases(8))
     reading.register(fixtures)
@@ -426,7 +447,7 @@ def test_random_trouble_for_a_whole_session(screen: Page, fixtures: FixtureServe
         expected[token] = "real" if key == "1" else "synthetic"
         if rng.random() < 0.3:
             screen.reload()
-    expect(screen.get_by_role("heading", name="Thank you")).to_be_visible(timeout=60_000)
+    expect(screen.get_by_role("heading", name="Thank you")).to_be_visible(timeout=3 * SAFETY_MS)
     assert reading.answers == expected
     assert len(reading.events) == 8
     assert stored(screen) == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import until
+from tests.e2e.conftest import eventually, until
 from tests.e2e.harness import FixtureServer, body_phantom
 
 pytestmark = pytest.mark.browser
@@ -97,13 +97,17 @@ def test_the_difference_is_grey_but_for_the_edit(review: Page) -> None:
     until(
         review, "[...document.querySelectorAll('.pane-caption')].every((one) => one.textContent.startsWith('9 / 20'))"
     )
-    review.wait_for_timeout(300)
-    values = grey(review, '[data-role="difference"]')
-    unchanged = np.isin(values, [127, 128])
-    darker = (values > 40) & (values < 90)
-    assert unchanged.sum() > 10 * darker.sum()
-    assert darker.sum() > 60, "the lesion is 50 HU darker"
+    values = eventually(
+        review,
+        lambda: grey(review, '[data-role="difference"]'),
+        lambda values: darker(values).sum() > 60,  # the lesion is 50 HU darker
+    )
+    assert np.isin(values, [127, 128]).sum() > 10 * darker(values).sum()
     assert (values > 140).sum() == 0
+
+
+def darker(values: np.ndarray) -> np.ndarray:
+    return (values > 40) & (values < 90)
 
 
 def test_flipping_shows_before_in_the_place_of_after(review: Page) -> None:
@@ -113,10 +117,12 @@ def test_flipping_shows_before_in_the_place_of_after(review: Page) -> None:
     until(
         review, "[...document.querySelectorAll('.pane-caption')].every((one) => one.textContent.startsWith('9 / 20'))"
     )
-    review.wait_for_timeout(300)
-    before = grey(review, '[data-role="before"]')
-    assert not np.array_equal(before, grey(review, '[data-role="after"] .view:not(.view-flip)'))
-    assert np.array_equal(before, grey(review, '[data-role="after"] .view-flip'))
+    places = ('[data-role="before"]', '[data-role="after"] .view:not(.view-flip)', '[data-role="after"] .view-flip')
+    eventually(
+        review,
+        lambda: [grey(review, place) for place in places],
+        lambda seen: np.array_equal(seen[0], seen[2]) and not np.array_equal(seen[0], seen[1]),
+    )
     flipped = review.locator('[data-role="after"] .view-flip')
     expect(flipped).to_be_hidden()
     review.keyboard.press("b")

@@ -7,7 +7,7 @@ from ml.parallel import in_parallel
 
 
 def test_both_run_at_once_and_come_back_in_order():
-    meet = threading.Barrier(2, timeout=10)
+    meet = threading.Barrier(2, timeout=120)
     assert in_parallel(lambda: (meet.wait(), 1)[1], lambda: (meet.wait(), 2)[1]) == (1, 2)
 
 

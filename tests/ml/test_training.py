@@ -480,7 +480,7 @@ team.leave()
 """
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    subprocess.run([*command, str(tmp_path / "data"), str(tmp_path)], check=True, timeout=200, cwd=ROOT)
+    subprocess.run([*command, str(tmp_path / "data"), str(tmp_path)], check=True, timeout=1200, cwd=ROOT)
     first, second = (json.loads((tmp_path / f"rank{n}").read_text()) for n in (0, 1))
     assert first["size"] == 2
     assert first["straight"] == second["straight"] == first["resumed"] == second["resumed"]

@@ -16,7 +16,7 @@ from readerstudy.verification import verify
 from tests.readerstudy.worlds import Cast, Stages, make_draft, make_world
 
 THREADS = 6
-PATIENCE = 1000
+PATIENCE = 15_000
 
 
 def a_rating(event_id=None):

@@ -85,7 +85,6 @@ class OldInstallation:
         return {"review": review, "review_reason": reason, "reviewed_by": self.person, "reviewed_at": MOMENT}
 
 
-@pytest.mark.timeout(180)
 def test_edits_of_an_older_installation_are_carried_over_and_back(old):
     before = OldInstallation(old)
     scans = {
@@ -122,7 +121,6 @@ def test_edits_of_an_older_installation_are_carried_over_and_back(old):
     assert (rejected.review_reason, rejected.reviewed_by_id, rejected.reviewed_at) == ("Seam", before.person.pk, MOMENT)
 
 
-@pytest.mark.timeout(180)
 def test_what_two_places_told_differently_is_reviewed_again(old):
     before = OldInstallation(old)
     before.edit("forged", accepted=True)  # nobody reviewed it
@@ -133,7 +131,6 @@ def test_what_two_places_told_differently_is_reviewed_again(old):
     assert list(verdicts) == [("pending", None, "")] * 3
 
 
-@pytest.mark.timeout(180)
 def test_a_synthetic_scan_without_an_order_keeps_its_note_and_bars_the_way_back(old):
     before = OldInstallation(old)
     stray = before.scan("stray", origin="synthetic", import_report={"synthesis": {"accepted": True}})

@@ -79,7 +79,7 @@ execution._edit = stuck
 
 
 @pytest.mark.parametrize("services", ["embedded", "postgres and redis"])
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_a_killed_workers_job_is_taken_over_with_the_same_voxels(tmp_path, services):
     with contextlib.ExitStack() as stack:
         environment = {"CT_JOB_LEASE_SECONDS": "3", "CT_JOB_REQUEUE_SECONDS": "2"}
@@ -92,13 +92,13 @@ def test_a_killed_workers_job_is_taken_over_with_the_same_voxels(tmp_path, servi
         order = here.run(ORDER)
         marker = tmp_path / "inside-the-edit"
         first = here.start_worker("-n", "first@%h", prelude=STUCK.format(marker=str(marker)))
-        wait_until(marker.exists, seconds=60, what="the edit's start", installation=here)
+        wait_until(marker.exists, seconds=300, what="the edit's start", installation=here)
         kill(first)
         assert here.run(STATE, order["synthesis"])["status"] == "running"
         here.start_worker("-n", "second@%h", "--beat")
         ended = wait_until(
             lambda: (state := here.run(STATE, order["synthesis"]))["status"] not in {"running", "queued"} and state,
-            seconds=90,
+            seconds=300,
             what="the takeover",
             installation=here,
         )

@@ -1,6 +1,6 @@
 import "fake-indexeddb/auto";
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import type { AnswerBody, OutboxEntry, OutboxStatus, OutboxStorage, SendReply } from "./outbox";
 import { Outbox } from "./outbox";
@@ -341,7 +341,14 @@ describe("outbox", () => {
     it("does not hang on a storage that does", async () => {
       const stuck = { onsuccess: null, onerror: null };
       const factory = { open: () => stuck } as unknown as IDBFactory;
-      await expect(openIndexedDbDrawer(factory)).rejects.toThrow("did not answer in time");
+      vi.useFakeTimers();
+      try {
+        const refused = expect(openIndexedDbDrawer(factory)).rejects.toThrow("did not answer in time");
+        await vi.advanceTimersByTimeAsync(5_000);
+        await refused;
+      } finally {
+        vi.useRealTimers();
+      }
     });
   });
 
