@@ -173,7 +173,7 @@ class Study(models.Model):
         help_text="From a rater's last answer in the earlier study to the first case of this one",
     )
     other_patients = models.BooleanField(
-        default=False, help_text="No case is of a patient whom an earlier study shows; the draw leaves them out"
+        default=False, help_text="No case is of a patient whom linked studies showed before; the draw leaves them out"
     )
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True, help_text="Since then it is not in the list of studies")
