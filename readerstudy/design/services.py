@@ -36,6 +36,7 @@ COPIED_FIELDS = (
     "task_name",
     "task_settings",
     "further_questions",
+    "end_question",
     "confidence_levels",
     "cases_planned",
     "diameter_min_mm",

@@ -17,6 +17,7 @@ from ctplatform.datasets.models import Dataset
 from ctplatform.jobs.models import Job
 from readerstudy.hounsfield import HU_HIGH, HU_LOW
 from readerstudy.models.asked import Asked
+from readerstudy.tasks.ending import LONGEST_END_QUESTION
 from readerstudy.tasks.items import items_of
 from readerstudy.tasks.registry import FIRST, task_of
 from readerstudy.tasks.task import CANNOT_TELL, CHOSEN, LEVEL, REAL, SYNTHETIC
@@ -199,6 +200,13 @@ class Study(models.Model):
         default=list,
         blank=True,
         help_text="Asked of every case after its answer; each has kind, name and words",
+    )
+    end_question = models.CharField(
+        "Question at the end",
+        max_length=LONGEST_END_QUESTION,
+        blank=True,
+        help_text="Asked once, after a rater's last case, in own words; empty: nothing is asked. Raters who may change "
+        "answers can do so after they have read it",
     )
     confidence_levels = models.PositiveSmallIntegerField(
         default=3,

@@ -2710,6 +2710,11 @@ export interface components {
             further_questions?: {
                 [key: string]: unknown;
             }[];
+            /**
+             * Question at the end
+             * @description Asked once, after a rater's last case, in own words; empty: nothing is asked. Raters who may change answers can do so after they have read it
+             */
+            end_question?: string;
             /** @description How finely raters say how sure they are; 0 asks for the answer only */
             confidence_levels?: number;
             /** @description Half of them real, half synthetic */
@@ -3092,6 +3097,8 @@ export interface components {
             /** @description Where a place is to be marked */
             mark: components["schemas"]["MarkAsked"] | null;
             further: components["schemas"]["FurtherQuestionAsked"][];
+            /** @description Asked once, after the last case; the words go with its answer, as `at-the-end` of `further`. Empty: nothing is asked */
+            at_the_end: string;
         };
         /** @description One rater, later phase minus earlier; the limits hold for this rater over patients. */
         RaterChange: {
@@ -3578,6 +3585,11 @@ export interface components {
             readonly task_settings: unknown;
             /** @description Asked of every case after its answer; each has kind, name and words */
             readonly further_questions: unknown;
+            /**
+             * Question at the end
+             * @description Asked once, after a rater's last case, in own words; empty: nothing is asked. Raters who may change answers can do so after they have read it
+             */
+            readonly end_question: string;
             /** @description How finely raters say how sure they are; 0 asks for the answer only */
             readonly confidence_levels: number;
             readonly cases: number;
@@ -3639,6 +3651,11 @@ export interface components {
             readonly task_settings: unknown;
             /** @description Asked of every case after its answer; each has kind, name and words */
             readonly further_questions: unknown;
+            /**
+             * Question at the end
+             * @description Asked once, after a rater's last case, in own words; empty: nothing is asked. Raters who may change answers can do so after they have read it
+             */
+            readonly end_question: string;
             /** @description How finely raters say how sure they are; 0 asks for the answer only */
             readonly confidence_levels: number;
             readonly cases: number;
