@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -20,6 +20,7 @@ from readerstudy.design import services as design
 from readerstudy.design import shelving
 from readerstudy.design.readiness import Check, readiness
 from readerstudy.design.same_cases import take_same_cases
+from readerstudy.design.same_raters import Taken, take_same_raters
 from readerstudy.locking import services as locking
 from readerstudy.models import Study
 from readerstudy.report.download import report_file
@@ -40,6 +41,24 @@ class RatersSerializer(serializers.Serializer[Any]):
         if missing := [name for name in wanted if name not in found]:
             raise DomainError(f"No active rater has the login “{missing[0]}”, so nothing was saved.")
         return [found[name] for name in wanted]
+
+
+class NotTakenSerializer(serializers.Serializer[Any]):
+    username = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class SameRatersSerializer(serializers.Serializer[Taken]):
+    usernames = serializers.SerializerMethodField()
+    left_out = serializers.SerializerMethodField()
+    message = serializers.CharField(source="words")
+
+    def get_usernames(self, taken: Taken) -> list[str]:
+        return sorted(person.username for person in taken.people)
+
+    @extend_schema_field(NotTakenSerializer(many=True))
+    def get_left_out(self, taken: Taken) -> list[dict[str, str]]:
+        return [{"username": person.username, "reason": why} for person, why in taken.left_out]
 
 
 class CheckSerializer(serializers.Serializer[Check]):
@@ -77,6 +96,13 @@ class LifecycleMixin(viewsets.GenericViewSet[Study]):
         asked.is_valid(raise_exception=True)
         design.set_raters(study=study, actor=current_user(request), users=asked.users())
         return Response({"usernames": sorted(study.raters.values_list("user__username", flat=True))})
+
+    @extend_schema(request=None, responses=SameRatersSerializer)
+    @action(detail=True, methods=["post"], url_path="same-raters")
+    def same_raters(self, request: Request, pk: str | None = None) -> Response:
+        """Take over the raters of the study that this draft continues, and the groups that they were in there."""
+        taken = take_same_raters(study=self.get_object(), actor=current_user(request))
+        return Response(SameRatersSerializer(taken).data)
 
     @extend_schema(request=None, responses=ORDERED)
     @action(detail=True, methods=["post"])

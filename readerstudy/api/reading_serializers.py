@@ -93,6 +93,10 @@ class QuestionSerializer(serializers.Serializer[Any]):
     scale = ScaleSerializer(allow_null=True, help_text="Where the levels have no buttons")
     mark = MarkAskedSerializer(allow_null=True, help_text="Where a place is to be marked")
     further = FurtherQuestionAskedSerializer(many=True)
+    at_the_end = serializers.CharField(
+        help_text="Asked once, after the last case; the words go with its answer, as `at-the-end` of `further`. Empty: "
+        "nothing is asked"
+    )
 
 
 class DisplayWindowSerializer(serializers.Serializer[Any]):

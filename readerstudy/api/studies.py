@@ -93,6 +93,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "task_name",
             "task_settings",
             "further_questions",
+            "end_question",
             "confidence_levels",
             "cases",
             "raters",

@@ -7,7 +7,7 @@ from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.registry import JobContext
 from readerstudy.design.candidates import flow_counts, measured_candidates, picture_of
 from readerstudy.design.matching import matched_draw
-from readerstudy.design.phases import earlier_patients
+from readerstudy.design.phases import patients_shown_before
 from readerstudy.design.services import described_match, write_cases
 from readerstudy.models import Case, CaseTruth, Study
 from readerstudy.permissions import study_of_job
@@ -17,14 +17,14 @@ def run_draw(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[
     study, _ = study_of_job(payload, context)
     real, synthetic = measured_candidates(study, on_progress=context.progress)
     if study.other_patients:
-        known = earlier_patients(study)
+        known = patients_shown_before(study)
         real, synthetic = ([one for one in kind if one.subject not in known] for kind in (real, synthetic))
     if not real or not synthetic:
         missing = "real" if not real else "accepted synthetic"
         raise DomainError(
             f"No {missing} case fits this study. Check the datasets chosen, the limits of diameter, and whether "
             "synthetic scans have been accepted in the review, and whether the protocol asks for other patients than "
-            "an earlier study shows."
+            "linked studies show."
         )
     context.progress(0.96, "matching")
     picture = picture_of(study, [*real, *synthetic])

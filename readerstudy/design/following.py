@@ -72,6 +72,9 @@ def departures(study: Study) -> list[str]:
     ):
         here, there = (one.asked.task.answers_in_words() for one in (study, as_published))
         said.append(f"Answers: {here} (published: {there})")
+    if protocol.asked_at_the_end and not study.end_question:
+        asked = protocol.asked_at_the_end
+        said.append(f"There readers were asked afterwards {asked}; here nothing is asked at the end.")
     return said + phases_departed(study)
 
 

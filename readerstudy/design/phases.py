@@ -76,10 +76,14 @@ def missing_for_lock(study: Study, truths: Sequence[CaseTruth]) -> list[str]:
         return []
     if earlier.is_draft:
         return [f"“{earlier.title}”, which this study continues, is a draft: lock it first."]
-    found = [_strangers(study, earlier), unblinded_before(study)]
-    if study.other_patients:
-        found.append(_known_patients(study, truths))
+    found = [_strangers(study, earlier), unblinded_before(study), *_shown_to_the_same(study, truths)]
     return [message for message in found if message]
+
+
+def refuse_shown_to_the_same(study: Study, truths: Sequence[CaseTruth]) -> None:
+    """With all linked rows held: another one of them may have been locked while this lock was under way."""
+    if messages := _shown_to_the_same(study, truths):
+        raise ConflictError(" ".join(messages), code="patients_shown")
 
 
 def _strangers(study: Study, earlier: Study) -> str:
@@ -92,15 +96,58 @@ def _strangers(study: Study, earlier: Study) -> str:
     return f"{listed} did not read “{earlier.asked.title}”: raters of a study that continues another one read both."
 
 
-def _known_patients(study: Study, truths: Sequence[CaseTruth]) -> str:
-    count = len({patient_of(truth.scan) for truth in truths} & earlier_patients(study))
-    patients = "1 patient is" if count == 1 else f"{count} patients are"
-    return f"{patients} shown in an earlier study too; draw the cases again." if count else ""
+def read_before(study: Study) -> list[Study]:
+    """Whose cases the study's raters may know when they read it.
+
+    That are all studies that it continues, over however many others, and those that stand beside it.
+    """
+    return [*study.earlier_phases, *_beside(study)]
 
 
-def earlier_patients(study: Study) -> set[str]:
-    """Whom the studies show that this one continues."""
-    return {patient_of(truth.scan) for earlier in study.earlier_phases for truth in truths_of(earlier)}
+def _beside(study: Study) -> list[Study]:
+    """Locked studies of the same chain that neither come before this one nor after it, with raters in common.
+
+    Nothing says which of the two a rater reads first. While nobody is chosen here anybody may be a rater of both.
+    """
+    in_line = [study, *study.earlier_phases, *later_phases(study)]
+    others = [one for one in other_phases(study) if one not in in_line and not one.is_draft]
+    people = _people(study)
+    return [one for one in others if not people or people & _people(one)]
+
+
+def _people(study: Study) -> set[int]:
+    """Whoever was excluded may have seen cases before."""
+    return set(study.raters.filter(user__program=None).values_list("user", flat=True))
+
+
+def _shown_to_the_same(study: Study, truths: Sequence[CaseTruth]) -> list[str]:
+    """Patients whom raters may have seen before, where this study or one beside it says that there are none."""
+    own = {patient_of(truth.scan) for truth in truths}
+    found = []
+    if study.other_patients and (count := len(own & patients_shown_before(study))):
+        found.append(f"{_patients(count)} shown in linked studies that its raters may have read; draw the cases again.")
+    for other in _beside(study):
+        promised = (other.frozen.get("continues") or {}).get("other_patients", False)
+        if promised and (count := len(own & _patients_of(other))):
+            found.append(
+                f"{_patients(count)} shown in “{other.asked.title}” too, whose protocol says that its raters saw none "
+                "of its patients before. Some rate both studies and may read this one first: ask for other patients "
+                "here and draw again, or choose other raters."
+            )
+    return found
+
+
+def _patients(count: int) -> str:
+    return "1 patient is" if count == 1 else f"{count} patients are"
+
+
+def _patients_of(study: Study) -> set[str]:
+    return {patient_of(truth.scan) for truth in truths_of(study)}
+
+
+def patients_shown_before(study: Study) -> set[str]:
+    """Whom the study's raters may have seen in linked studies before they read this one."""
+    return {patient for earlier in read_before(study) for patient in _patients_of(earlier)}
 
 
 def frozen_phase(study: Study, truths: Sequence[CaseTruth]) -> dict[str, Any]:
@@ -108,12 +155,15 @@ def frozen_phase(study: Study, truths: Sequence[CaseTruth]) -> dict[str, Any]:
     earlier = study.continues
     if earlier is None:
         return {}
+    before = read_before(study)
+    shown = {place_of(one) for known in before for one in truths_of(known)}
     return {
         "continues": {
             "study": str(earlier.pk),
             "protocol_digest": earlier.protocol_digest,
             **_asked_of_phase(study, earlier),
-            "same_images": len({place_of(one) for one in truths} & {place_of(one) for one in truths_of(earlier)}),
+            "same_images": len({place_of(one) for one in truths} & shown),
+            "read_before": sorted(str(one.pk) for one in before),
         }
     }
 
@@ -140,9 +190,22 @@ def phase_words(phase: Mapping[str, Any] | None) -> str:
         return ""
     gap = phase["least_gap_days"]
     after = f"at least {gap} day{'' if gap == 1 else 's'} after their last answer there" if gap else "afterwards"
-    cases = ""
+    return f"The study continues “{phase['title']}”: raters who had finished it read this one {after}.{_cases(phase)}"
+
+
+def _cases(phase: Mapping[str, Any]) -> str:
+    """What raters may have seen of them before.
+
+    A study beside this one that is locked later adds to the places, so they are told as of the lock; to the patients it
+    adds none. Protocols of before `read_before` looked at the studies in line, for places at the last of them alone.
+    """
+    in_line_only = "same_images" in phase and "read_before" not in phase
     if phase["other_patients"]:
-        cases = " No case is of a patient shown before."
-    elif same := phase.get("same_images"):
-        cases = f" {same} of its cases show places that were shown before."
-    return f"The study continues “{phase['title']}”: raters who had finished it read this one {after}.{cases}"
+        where = "that study or one before it shows" if in_line_only else "its raters may have seen in a linked study"
+        return f" No case is of a patient whom {where}."
+    same = phase.get("same_images")
+    if not same:
+        return ""
+    if in_line_only:
+        return f" {same} of its cases show places that were shown there."
+    return f" When it was locked, {same} of its cases showed places that its raters may have seen in a linked study."

@@ -129,8 +129,10 @@ TORDJMAN = PublishedPhases(
                 "further_questions": [
                     {"kind": "text", "name": "diagnosis", "question": "Which diagnosis would you give at the ring?"}
                 ],
+                "end_question": "Was anything unusual about these pictures?",
             },
             naive=True,
+            asked_at_the_end="whether anything was unusual",
             untold=(
                 _OURS,
                 "how the diagnosis was given",
@@ -140,7 +142,6 @@ TORDJMAN = PublishedPhases(
             otherwise=(
                 *_RADIOGRAPHS,
                 _AS_A_SCALE,
-                "There readers were asked afterwards whether anything was unusual; here nothing is asked at the end.",
             ),
             results=(
                 ("Noticed without being told", "7 of 17 readers (41 %)"),

@@ -44,6 +44,8 @@ class PublishedProtocol:
     """Columns that such a draft needs and the publication does not tell word by word; never said to be published."""
     naive: bool = False
     """Its readers did not know what it was about."""
+    asked_at_the_end: str = ""
+    """What its readers were asked when they had read all."""
     clue: bool = False
     """Its readers were told something between the phase before and this one, which the coordinator writes."""
     cases: Cases = Cases.UNTOLD

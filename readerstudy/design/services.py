@@ -36,6 +36,7 @@ COPIED_FIELDS = (
     "task_name",
     "task_settings",
     "further_questions",
+    "end_question",
     "confidence_levels",
     "cases_planned",
     "diameter_min_mm",
@@ -58,6 +59,7 @@ COPIED_FIELDS = (
     "plan_options",
 )
 
+CHOSEN = "raters chosen"
 GROUPED = "groups of raters changed"
 
 # What somebody changes of a draft's protocol.
@@ -154,15 +156,20 @@ def set_raters(*, study: Study, actor: User, users: Iterable[User], seen: int | 
     with transaction.atomic():
         draft = draft_for_change(study, actor)
         if seen is not None:
-            refuse_if_chosen_since(draft, seen, "raters chosen")
+            refuse_if_chosen_since(draft, seen, CHOSEN)
         draft.raters.exclude(user__in=chosen).delete()
-        held = {rater.user_id: rater for rater in draft.raters.all()}
-        number = max((rater.number for rater in held.values()), default=0)
-        for pk in sorted(chosen.keys() - held.keys()):
-            number += 1
-            StudyRater.objects.create(study=draft, user=chosen[pk], number=number)
+        seat(draft, [chosen[pk] for pk in sorted(chosen)])
         names = sorted(user.username for user in chosen.values())
-        record(study=draft, actor=actor, action="raters chosen", raters=names)
+        record(study=draft, actor=actor, action=CHOSEN, raters=names)
+
+
+def seat(draft: Study, users: Iterable[User]) -> None:
+    """Make them raters too, numbered in this order after those who are there already."""
+    held = {rater.user_id: rater.number for rater in draft.raters.all()}
+    number = max(held.values(), default=0)
+    new = [user for user in users if user.pk not in held]
+    for following, user in enumerate(new, start=number + 1):
+        StudyRater.objects.create(study=draft, user=user, number=following)
 
 
 def set_groups(*, study: Study, actor: User, groups: Mapping[int, str], seen: int | None = None) -> None:
@@ -174,7 +181,7 @@ def set_groups(*, study: Study, actor: User, groups: Mapping[int, str], seen: in
         draft = draft_for_change(study, actor)
         if seen is not None:
             refuse_if_chosen_since(draft, seen, GROUPED)
-            refuse_if_chosen_since(draft, seen, "raters chosen")
+            refuse_if_chosen_since(draft, seen, CHOSEN)
         raters = {rater.number: rater for rater in draft.raters.select_related("user__program")}
         if unknown := wished.keys() - raters.keys():
             raise DomainError(f"There is no rater {min(unknown)} in this study, so nothing was saved.")
@@ -183,8 +190,12 @@ def set_groups(*, study: Study, actor: User, groups: Mapping[int, str], seen: in
         for number, name in wished.items():
             raters[number].group = name
         StudyRater.objects.bulk_update(raters.values(), ["group"])
-        told = {str(number): rater.group for number, rater in sorted(raters.items()) if rater.group}
-        record(study=draft, actor=actor, action=GROUPED, groups=told)
+        record(study=draft, actor=actor, action=GROUPED, groups=groups_told(draft))
+
+
+def groups_told(draft: Study) -> dict[str, str]:
+    """By the raters' numbers, as the record writes them."""
+    return {str(rater.number): rater.group for rater in draft.raters.order_by("number") if rater.group}
 
 
 def request_draw(*, study: Study, actor: User, fresh_seed: bool = False) -> Job:

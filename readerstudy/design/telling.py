@@ -47,7 +47,7 @@ def telling_words(study: Study) -> str:
     named = ", ".join(f"“{word}”" for word in told)
     return (
         f"Readers of this phase are not to know what it is about, and read {named}: look at title, question, "
-        "instructions, answers and further questions."
+        "instructions, answers, further questions and the one at the end."
     )
 
 
@@ -65,6 +65,7 @@ def _read_by_raters(study: Study) -> Iterator[str]:
     payload = asked.task.question_payload()
     yield from (answer["label"] for answer in payload["answers"])
     yield from (payload["scale"] or {}).get("ends", [])
+    yield asked.end_question
     for item in asked.items:
         yield item.question
         yield from item.options_in_words.values()

@@ -1,6 +1,6 @@
 """Appending to the ledger: exactly once per client event id, in one chain per study."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from readerstudy.ledger.screens import refuse_unchecked_display
 from readerstudy.ledger.slots import Slot, answered, slots_of, turn_of
 from readerstudy.ledger.turns import refuse_out_of_turn
 from readerstudy.models import Presentation, RatingEvent, Session, Study
+from readerstudy.tasks.ending import of_the_case, refusal_at_the_end
 from readerstudy.tasks.items import refusal_of
 from readerstudy.tasks.marks import refusal_of_mark
 
@@ -117,10 +118,19 @@ def _placed(study: Study, presentation: Presentation, rating: Rating, before: _B
     _refuse_other_side(presentation, rating)
     asked = study.asked
     task = asked.task
-    refusal = task.refusal(rating) or refusal_of_mark(task, rating) or refusal_of(asked.items, rating.further)
+    refusal = (
+        task.refusal(rating)
+        or refusal_of_mark(task, rating)
+        or refusal_of(asked.items, of_the_case(rating.further))
+        or refusal_at_the_end(asked.end_question, rating.further, last=_is_last(presentation, before.slots))
+    )
     if refusal is not None:
         raise DomainError(refusal.message, code=refusal.code)
     return _chained(study, presentation, rating, current=current, flags=flags, received_at=received_at)
+
+
+def _is_last(presentation: Presentation, slots: Sequence[Slot]) -> bool:
+    return presentation.position == slots[-1].position
 
 
 def _refuse_other_side(presentation: Presentation, rating: Rating) -> None:

@@ -18,7 +18,7 @@ from readerstudy.auditing.certificate import outcome_digest
 from readerstudy.blinding.repeated_order import shown_again
 from readerstudy.design.candidates import flow_counts, is_accepted, root_of
 from readerstudy.design.cases import truths_of
-from readerstudy.design.phases import held_with_phases, refuse_after_unblinding
+from readerstudy.design.phases import held_with_phases, refuse_after_unblinding, refuse_shown_to_the_same
 from readerstudy.digests import digest_of, storable
 from readerstudy.locking.orders import Orders, draw_orders
 from readerstudy.locking.protocol import protocol_of
@@ -111,6 +111,7 @@ class _Locking:
         if not held.is_draft or str(held.lock_job_id) != job_id:
             raise ConflictError("The study was locked by another attempt, so this one was dropped.")
         refuse_after_unblinding(held)
+        refuse_shown_to_the_same(held, truths_of(held))
         refuse_without_pixels(scans)
         if any(truth.synthetic and not is_accepted(truth.scan) for truth in truths_of(held)):
             raise ConflictError(

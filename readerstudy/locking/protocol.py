@@ -45,6 +45,7 @@ def protocol_of(
         **frozen_phase(study, truths),
         **study.asked.task.frozen(),
         **({"further_questions": study.further_questions} if study.further_questions else {}),
+        **({"end_question": study.end_question} if study.end_question else {}),
         "display": _display(study, frame, slice_bytes=slice_bytes),
         "cases": _cases(study, truths),
         "raters": _raters(study),

@@ -18,6 +18,7 @@ class Asked:
     task_name: str
     task_settings: Mapping[str, Any]
     further_questions: Sequence[Mapping[str, Any]]
+    end_question: str
     confidence_levels: int
     display_mode: str
     field_of_view_mm: float
@@ -39,6 +40,7 @@ class Asked:
             task_name=task["name"],
             task_settings=task["settings"],
             further_questions=protocol.get("further_questions", []),
+            end_question=protocol.get("end_question", ""),
             display_mode=display["mode"],
             field_of_view_mm=display["field_of_view_mm"],
             window_center_hu=display["window_hu"]["center"],

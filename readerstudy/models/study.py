@@ -17,6 +17,7 @@ from ctplatform.datasets.models import Dataset
 from ctplatform.jobs.models import Job
 from readerstudy.hounsfield import HU_HIGH, HU_LOW
 from readerstudy.models.asked import Asked
+from readerstudy.tasks.ending import LONGEST_END_QUESTION
 from readerstudy.tasks.items import items_of
 from readerstudy.tasks.registry import FIRST, task_of
 from readerstudy.tasks.task import CANNOT_TELL, CHOSEN, LEVEL, REAL, SYNTHETIC
@@ -173,7 +174,7 @@ class Study(models.Model):
         help_text="From a rater's last answer in the earlier study to the first case of this one",
     )
     other_patients = models.BooleanField(
-        default=False, help_text="No case is of a patient whom an earlier study shows; the draw leaves them out"
+        default=False, help_text="No case is of a patient whom linked studies showed before; the draw leaves them out"
     )
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True, help_text="Since then it is not in the list of studies")
@@ -199,6 +200,13 @@ class Study(models.Model):
         default=list,
         blank=True,
         help_text="Asked of every case after its answer; each has kind, name and words",
+    )
+    end_question = models.CharField(
+        "Question at the end",
+        max_length=LONGEST_END_QUESTION,
+        blank=True,
+        help_text="Asked once, after a rater's last case, in own words; empty: nothing is asked. Raters who may change "
+        "answers can do so after they have read it",
     )
     confidence_levels = models.PositiveSmallIntegerField(
         default=3,

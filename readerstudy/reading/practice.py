@@ -83,7 +83,10 @@ class Practice:
     def session_payload(self) -> dict[str, Any]:
         nothing_kept = {"voice": "", "drawer_key": "", "preview": True, "practice": True, "display_check": None}
         own = {"reader": str(self.session.rater.user), **nothing_kept}
-        return {**study_payload(self.session.rater.study), **self._standing(answered=0).as_payload(), **own}
+        payload = {**study_payload(self.session.rater.study), **self._standing(answered=0).as_payload(), **own}
+        # Nothing has been read yet that could be spoken of.
+        payload["study"]["at_the_end"] = ""
+        return payload
 
     def after_answer(self) -> dict[str, Any]:
         return self._standing(answered=self._index() + 1).as_payload()

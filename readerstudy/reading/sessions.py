@@ -157,6 +157,7 @@ def study_payload(study: Study) -> dict[str, Any]:
             **asked.task.question_payload(),
             "mark": None if (mark := asked.task.mark) is None else mark.payload(),
             "further": [item.payload() for item in asked.items],
+            "at_the_end": asked.end_question,
         },
         "display": {
             "mode": str(asked.display_mode),

@@ -163,7 +163,7 @@ places.csv       marked places by rater and radius, where one was asked for
 free_response.csv  the same where any number of places was asked for; reasons.csv counts why they were marked
 marks.csv        every mark from the middle of the nearest edit and from that of its picture; marks_by_arm.csv sums
                  them up, reasons_by_arm.csv counts why they were set
-raters.csv       the raters by number
+raters.csv       the raters by number, with what they wrote when they were asked at the end, as they wrote it
 programs.csv     programs that read beside the raters; ratings_of_programs.csv has their answers
 groups.csv       the panel's measure by group of raters, and the difference of two, where raters have groups
 repeats.csv      how raters agree with themselves on cases that were shown twice, where there were any

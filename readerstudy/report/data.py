@@ -44,6 +44,8 @@ class ReportedRater:
     experience_years: int | None = None
     group: str = ""
     display: "ReportedDisplay | None" = None
+    at_the_end: str = ""
+    """What the rater said after the last case, where that was asked."""
 
     @property
     def key(self) -> str:

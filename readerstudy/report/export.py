@@ -12,12 +12,14 @@ from readerstudy.design.cases import arm_of
 from readerstudy.models import RatingEvent, Study, record
 from readerstudy.report.tables import csv_text
 from readerstudy.results import analysis_of
+from readerstudy.tasks.ending import AT_THE_END
 from readerstudy.tasks.items import Item
 from readerstudy.tasks.task import Task
 from readerstudy.unblinding.looks import LOOKED
 from readerstudy.unblinding.marked import mark_truth_columns, truth_meanings
 from readerstudy.unblinding.opened import StudyLedger, UnblindedStudy
 
+END_COLUMN = "at_the_end"
 SCHEMA = "turing-ward-ratings/1"
 
 CODEBOOK = {
@@ -80,7 +82,8 @@ def codebook(ledger: StudyLedger) -> dict[str, str]:
     blinded = CODEBOOK | dict(asked.task.column_meanings)
     if not isinstance(ledger, UnblindedStudy):
         return blinded
-    of_the_picture = {**asked.task.place_meanings, **further}
+    at_the_end = {END_COLUMN: f"{asked.end_question} Free text, asked once with the last case"}
+    of_the_picture = {**asked.task.place_meanings, **further, **(at_the_end if asked.end_question else {})}
     of_marks = truth_meanings(marked) if (marked := asked.task.mark) else {}
     return {**blinded, **of_the_picture, **TRUTH_CODEBOOK, **of_marks}
 
@@ -95,7 +98,9 @@ def rating_rows(ledger: StudyLedger) -> Iterator[dict[str, Any]]:
     for event in ledger.events:
         row = _row(ledger, event, task)
         if isinstance(ledger, UnblindedStudy):
-            row |= _of_the_picture(event, task, items) | _truth_columns(ledger, event, task)
+            row |= _of_the_picture(event, task, items)
+            row |= {END_COLUMN: event.further.get(AT_THE_END)} if asked.end_question else {}
+            row |= _truth_columns(ledger, event, task)
         yield row
 
 

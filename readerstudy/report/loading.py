@@ -13,9 +13,10 @@ from readerstudy.ledger.screens import display_policy
 from readerstudy.ledger.turns import policy_of
 from readerstudy.models import CaseTruth, DisplayCheck, Study, Template
 from readerstudy.planning.plans import deviations_of, plan_of, sentences_of
+from readerstudy.report.at_the_end import said_at_the_end
 from readerstudy.report.data import Material, ReportData, ReportedCase, ReportedDisplay, ReportedRater, Row
 from readerstudy.report.display import display_words
-from readerstudy.report.export import codebook, column_of, rating_rows
+from readerstudy.report.export import END_COLUMN, codebook, column_of, rating_rows
 from readerstudy.report.free_response import free_response_of
 from readerstudy.report.further import further_of
 from readerstudy.report.groups import groups_of
@@ -43,8 +44,8 @@ def reported_facts(
     study, plan = opened.study, plan_of(opened.study)
     whole = cases is None and raters is None
     rows = [row for row in rating_rows(opened) if cases is None or row["case"] in cases]
-    # Words of raters may name people: they stay in the export.
-    untold = NOT_REPORTED | {column_of(item) for item in study.asked.items if not item.counted}
+    # Words of raters may name people: they stay in the export, but for those of the end, in the table of raters.
+    untold = NOT_REPORTED | {END_COLUMN} | {column_of(item) for item in study.asked.items if not item.counted}
     return {
         "study": _study_fields(opened),
         "raters": [rater for rater in _raters(opened) if raters is None or rater.key in raters],
@@ -146,6 +147,7 @@ def _study_fields(opened: UnblindedStudy) -> dict[str, Any]:
         "task_name": asked.task_name,
         "task_settings": asked.task_settings,
         "further_questions": asked.further_questions,
+        "end_question": asked.end_question,
         "published": study.protocol.get("published"),
         "continues": study.protocol.get("continues"),
         "going_back": str(policy_of(study)),
@@ -172,7 +174,7 @@ def rater_labels(opened: UnblindedStudy) -> dict[str, str]:
 def _raters(opened: UnblindedStudy) -> list[ReportedRater]:
     """Covariates are those of the lock; protocols of before do not hold them."""
     locked = {rater["number"]: rater for rater in opened.study.protocol["raters"]}
-    displays = _displays(opened.study)
+    displays, said = _displays(opened.study), said_at_the_end(opened)
     return [
         ReportedRater(
             number=rater.number,
@@ -181,6 +183,7 @@ def _raters(opened: UnblindedStudy) -> list[ReportedRater]:
             experience_years=locked[rater.number].get("experience_years", rater.user.experience_years),
             group=locked[rater.number].get("group", ""),
             display=displays.get(rater.pk),
+            at_the_end=said.get(rater.pk, ""),
         )
         for rater in opened.people
     ]

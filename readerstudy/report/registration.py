@@ -92,6 +92,11 @@ def _question(study: Study) -> list[Block]:
         Paragraph(text=asked.question),
         Paragraph(text=f"Answers: {asked.task.answers_in_words()}."),
         *(Paragraph(text=f"Then: {item.question} Answers: {item.in_words()}.") for item in asked.items),
+        *(
+            [Paragraph(text=f"After the last case, once: {asked.end_question} Answered in own words.")]
+            if asked.end_question
+            else []
+        ),
         *([Paragraph(text=f"Instructions to the raters: {told}")] if told else []),
     ]
 

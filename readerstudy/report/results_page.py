@@ -9,6 +9,7 @@ from ctplatform.documents.document import Picture
 from readerstudy.analysis import DefaultAnalysis, PrimaryTest, Reading, Verdict, level_words
 from readerstudy.planning.words import ADJUSTMENT_WORDS
 from readerstudy.report.arms import arms_status, arms_table, arms_words, families_words
+from readerstudy.report.at_the_end import at_the_end_table, at_the_end_words
 from readerstudy.report.covariates import Covariate, chosen_cases, chosen_raters, covariates_of
 from readerstudy.report.data import ReportData, ReportedCase
 from readerstudy.report.figures.catalogue import ENSEMBLE, Figure, figures
@@ -113,6 +114,8 @@ class ResultsPage:
     places_words: Sequence[str]
     further: Table | None
     further_words: Sequence[str]
+    at_the_end: Table | None
+    at_the_end_words: str
     arms_words: Sequence[str]
     programs: Table | None
     programs_words: Sequence[str]
@@ -166,6 +169,7 @@ class ResultsPage:
             ("places", "Marked places", self.places),
             ("arms", "By arm", self.arms),
             ("further", "Further questions", self.further),
+            ("at-the-end", "Asked at the end", self.at_the_end),
             ("panel", "The panel in other ways", True),
             ("parts", "Parts of the study", self.data.comparisons),
             *((figure.name, figure.short_title, True) for figure in self.figures),
@@ -219,6 +223,8 @@ def _compute_page(opened: UnblindedStudy, asked: dict[str, str]) -> ResultsPage:
         places_words=places_words(data),
         further=further_table(data.further),
         further_words=further_words(data.further, alpha=data.options.alpha),
+        at_the_end=at_the_end_table(data),
+        at_the_end_words=at_the_end_words(data),
         hardest=_hardest(data),
         covariates=covariates_of(whole.cases, whole.raters, asked),
         part=part,

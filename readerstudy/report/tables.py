@@ -32,6 +32,7 @@ CASE_COLUMNS = (
 RATER_COLUMNS = (
     *("rater", "simulated", "excluded", "excluded_reason", "experience_years", "group"),
     *("ratings", "second", "superseded", "display_checks", "display_checks_passed", "screens"),
+    "at_the_end",
 )
 CASE_MEANINGS = {
     "number": "Number of the case, from 1 in the order of the codes",
@@ -115,6 +116,7 @@ RATER_MEANINGS = {
     "display_checks": "How often the rater's screen was checked for grey steps near black and white",
     "display_checks_passed": "How many of these checks were passed",
     "screens": "Screens of the checks: size in pixels of the page and device pixels per pixel",
+    "at_the_end": "What the rater wrote when asked once after the last case; empty: nothing, or nothing was asked",
 }
 RESULT_MEANINGS = {
     "reader": "Primary analysis, a rater, or the ensemble",
@@ -336,6 +338,7 @@ def raters_csv(data: ReportedStudy) -> str:
                 "display_checks": rater.display.checks if rater.display else 0,
                 "display_checks_passed": rater.display.passed if rater.display else 0,
                 "screens": "; ".join(rater.display.screens) if rater.display else "",
+                "at_the_end": rater.at_the_end,
             }
         )
     return csv_text(RATER_COLUMNS, rows)

@@ -6,6 +6,7 @@ from typing import Any
 from ctplatform.documents.document import Block, Bullets, Document, Facts, Paragraph, Picture, Section, Table
 from readerstudy.report import checklists as titles
 from readerstudy.report.arms import arms_status, arms_table, arms_words, families_words
+from readerstudy.report.at_the_end import at_the_end_words
 from readerstudy.report.card import card_rows, diameter_words, review_words
 from readerstudy.report.checklists import CHECKLISTS, NOT_STATED, where
 from readerstudy.report.data import ReportData, ReportedRater, ReportedStudy
@@ -66,6 +67,7 @@ def report_document(data: ReportData, drawn: Sequence[Figure]) -> Document:
             *_groups(data),
             *_repeats(data),
             *_further(data),
+            *at_the_end_sections(data),
             Section(title=titles.METHODS, blocks=[Paragraph(text=methods_paragraph(data))]),
             Section(title=titles.PLAN, blocks=plan_blocks(data)),
             Section(title=titles.DATA, blocks=material_blocks(data)),
@@ -200,6 +202,14 @@ def _further(data: ReportData) -> list[Section]:
     return [
         Section(title="Further questions", blocks=[note, Table(columns=table.columns, rows=table.rows), *sentences])
     ]
+
+
+def at_the_end_sections(data: ReportedStudy) -> list[Section]:
+    """Words of raters may name people, so the document only counts them."""
+    words = at_the_end_words(data)
+    if not words:
+        return []
+    return [Section(title="Asked at the end", blocks=[Paragraph(text=f"{words} The words stand in raters.csv.")])]
 
 
 def plan_blocks(data: ReportedStudy) -> list[Block]:

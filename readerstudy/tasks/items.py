@@ -158,7 +158,7 @@ class Text(Item):
         return {"name": self.name, "question": self.question, "choices": [], "scale": None, "text": True}
 
     def takes(self, value: object) -> bool:
-        return isinstance(value, str) and len(value) <= LONGEST_TEXT and _is_storable(value)
+        return are_words(value)
 
     def example(self) -> Value:
         return ""
@@ -168,6 +168,10 @@ class Text(Item):
 
     def in_words(self) -> str:
         return "free text, which is not counted"
+
+
+def are_words(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT and _is_storable(value)
 
 
 def _is_storable(text: str) -> bool:

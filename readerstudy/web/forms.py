@@ -17,7 +17,7 @@ from readerstudy.web.task_fields import chosen_settings, entered, setting_fields
 # The protocol form, part by part.
 PROTOCOL_PARTS = {
     "Study": ["title", "description", "question", "instructions"],
-    "Question": ["task_name", "confidence_levels"],
+    "Question": ["task_name", "confidence_levels", "end_question"],
     "Display": [
         "display_mode",
         "field_of_view_mm",

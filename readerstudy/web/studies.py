@@ -17,6 +17,7 @@ from readerstudy.design.chain import chain_checks, place_in_chain, what_becomes_
 from readerstudy.design.phases import continued, linked_for, phase_words
 from readerstudy.design.published import LISTED
 from readerstudy.design.readiness import before_lock
+from readerstudy.design.same_raters import take_same_raters
 from readerstudy.design.templates import DEFAULTS
 from readerstudy.design.together import last_entry
 from readerstudy.filters import StudyFilter
@@ -231,6 +232,11 @@ class RatersView(StudyActionView):
         form = valid(RatersForm(self.request.POST))
         services.set_raters(study=self.study, actor=self.person, users=form.cleaned_data["users"], seen=self.seen())
         return "The raters are saved."
+
+
+class SameRatersView(StudyActionView):
+    def act(self, **kwargs: Any) -> str:
+        return take_same_raters(study=self.study, actor=self.person).words
 
 
 class GroupsView(StudyActionView):

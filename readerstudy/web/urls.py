@@ -36,6 +36,7 @@ urlpatterns = [
     path("<uuid:pk>/preview/", studies.PreviewView.as_view(), name="preview"),
     path("<uuid:pk>/cases/", cases.CasesView.as_view(), name="cases"),
     path("<uuid:pk>/cases/draw/", cases.DrawView.as_view(), name="draw"),
+    path("<uuid:pk>/raters/same/", studies.SameRatersView.as_view(), name="same-raters"),
     path("<uuid:pk>/cases/same/", cases.SameCasesView.as_view(), name="same-cases"),
     path("<uuid:pk>/cases/candidates/", cases.CandidatesView.as_view(), name="candidates"),
     path("<uuid:pk>/cases/add/", cases.AddCasesView.as_view(), name="add-cases"),

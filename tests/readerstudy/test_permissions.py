@@ -16,7 +16,7 @@ from django.utils import timezone
 from pypdf import PdfReader
 
 from ctplatform.errors import ForbiddenError
-from readerstudy.design import same_cases, shelving
+from readerstudy.design import same_cases, same_raters, shelving
 from readerstudy.design import services as design
 from readerstudy.locking import services as locking
 from readerstudy.models import CaseTruth, Presentation, Study
@@ -53,7 +53,7 @@ STUDY_POSTS = {
     **dict.fromkeys(
         (
             *("draw", "add-cases", "remove-cases", "raters", "team", "lock", "open", "check-leaks", "close", "reopen"),
-            *("mark-controls", "unblind", "same-cases", "groups"),
+            *("mark-controls", "unblind", "same-cases", "same-raters", "groups"),
         ),
         FOR_EDITORS,
     ),
@@ -104,6 +104,7 @@ API_CHANGES = {
     ("POST", "take-back/"): (409, 200, 403, 404, 404, 404, 401),
     # it continues no other study
     ("POST", "same-cases/"): (409, 409, 403, 404, 404, 404, 401),
+    ("POST", "same-raters/"): (409, 409, 403, 404, 404, 404, 401),
     # the owner comes after the administrator, whose draw is at work
     ("POST", "draw/"): (409, 202, 403, 404, 404, 404, 401),
 }
@@ -228,6 +229,7 @@ EDITORS_SERVICES = {
     design.remove_cases: {"case_ids": []},
     design.mark_controls: {"case_ids": [], "control": True},
     same_cases.take_same_cases: {},
+    same_raters.take_same_raters: {},
     shelving.archive: {},
     shelving.take_back: {},
     shelving.give_up: {},
@@ -270,7 +272,7 @@ def test_services_refuse_whoever_may_not_whatever_the_state(cast, drawn, stage):
 def test_no_service_with_an_actor_is_forgotten():
     found = {
         service
-        for module in (design, same_cases, shelving, locking, unblinding, report)
+        for module in (design, same_cases, same_raters, shelving, locking, unblinding, report)
         for _, service in inspect.getmembers(module, inspect.isfunction)
         if service.__module__ == module.__name__ and "actor" in inspect.signature(service).parameters
     }

@@ -328,6 +328,7 @@ def test_the_lock_freezes_what_is_continued(collecting, second):
         "least_gap_days": GAP_DAYS,
         "other_patients": False,
         "same_images": 12,
+        "read_before": [str(collecting.pk)],
     }
     assert verify(second).problems == []
     assert "continues" not in collecting.protocol
@@ -402,7 +403,7 @@ def test_other_patients_leave_out_whom_an_earlier_study_shows(cast, world, stage
     draft.refresh_from_db()
     stages.draw(draft)
     draft = design.change_design(study=draft, actor=cast.owner, other_patients=True)
-    assert any("shown in an earlier study too" in message for message in blocking(readiness(draft)))
+    assert any("linked studies that its raters may have read" in message for message in blocking(readiness(draft)))
 
 
 # Against the earlier phase.

@@ -975,6 +975,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/studies/{id}/same-raters/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Take over the raters of the study that this draft continues, and the groups that they were in there. */
+        post: operations["studies_same_raters_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/{id}/take-back/": {
         parameters: {
             query?: never;
@@ -2407,6 +2424,10 @@ export interface components {
             /** @description Half real, half synthetic */
             cases_planned: number;
         };
+        NotTaken: {
+            username: string;
+            reason: string;
+        };
         /** @enum {unknown} */
         NullEnum: null;
         NumberedChoice: {
@@ -2661,7 +2682,7 @@ export interface components {
             continues?: string | null;
             /** @description From a rater's last answer in the earlier study to the first case of this one */
             least_gap_days?: number;
-            /** @description No case is of a patient whom an earlier study shows; the draw leaves them out */
+            /** @description No case is of a patient whom linked studies showed before; the draw leaves them out */
             other_patients?: boolean;
             /** @description For the team; raters do not see it */
             description?: string;
@@ -2689,6 +2710,11 @@ export interface components {
             further_questions?: {
                 [key: string]: unknown;
             }[];
+            /**
+             * Question at the end
+             * @description Asked once, after a rater's last case, in own words; empty: nothing is asked. Raters who may change answers can do so after they have read it
+             */
+            end_question?: string;
             /** @description How finely raters say how sure they are; 0 asks for the answer only */
             confidence_levels?: number;
             /** @description Half of them real, half synthetic */
@@ -3071,6 +3097,8 @@ export interface components {
             /** @description Where a place is to be marked */
             mark: components["schemas"]["MarkAsked"] | null;
             further: components["schemas"]["FurtherQuestionAsked"][];
+            /** @description Asked once, after the last case; the words go with its answer, as `at-the-end` of `further`. Empty: nothing is asked */
+            at_the_end: string;
         };
         /** @description One rater, later phase minus earlier; the limits hold for this rater over patients. */
         RaterChange: {
@@ -3353,6 +3381,11 @@ export interface components {
             };
             ensemble: components["schemas"]["RocCurve"] | null;
         };
+        SameRaters: {
+            readonly usernames: string[];
+            readonly left_out: components["schemas"]["NotTaken"][];
+            message: string;
+        };
         /** @enum {string} */
         SamplesEnum: "int16" | "gradient";
         /** @description A scale with more levels than keys: a number is typed or set with a slider. */
@@ -3538,7 +3571,7 @@ export interface components {
             readonly continues: string | null;
             /** @description From a rater's last answer in the earlier study to the first case of this one */
             readonly least_gap_days: number;
-            /** @description No case is of a patient whom an earlier study shows; the draw leaves them out */
+            /** @description No case is of a patient whom linked studies showed before; the draw leaves them out */
             readonly other_patients: boolean;
             readonly state: components["schemas"]["StudyStateEnum"];
             readonly owner: string;
@@ -3552,6 +3585,11 @@ export interface components {
             readonly task_settings: unknown;
             /** @description Asked of every case after its answer; each has kind, name and words */
             readonly further_questions: unknown;
+            /**
+             * Question at the end
+             * @description Asked once, after a rater's last case, in own words; empty: nothing is asked. Raters who may change answers can do so after they have read it
+             */
+            readonly end_question: string;
             /** @description How finely raters say how sure they are; 0 asks for the answer only */
             readonly confidence_levels: number;
             readonly cases: number;
@@ -3599,7 +3637,7 @@ export interface components {
             readonly continues: string | null;
             /** @description From a rater's last answer in the earlier study to the first case of this one */
             readonly least_gap_days: number;
-            /** @description No case is of a patient whom an earlier study shows; the draw leaves them out */
+            /** @description No case is of a patient whom linked studies showed before; the draw leaves them out */
             readonly other_patients: boolean;
             readonly state: components["schemas"]["StudyStateEnum"];
             readonly owner: string;
@@ -3613,6 +3651,11 @@ export interface components {
             readonly task_settings: unknown;
             /** @description Asked of every case after its answer; each has kind, name and words */
             readonly further_questions: unknown;
+            /**
+             * Question at the end
+             * @description Asked once, after a rater's last case, in own words; empty: nothing is asked. Raters who may change answers can do so after they have read it
+             */
+            readonly end_question: string;
             /** @description How finely raters say how sure they are; 0 asks for the answer only */
             readonly confidence_levels: number;
             readonly cases: number;
@@ -10146,6 +10189,109 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["State"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The thing asked for does not fit the present state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    studies_same_raters_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A UUID string identifying this study. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SameRaters"];
                 };
             };
             /** @description The request can't be understood, or something in it is not allowed. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { Sitting } from "./sitting";
-import { comingCases, currentCase, phase, previousCase, progress } from "./sitting";
+import { comingCases, currentCase, lastCase, phase, previousCase, progress } from "./sitting";
 
 /** A server with an ordered list of cases, as the contract has it. */
 class Server {
@@ -33,6 +33,19 @@ describe("sitting", () => {
     expect(comingCases(at(start))).toEqual(["b"]);
     expect(currentCase(at(start, ["a"]))).toBe("b");
     expect(progress(at(start, ["a"]))).toEqual({ done: 1, total: 3 });
+  });
+
+  it("knows the last case as soon as the server has named it, and still when all are answered", () => {
+    const server = new Server(["a", "b", "c"]);
+    expect(lastCase(server.view())).toBeNull();
+    server.done.push("a");
+    expect(lastCase(server.view())).toBe("c");
+    server.done.push("b");
+    expect(lastCase(server.view())).toBe("c");
+    server.done.push("c");
+    expect(lastCase(server.view())).toBe("c");
+    expect(lastCase({ ...server.view(), previous: null })).toBeNull();
+    expect(lastCase({ ...start, state: "closed", next: [] })).toBeNull();
   });
 
   it("says that it is saving when no further case is known, and is finished only when the server says so", () => {

@@ -26,6 +26,11 @@ export type Phase = "reading" | "saving" | "finished" | "closed";
 const openCases = ({ server, pending }: Sitting): string[] =>
   server.next.filter((token) => !pending.some((answer) => answer.presentation === token));
 
+/** The last case of the order, as soon as it is among those that the server has named; it names the first open ones. */
+export function lastCase({ progress: { done, total }, next, previous }: ServerView): string | null {
+  return done + next.length === total ? (next.at(-1) ?? previous) : null;
+}
+
 export const currentCase = (sitting: Sitting): string | null => sitting.revisiting ?? openCases(sitting)[0] ?? null;
 
 /** What should already be loaded while the current case is read, the most urgent first. */

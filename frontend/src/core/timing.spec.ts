@@ -49,6 +49,22 @@ describe("reading time", () => {
     expect(times.readingMs + times.waitingMs + times.idleMs + times.hiddenMs).toBe(now);
   });
 
+  it("counts as a pause what is asked beside the case, whatever pauses in between", () => {
+    let now = 0;
+    const clock = new ReadingClock(() => now, false);
+    now = 3000;
+    clock.asideChanged(true);
+    now = 4000;
+    clock.pauseChanged(true);
+    now = 5000;
+    clock.pauseChanged(false);
+    now = 9000;
+    expect(clock.read()).toEqual({ readingMs: 3000, hiddenMs: 0, idleMs: 6000, waitingMs: 0 });
+    clock.asideChanged(false);
+    now = 9500;
+    expect(clock.read().readingMs).toBe(3500);
+  });
+
   it("does not call a long look idle as long as something moves", () => {
     let now = 0;
     const clock = new ReadingClock(() => now, false);

@@ -18,6 +18,7 @@ export class ReadingClock {
   private movedAt: number;
   private waiting = false;
   private paused = false;
+  private aside = false;
 
   constructor(
     private readonly now: () => number,
@@ -44,6 +45,13 @@ export class ReadingClock {
     this.moved();
   }
 
+  /** Something else than the case is asked: that counts as a pause, during which another one may begin and end. */
+  asideChanged(aside: boolean): void {
+    this.settle();
+    this.aside = aside;
+    this.moved();
+  }
+
   /** The person did something. */
   moved(): void {
     this.settle();
@@ -66,7 +74,7 @@ export class ReadingClock {
     const now = this.now();
     const passed = now - this.settledAt;
     if (this.hidden) this.spent.hiddenMs += passed;
-    else if (this.paused) this.spent.idleMs += passed;
+    else if (this.paused || this.aside) this.spent.idleMs += passed;
     else if (this.waiting) this.spent.waitingMs += passed;
     else {
       const idle = Math.max(0, Math.min(passed, now - this.movedAt - IDLE_AFTER_MS));

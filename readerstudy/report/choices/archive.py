@@ -81,7 +81,7 @@ trials.csv       which images stood together, their truth, and how many raters c
 cases.csv        the images with their truth
 results.csv      the exact joint test, and the numbers per rater and of the panel, unrounded
 arms.csv         how often the images of each arm were chosen, and abilities
-raters.csv       the raters by number
+raters.csv       the raters by number, with what they wrote when they were asked at the end, as they wrote it
 programs.csv     programs that read beside the raters; ratings_of_programs.csv has their choices
 guidelines.csv   where the report says what STARD-AI 2025 and CLAIM 2024 ask for
 spreadsheet/     the same tables for spreadsheets, which need a mark (BOM) to read letters beyond ASCII

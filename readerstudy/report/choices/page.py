@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from readerstudy.report.at_the_end import at_the_end_table, at_the_end_words
 from readerstudy.report.choices import words
 from readerstudy.report.choices.figures import choice_figures
 from readerstudy.report.choices.report import ChoiceReport, choice_report
@@ -26,6 +27,8 @@ class ChoicePage:
     raters: Table
     raters_status: str
     programs: Table | None
+    at_the_end: Table | None
+    at_the_end_words: str
     lines: Sequence[tuple[str, str, str]]
     arms: Table
     arms_words: str
@@ -59,6 +62,8 @@ def _compute_page(report: ChoiceReport) -> ChoicePage:
         raters=words.raters_table(report),
         raters_status=report.status("choice_raters"),
         programs=words.programs_table(report),
+        at_the_end=at_the_end_table(report),
+        at_the_end_words=at_the_end_words(report),
         lines=[(name, report.status(section), said) for name, section, said in words.panel_lines(report)],
         arms=words.arms_table(report),
         arms_words=words.arms_words(report),

@@ -12,6 +12,7 @@ from readerstudy.report.figures.figure_tables import Table as Rows
 from readerstudy.report.text import simulated_words
 from readerstudy.report.written import (
     NO_EVIDENCE,
+    at_the_end_sections,
     checklist_blocks,
     material_blocks,
     named,
@@ -42,6 +43,7 @@ def choice_document(report: ChoiceReport, drawn: Sequence[Figure]) -> Document:
                 blocks=[_table(words.arms_table(report)), Paragraph(text=words.arms_words(report))],
             ),
             *_programs(report),
+            *at_the_end_sections(report),
             Section(title=titles.METHODS, blocks=[Paragraph(text=words.methods_paragraph(report))]),
             Section(title=titles.PLAN, blocks=plan_blocks(report)),
             Section(title=titles.DATA, blocks=material_blocks(report)),

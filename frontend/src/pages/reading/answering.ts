@@ -20,8 +20,15 @@ export interface AnsweringHooks {
   ready(): boolean;
   /** Whether this answer can be given with what stands beside it, such as a mark. */
   allows(decision: Decision): boolean;
+  /** Whether the case is the last one, with which the question at the end is answered. */
+  last(): boolean;
+  /** The question at the end is asked, or no longer: meanwhile nobody is reading the case. */
+  ending(asked: boolean): unknown;
   answered(answer: WholeAnswer): Promise<void>;
 }
+
+/** No further question has a name with a hyphen. */
+const AT_THE_END = "at-the-end";
 
 const ANSWERING = new Set(["reading", "confidence", "further"]);
 
@@ -34,6 +41,9 @@ export class Answering {
   private confidence: number | null = null;
   /** Answers to the first further questions; the next one is asked. */
   private further: FurtherValue[] = [];
+  /** What was written at the end stands there again where the last case is answered anew. */
+  private lastWords = "";
+  private askedAtTheEnd = false;
 
   constructor(
     private readonly session: ReadingSession,
@@ -49,6 +59,7 @@ export class Answering {
     this.layout.choose(null);
     this.layout.number?.clear();
     this.further = [];
+    this.askedAtTheEnd = false;
     this.layout.further.clear();
   }
 
@@ -139,6 +150,7 @@ export class Answering {
     if (this.further.length < items.length) this.ask();
     else {
       const further = Object.fromEntries(items.map(({ name }, index) => [name, this.further[index] ?? ""]));
+      this.lastWords = String(further[AT_THE_END] ?? this.lastWords);
       await this.hooks.answered({ decision: chosen, confidence, further });
     }
   }
@@ -147,15 +159,27 @@ export class Answering {
     const { items, further } = this;
     const item = items[further.length];
     if (item === undefined) return;
+    const atTheEnd = item.name === AT_THE_END;
+    this.askedAtTheEnd ||= atTheEnd;
+    const position = atTheEnd ? "At the end of this reading" : `Question ${further.length + 2} of ${this.ofCase + 1}`;
     this.layout.state("further");
-    this.layout.further.show(item, `Question ${further.length + 2} of ${items.length + 1}`);
+    this.layout.further.show(item, position, atTheEnd ? this.lastWords : "");
+    this.hooks.ending(atTheEnd);
+  }
+
+  private get ofCase(): number {
+    return this.session.study.further.length;
   }
 
   private get items(): readonly FurtherQuestion[] {
-    return this.session.study.further;
+    const { further, at_the_end: question } = this.session.study;
+    // Once it was asked of this case, no word of the server in between takes it back.
+    if (question === "" || !(this.askedAtTheEnd || this.hooks.last())) return further;
+    return [...further, { name: AT_THE_END, question, choices: [], scale: null, text: true }];
   }
 
   withdraw(): void {
+    this.hooks.ending(false);
     if (this.layout.currentState === "further" && this.further.pop() !== undefined) {
       this.ask();
       return;

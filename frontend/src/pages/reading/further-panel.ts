@@ -23,7 +23,8 @@ export class FurtherPanel {
     private readonly hooks: FurtherHooks,
   ) {}
 
-  show(item: FurtherQuestion, position: string): void {
+  /** `words` stand in the field for text at first. */
+  show(item: FurtherQuestion, position: string, words = ""): void {
     this.choices = item.choices.map(({ value }, index) => ({ value, command: scaleCommand(index) }));
     this.number =
       item.scale === null
@@ -31,14 +32,14 @@ export class FurtherPanel {
         : new NumberField(item.scale, item.question, () => {
             this.give();
           });
-    const words = item.text ? this.textField(item.question) : [];
+    const field = item.text ? this.textField(item.question, words) : [];
     this.element.setAttribute("aria-label", item.question);
     this.element.replaceChildren(
       element("p", { class: "room-note" }, position),
       element("h3", {}, item.question),
       ...item.choices.map(({ value, label }, index) => this.choiceButton(value, label, index)),
       ...(this.number === null ? [] : [this.number.element]),
-      ...words,
+      ...field,
       button("One step back (Esc)", { class: "room-quiet" }, () => {
         this.hooks.stepBack();
       }),
@@ -66,8 +67,9 @@ export class FurtherPanel {
     return made;
   }
 
-  private textField(label: string): HTMLElement[] {
+  private textField(label: string, words: string): HTMLElement[] {
     const field = element("textarea", { class: "room-words", rows: 4, maxlength: 2000, "aria-label": label });
+    field.value = words;
     const done = button("", { class: "room-answer", "aria-keyshortcuts": "Control+Enter" }, () => {
       this.hooks.answer(field.value.trim());
     });

@@ -1,7 +1,7 @@
 /** The course of a sitting: show a case, take the answer, keep it, go on. */
 import type { RatingReply, ReadingSession } from "../../api/contract";
 import { getJson } from "../../api/http";
-import { KeyBounce } from "../../core/bounce";
+import { BOUNCE_MS, KeyBounce } from "../../core/bounce";
 import type { ReadingAction } from "../../core/keyboard";
 import { UNMARKED } from "../../core/marking";
 import type { OutboxEntry, OutboxStatus } from "../../core/outbox";
@@ -10,7 +10,7 @@ import { DISPLAY_NOT_CHECKED } from "../../core/judgement";
 import { classifyStatus } from "../../core/retry";
 import { sealedStorage } from "../../core/sealing";
 import type { ServerView, Sitting } from "../../core/sitting";
-import { comingCases, currentCase, phase, previousCase, progress, serverView } from "../../core/sitting";
+import { comingCases, currentCase, lastCase, phase, previousCase, progress, serverView } from "../../core/sitting";
 import { BreakReminder, describeTimeLeft, median, millisecondsLeft, ReadingClock } from "../../core/timing";
 import { isShortcut } from "../shared/dom";
 import type { WholeAnswer } from "./answering";
@@ -36,8 +36,6 @@ import { ViewTools } from "./tools";
 import type { RoomParts } from "./parts";
 import { endWords, revisitWords, ringWords, savingWords } from "./words";
 
-/** Nobody reads a case in less; a key that bounces must not rate the next one. */
-const KEY_BOUNCE_MS = 200;
 const BREAK_AFTER_MINUTES = 25;
 const COVERED = new Set(["busy", "welcome", "paused"]);
 const HELD_DOWN = new Set(["scroll", "zoom", "step", "erase"]);
@@ -108,8 +106,11 @@ export class ReadingRoom {
     this.layout.describe(this.session);
     this.answering = new Answering(this.session, this.layout, {
       keymap: () => this.preferences.keymap,
-      ready: () => this.shown !== null && now() - this.shown.paintedAt >= KEY_BOUNCE_MS && !this.isBlocked(),
+      // Nobody reads a case in less; a key that bounces must not rate the next one.
+      ready: () => this.shown !== null && now() - this.shown.paintedAt >= BOUNCE_MS && !this.isBlocked(),
       allows: ({ answer }) => this.marking?.allows(answer) ?? true,
+      last: () => lastCase(this.server) === this.shown?.token,
+      ending: (asked) => this.clock?.asideChanged(asked),
       answered: (answer) => this.submit(answer),
     });
     if (this.preview) this.layout.nothingStored(this.session.practice);

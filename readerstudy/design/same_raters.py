@@ -1,0 +1,80 @@
+"""A draft takes over the people who rated the study that it continues, and the groups that they were in there."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from ctplatform.accounts.models import Role, User
+from ctplatform.errors import ConflictError
+from readerstudy.design.services import CHOSEN, GROUPED, draft_for_change, groups_told, seat
+from readerstudy.models import Study, StudyRater, record
+from readerstudy.permissions import refuse_unless_editor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    people: list[User]
+    grouped: int
+    """So many of them are in a group now, as they were there."""
+    left_out: list[tuple[User, str]]
+    """Who of the earlier study isn't taken over, and why."""
+
+    @property
+    def words(self) -> str:
+        count = len(self.people)
+        said = f"{count or 'No'} rater{'' if count == 1 else 's'} taken over"
+        said += f", {self.grouped} of them with a group." if self.grouped else "."
+        if self.left_out:
+            said += f" Left out: {'; '.join(f'{person} ({why})' for person, why in self.left_out)}."
+        return said
+
+
+def take_same_raters(*, study: Study, actor: User) -> Taken:
+    """Whoever is chosen in the draft already stays; people who were in a group there are put into it here."""
+    with transaction.atomic():
+        draft = draft_for_change(study, actor)
+        earlier = _to_take_from(draft, actor)
+        rows = earlier.raters.select_related("user__program").order_by("number")
+        left_out = [(row.user, why) for row in rows if (why := _unfit(row))]
+        fit = [row for row in rows if not _unfit(row)]
+        seat(draft, [row.user for row in fit])
+        groups = {row.user_id: row.group for row in fit if row.group}
+        grouped = list(draft.raters.filter(user__in=groups))
+        for rater in grouped:
+            rater.group = groups[rater.user_id]
+        StudyRater.objects.bulk_update(grouped, ["group"])
+        record(
+            study=draft,
+            actor=actor,
+            action=CHOSEN,
+            raters=sorted(draft.raters.values_list("user__username", flat=True)),
+            taken_from=str(earlier.pk),
+            left_out={person.username: why for person, why in left_out},
+        )
+        if grouped:
+            record(study=draft, actor=actor, action=GROUPED, groups=groups_told(draft))
+    return Taken(people=[row.user for row in fit], grouped=len(grouped), left_out=left_out)
+
+
+def _unfit(rater: StudyRater) -> str:
+    """Why the account can't be taken over; empty where it can."""
+    if rater.user.as_program is not None:
+        return "a program: it may read any study, choose it in the list"
+    if rater.excluded_at is not None:
+        return "excluded there"
+    if not rater.user.is_active:
+        return "the account is closed"
+    if rater.user.role != Role.RATER:
+        return "the account is no rater's any more"
+    return ""
+
+
+def _to_take_from(draft: Study, person: User) -> Study:
+    earlier = draft.continues
+    if earlier is None:
+        raise ConflictError("This study continues no other one. Choose one in its protocol, then take its raters.")
+    # Who reads a study is told to its team.
+    refuse_unless_editor(earlier, person)
+    if not earlier.raters.exists():
+        raise ConflictError(f"“{earlier.title}” has no raters yet. Choose them there first.")
+    return earlier
