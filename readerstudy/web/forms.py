@@ -16,8 +16,8 @@ from readerstudy.web.task_fields import chosen_settings, entered, setting_fields
 
 # The protocol form, part by part.
 PROTOCOL_PARTS = {
-    "Study": ["title", "description", "question", "instructions"],
-    "Question": ["task_name", "confidence_levels", "end_question"],
+    "Study": ["title", "description", "question", "instructions", "end_question"],
+    "Question": ["task_name", "confidence_levels"],
     "Display": [
         "display_mode",
         "field_of_view_mm",

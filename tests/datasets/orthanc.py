@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import free_port
+
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 MISSING = "Orthanc with its DICOMweb plugin is not installed: fetching from and sending to archives were NOT checked"
 USER, PASSWORD = "tester", "secret of the archive"
@@ -27,9 +29,7 @@ def need_orthanc():
 
 @contextlib.contextmanager
 def running_orthanc(folder):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {
         "StorageDirectory": str(folder / "db"),
         "IndexDirectory": str(folder / "db"),
@@ -49,11 +49,11 @@ def running_orthanc(folder):
         yield f"http://127.0.0.1:{port}/dicom-web"
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
 
 
 def _wait_for(port, process):
-    for _ in range(200):
+    for _ in range(1200):
         assert process.poll() is None, "Orthanc ended at its start"
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
