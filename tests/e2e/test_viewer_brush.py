@@ -109,6 +109,44 @@ def test_what_is_painted_is_stored_and_told(screen: Page, live_server, scan: Sca
     expect(screen.get_by_role("button", name="Correct the liver")).to_be_enabled()
 
 
+def test_slices_between_two_that_were_drawn_on_are_filled_in_one_step(screen: Page, live_server, scan: Scan) -> None:
+    enter(screen, live_server, scan.dataset.owner)
+    before, bar = stored(scan), open_brush(screen, live_server, scan)
+    status, axial = bar.get_by_role("status"), screen.locator(f"{AXIAL} [aria-label^='Axial view']")
+    screen.keyboard.press("f")
+    expect(status).to_contain_text("Nothing was filled. Draw on two slices of one view")
+    screen.keyboard.press("d")
+    paint(screen, scan, 10, (15, 30))
+    middle, place = axial.get_attribute("aria-label"), screen.locator(".viewer-planes").bounding_box()
+    assert middle
+    axial.focus()
+    for _ in range(3):
+        screen.keyboard.press("ArrowDown")
+    expect(axial).not_to_have_attribute("aria-label", middle)
+    paint(screen, scan, 10, (15, 30))
+    screen.keyboard.press("f")
+    expect(status).to_contain_text("voxels between the slices that you drew on.")
+    told = status.inner_text()
+    assert screen.locator(".viewer-planes").bounding_box() == place, "words do not move the picture"
+    screen.keyboard.press("Control+z")
+    expect(status).to_contain_text("F fills between")
+    bar.get_by_role("button", name="Fill between").click()
+    expect(status).to_have_text(told)
+    assert violations(screen) == []
+    save(bar)
+    added = (stored(scan) != before) & (stored(scan) == 1)
+    slices = np.flatnonzero(added.any(axis=(1, 2)))
+    assert len(slices) == 4
+    assert 5 in (slices[0], slices[-1])
+    # The same stroke on both ends: what lies between is that stroke, where it was not liver before.
+    ends = stored(scan)[slices[0]] & stored(scan)[slices[-1]]
+    for z in slices[1:-1]:
+        assert np.array_equal(stored(scan)[z], ends | before[z])
+    assert told == f"Filled: {np.count_nonzero(added[slices[1:-1]])} voxels between the slices that you drew on."
+    correction = scan.masks.get(kind=MaskKind.LIVER).corrections.get()
+    assert correction.voxels_added == np.count_nonzero(added)
+
+
 def test_who_saves_second_keeps_the_strokes_and_puts_them_onto_the_new_version(
     screen: Page, live_server, scan: Scan, console: Console
 ) -> None:
