@@ -239,6 +239,26 @@ def test_the_brush_passes_the_checks_of_accessibility(screen: Page, live_server,
     assert violations(screen) == []
 
 
+def test_lesions_are_corrected_and_their_table_follows(screen: Page, live_server, scan: Scan) -> None:
+    enter(screen, live_server, scan.dataset.owner)
+    rows = screen.locator("#lesions tbody tr")
+    bar = open_brush(screen, live_server, scan, button="Correct the lesions")
+    expect(rows).to_have_count(1)
+    paint(screen, scan, 10, (15, 20))
+    save(bar)
+    expect(rows).to_have_count(2)
+    labels = stored(scan, MaskKind.LESION)
+    assert (labels[5, 10, 17], labels[5, 30, 35]) == (2, 1)
+    expect(rows.nth(1)).to_contain_text(f"{scan.lesions.get(number=2).diameter_mm:.1f}")
+    screen.keyboard.press("e")
+    paint(screen, scan, 10, (12, 23))
+    paint(screen, scan, 10, (12, 23))
+    save(bar)
+    expect(rows).to_have_count(1)
+    assert np.count_nonzero(stored(scan, MaskKind.LESION) == 2) == 0
+    assert violations(screen) == []
+
+
 def test_members_are_offered_no_brush(screen: Page, live_server, scan: Scan) -> None:
     member = make_user()
     scan.dataset.members.add(member)

@@ -207,6 +207,9 @@ class MaskCorrection(models.Model):
     voxels_added = models.PositiveIntegerField()
     voxels_removed = models.PositiveIntegerField()
     flips = models.BinaryField(help_text="scans.flips.Flips")
+    numbers_before = models.BinaryField(
+        null=True, blank=True, help_text="Of a mask of lesions: scans.numbering.numbers_where the numbers changed"
+    )
 
     class Meta:
         ordering = ["-at", "-pk"]

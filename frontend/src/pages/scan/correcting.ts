@@ -252,20 +252,24 @@ export class Correcting {
   }
 }
 
-/** The whole volume, or why it can't be had. */
-function arrival(volume: LoadingVolume<Uint8Array>): Promise<LoadingVolume<Uint8Array>> {
-  if (volume.complete) return Promise.resolve(volume);
-  return new Promise((resolve, reject) => {
-    volume.arrived.listen(() => {
-      if (volume.complete) resolve(volume);
+/** The whole volume as yes or no, or why it can't be had. Which lesion a voxel belongs to is the server's to say. */
+async function arrival(volume: LoadingVolume<Uint8Array>): Promise<LoadingVolume<Uint8Array>> {
+  if (!volume.complete) {
+    await new Promise<void>((resolve, reject) => {
+      volume.arrived.listen(() => {
+        if (volume.complete) resolve();
+      });
+      volume.failed.listen(reject);
     });
-    volume.failed.listen(reject);
-  });
+  }
+  const { voxels } = volume;
+  for (let offset = 0; offset < voxels.length; offset += 1) if ((voxels[offset] ?? 0) > 1) voxels[offset] = 1;
+  return volume;
 }
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Buttons that open the brush: for the liver in any case, for vessels where the scan has them. */
+/** Buttons that open the brush: for the liver in any case, for vessels and lesions where the scan has them. */
 export function correctionButtons(
   viewer: ScanViewer,
   addresses: Addresses,
@@ -282,8 +286,9 @@ export function correctionButtons(
   for (const [kind, name] of [
     ["liver", "the liver"],
     ["vessel", "the vessels"],
+    ["lesion", "the lesions"],
   ] as const) {
-    if (kind === "vessel" && !maskOf(kind)) continue;
+    if (kind !== "liver" && !maskOf(kind)) continue;
     const made = button(`${maskOf(kind) ? "Correct" : "Draw"} ${name}`, { class: "tool" }, () => {
       setDisabled(true);
       const known = maskOf(kind);

@@ -16,12 +16,16 @@ from ctplatform.datasets.kinds import Labels, MaskKind
 from ctplatform.datasets.models import Lesion, MadeBy, Mask, MaskCorrection, Origin, Scan
 from ctplatform.datasets.permissions import refuse_unless_editor, refuse_without_pixels
 from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.added_masks import refuse_where_lesions_stand
 from ctplatform.datasets.scans.flips import Flips, turned_over
 from ctplatform.datasets.scans.liver import lesion_contrasts
+from ctplatform.datasets.scans.measuring import lesion_measures
+from ctplatform.datasets.scans.numbering import numbers_where, put_back, renumbered
+from ctplatform.datasets.scans.registration import lesion_row
 from ctplatform.errors import ConflictError, DomainError
 
-# Yes-or-no masks of organs; lesions are numbered and have rows, changed voxels belong to their edit.
-CORRECTABLE = (MaskKind.LIVER, MaskKind.VESSEL)
+# Changed voxels belong to their edit.
+CORRECTABLE = (MaskKind.LIVER, MaskKind.VESSEL, MaskKind.LESION)
 
 
 def may_be_corrected(scan: Scan) -> bool:
@@ -32,7 +36,16 @@ def correct_mask(*, scan: Scan, user: User, kind: MaskKind, base: UUID | None, l
     """Turn voxels over in the mask that was `base` (None: drawn where there was none); refused once it is another."""
     _refuse_unless_correctable(scan, user, kind)
     before = _current(scan, kind, base)
-    return _Correction.of(scan, user, kind, before, Flips.of(lengths, scan.geometry)).save()
+    if before is None and kind == MaskKind.LESION:
+        # A mask of lesions says that all of the scan's lesions are drawn.
+        raise DomainError("This scan has no mask of lesions to correct. Send one as a file, which may be empty.")
+    flips = Flips.of(lengths, scan.geometry)
+    if before is not None and kind == MaskKind.LESION:
+        with _gone_means_changed():
+            numbers = voxels.read_labels(before.pk, scan.geometry)
+        marked = (numbers > 0) ^ flips.turned()
+        return _Correction.of_lesions(scan, user, before, numbers, renumbered(numbers, marked)).save()
+    return _Correction.of(scan, user, kind, before, flips).save()
 
 
 def take_back_correction(*, scan: Scan, user: User, correction: int) -> Mask | None:
@@ -48,6 +61,11 @@ def take_back_correction(*, scan: Scan, user: User, correction: int) -> Mask | N
     if last.mask.made_by == MadeBy.DRAWN and last.mask.corrections.count() == 1:
         _take_away(scan, user, last.mask)
         return None
+    if last.numbers_before is not None:
+        with _gone_means_changed():
+            numbers = voxels.read_labels(last.mask.pk, scan.geometry)
+        earlier = put_back(numbers, bytes(last.numbers_before))
+        return _Correction.of_lesions(scan, user, last.mask, numbers, earlier).save()
     return _Correction.of(scan, user, kind, last.mask, Flips.from_bytes(bytes(last.flips), scan.geometry)).save()
 
 
@@ -78,7 +96,8 @@ def _refuse_unless_correctable(scan: Scan, user: User, kind: MaskKind) -> None:
     if not may_be_corrected(scan):
         raise ConflictError("The masks of a synthetic scan belong to its edit, so they stay as they are.")
     if kind not in CORRECTABLE:
-        raise DomainError("Masks of liver and vessels can be corrected by brush. Send other masks as files.")
+        raise DomainError("Masks of liver, vessels and lesions can be corrected by brush; this one belongs to an edit.")
+    refuse_where_lesions_stand(scan, {kind})
 
 
 def _current(scan: Scan, kind: MaskKind, base: UUID | None) -> Mask | None:
@@ -103,6 +122,9 @@ class _Correction:
     mask: Mask
     made: MaskCorrection
     contrasts_hu: dict[int, float | None] = field(default_factory=dict)
+    # Of a mask of lesions: all of them, beside the liver that they were compared with.
+    lesions: list[Lesion] | None = None
+    liver: Mask | None = None
 
     @classmethod
     def of(cls, scan: Scan, user: User, kind: MaskKind, before: Mask | None, flips: Flips) -> "_Correction":
@@ -112,8 +134,7 @@ class _Correction:
         with _gone_means_changed():
             labels = voxels.read_labels(before.pk, scan.geometry) if before else _nothing(scan)
         added, removed, edited = _turn_over(labels, flips)
-        if not labels.any():
-            raise DomainError("Not one voxel would be left in this mask. Leave some, or send another mask as a file.")
+        _refuse_nothing(labels)
         made = MaskCorrection(mask=mask, by=user, voxels_added=added, voxels_removed=removed, flips=flips.to_bytes())
         correction = cls(scan, user, before, mask, made)
         try:
@@ -125,6 +146,35 @@ class _Correction:
             if kind == MaskKind.LIVER and scan.lesions.exists():
                 volume = voxels.read_volume(scan.pk, scan.geometry)
                 correction.contrasts_hu = lesion_contrasts(scan, volume, labels > 0)
+        except BaseException:
+            correction.discard()
+            raise
+        return correction
+
+    @classmethod
+    def of_lesions(cls, scan: Scan, user: User, before: Mask, numbers: Labels, after: Labels) -> "_Correction":
+        """From one numbering to another; all lesions are measured anew."""
+        _refuse_nothing(after)
+        changed = numbers != after
+        mask = Mask(scan=scan, kind=before.kind, made_by=before.made_by, note=before.note)
+        made = MaskCorrection(
+            mask=mask,
+            by=user,
+            voxels_added=int(np.count_nonzero((numbers == 0) & (after > 0))),
+            voxels_removed=int(np.count_nonzero((numbers > 0) & (after == 0))),
+            flips=Flips.of_voxels((numbers > 0) != (after > 0), scan.geometry).to_bytes(),
+            numbers_before=numbers_where(numbers, changed),
+        )
+        correction = cls(scan, user, before, mask, made)
+        edited = {int(z): after[z] for z in np.flatnonzero(changed.any(axis=(1, 2)))}
+        try:
+            with _gone_means_changed():
+                voxels.write_edited_labels(mask.pk, before.pk, scan.slices, edited)
+                liver = scan.masks.filter(kind=MaskKind.LIVER).first()
+                parenchyma = voxels.read_labels(liver.pk, scan.geometry) > 0 if liver else None
+            volume = voxels.read_volume(scan.pk, scan.geometry)
+            measures = lesion_measures(volume, scan.geometry, after, parenchyma)
+            correction.lesions, correction.liver = [lesion_row(scan, measure) for measure in measures], liver
         except BaseException:
             correction.discard()
             raise
@@ -146,6 +196,9 @@ class _Correction:
         self.scan = Scan.objects.select_for_update().get(pk=self.scan.pk)
         refuse_without_pixels([self.scan])
         now = _current(self.scan, MaskKind(self.mask.kind), self.before.pk if self.before else None)
+        if self.lesions is not None:
+            refuse_where_lesions_stand(self.scan, {MaskKind.LESION})
+            _current(self.scan, MaskKind.LIVER, self.liver.pk if self.liver else None)
         earlier: list[MaskCorrection] = []
         if now is not None:
             earlier = list(now.corrections.order_by("at", "pk"))
@@ -158,6 +211,8 @@ class _Correction:
         MaskCorrection.objects.bulk_create([*earlier, self.made])
         for number, contrast_hu in self.contrasts_hu.items():
             Lesion.objects.filter(scan=self.scan, number=number).update(contrast_hu=contrast_hu)
+        if self.lesions is not None:
+            _put_in_place(self.scan, self.lesions)
         self.scan.import_report = _with_note(self.scan.import_report, self._in_words())
         self.scan.save(update_fields=["import_report"])
 
@@ -168,6 +223,22 @@ class _Correction:
 
     def discard(self) -> None:
         voxels.delete_mask_files(self.mask.pk, self.scan.slices)
+
+
+def _put_in_place(scan: Scan, lesions: Sequence[Lesion]) -> None:
+    """By their numbers: a lesion that stays is the same row, with what a person or an import said of its kind."""
+    there = {lesion.number: lesion for lesion in Lesion.objects.filter(scan=scan)}
+    for lesion in lesions:
+        known = there.pop(lesion.number, None)
+        if known is not None:
+            lesion.pk, lesion.kind, lesion.inserted = known.pk, known.kind, known.inserted
+        lesion.save()
+    Lesion.objects.filter(pk__in=[gone.pk for gone in there.values()]).delete()
+
+
+def _refuse_nothing(labels: Labels) -> None:
+    if not labels.any():
+        raise DomainError("Not one voxel would be left in this mask. Leave some, or send another mask as a file.")
 
 
 def _turn_over(labels: Labels, flips: Flips) -> tuple[int, int, dict[int, Labels]]:
