@@ -8,11 +8,12 @@ from ctplatform.jobs.registry import GONE, JobContext, WriteResult
 from synthesis.atlas.services import ATLAS_KIND, run_atlas
 from synthesis.edits.rows import EDIT_KIND
 from synthesis.edits.services import BATCH_KIND
-from synthesis.generators.banks import BANK_KIND, run_bank
+from synthesis.generators.banks import BANK_KIND, abandon_bank, run_bank
 from synthesis.generators.services import REGISTER_KIND, discard_staged, run_registration, why_unusable
-from synthesis.generators.training import TRAIN_KIND, run_training
+from synthesis.generators.training import TRAIN_KIND, abandon_training, run_training
 from synthesis.models import GENERATOR_BULK, EditOrder, ExemplarBank, Generator, SignatureAtlas, TrainingRun
 
+ORDERED_AGAIN = "The same has been ordered again meanwhile."
 GENERATOR_NAMED = [f"generator__{name}" for name in ("name", "digest", "retired_at")]
 
 
@@ -57,8 +58,17 @@ def refuse_trainings(payloads: Sequence[dict[str, Any]]) -> list[str]:
 
 def refuse_banks(payloads: Sequence[dict[str, Any]]) -> list[str]:
     wanted = [payload["bank"] for payload in payloads]
-    banks = ExemplarBank.objects.filter(pk__in=wanted).select_related("source").defer(*_bulk("source"))
-    return _refusals(wanted, {str(bank.pk): bank.source for bank in banks}, gone=GONE)
+    banks = {
+        str(bank.pk): bank
+        for bank in ExemplarBank.objects.filter(pk__in=wanted).select_related("source").defer(*_bulk("source"))
+    }
+    same = ExemplarBank.objects.filter(made_of__in=[bank.made_of for bank in banks.values() if bank.made_of])
+    again = {bank.made_of for bank in (same.made() | same.unfinished()).only("made_of")}
+    refusals = _refusals(wanted, {pk: bank.source for pk, bank in banks.items()}, gone=GONE)
+    return [
+        refusal or (ORDERED_AGAIN if pk in banks and banks[pk].made_of in again else "")
+        for pk, refusal in zip(wanted, refusals, strict=True)
+    ]
 
 
 def _bulk(way: str) -> list[str]:
@@ -74,6 +84,6 @@ registry.register(
 )
 registry.register(EDIT_KIND, run_edit, refuse_retries=refuse_edits)
 registry.register(BATCH_KIND, run_batch, refuse_retries=refuse_batches)
-registry.register(TRAIN_KIND, run_training, refuse_retries=refuse_trainings)
-registry.register(BANK_KIND, run_bank, refuse_retries=refuse_banks)
+registry.register(TRAIN_KIND, run_training, on_abandoned=abandon_training, refuse_retries=refuse_trainings)
+registry.register(BANK_KIND, run_bank, on_abandoned=abandon_bank, refuse_retries=refuse_banks)
 registry.register(ATLAS_KIND, run_atlas, refuse_retries=refuse_atlases)

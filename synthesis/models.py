@@ -194,6 +194,11 @@ class EditOrder(models.Model):
         return self.result_scan.provenance if self.result_scan else None
 
 
+# Files are written before the generator's row; whoever clears up after a job without one finds them by this.
+def stored_digest_field() -> models.CharField[str, str]:
+    return models.CharField(max_length=64, blank=True, help_text="Of the generator whose files the job has stored")
+
+
 class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
     def visible_to(self, user: User) -> Self:
         return self.filter(job__in=Job.objects.visible_to(user))
@@ -220,6 +225,7 @@ class TrainingRun(models.Model):
     )
     curve = models.JSONField(default=list, help_text="One entry per report: step and losses")
     samples_key = models.CharField(max_length=200, blank=True, help_text="Latest picture of patches and decodings")
+    stored_digest = stored_digest_field()
     generator = models.ForeignKey(
         Generator, on_delete=models.PROTECT, null=True, blank=True, related_name="training_runs"
     )
@@ -240,6 +246,17 @@ class TrainingRun(models.Model):
         return f"training/{self.pk}"
 
 
+class ExemplarBankQuerySet(models.QuerySet["ExemplarBank"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(dataset__in=Dataset.objects.visible_to(user))
+
+    def unfinished(self) -> Self:
+        return self.filter(job__in=Job.objects.unfinished())
+
+    def made(self) -> Self:
+        return self.filter(generator__isnull=False)
+
+
 class ExemplarBank(models.Model):
     """A generator that gets a dataset's lesions as exemplars; what comes out is a generator of its own."""
 
@@ -253,9 +270,15 @@ class ExemplarBank(models.Model):
     scans = models.ManyToManyField(Scan, related_name="exemplar_banks")
     beside = models.BooleanField(default=False, help_text="Whether the generator's own exemplars stay")
     all_drawn = models.BooleanField(default=True, help_text="Whether lesion masks hold every lesion of their scans")
+    made_of = models.CharField(
+        max_length=64, blank=True, db_index=True, help_text="Digest of networks, masks and settings: the same, the same"
+    )
+    stored_digest = stored_digest_field()
     generator = models.ForeignKey(
         Generator, on_delete=models.PROTECT, null=True, blank=True, related_name="exemplar_banks"
     )
+
+    objects = ExemplarBankQuerySet.as_manager()
 
     class Meta:
         ordering = ["-job__created_at"]

@@ -60,8 +60,8 @@ def made_elsewhere(operation=Operation.WHOLE, **fields):
 def make_generator(**fields):
     """A generator that can be ordered with; its weights are not there."""
     digest = uuid.uuid4().hex * 2
-    fields.setdefault("registered_by", make_user())
-    return Generator.objects.create(name="Test", digest=digest, storage_prefix=f"generators/{digest}", **fields)
+    fields = {"name": "Test", "registered_by": fields.get("registered_by") or make_user(), **fields}
+    return Generator.objects.create(digest=digest, storage_prefix=f"generators/{digest}", **fields)
 
 
 def token_headers(user):

@@ -29,6 +29,8 @@ from ml.training.learned import Learned
 __all__ = ["Generator", "beginning_of", "load_generator", "save_generator", "save_with_bank"]
 
 
+State = dict[str, torch.Tensor]
+
 # Sixteen times those of the demo generator: memory grows with a patch whatever the weights are.
 MAX_PATCH_VOXELS = 400_000
 
@@ -50,13 +52,21 @@ def load_generator(folder: Path | str = cards.DEMO_FOLDER, *, device: str = "aut
         net = NetConfig.from_dict(card.values["net"])
         _check_shapes(card.weights_path, card.values, net)
         tensors = load_file(card.weights_path)
-        generator = Generator(net, card=card.values, device=resolve_device(device))
-        generator.encoder.load_state_dict(_part(tensors, "encoder."))
-        generator.decoder.load_state_dict(_part(tensors, "decoder."))
+        encoder, decoder = _part(tensors, "encoder."), _part(tensors, "decoder.")
+        generator = _of_networks(net, encoder, decoder, device=resolve_device(device))
+        generator.card = card.values
         generator.bank = SignatureBank(**{k: v.numpy() for k, v in _part(tensors, "bank.").items()})
         generator.space = SignatureSpace(**{k: v.numpy() for k, v in _part(tensors, "space.").items()})
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ArtefactError("The generator's weights do not fit its card.") from error
+    return generator
+
+
+def _of_networks(net: NetConfig, encoder: State, decoder: State, *, device: torch.device) -> Generator:
+    """A generator that has copies of these weights, and as yet neither bank nor card."""
+    generator = Generator(net, card={}, device=device)
+    generator.encoder.load_state_dict(encoder)
+    generator.decoder.load_state_dict(decoder)
     return generator
 
 
@@ -86,7 +96,7 @@ def resolve_device(device: str) -> torch.device:
     return wanted
 
 
-def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+def _part(tensors: State, prefix: str) -> State:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
@@ -94,9 +104,8 @@ def save_generator(
     learned: Learned, cases: list[LiverCase], folder: Path, *, name: str, command: str, data_note: str
 ) -> Generator:
     """Build the signature bank from the training cases and write weights and card; returns the generator."""
-    generator = Generator(learned.net, card={}, device=learned.device)
-    generator.encoder.load_state_dict(learned.encoder.state_dict())
-    generator.decoder.load_state_dict(learned.decoder.state_dict())
+    encoder, decoder = learned.encoder.state_dict(), learned.decoder.state_dict()
+    generator = _of_networks(learned.net, encoder, decoder, device=learned.device)
     generator.bank, generator.space = build_bank(generator, cases, seed=learned.seed)
     generator.card = describe(learned, cases, generator, name=name, command=command, data_note=data_note)
     _write(generator, folder)
@@ -105,9 +114,8 @@ def save_generator(
 
 def save_with_bank(generator: Generator, own: OwnBank, folder: Path, *, name: str, command: str, dataset: str) -> None:
     """Write the generator's networks with another bank as a new generator, whose card says whose lesions it holds."""
-    made = Generator(generator.net, card={}, device=generator.device)
-    made.encoder.load_state_dict(generator.encoder.state_dict())
-    made.decoder.load_state_dict(generator.decoder.state_dict())
+    encoder, decoder = generator.encoder.state_dict(), generator.decoder.state_dict()
+    made = _of_networks(generator.net, encoder, decoder, device=generator.device)
     made.bank, made.space = own.bank, own.space
     before = generator.card
     # Nothing may be measured on scans whose lesions it inserts, as on those it was trained on.
@@ -155,8 +163,8 @@ def beginning_of(generator: Generator) -> Beginning:
     )
 
 
-def _tensors(generator: Generator) -> dict[str, torch.Tensor]:
-    tensors: dict[str, torch.Tensor] = {}
+def _tensors(generator: Generator) -> State:
+    tensors: State = {}
     for prefix, module in (("encoder.", generator.encoder), ("decoder.", generator.decoder)):
         tensors |= {prefix + key: value.cpu().contiguous().clone() for key, value in module.state_dict().items()}
     arrays = {f"bank.{key}": value for key, value in generator.bank.arrays().items()}

@@ -1,29 +1,51 @@
 """A generator with a dataset's lesions as its exemplars, as a job."""
 
+import hashlib
+import json
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
-from ctplatform.datasets.models import Dataset, Origin, Scan, ScanQuerySet
+from ctplatform.datasets.models import Dataset, Lesion, Mask, Origin, Scan, ScanQuerySet
 from ctplatform.datasets.permissions import refuse_unless_shared
-from ctplatform.errors import DomainError
+from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
-from ctplatform.jobs.models import Job, Queue
+from ctplatform.jobs.models import Queue
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.errors import MlError
 from synthesis.generators import services as generators
 from synthesis.generators.training import case_of
-from synthesis.models import ExemplarBank, Generator
+from synthesis.models import GENERATOR_BULK, ExemplarBank, Generator
 from synthesis.permissions import refuse_raters
 
 BANK_KIND = "synthesis.bank"
 # What places of normal liver are drawn with: the same lesions make the same generator.
 SEED = 0
+
+
+class BankThereError(ConflictError):
+    """The same lesions for the same generator, in the same way: there already, or being made."""
+
+    def __init__(self, there: ExemplarBank) -> None:
+        self.there = there
+        if there.generator is None:
+            message = f"{there.job.owner} has ordered the same already, and it is being made. Nothing was ordered."
+        else:
+            made = f"the generator {there.generator}"
+            message = f"These lesions would give what is there already, {made}. Nothing was ordered."
+        super().__init__(message, code="bank_there", details=[address_of(there)])
+
+
+def address_of(bank: ExemplarBank) -> str:
+    """Of what came out, and before that of the job."""
+    return bank.generator.get_absolute_url() if bank.generator else reverse("jobs:job", args=[bank.job_id])
 
 
 def order_bank(
@@ -46,7 +68,12 @@ def order_bank(
     if not scans:
         raise DomainError("No scan of this dataset has a liver mask and lesions. Import or draw them first.")
     bank_id = uuid.uuid4()
+    made_of = digest_of(generator, scans, beside=beside, all_drawn=all_drawn)
     with transaction.atomic():
+        # Two people who order the same at once: the second one waits here, and finds the first one's.
+        Generator.objects.select_for_update().defer(*GENERATOR_BULK).get(pk=generator.pk)
+        if there := same_bank(made_of):
+            raise BankThereError(there)
         job = jobs.enqueue(
             kind=BANK_KIND,
             title=f"Exemplars of {dataset} for {generator.name}: {name}",
@@ -56,10 +83,39 @@ def order_bank(
             result_url=generator.get_absolute_url(),
         )
         bank = ExemplarBank.objects.create(
-            id=bank_id, job=job, name=name, source=generator, dataset=dataset, beside=beside, all_drawn=all_drawn
+            id=bank_id,
+            job=job,
+            name=name,
+            source=generator,
+            dataset=dataset,
+            beside=beside,
+            all_drawn=all_drawn,
+            made_of=made_of,
         )
         bank.scans.set(scans)
     return bank
+
+
+def digest_of(generator: Generator, scans: Sequence[Scan], *, beside: bool, all_drawn: bool) -> str:
+    """Of all that decides what comes out. Voxels of a scan stay, and a mask that changes is another row."""
+    wanted = [scan.pk for scan in scans]
+    kinds = [MaskKind.LIVER, MaskKind.LESION]
+    masks = Mask.objects.filter(scan__in=wanted, kind__in=kinds).order_by("pk").values_list("pk", flat=True)
+    lesions = Lesion.objects.filter(scan__in=wanted).order_by("scan_id", "number")
+    told = [
+        generator.digest,
+        [beside, all_drawn],
+        [str(mask) for mask in masks],
+        [[str(scan), number, kind] for scan, number, kind in lesions.values_list("scan_id", "number", "kind")],
+    ]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def same_bank(made_of: str) -> ExemplarBank | None:
+    """Made before one that is being made; what failed or was cancelled is none."""
+    banks = ExemplarBank.objects.filter(made_of=made_of).select_related("generator", "job__owner")
+    banks = banks.defer(*(f"generator__{name}" for name in GENERATOR_BULK))
+    return banks.made().first() or banks.unfinished().first()
 
 
 def scans_with_lesions(dataset: Dataset) -> ScanQuerySet:
@@ -71,22 +127,28 @@ def scans_with_lesions(dataset: Dataset) -> ScanQuerySet:
 def run_bank(payload: dict[str, Any], context: JobContext) -> WriteResult:
     bank = ExemplarBank.objects.select_related("source", "dataset", "job__owner").get(pk=payload["bank"])
     scans = list(bank.scans.order_by("name", "pk"))
+    # A mask may have changed since the order.
+    made_of = digest_of(bank.source, scans, beside=bank.beside, all_drawn=bank.all_drawn)
     with tempfile.TemporaryDirectory(prefix="bank-") as scratch:
         try:
             make(bank, scans, Path(scratch), context)
         except MlError as error:
             raise DomainError(str(error)) from error
+        generators.note_digest(ExemplarBank.objects.filter(pk=bank.pk), Path(scratch))
         stored = generators.store(folder=Path(scratch), name=bank.name, registered_by=bank.job.owner)
 
     def write_result() -> dict[str, Any]:
         if Scan.objects.with_pixels().filter(pk__in=[scan.pk for scan in scans]).count() < len(scans):
             raise DomainError("A scan of this bank was withdrawn or deleted meanwhile. Order it again.")
-        generator = stored.save()
-        ExemplarBank.objects.filter(pk=bank.pk).update(generator=generator)
-        Job.objects.filter(pk=context.job_id).update(result_url=generator.get_absolute_url())
-        return {"generator": str(generator.pk), "digest": generator.digest}
+        generator, result = stored.save_for(context.job_id)
+        ExemplarBank.objects.filter(pk=bank.pk).update(generator=generator, made_of=made_of)
+        return result
 
     return write_result
+
+
+def abandon_bank(payload: dict[str, Any], _reason: str) -> None:
+    generators.discard_unregistered(ExemplarBank.objects.filter(pk=payload["bank"]))
 
 
 def make(bank: ExemplarBank, scans: list[Scan], folder: Path, context: JobContext) -> None:

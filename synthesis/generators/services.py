@@ -8,12 +8,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ctplatform.accounts.models import User
@@ -23,9 +25,9 @@ from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job, Queue
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.errors import ArtefactError
-from ml.generator.card import CARD_NAME, WEIGHTS_NAME
+from ml.generator.card import CARD_NAME, WEIGHTS_NAME, read_card
 from synthesis import generator_reports
-from synthesis.models import Generator
+from synthesis.models import ExemplarBank, Generator, TrainingRun
 from synthesis.permissions import refuse_raters, refuse_unless_coordinator
 
 if TYPE_CHECKING:
@@ -47,6 +49,16 @@ class StoredGenerator:
     reports: dict[str, Any]
     storage_prefix: str
     registered_by: User
+
+    def save_for(self, job_id: str) -> tuple[Generator, dict[str, Any]]:
+        """Write the row; the job's page and its result lead there, and say when it was there already."""
+        there = Generator.objects.filter(digest=self.digest).exists()
+        generator = self.save()
+        told = {"result_url": generator.get_absolute_url()}
+        if there:
+            told["message"] = f"Nothing new came out: the same generator was there already, {generator}."[:300]
+        Job.objects.filter(pk=job_id).update(**told)
+        return generator, {"generator": str(generator.pk), "digest": generator.digest, "already_there": there}
 
     def save(self) -> Generator:
         """The same weights are registered once; what was measured of them since then is added."""
@@ -82,7 +94,7 @@ def store(*, folder: Path, name: str, registered_by: User) -> StoredGenerator:
         reports[generator_reports.RECEIVED] = {
             name: {"by": str(registered_by), "at": timezone.now().isoformat()} for name in reports
         }
-    prefix = f"generators/{loaded.digest}"
+    prefix = _prefix_of(loaded.digest)
     if not Generator.objects.filter(digest=loaded.digest).exists():
         # Left by a job that made the same weights and ended without its row; its card may say something else.
         default_storage.delete(f"{prefix}/{CARD_NAME}")
@@ -98,6 +110,30 @@ def store(*, folder: Path, name: str, registered_by: User) -> StoredGenerator:
         storage_prefix=prefix,
         registered_by=registered_by,
     )
+
+
+def note_digest(row: QuerySet[ExemplarBank] | QuerySet[TrainingRun], folder: Path) -> None:
+    """Before the files of a job's generator are stored: what a worker that is killed now leaves behind can be found."""
+    row.update(stored_digest=read_card(folder).digest)
+
+
+def discard_unregistered(row: QuerySet[ExemplarBank] | QuerySet[TrainingRun]) -> None:
+    """Remove what a job without a result has stored, unless the same generator is registered or about to be."""
+    digest = row.values_list("stored_digest", flat=True).first()
+    if digest:
+        transaction.on_commit(partial(_delete_unless_wanted, digest))
+
+
+def _delete_unless_wanted(digest: str) -> None:
+    rows: list[QuerySet[Any]] = [ExemplarBank.objects.all(), TrainingRun.objects.all()]
+    storing = any(row.filter(stored_digest=digest, job__in=Job.objects.unfinished()).exists() for row in rows)
+    if not storing and not Generator.objects.filter(digest=digest).exists():
+        for file_name in ARTEFACT_FILES:
+            default_storage.delete(f"{_prefix_of(digest)}/{file_name}")
+
+
+def _prefix_of(digest: str) -> str:
+    return f"generators/{digest}"
 
 
 def add_reports(generator: Generator, reports: dict[str, Any], *, brought_by: User) -> Generator:
@@ -164,10 +200,8 @@ def run_registration(payload: dict[str, Any], context: JobContext) -> WriteResul
         stored = store(folder=folder, name=payload["name"], registered_by=owner)
 
     def write_result() -> dict[str, Any]:
-        generator = stored.save()
         discard_staged(payload, "")
-        Job.objects.filter(pk=context.job_id).update(result_url=generator.get_absolute_url())
-        return {"generator": str(generator.pk), "digest": generator.digest}
+        return stored.save_for(context.job_id)[1]
 
     return write_result
 

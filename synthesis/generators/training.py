@@ -176,15 +176,21 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
     with tempfile.TemporaryDirectory(prefix="training-") as scratch:
         for name, content in files.items():
             (Path(scratch) / name).write_bytes(content)
+        generators.note_digest(TrainingRun.objects.filter(pk=run.pk), Path(scratch))
         stored = generators.store(folder=Path(scratch), name=run.name, registered_by=owner)
 
     def write_result() -> dict[str, Any]:
-        generator = stored.save()
+        generator, result = stored.save_for(context.job_id)
         TrainingRun.objects.filter(pk=run.pk).update(generator=generator)
         transaction.on_commit(lambda: discard_checkpoints(run))
-        return {"generator": str(generator.pk), "digest": generator.digest}
+        return result
 
     return write_result
+
+
+def abandon_training(payload: dict[str, Any], _reason: str) -> None:
+    """Its checkpoint stays: whoever tries again goes on from there."""
+    generators.discard_unregistered(TrainingRun.objects.filter(pk=payload["run"]))
 
 
 def ending(trainer: "Trainer") -> str:

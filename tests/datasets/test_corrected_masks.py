@@ -354,7 +354,6 @@ HOSTILE = [
     ({"lengths": ["0", "4"]}, "whole numbers"),
     ({"lengths": {"0": 4}}, "whole numbers"),
     ({"lengths": None}, "null"),
-    ({"kind": "lesion"}, "not a valid choice"),
     ({"kind": "changed"}, "not a valid choice"),
     ({"base": "x"}, "UUID"),
 ]

@@ -109,6 +109,44 @@ def test_what_is_painted_is_stored_and_told(screen: Page, live_server, scan: Sca
     expect(screen.get_by_role("button", name="Correct the liver")).to_be_enabled()
 
 
+def test_slices_between_two_that_were_drawn_on_are_filled_in_one_step(screen: Page, live_server, scan: Scan) -> None:
+    enter(screen, live_server, scan.dataset.owner)
+    before, bar = stored(scan), open_brush(screen, live_server, scan)
+    status, axial = bar.get_by_role("status"), screen.locator(f"{AXIAL} [aria-label^='Axial view']")
+    screen.keyboard.press("f")
+    expect(status).to_contain_text("Nothing was filled. Draw on two slices of one view")
+    screen.keyboard.press("d")
+    paint(screen, scan, 10, (15, 30))
+    middle, place = axial.get_attribute("aria-label"), screen.locator(".viewer-planes").bounding_box()
+    assert middle
+    axial.focus()
+    for _ in range(3):
+        screen.keyboard.press("ArrowDown")
+    expect(axial).not_to_have_attribute("aria-label", middle)
+    paint(screen, scan, 10, (15, 30))
+    screen.keyboard.press("f")
+    expect(status).to_contain_text("voxels between the slices that you drew on.")
+    told = status.inner_text()
+    assert screen.locator(".viewer-planes").bounding_box() == place, "words do not move the picture"
+    screen.keyboard.press("Control+z")
+    expect(status).to_contain_text("F fills between")
+    bar.get_by_role("button", name="Fill between").click()
+    expect(status).to_have_text(told)
+    assert violations(screen) == []
+    save(bar)
+    added = (stored(scan) != before) & (stored(scan) == 1)
+    slices = np.flatnonzero(added.any(axis=(1, 2)))
+    assert len(slices) == 4
+    assert 5 in (slices[0], slices[-1])
+    # The same stroke on both ends: what lies between is that stroke, where it was not liver before.
+    ends = stored(scan)[slices[0]] & stored(scan)[slices[-1]]
+    for z in slices[1:-1]:
+        assert np.array_equal(stored(scan)[z], ends | before[z])
+    assert told == f"Filled: {np.count_nonzero(added[slices[1:-1]])} voxels between the slices that you drew on."
+    correction = scan.masks.get(kind=MaskKind.LIVER).corrections.get()
+    assert correction.voxels_added == np.count_nonzero(added)
+
+
 def test_who_saves_second_keeps_the_strokes_and_puts_them_onto_the_new_version(
     screen: Page, live_server, scan: Scan, console: Console
 ) -> None:
@@ -198,6 +236,26 @@ def test_the_brush_passes_the_checks_of_accessibility(screen: Page, live_server,
     bar = open_brush(screen, live_server, scan)
     paint(screen, scan, 10, (15, 30))
     save(bar)
+    assert violations(screen) == []
+
+
+def test_lesions_are_corrected_and_their_table_follows(screen: Page, live_server, scan: Scan) -> None:
+    enter(screen, live_server, scan.dataset.owner)
+    rows = screen.locator("#lesions tbody tr")
+    bar = open_brush(screen, live_server, scan, button="Correct the lesions")
+    expect(rows).to_have_count(1)
+    paint(screen, scan, 10, (15, 20))
+    save(bar)
+    expect(rows).to_have_count(2)
+    labels = stored(scan, MaskKind.LESION)
+    assert (labels[5, 10, 17], labels[5, 30, 35]) == (2, 1)
+    expect(rows.nth(1)).to_contain_text(f"{scan.lesions.get(number=2).diameter_mm:.1f}")
+    screen.keyboard.press("e")
+    paint(screen, scan, 10, (12, 23))
+    paint(screen, scan, 10, (12, 23))
+    save(bar)
+    expect(rows).to_have_count(1)
+    assert np.count_nonzero(stored(scan, MaskKind.LESION) == 2) == 0
     assert violations(screen) == []
 
 

@@ -181,8 +181,11 @@ def test_outlines_are_drawn_where_the_mask_is(screen: Page, fixtures: FixtureSer
     open_scan(screen, fixtures)
     liver = screen.locator('[data-mask="liver"]')
     expect(liver).to_have_attribute("aria-pressed", "false")
+    chip = liver.locator(".mask-chip")
+    expect(chip).to_have_css("background-color", "rgba(0, 0, 0, 0)")
     assert coloured_pixels(screen, "#4fc3f7") == 0
     liver.click()
+    expect(chip).to_have_css("background-color", "rgb(79, 195, 247)")
     eventually(screen, lambda: coloured_pixels(screen, "#4fc3f7"), lambda count: count > 300)
     liver.click()
     eventually(screen, lambda: coloured_pixels(screen, "#4fc3f7"), lambda count: count == 0)

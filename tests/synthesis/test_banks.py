@@ -1,16 +1,23 @@
 """A generator with a dataset's lesions as exemplars: who may order it, what comes out, and who learns whose lesions."""
 
 import json
+import shutil
+from datetime import timedelta
 
 import pytest
+from django.core.files.storage import default_storage
+from django.utils import timezone
 
 from ctplatform.accounts.models import Role
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Origin
+from ctplatform.datasets.scans.corrected import correct_mask
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import Job, JobStatus
+from ctplatform.jobs.tasks import requeue_lost_jobs_task
+from ml.generator.card import CARD_NAME, DEMO_FOLDER, WEIGHTS_NAME, read_card
 from synthesis.generators import banks
 from synthesis.generators import services as generators
 from synthesis.models import ExemplarBank, Generator
@@ -120,6 +127,7 @@ def test_a_cancelled_bank_reads_no_further_scan_and_leaves_no_generator(drawn, g
 def test_a_scan_that_went_meanwhile_takes_its_bank_along(phantom_scan, generator, monkeypatch):
     bank = order(phantom_scan, generator)
     monkeypatch.setattr(banks, "make", lambda *_: phantom_scan.delete())
+    monkeypatch.setattr(generators, "note_digest", lambda *_: None)
     monkeypatch.setattr(generators, "store", lambda **_: None)
     execute(str(bank.job_id))
     bank.job.refresh_from_db()
@@ -172,7 +180,8 @@ def test_who_may_order_one(drawn, client, who, page, form, api):
     place = f"{generator.get_absolute_url()}bank/"
     assert client.get(place).status_code == page
     assert client.post(place, told).status_code == form
-    assert client.post(f"/api/synthesis/generators/{generator.pk}/bank/", told).status_code == api
+    other = {**told, "beside": True}
+    assert client.post(f"/api/synthesis/generators/{generator.pk}/bank/", other).status_code == api
     assert ExemplarBank.objects.count() == (2 if api == 201 else 0)
     if who == "stranger":
         assert dataset.name not in client.get(place).content.decode()
@@ -227,3 +236,147 @@ def test_a_program_s_order_names_its_job(drawn, client):
     made = answer.json()
     assert made["job"]["status"] == "queued"
     assert (made["source"], made["beside"], made["all_drawn"]) == (str(generator.pk), False, False)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Banks whose networks are the demo's files: everything but the computation."""
+    monkeypatch.setattr(banks, "make", lambda _bank, _scans, folder, _context: take_demo(folder))
+
+
+def take_demo(folder):
+    shutil.copytree(DEMO_FOLDER, folder, dirs_exist_ok=True)
+
+
+def demo_files():
+    prefix = f"generators/{read_card(DEMO_FOLDER).digest}"
+    return [default_storage.exists(f"{prefix}/{name}") for name in (CARD_NAME, WEIGHTS_NAME)]
+
+
+def test_the_same_bank_is_not_ordered_again_and_whoever_orders_it_is_led_to_the_first(drawn, client, quick):
+    generator, scan = make_generator(), drawn["scan"]
+    made = done(order(scan, generator))
+    told = {"name": "Again", "dataset": str(scan.dataset_id)}
+    client.force_login(drawn["member"])
+    refused = client.post(f"/api/synthesis/generators/{generator.pk}/bank/", told)
+    assert refused.status_code == 409
+    assert refused.json()["code"] == "bank_there"
+    assert refused.json()["details"] == [made.get_absolute_url()]
+    place = f"{generator.get_absolute_url()}bank/"
+    for page in (client.get(place), client.post(place, told)):
+        assert f'href="{made.get_absolute_url()}"' in page.content.decode()
+    page = shown(client.post(place, told))
+    assert f"would give what is there already, the generator {made}. Nothing was ordered." in page
+    assert 'value="Again"' in page
+    assert ExemplarBank.objects.count() == Job.objects.count() == 1
+    client.force_login(drawn["stranger"])
+    assert made.name not in client.get(place).content.decode()
+
+
+def test_another_way_other_masks_or_other_kinds_are_another_bank(drawn, quick):
+    generator, scan = make_generator(), drawn["scan"]
+    order(scan, generator)
+    order(scan, generator, beside=True)
+    order(scan, generator, all_drawn=False)
+    correct_mask(
+        scan=scan,
+        user=drawn["owner"],
+        kind=MaskKind.LIVER,
+        base=scan.masks.get(kind=MaskKind.LIVER).pk,
+        lengths=[0, 1],
+    )
+    order(scan, generator)
+    scan.lesions.update(kind="cystic")
+    order(scan, generator)
+    assert ExemplarBank.objects.count() == 5
+
+
+def test_while_one_is_being_made_its_job_is_named_to_who_may_see_it(drawn, client, quick):
+    generator, scan = make_generator(), drawn["scan"]
+    bank = order(scan, generator)
+    place = f"{generator.get_absolute_url()}bank/"
+    for who, led in (("owner", True), ("member", False)):
+        client.force_login(drawn[who])
+        page = client.post(place, {"name": "Again", "dataset": str(scan.dataset_id)}).content.decode()
+        assert f"{drawn['owner']} has ordered the same already, and it is being made." in page
+        assert (f"/jobs/{bank.job_id}/" in page) == led
+    assert ExemplarBank.objects.count() == 1
+
+
+def test_what_was_cancelled_may_be_ordered_again_and_is_not_tried_again_then(drawn, quick):
+    generator, scan = make_generator(), drawn["scan"]
+    first = order(scan, generator)
+    jobs.cancel(job=first.job, actor=drawn["owner"])
+    order(scan, generator)
+    first.job.refresh_from_db()
+    with pytest.raises(ConflictError, match="ordered again meanwhile"):
+        jobs.retry(job=first.job, actor=drawn["owner"])
+
+
+def test_where_the_same_came_out_all_the_same_the_job_says_so_and_leads_there(drawn, client, quick):
+    generator, scan = make_generator(), drawn["scan"]
+    made = done(order(scan, generator))
+    second = order(scan, generator, all_drawn=False)
+    assert done(second) == made
+    assert second.job.result == {"generator": str(made.pk), "digest": made.digest, "already_there": True}
+    client.force_login(drawn["owner"])
+    page = shown(client.get(f"/jobs/{second.job_id}/"))
+    assert f"Nothing new came out: the same generator was there already, {made}." in page
+    assert f'href="{made.get_absolute_url()}"' in page
+    assert Generator.objects.filter(digest=made.digest).count() == 1
+
+
+def test_what_a_bank_without_result_had_stored_goes_with_it(
+    drawn, quick, monkeypatch, django_capture_on_commit_callbacks
+):
+    bank, stored = order(drawn["scan"], make_generator()), []
+    original = generators.store
+
+    def withdrawn_meanwhile(**told):
+        made = original(**told)
+        stored.extend(demo_files())
+        drawn["scan"].delete()
+        return made
+
+    monkeypatch.setattr(generators, "store", withdrawn_meanwhile)
+    with django_capture_on_commit_callbacks(execute=True):
+        execute(str(bank.job_id))
+    bank.job.refresh_from_db()
+    assert bank.job.status == JobStatus.FAILED
+    assert stored == [True, True]
+    assert demo_files() == [False, False]
+
+
+@pytest.mark.parametrize("wanted", ["nobody", "registered", "being made"])
+def test_what_killed_workers_had_stored_goes_unless_somebody_wants_it(
+    drawn, quick, monkeypatch, django_capture_on_commit_callbacks, wanted
+):
+    scan, generator = drawn["scan"], make_generator()
+    bank = order(scan, generator)
+    original = generators.store
+
+    class Killed(BaseException):
+        pass
+
+    def killed(**told):
+        original(**told)
+        raise Killed
+
+    monkeypatch.setattr(generators, "store", killed)
+    with pytest.raises(Killed):
+        execute(str(bank.job_id))
+    monkeypatch.setattr(generators, "store", original)
+    Job.objects.filter(pk=bank.job_id).update(
+        attempts=3, lease_expires_at=timezone.now() - timedelta(hours=1), sent_at=None
+    )
+    if wanted == "registered":
+        generators.register(folder=DEMO_FOLDER, name="Demo", registered_by=drawn["owner"])
+    if wanted == "being made":
+        other = order(scan, generator, beside=True)
+        ExemplarBank.objects.filter(pk=other.pk).update(stored_digest=read_card(DEMO_FOLDER).digest)
+        Job.objects.filter(pk=other.job_id).update(sent_at=timezone.now())
+    with django_capture_on_commit_callbacks(execute=True):
+        requeue_lost_jobs_task()
+    bank.job.refresh_from_db()
+    assert bank.job.status == JobStatus.FAILED
+    assert demo_files() == ([False, False] if wanted == "nobody" else [True, True])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from ctplatform.datasets.scans import voxels
@@ -190,3 +191,14 @@ def test_the_page_shows_curves_to_its_owner_only(scan, client, monkeypatch):
 def test_training_without_any_lesion_is_refused():
     with pytest.raises(DomainError, match="known lesion"):
         order(make_scan())
+
+
+def test_files_of_a_generator_without_row_go_with_its_training(scan, django_capture_on_commit_callbacks):
+    run = order(scan)
+    TrainingRun.objects.filter(pk=run.pk).update(stored_digest="d" * 64)
+    for digest in ("d" * 64, "e" * 64):
+        default_storage.save(f"generators/{digest}/weights.safetensors", ContentFile(b"weights"))
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.cancel(job=run.job, actor=run.job.owner)
+    assert not default_storage.exists(f"generators/{'d' * 64}/weights.safetensors")
+    assert default_storage.exists(f"generators/{'e' * 64}/weights.safetensors")

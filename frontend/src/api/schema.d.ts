@@ -1592,7 +1592,7 @@ export interface components {
             voxels_removed: number;
         };
         /** @enum {string} */
-        CorrectionKindEnum: "liver" | "vessel";
+        CorrectionKindEnum: "liver" | "vessel" | "lesion";
         CorrectionRequest: {
             kind: components["schemas"]["CorrectionKindEnum"];
             /**

@@ -1,8 +1,22 @@
+import type { AxisZyx } from "./brush";
+
+/** The slice across this axis. */
+export interface SliceAcross {
+  readonly axis: AxisZyx;
+  readonly index: number;
+}
+
+interface Stroke {
+  readonly turned: Uint32Array;
+  readonly drawnOn: readonly SliceAcross[];
+}
+
 /** What was painted and erased in a yes-or-no mask since it was saved, stroke by stroke: each can be undone. */
 export class Strokes {
-  private done: Uint32Array[] = [];
-  private undone: Uint32Array[] = [];
+  private done: Stroke[] = [];
+  private undone: Stroke[] = [];
   private stroke: number[] | null = null;
+  private strokeDrawnOn: readonly SliceAcross[] = [];
 
   constructor(readonly voxels: Uint8Array) {}
 
@@ -14,9 +28,11 @@ export class Strokes {
     return this.undone.length > 0;
   }
 
-  begin(): void {
+  /** The slice that the pointer moves on, of a stroke that is drawn. */
+  begin(...drawnOn: SliceAcross[]): void {
     this.end();
     this.stroke = [];
+    this.strokeDrawnOn = drawnOn;
   }
 
   write(offset: number, value: 0 | 1): void {
@@ -25,20 +41,22 @@ export class Strokes {
     this.stroke.push(offset);
   }
 
-  /** A stroke that changed nothing is none. */
-  end(): void {
-    if (this.stroke !== null && this.stroke.length > 0) {
-      this.done.push(Uint32Array.from(this.stroke));
+  /** How many voxels the stroke turned over; one that changed nothing is none. */
+  end(): number {
+    const turned = Uint32Array.from(this.stroke ?? []);
+    this.stroke = null;
+    if (turned.length > 0) {
+      this.done.push({ turned, drawnOn: this.strokeDrawnOn });
       this.undone = [];
     }
-    this.stroke = null;
+    return turned.length;
   }
 
   undo(): void {
     this.end();
     const last = this.done.pop();
     if (!last) return;
-    this.turnOver(last);
+    this.turnOver(last.turned);
     this.undone.push(last);
   }
 
@@ -46,18 +64,23 @@ export class Strokes {
     this.end();
     const next = this.undone.pop();
     if (!next) return;
-    this.turnOver(next);
+    this.turnOver(next.turned);
     this.done.push(next);
+  }
+
+  /** The slices of all strokes, in the order in which they were drawn. */
+  drawnOn(): SliceAcross[] {
+    return this.done.flatMap((one) => one.drawnOn);
   }
 
   /** In order: the voxels that are another than when the mask was saved. Turned over twice is as it was. */
   turned(): Uint32Array {
-    const total = this.done.reduce((sum, one) => sum + one.length, 0);
+    const total = this.done.reduce((sum, one) => sum + one.turned.length, 0);
     const all = new Uint32Array(total);
     let at = 0;
     for (const one of this.done) {
-      all.set(one, at);
-      at += one.length;
+      all.set(one.turned, at);
+      at += one.turned.length;
     }
     all.sort();
     let kept = 0;
@@ -76,7 +99,7 @@ export class Strokes {
   /** As one stroke on another version of the mask: what was painted is painted there, what was erased is erased. */
   onto(voxels: Uint8Array): Strokes {
     const carried = new Strokes(voxels);
-    carried.begin();
+    carried.begin(...this.drawnOn());
     for (const offset of this.turned()) carried.write(offset, this.voxels[offset] === 1 ? 1 : 0);
     carried.end();
     return carried;

@@ -198,7 +198,7 @@ class MaskCorrectionManager(models.Manager["MaskCorrection"]):
     """Who corrected how much is told often, what was turned over is asked for by `defer(None)`."""
 
     def get_queryset(self) -> models.QuerySet["MaskCorrection"]:
-        return super().get_queryset().defer("flips")
+        return super().get_queryset().defer("flips", "numbers_before")
 
 
 class MaskCorrection(models.Model):
@@ -214,6 +214,9 @@ class MaskCorrection(models.Model):
     voxels_added = models.PositiveIntegerField()
     voxels_removed = models.PositiveIntegerField()
     flips = models.BinaryField(help_text="scans.flips.Flips")
+    numbers_before = models.BinaryField(
+        null=True, blank=True, help_text="Of a mask of lesions: scans.numbering.numbers_where the numbers changed"
+    )
 
     objects = MaskCorrectionManager()
 

@@ -1,6 +1,6 @@
 /** The row of the brush: what it does, how large it is, what can be undone, and what became of it. */
 import { Signal } from "../../core/signal";
-import { button, element, keyButton } from "../shared/dom";
+import { button, element, isShortcut, keyButton } from "../shared/dom";
 import type { Shortcuts } from "../shared/toolbar";
 
 const SMALLEST_MM = 2;
@@ -9,10 +9,10 @@ const STEP_MM = 2;
 const FIRST_MM = 12;
 
 const HELP =
-  "Drag to paint. B paints, E erases, D keeps to this slice, [ and ] change the size; Ctrl+Z undoes, Ctrl+Y does again, " +
-  "Ctrl+S saves. Shift and drag moves the picture.";
+  "Drag to paint. B paints, E erases, D keeps to this slice, F fills between the slices that you drew on, [ and ] change " +
+  "the size; Ctrl+Z undoes, Ctrl+Y does again, Ctrl+S saves. Shift and drag moves the picture.";
 
-export type BrushAction = "undo" | "redo" | "save" | "close";
+export type BrushAction = "fill" | "undo" | "redo" | "save" | "close";
 
 export class BrushBar {
   readonly element: HTMLElement;
@@ -63,6 +63,7 @@ export class BrushBar {
       element(
         "div",
         { class: "viewer-group" },
+        this.action("Fill between", "fill", "F", "Fill the slices between those that you drew on (F)"),
         this.action("Undo", "undo", "Ctrl+Z"),
         this.action("Redo", "redo", "Ctrl+Y"),
         this.action("Save", "save", "Ctrl+S"),
@@ -126,14 +127,10 @@ export class BrushBar {
     };
   }
 
-  private action(text: string, action: BrushAction, keys: string): HTMLButtonElement {
-    const made = button(
-      text,
-      { class: "tool", title: `${text} (${keys})`, "aria-keyshortcuts": keys.replace("Ctrl", "Control") },
-      () => {
-        this.acted.emit(action);
-      },
-    );
+  private action(text: string, action: BrushAction, keys: string, title = `${text} (${keys})`): HTMLButtonElement {
+    const made = button(text, { class: "tool", title, "aria-keyshortcuts": keys.replace("Ctrl", "Control") }, () => {
+      this.acted.emit(action);
+    });
     made.append(" ", element("kbd", {}, keys));
     this.byAction.set(action, made);
     return made;
@@ -150,6 +147,7 @@ export class BrushBar {
 
   private actionOf(event: KeyboardEvent): BrushAction | null {
     if (event.key === "Escape") return "close";
+    if (isShortcut(event) && !event.repeat && event.key.toLowerCase() === "f") return "fill";
     if (!(event.ctrlKey || event.metaKey) || event.altKey) return null;
     const key = event.key.toLowerCase();
     if (key === "z") return event.shiftKey ? "redo" : "undo";

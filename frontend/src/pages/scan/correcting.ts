@@ -1,6 +1,7 @@
 /** Correcting a mask by brush, and saving it. What was painted stays on the page until the server has it. */
 import type { Corrected, ScanManifest } from "../../api/contract";
 import { getJson, postLargeJson } from "../../api/http";
+import { fillBetween } from "../../core/between";
 import { brushedVoxels } from "../../core/brush";
 import type { VoxelPoint } from "../../core/geometry";
 import type { SendReply } from "../../core/outbox";
@@ -21,6 +22,10 @@ export interface Addresses {
 }
 
 const STILL_HERE = "What you painted is still here.";
+const FILL_HELP =
+  "Nothing was filled. Draw on two slices of one view with others between them, then fill; what is saved counts no more.";
+const NOTHING_BETWEEN =
+  "Nothing was filled: it is filled already, or the shapes on the two slices do not lie over each other.";
 
 export class Correcting {
   readonly bar: BrushBar;
@@ -108,7 +113,7 @@ export class Correcting {
     const { strokes, bar } = this;
     if (strokes === null || this.busy) return;
     if (stage === "start") {
-      strokes.begin();
+      strokes.begin({ axis: across, index: Math.round(at[across]) });
       this.last = at;
     }
     if (this.last === null) return;
@@ -130,12 +135,23 @@ export class Correcting {
     if (this.busy) return;
     if (action === "save") void this.save();
     else if (action === "close") this.close();
+    else if (action === "fill") this.fill();
     else {
       this.strokes?.[action]();
       this.bar.say();
       this.viewer.maskChanged(this.mask);
       this.update();
     }
+  }
+
+  private fill(): void {
+    if (this.strokes === null) return;
+    const { pairs, voxels } = fillBetween(this.viewer.grid, this.strokes);
+    if (pairs === 0) this.bar.say(FILL_HELP);
+    else if (voxels === 0) this.bar.say(NOTHING_BETWEEN);
+    else this.bar.say(`Filled: ${voxels} voxels between the slices that you drew on.`);
+    this.viewer.maskChanged(this.mask);
+    this.update();
   }
 
   private async save(): Promise<void> {
@@ -229,26 +245,31 @@ export class Correcting {
     const { strokes, busy } = this;
     this.bar.allow("undo", !busy && strokes?.canUndo === true);
     this.bar.allow("redo", !busy && strokes?.canRedo === true);
+    this.bar.allow("fill", !busy && strokes !== null);
     this.bar.allow("save", !busy && strokes !== null);
     this.bar.allow("close", !busy);
     this.bar.showTool(this.tools.tool === "brush");
   }
 }
 
-/** The whole volume, or why it can't be had. */
-function arrival(volume: LoadingVolume<Uint8Array>): Promise<LoadingVolume<Uint8Array>> {
-  if (volume.complete) return Promise.resolve(volume);
-  return new Promise((resolve, reject) => {
-    volume.arrived.listen(() => {
-      if (volume.complete) resolve(volume);
+/** The whole volume as yes or no, or why it can't be had. Which lesion a voxel belongs to is the server's to say. */
+async function arrival(volume: LoadingVolume<Uint8Array>): Promise<LoadingVolume<Uint8Array>> {
+  if (!volume.complete) {
+    await new Promise<void>((resolve, reject) => {
+      volume.arrived.listen(() => {
+        if (volume.complete) resolve();
+      });
+      volume.failed.listen(reject);
     });
-    volume.failed.listen(reject);
-  });
+  }
+  const { voxels } = volume;
+  for (let offset = 0; offset < voxels.length; offset += 1) if ((voxels[offset] ?? 0) > 1) voxels[offset] = 1;
+  return volume;
 }
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Buttons that open the brush: for the liver in any case, for vessels where the scan has them. */
+/** Buttons that open the brush: for the liver in any case, for vessels and lesions where the scan has them. */
 export function correctionButtons(
   viewer: ScanViewer,
   addresses: Addresses,
@@ -265,8 +286,9 @@ export function correctionButtons(
   for (const [kind, name] of [
     ["liver", "the liver"],
     ["vessel", "the vessels"],
+    ["lesion", "the lesions"],
   ] as const) {
-    if (kind === "vessel" && !maskOf(kind)) continue;
+    if (kind !== "liver" && !maskOf(kind)) continue;
     const made = button(`${maskOf(kind) ? "Correct" : "Draw"} ${name}`, { class: "tool" }, () => {
       setDisabled(true);
       const known = maskOf(kind);

@@ -1,7 +1,7 @@
 """Masks that a person corrects by brush, or draws where there was none: a new version takes the old one's place."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,13 +17,17 @@ from ctplatform.datasets.kinds import Labels, MaskKind
 from ctplatform.datasets.models import Lesion, MadeBy, Mask, MaskCorrection, Origin, Scan
 from ctplatform.datasets.permissions import refuse_unless_editor, refuse_without_pixels
 from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.added_masks import refuse_where_lesions_stand
 from ctplatform.datasets.scans.flips import Flips, turned_over
 from ctplatform.datasets.scans.liver import lesion_contrasts
 from ctplatform.datasets.scans.measured_by import MeasuredBy
+from ctplatform.datasets.scans.measuring import lesion_measures
+from ctplatform.datasets.scans.numbering import numbers_where, put_back, renumbered
+from ctplatform.datasets.scans.registration import lesion_row
 from ctplatform.errors import ConflictError, DomainError
 
-# Yes-or-no masks of organs; lesions are numbered and have rows, changed voxels belong to their edit.
-CORRECTABLE = (MaskKind.LIVER, MaskKind.VESSEL)
+# Changed voxels belong to their edit.
+CORRECTABLE = (MaskKind.LIVER, MaskKind.VESSEL, MaskKind.LESION)
 # A whole scan and its masks are in memory while one is corrected: not in every thread of the web process at once.
 _whole_volumes = threading.Lock()
 # The kind of a version from the moment the next one has its place until it is deleted, within one transaction.
@@ -38,7 +42,18 @@ def correct_mask(*, scan: Scan, user: User, kind: MaskKind, base: UUID | None, l
     """Turn voxels over in the mask that was `base` (None: drawn where there was none); refused once it is another."""
     _refuse_unless_correctable(scan, user, kind)
     before = _current(scan, kind, base)
-    return _corrected(scan, user, kind, before, Flips.of(lengths, scan.geometry))
+    if before is None and kind == MaskKind.LESION:
+        # A mask of lesions says that all of the scan's lesions are drawn.
+        raise DomainError("This scan has no mask of lesions to correct. Send one as a file, which may be empty.")
+    flips = Flips.of(lengths, scan.geometry)
+    with _whole_volumes:
+        if before is not None and kind == MaskKind.LESION:
+            correction = _Correction.of_lesions(
+                scan, user, before, lambda numbers: renumbered(numbers, (numbers > 0) ^ flips.turned())
+            )
+        else:
+            correction = _Correction.of(scan, user, kind, before, flips)
+    return correction.save()
 
 
 def take_back_correction(*, scan: Scan, user: User, correction: int) -> Mask | None:
@@ -55,13 +70,17 @@ def take_back_correction(*, scan: Scan, user: User, correction: int) -> Mask | N
     if last.mask.made_by == MadeBy.DRAWN and last.mask.corrections.count() == 1:
         _take_away(scan, user, last.mask)
         return None
-    return _corrected(scan, user, kind, last.mask, Flips.from_bytes(bytes(last.flips), scan.geometry))
-
-
-def _corrected(scan: Scan, user: User, kind: MaskKind, before: Mask | None, flips: Flips) -> Mask:
     with _whole_volumes:
-        correction = _Correction.of(scan, user, kind, before, flips)
-    return correction.save()
+        taking_back = _taking_back(scan, user, last)
+    return taking_back.save()
+
+
+def _taking_back(scan: Scan, user: User, last: MaskCorrection) -> "_Correction":
+    if last.numbers_before is not None:
+        before = bytes(last.numbers_before)
+        return _Correction.of_lesions(scan, user, last.mask, lambda numbers: put_back(numbers, before))
+    flips = Flips.from_bytes(bytes(last.flips), scan.geometry)
+    return _Correction.of(scan, user, MaskKind(last.mask.kind), last.mask, flips)
 
 
 def _take_away(scan: Scan, user: User, mask: Mask) -> None:
@@ -99,7 +118,8 @@ def _refuse_unless_correctable(scan: Scan, user: User, kind: MaskKind) -> None:
     if not may_be_corrected(scan):
         raise ConflictError("The masks of a synthetic scan belong to its edit, so they stay as they are.")
     if kind not in CORRECTABLE:
-        raise DomainError("Masks of liver and vessels can be corrected by brush. Send other masks as files.")
+        raise DomainError("Masks of liver, vessels and lesions can be corrected by brush; this one belongs to an edit.")
+    refuse_where_lesions_stand(scan, {kind})
 
 
 def _current(scan: Scan, kind: MaskKind, base: UUID | None) -> Mask | None:
@@ -125,17 +145,17 @@ class _Correction:
     made: MaskCorrection
     measured_by: MeasuredBy
     contrasts_hu: dict[int, float | None] = field(default_factory=dict)
+    # Of a mask of lesions: all of them.
+    lesions: list[Lesion] | None = None
 
     @classmethod
     def of(cls, scan: Scan, user: User, kind: MaskKind, before: Mask | None, flips: Flips) -> "_Correction":
         """Slices without a flip are copied byte for byte."""
         mask = Mask(scan=scan, kind=kind, made_by=before.made_by if before else MadeBy.DRAWN)
         mask.note = before.note if before else ""
-        with _gone_means_changed():
-            labels = voxels.read_labels(before.pk, scan.geometry) if before else _nothing(scan)
+        labels = voxels.read_labels(before.pk, scan.geometry) if before else _nothing(scan)
         added, removed, edited = _turn_over(labels, flips)
-        if not labels.any():
-            raise DomainError("Not one voxel would be left in this mask. Leave some, or send another mask as a file.")
+        _refuse_nothing(labels)
         made = MaskCorrection(mask=mask, by=user, voxels_added=added, voxels_removed=removed, flips=flips.to_bytes())
         correction = cls(scan, user, before, mask, made, MeasuredBy.of(scan, [MaskKind.LESION]))
         try:
@@ -147,6 +167,37 @@ class _Correction:
             if kind == MaskKind.LIVER and scan.lesions.exists():
                 volume = voxels.read_volume(scan.pk, scan.geometry)
                 correction.contrasts_hu = lesion_contrasts(scan, volume, labels > 0)
+        except BaseException:
+            correction.discard()
+            raise
+        return correction
+
+    @classmethod
+    def of_lesions(cls, scan: Scan, user: User, before: Mask, numbered: Callable[[Labels], Labels]) -> "_Correction":
+        """From one numbering to another; all lesions are measured anew."""
+        numbers = voxels.read_labels(before.pk, scan.geometry)
+        after = numbered(numbers)
+        _refuse_nothing(after)
+        changed = numbers != after
+        mask = Mask(scan=scan, kind=before.kind, made_by=before.made_by, note=before.note)
+        made = MaskCorrection(
+            mask=mask,
+            by=user,
+            voxels_added=int(np.count_nonzero((numbers == 0) & (after > 0))),
+            voxels_removed=int(np.count_nonzero((numbers > 0) & (after == 0))),
+            flips=Flips.of_voxels((numbers > 0) != (after > 0), scan.geometry).to_bytes(),
+            numbers_before=numbers_where(numbers, changed),
+        )
+        correction = cls(scan, user, before, mask, made, MeasuredBy.of(scan, [MaskKind.LIVER]))
+        edited = {int(z): after[z] for z in np.flatnonzero(changed.any(axis=(1, 2)))}
+        try:
+            with _gone_means_changed():
+                voxels.write_edited_labels(mask.pk, before.pk, scan.slices, edited)
+            liver = scan.masks.filter(kind=MaskKind.LIVER).first()
+            parenchyma = voxels.read_labels(liver.pk, scan.geometry) > 0 if liver else None
+            volume = voxels.read_volume(scan.pk, scan.geometry)
+            measures = lesion_measures(volume, scan.geometry, after, parenchyma)
+            correction.lesions = [lesion_row(scan, measure) for measure in measures]
         except BaseException:
             correction.discard()
             raise
@@ -169,8 +220,10 @@ class _Correction:
     def _save_rows(self) -> None:
         self.scan = _held(self.scan)
         now = _current(self.scan, MaskKind(self.mask.kind), self.before.pk if self.before else None)
-        if self.contrasts_hu:
+        if self.contrasts_hu or self.lesions is not None:
             self.measured_by.refuse_where_changed(self.scan)
+        if self.lesions is not None:
+            refuse_where_lesions_stand(self.scan, {MaskKind.LESION})
         self.mask.scan = self.scan
         if now is None:
             self.mask.save(force_insert=True)
@@ -180,6 +233,8 @@ class _Correction:
         self.made.save(force_insert=True)
         for number, contrast_hu in self.contrasts_hu.items():
             Lesion.objects.filter(scan=self.scan, number=number).update(contrast_hu=contrast_hu)
+        if self.lesions is not None:
+            _put_in_place(self.scan, self.lesions)
         self.scan.import_report = _with_note(self.scan.import_report, self._in_words())
         self.scan.save(update_fields=["import_report"])
 
@@ -197,6 +252,22 @@ class _Correction:
 
     def discard(self) -> None:
         voxels.delete_mask_files(self.mask.pk, self.scan.slices)
+
+
+def _put_in_place(scan: Scan, lesions: Sequence[Lesion]) -> None:
+    """By their numbers: a lesion that stays is the same row, with what a person or an import said of its kind."""
+    there = {lesion.number: lesion for lesion in Lesion.objects.filter(scan=scan)}
+    for lesion in lesions:
+        known = there.pop(lesion.number, None)
+        if known is not None:
+            lesion.pk, lesion.kind, lesion.inserted = known.pk, known.kind, known.inserted
+        lesion.save()
+    Lesion.objects.filter(pk__in=[gone.pk for gone in there.values()]).delete()
+
+
+def _refuse_nothing(labels: Labels) -> None:
+    if not labels.any():
+        raise DomainError("Not one voxel would be left in this mask. Leave some, or send another mask as a file.")
 
 
 def _turn_over(labels: Labels, flips: Flips) -> tuple[int, int, dict[int, Labels]]:

@@ -44,6 +44,11 @@ class Flips:
         return cls(np.array(lengths, dtype=np.int64), grid)
 
     @classmethod
+    def of_voxels(cls, turned: npt.NDArray[np.bool_], grid: Grid) -> Self:
+        edges = np.flatnonzero(np.diff(turned.ravel().view(np.int8), prepend=0, append=0))
+        return cls(np.diff(edges, prepend=0).astype(np.int64), grid)
+
+    @classmethod
     def from_bytes(cls, stored: bytes, grid: Grid) -> Self:
         return cls(np.frombuffer(zlib.decompress(stored), dtype=STORED_DTYPE).astype(np.int64), grid)
 
@@ -52,11 +57,14 @@ class Flips:
 
     def by_slice(self) -> dict[int, npt.NDArray[np.bool_]]:
         """The slices that change, each with where it does (rows, columns)."""
+        turned = self.turned()
+        return {int(z): turned[z] for z in np.flatnonzero(turned.any(axis=(1, 2)))}
+
+    def turned(self) -> npt.NDArray[np.bool_]:
         ends = np.cumsum(self.lengths)
         edges = np.zeros(math.prod(self.grid.size_zyx) + 1, dtype=np.uint8)
         edges[ends] = 1
-        turned = np.bitwise_xor.accumulate(edges[:-1]).view(np.bool_).reshape(self.grid.size_zyx)
-        return {int(z): turned[z] for z in np.flatnonzero(turned.any(axis=(1, 2)))}
+        return np.bitwise_xor.accumulate(edges[:-1]).view(np.bool_).reshape(self.grid.size_zyx)
 
 
 def turned_over(plane: Labels, flips: npt.NDArray[np.bool_]) -> Labels:
