@@ -1,10 +1,12 @@
 """The job that draws the cases of a study."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from ctplatform.datasets.models import Lesion, Scan
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.registry import JobContext
+from readerstudy.design.candidate import Candidate
 from readerstudy.design.candidates import flow_counts, measured_candidates, picture_of
 from readerstudy.design.matching import matched_draw
 from readerstudy.design.phases import patients_shown_before
@@ -47,6 +49,7 @@ def run_draw(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[
     }
 
     def write() -> dict[str, Any]:
+        _refuse_changed_lesions(chosen)
         held = Study.objects.select_for_update().get(pk=study.pk)
         if not held.is_draft or str(held.draw_job_id) != context.job_id:
             raise ConflictError("The study was locked or drawn again in the meantime, so this draw was dropped.")
@@ -59,3 +62,13 @@ def run_draw(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[
         return {"cases": len(chosen)}
 
     return write
+
+
+def _refuse_changed_lesions(chosen: Sequence[Candidate]) -> None:
+    """Their scans are held until the cases are written: from then on nobody changes their lesions."""
+    scans = Scan.objects.select_for_update().filter(pk__in={one.scan for one in chosen})
+    list(scans.order_by("pk").values_list("pk"))
+    drawn = {one.lesion: (one.place_lps_mm, one.diameter_mm) for one in chosen if one.lesion is not None}
+    lesions = Lesion.objects.filter(pk__in=drawn)
+    if drawn != {one.pk: (tuple(one.centroid_lps_mm), one.diameter_mm) for one in lesions}:
+        raise ConflictError("A mask of lesions was changed while cases were drawn, so none were written. Draw again.")

@@ -110,9 +110,14 @@ def _beside(study: Study) -> list[Study]:
     Nothing says which of the two a rater reads first. While nobody is chosen here anybody may be a rater of both.
     """
     in_line = [study, *study.earlier_phases, *later_phases(study)]
-    others = [one for one in other_phases(study) if one not in in_line and not one.is_draft]
+    others = [one for one in other_phases(study) if one not in in_line and not one.is_draft and not _put_away(one)]
     people = _people(study)
     return [one for one in others if not people or people & _people(one)]
+
+
+def _put_away(study: Study) -> bool:
+    """Locked and given up before anybody read it: it is looked at again when it is taken back from the archive."""
+    return study.state == StudyState.LOCKED and study.archived_at is not None
 
 
 def _people(study: Study) -> set[int]:
@@ -126,15 +131,20 @@ def _shown_to_the_same(study: Study, truths: Sequence[CaseTruth]) -> list[str]:
     found = []
     if study.other_patients and (count := len(own & patients_shown_before(study))):
         found.append(f"{_patients(count)} shown in linked studies that its raters may have read; draw the cases again.")
-    for other in _beside(study):
-        promised = (other.frozen.get("continues") or {}).get("other_patients", False)
-        if promised and (count := len(own & _patients_of(other))):
-            found.append(
-                f"{_patients(count)} shown in “{other.asked.title}” too, whose protocol says that its raters saw none "
-                "of its patients before. Some rate both studies and may read this one first: ask for other patients "
-                "here and draw again, or choose other raters."
-            )
-    return found
+    promised = [len(own & _patients_of(other)) for other in _beside(study) if _promises_other_patients(other)]
+    return found + [
+        f"{_patients(count)} shown in another linked study too, whose protocol says that its raters saw none "
+        "of its patients before. Some rate both studies and may read this one first: ask for other patients "
+        "here and draw again, choose other raters, or let this study continue none."
+        for count in promised
+        if count
+    ]
+
+
+def _promises_other_patients(study: Study) -> bool:
+    """Protocols of before `read_before` speak of the studies in line with theirs alone."""
+    phase = study.frozen.get("continues") or {}
+    return bool(phase.get("other_patients")) and "read_before" in phase
 
 
 def _patients(count: int) -> str:

@@ -7,7 +7,9 @@ from django.utils import timezone
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
+from readerstudy.design.cases import truths_of
 from readerstudy.design.chain import continued_then, left_without
+from readerstudy.design.phases import held_with_phases, refuse_shown_to_the_same
 from readerstudy.design.services import change_design, draft_for_change
 from readerstudy.models import Study, StudyState, record
 from readerstudy.permissions import refuse_unless_editor
@@ -27,6 +29,10 @@ def archive(*, study: Study, actor: User) -> None:
 def take_back(*, study: Study, actor: User) -> None:
     refuse_unless_editor(study, actor)
     with transaction.atomic():
+        held = held_with_phases(study)
+        if held.state == StudyState.LOCKED:
+            # Others may have been locked meanwhile as if nobody were ever to read this one.
+            refuse_shown_to_the_same(held, truths_of(held))
         if not Study.objects.filter(pk=study.pk).exclude(archived_at=None).update(archived_at=None):
             raise ConflictError("This study is not archived.")
         record(study=study, actor=actor, action="taken back from the archive")

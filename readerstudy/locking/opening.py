@@ -63,11 +63,11 @@ def write_opening(study: Study, outcome: Outcome, *, actor: User) -> bool:
     _write_outcome(study, outcome, actor=actor, occasion="opening")
     if not outcome["passed"]:
         return False
-    opened = Study.objects.filter(pk=study.pk, state=StudyState.LOCKED).update(
+    opened = Study.objects.filter(pk=study.pk, state=StudyState.LOCKED, archived_at=None).update(
         state=StudyState.COLLECTING, opened_at=timezone.now()
     )
     if not opened:
-        raise ConflictError("Only a locked study can be opened for reading.")
+        raise ConflictError("Only a locked study that is not archived can be opened for reading.")
     record(study=study, actor=actor, action="opened for reading")
     return True
 

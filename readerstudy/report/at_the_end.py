@@ -7,13 +7,20 @@ from readerstudy.report.figures.figure_tables import Table
 from readerstudy.tasks.ending import AT_THE_END
 from readerstudy.unblinding.opened import UnblindedStudy
 
-NOTHING = "–"
+NO_WORDS, NO_ANSWER = "–", "no answer"
 
 
 def said_at_the_end(opened: UnblindedStudy) -> dict[int, str]:
-    """By the raters' ids. Whoever answered the last case anew and left this empty has taken no words back."""
-    said = ((event.presentation.session.rater_id, event.further.get(AT_THE_END)) for event in opened.events)
-    return {rater: str(words) for rater, words in said if words}
+    """By the ids of the raters who answered it, with words or without.
+
+    Whoever answered anew and left this empty has taken no words back.
+    """
+    said: dict[int, str] = {}
+    for event in opened.events:
+        if AT_THE_END in event.further:
+            rater = event.presentation.session.rater_id
+            said[rater] = str(event.further[AT_THE_END]) or said.get(rater, "")
+    return said
 
 
 def at_the_end_table(data: ReportedStudy) -> Table | None:
@@ -22,7 +29,7 @@ def at_the_end_table(data: ReportedStudy) -> Table | None:
 
 
 def rows_of(raters: Sequence[ReportedRater]) -> Table:
-    rows = [[rater.label, rater.at_the_end or NOTHING] for rater in raters]
+    rows = [[rater.label, NO_ANSWER if rater.at_the_end is None else rater.at_the_end or NO_WORDS] for rater in raters]
     return Table(columns=["Rater", "In their own words"], rows=rows)
 
 
@@ -31,5 +38,6 @@ def at_the_end_words(data: ReportedStudy) -> str:
     asked = str(data.study.get("end_question", ""))
     if not asked:
         return ""
-    count = sum(bool(rater.at_the_end) for rater in data.raters)
-    return f"After the last case each was asked once: “{asked}” {count} of {len(data.raters)} wrote something."
+    said = [rater.at_the_end for rater in data.raters if rater.at_the_end is not None]
+    wrote = sum(bool(words) for words in said)
+    return f"Raters were asked once, after their last case: “{asked}” {len(said)} answered, {wrote} of them with words."

@@ -44,7 +44,8 @@ class ReportedRater:
     experience_years: int | None = None
     group: str = ""
     display: "ReportedDisplay | None" = None
-    at_the_end: str = ""
+    at_the_end: str | None = None
+    """None: the rater did not come to it, or is a program; empty: nothing was written."""
     """What the rater said after the last case, where that was asked."""
 
     @property

@@ -183,7 +183,7 @@ def _raters(opened: UnblindedStudy) -> list[ReportedRater]:
             experience_years=locked[rater.number].get("experience_years", rater.user.experience_years),
             group=locked[rater.number].get("group", ""),
             display=displays.get(rater.pk),
-            at_the_end=said.get(rater.pk, ""),
+            at_the_end=said.get(rater.pk),
         )
         for rater in opened.people
     ]

@@ -338,7 +338,7 @@ def raters_csv(data: ReportedStudy) -> str:
                 "display_checks": rater.display.checks if rater.display else 0,
                 "display_checks_passed": rater.display.passed if rater.display else 0,
                 "screens": "; ".join(rater.display.screens) if rater.display else "",
-                "at_the_end": rater.at_the_end,
+                "at_the_end": rater.at_the_end or "",
             }
         )
     return csv_text(RATER_COLUMNS, rows)

@@ -101,6 +101,38 @@ def test_a_lesion_is_drawn_erased_and_cut_in_two(scan):
     assert scan.lesions.get(number=2).kind == ""
 
 
+def test_a_lesion_in_two_pieces_stays_one_when_a_piece_is_trimmed():
+    before = np.zeros((1, 5, 12), dtype=np.uint8)
+    before[0, 1:4, :4] = before[0, 1:4, 8:] = 1
+    trimmed = before > 0
+    trimmed[0, 1, 0] = False
+    assert set(np.unique(renumbered(before, trimmed))) == {0, 1}
+    cut = before > 0
+    cut[0, :, 2] = False
+    after = renumbered(before, cut)
+    assert [after[0, 2, x] for x in (0, 3, 8)] == [1, 2, 1]
+
+
+def test_parts_that_were_joined_outside_of_what_is_left_come_apart():
+    before = np.zeros((1, 6, 9), dtype=np.uint8)
+    before[0, :4, 1:3] = before[0, :3, 6:8] = before[0, 4, 1:8] = before[0, 3, 6:8] = 1
+    base = before > 0
+    base[0, 3:] = False
+    after = renumbered(before, base)
+    assert {after[0, 0, 1], after[0, 0, 6]} == {1, 2}
+
+
+def test_a_lesion_that_comes_back_is_of_its_kind_again(scan):
+    correct(scan, labels_of(scan) == 1)
+    assert not scan.lesions.filter(number=1).exists()
+    take_back_correction(scan=scan, user=scan.dataset.owner, correction=mask_of(scan).corrections.first().pk)
+    assert scan.lesions.get(number=1).kind == "cystic"
+    take_back_correction(scan=scan, user=scan.dataset.owner, correction=mask_of(scan).corrections.first().pk)
+    take_back_correction(scan=scan, user=scan.dataset.owner, correction=mask_of(scan).corrections.first().pk)
+    assert scan.lesions.get(number=1).kind == "cystic"
+    check_rows(scan)
+
+
 def test_a_number_is_not_given_to_another_lesion_in_the_step_that_erases_its_own(scan):
     moved = (labels_of(scan) == 2) | ball(scan.geometry, (2, 18, 8), 5).astype(bool)
     correct(scan, moved)

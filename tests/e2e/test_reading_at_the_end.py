@@ -43,11 +43,14 @@ def test_it_is_asked_after_the_last_case_and_stands_there_again_when_that_is_cha
     expect(screen.get_by_label(QUESTION).last).to_be_focused()
     kept(screen, "at-the-end.png")
     assert violations(screen) == []
-    # one step back, and forward again
+    # one step back to look again, and forward: what was written stands there
+    screen.keyboard.type("rims, ")
     screen.keyboard.press("Escape")
     expect(further).to_be_hidden()
     press(screen, "2")
-    screen.keyboard.type("rims, 1 or 2")
+    expect(screen.locator(".room-words")).to_have_value("rims, ")
+    screen.keyboard.press("End")
+    screen.keyboard.type("1 or 2")
     assert RatingEvent.objects.count() == len(reading.tokens) - 1
     go_on(screen)
     *_, last = reading.arrived(screen, len(reading.tokens))

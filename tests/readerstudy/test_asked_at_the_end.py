@@ -91,7 +91,7 @@ def test_the_policy_of_changes_holds_for_them(reader, cast, collecting):
     assert reader.rate(last, answer="real").status_code == 201
     study = unblind(collecting)
     opened = UnblindedStudy(study)
-    assert [rater.at_the_end for rater in report_data(opened).raters] == [WORDS, ""]
+    assert [rater.at_the_end for rater in report_data(opened).raters] == [WORDS, None]
 
 
 def test_a_program_and_whoever_says_nothing_are_taken_without(reader):
@@ -171,7 +171,8 @@ def test_afterwards_the_team_reads_it_on_the_results_page_and_in_the_archive(cas
     page = client.get(reverse("studies:results", args=[study.pk])).content.decode()
     assert '<a href="#at-the-end">Asked at the end</a>' in page
     assert "The rims, said Dr Who" in page
-    assert "1 of 2 wrote something." in page
+    assert "1 answered, 1 of them with words." in page
+    assert "no answer" in page
     data = report_data(UnblindedStudy(study))
     files = {name: content.decode() for name, content in text_files(data).items()}
     raters = list(csv.DictReader(io.StringIO(files["raters.csv"])))

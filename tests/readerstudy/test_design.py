@@ -16,6 +16,7 @@ from ctplatform.datasets.services import delete_dataset
 from ctplatform.errors import ConflictError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import JobStatus
+from readerstudy.design import drawing
 from readerstudy.design import services as design
 from readerstudy.design.arms import arm_from, arm_order, quotas
 from readerstudy.design.candidate import Candidate
@@ -204,6 +205,29 @@ def test_a_draw_without_material_ends_with_the_reason(cast, stages):
     client.force_login(cast.owner)
     page = client.get(reverse("studies:study", args=[study.pk])).content.decode()
     assert "No accepted synthetic case fits this study" in page
+
+
+@pytest.mark.parametrize("change", ["moved", "measured", "gone"])
+def test_lesions_that_change_while_cases_are_drawn_give_none(cast, world, stages, monkeypatch, change):
+    draw = drawing.matched_draw
+
+    def meanwhile(real, synthetic, **settings):
+        chosen = draw(real, synthetic, **settings)
+        lesion = Lesion.objects.get(pk=next(one.lesion for group in chosen for one in group if one.lesion))
+        if change == "gone":
+            lesion.delete()
+        else:
+            lesion.centroid_lps_mm[2] += change == "moved"
+            lesion.diameter_mm += change == "measured"
+            lesion.save()
+        return chosen
+
+    monkeypatch.setattr(drawing, "matched_draw", meanwhile)
+    study = make_draft(cast, world)
+    job = stages.draw(study)
+    assert job.status == JobStatus.FAILED
+    assert "A mask of lesions was changed while cases were drawn" in job.error
+    assert study.cases.count() == 0
 
 
 def test_while_a_job_is_at_work_the_draft_stands_still(draft, cast):

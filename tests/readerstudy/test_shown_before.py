@@ -4,12 +4,16 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from ctplatform.errors import ConflictError
 from readerstudy.design import services as design
+from readerstudy.design import shelving
 from readerstudy.design.cases import place_of, truths_of
 from readerstudy.design.phases import phase_words, read_before
 from readerstudy.design.readiness import blocking, readiness
 from readerstudy.design.same_cases import take_same_cases
 from readerstudy.locking import execution
+from readerstudy.locking import services as locking
+from readerstudy.models import Study
 from readerstudy.unblinding import services as unblinding
 from readerstudy.verification import verify
 from tests.readerstudy.chains import opened, phase_after
@@ -92,9 +96,34 @@ def test_no_later_lock_makes_untrue_what_a_protocol_says(cast, elsewhere, stages
     beside = locked_beside(cast, elsewhere, stages, collecting)
     study = drawn(phase_after(cast, elsewhere, collecting), stages)
     message = refused(study)
-    assert f"3 patients are shown in “{beside.title}” too, whose {PROMISED}" in message
+    assert f"3 patients are shown in another linked study too, whose {PROMISED}" in message
+    assert beside.title not in message, "its team may be another one"
     take_same_cases(study=study, actor=cast.owner)
     assert refused(study) == "", "none of its patients are those of the other one"
+
+
+def test_a_protocol_of_before_is_held_to_what_it_says(cast, elsewhere, stages, collecting):
+    """It speaks of the studies in line with it, so another one on its patients makes nothing untrue."""
+    beside = locked_beside(cast, elsewhere, stages, collecting)
+    old = {name: value for name, value in beside.protocol["continues"].items() if name != "read_before"}
+    Study.objects.filter(pk=beside.pk).update(protocol={**beside.protocol, "continues": old})
+    assert refused(drawn(phase_after(cast, elsewhere, collecting), stages)) == ""
+
+
+def test_a_study_that_was_given_up_before_it_was_opened_leaves_its_patients_free(cast, elsewhere, stages, collecting):
+    draft = drawn(phase_after(cast, elsewhere, collecting, other_patients=True), stages)
+    assert stages.lock(draft).result["locked"]
+    draft.refresh_from_db()
+    again = phase_after(cast, elsewhere, collecting, other_patients=True)
+    assert "other patients than" in stages.draw(again).error
+    shelving.archive(study=draft, actor=cast.owner)
+    again = opened(drawn(again, stages), stages)
+    assert again.protocol["continues"]["other_patients"]
+    with pytest.raises(ConflictError, match="3 patients are shown in linked studies"):
+        shelving.take_back(study=draft, actor=cast.owner)
+    assert draft.state == "locked"
+    with pytest.raises(ConflictError, match="not archived"):
+        locking.open_for_reading(study=draft, actor=cast.owner)
 
 
 def test_of_two_locks_under_way_the_later_one_sees_the_earlier(cast, elsewhere, stages, collecting, monkeypatch):

@@ -217,6 +217,9 @@ class MaskCorrection(models.Model):
     numbers_before = models.BinaryField(
         null=True, blank=True, help_text="Of a mask of lesions: scans.numbering.numbers_where the numbers changed"
     )
+    kinds_before = models.JSONField(
+        default=dict, help_text="Of a mask of lesions: kinds by number, of lesions that went"
+    )
 
     objects = MaskCorrectionManager()
 

@@ -41,8 +41,9 @@ export class Answering {
   private confidence: number | null = null;
   /** Answers to the first further questions; the next one is asked. */
   private further: FurtherValue[] = [];
-  /** What was written at the end stands there again where the last case is answered anew. */
-  private lastWords = "";
+  private asked: FurtherQuestion | null = null;
+  /** What was written stands there again after a step back; at the end also where the last case is answered anew. */
+  private readonly words = new Map<string, string>();
   private askedAtTheEnd = false;
 
   constructor(
@@ -55,6 +56,9 @@ export class Answering {
 
   /** Another case: nothing is decided. */
   begin(): void {
+    this.keepWords();
+    for (const name of this.words.keys()) if (name !== AT_THE_END) this.words.delete(name);
+    this.asked = null;
     this.chosen = null;
     this.layout.choose(null);
     this.layout.number?.clear();
@@ -140,6 +144,7 @@ export class Answering {
   /** The answer to the further question that is asked. */
   async add(value: FurtherValue): Promise<void> {
     if (this.layout.currentState !== "further" || !this.open) return;
+    this.keepWords();
     this.further.push(value);
     await this.goOn();
   }
@@ -150,7 +155,6 @@ export class Answering {
     if (this.further.length < items.length) this.ask();
     else {
       const further = Object.fromEntries(items.map(({ name }, index) => [name, this.further[index] ?? ""]));
-      this.lastWords = String(further[AT_THE_END] ?? this.lastWords);
       await this.hooks.answered({ decision: chosen, confidence, further });
     }
   }
@@ -163,8 +167,13 @@ export class Answering {
     this.askedAtTheEnd ||= atTheEnd;
     const position = atTheEnd ? "At the end of this reading" : `Question ${further.length + 2} of ${this.ofCase + 1}`;
     this.layout.state("further");
-    this.layout.further.show(item, position, atTheEnd ? this.lastWords : "");
+    this.asked = item;
+    this.layout.further.show(item, position, this.words.get(item.name));
     this.hooks.ending(atTheEnd);
+  }
+
+  private keepWords(): void {
+    if (this.asked?.text) this.words.set(this.asked.name, this.layout.further.words);
   }
 
   private get ofCase(): number {
@@ -179,12 +188,14 @@ export class Answering {
   }
 
   withdraw(): void {
+    this.keepWords();
     this.hooks.ending(false);
     if (this.layout.currentState === "further" && this.further.pop() !== undefined) {
       this.ask();
       return;
     }
     if (this.layout.currentState !== "confidence" && this.layout.currentState !== "further") return;
+    this.asked = null;
     this.layout.further.clear();
     this.chosen = null;
     this.layout.choose(null);

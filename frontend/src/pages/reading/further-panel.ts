@@ -47,6 +47,11 @@ export class FurtherPanel {
     this.element.querySelector("textarea")?.focus();
   }
 
+  /** What stands in the field for text by now. */
+  get words(): string {
+    return this.element.querySelector("textarea")?.value ?? "";
+  }
+
   clear(): void {
     this.number = null;
     this.choices = [];

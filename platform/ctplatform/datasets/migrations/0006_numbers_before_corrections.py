@@ -15,4 +15,9 @@ class Migration(migrations.Migration):
             name='numbers_before',
             field=models.BinaryField(blank=True, help_text='Of a mask of lesions: scans.numbering.numbers_where the numbers changed', null=True),
         ),
+        migrations.AddField(
+            model_name='maskcorrection',
+            name='kinds_before',
+            field=models.JSONField(default=dict, help_text='Of a mask of lesions: number and kind of what went'),
+        ),
     ]

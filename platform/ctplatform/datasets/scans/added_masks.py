@@ -34,13 +34,14 @@ class StoredMasks:
     def save(self) -> Scan:
         try:
             with transaction.atomic():
+                # Before any other row of the scan: whoever corrects a mask by brush waits here, or is waited for.
+                self.scan = Scan.objects.select_for_update().get(pk=self.scan.pk)
                 if self.replacing_by is not None:
                     self._make_room(self.replacing_by)
                 Mask.objects.bulk_create(self.masks)
                 Lesion.objects.bulk_create(self.lesions)
                 for number, contrast_hu in self.contrasts_hu.items():
                     Lesion.objects.filter(scan=self.scan, number=number).update(contrast_hu=contrast_hu)
-                self.scan = Scan.objects.select_for_update().get(pk=self.scan.pk)
                 if self.measured_by is not None:
                     self.measured_by.refuse_where_changed(self.scan)
                 self.scan.import_report = with_masks_added(self.scan.import_report, self.report)

@@ -1,7 +1,7 @@
 """Masks that a person corrects by brush, or draws where there was none: a new version takes the old one's place."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,7 +78,9 @@ def take_back_correction(*, scan: Scan, user: User, correction: int) -> Mask | N
 def _taking_back(scan: Scan, user: User, last: MaskCorrection) -> "_Correction":
     if last.numbers_before is not None:
         before = bytes(last.numbers_before)
-        return _Correction.of_lesions(scan, user, last.mask, lambda numbers: put_back(numbers, before))
+        correction = _Correction.of_lesions(scan, user, last.mask, lambda numbers: put_back(numbers, before))
+        correction.kinds = last.kinds_before
+        return correction
     flips = Flips.from_bytes(bytes(last.flips), scan.geometry)
     return _Correction.of(scan, user, MaskKind(last.mask.kind), last.mask, flips)
 
@@ -145,8 +147,9 @@ class _Correction:
     made: MaskCorrection
     measured_by: MeasuredBy
     contrasts_hu: dict[int, float | None] = field(default_factory=dict)
-    # Of a mask of lesions: all of them.
+    # Of a mask of lesions: all of them, and what those were whose numbers come back.
     lesions: list[Lesion] | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, scan: Scan, user: User, kind: MaskKind, before: Mask | None, flips: Flips) -> "_Correction":
@@ -229,12 +232,12 @@ class _Correction:
             self.mask.save(force_insert=True)
         else:
             self._take_the_place_of(now)
+        if self.lesions is not None:
+            self.made.kinds_before = _put_in_place(self.scan, self.lesions, self.kinds)
         self.made.at = timezone.now()
         self.made.save(force_insert=True)
         for number, contrast_hu in self.contrasts_hu.items():
             Lesion.objects.filter(scan=self.scan, number=number).update(contrast_hu=contrast_hu)
-        if self.lesions is not None:
-            _put_in_place(self.scan, self.lesions)
         self.scan.import_report = _with_note(self.scan.import_report, self._in_words())
         self.scan.save(update_fields=["import_report"])
 
@@ -254,15 +257,21 @@ class _Correction:
         voxels.delete_mask_files(self.mask.pk, self.scan.slices)
 
 
-def _put_in_place(scan: Scan, lesions: Sequence[Lesion]) -> None:
-    """By their numbers: a lesion that stays is the same row, with what a person or an import said of its kind."""
+def _put_in_place(scan: Scan, lesions: Sequence[Lesion], kinds: Mapping[str, str]) -> dict[str, str]:
+    """By their numbers: a lesion that stays is the same row, with what a person or an import said of its kind.
+
+    Gives back the kinds of those that went.
+    """
     there = {lesion.number: lesion for lesion in Lesion.objects.filter(scan=scan)}
     for lesion in lesions:
         known = there.pop(lesion.number, None)
-        if known is not None:
+        if known is None:
+            lesion.kind = kinds.get(str(lesion.number), "")
+        else:
             lesion.pk, lesion.kind, lesion.inserted = known.pk, known.kind, known.inserted
         lesion.save()
     Lesion.objects.filter(pk__in=[gone.pk for gone in there.values()]).delete()
+    return {str(number): gone.kind for number, gone in there.items() if gone.kind}
 
 
 def _refuse_nothing(labels: Labels) -> None:

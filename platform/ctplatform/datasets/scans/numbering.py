@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ctplatform.datasets.kinds import Labels
 from ctplatform.datasets.scans.measuring import MAX_LESIONS
 from ctplatform.errors import DomainError
-from ml.geometry import box_of
+from ml.geometry import Box, box_of
 
 Marked = npt.NDArray[np.bool_]
 # Each takes its time, and nobody paints so many before saving.
@@ -20,11 +20,9 @@ OFFSETS_DTYPE = np.dtype("<i4")
 def renumbered(before: Labels, marked: Marked) -> Labels:
     """The numbers of a corrected mask. Lesions keep theirs, and none is given to another lesion.
 
-    What was painted belongs to the lesion that it touches most, or is a new one; of a lesion that came apart the
-    largest part keeps the number.
+    What was painted belongs to the lesion that it touches most, or is a new one; of a piece that came apart the largest
+    part keeps the number, and lesions that lay in several pieces stay one.
     """
-    from scipy.ndimage import find_objects
-
     after = np.where(marked, before, 0).astype(np.uint8)
     changed = box_of(marked != (before > 0))
     if changed is None:
@@ -37,12 +35,26 @@ def renumbered(before: Labels, marked: Marked) -> Labels:
     for box, part in _parts(is_marked & (was == 0)):
         inside[box][part] = _touched(kept[box], part) or next(free)
     erased_of = set(np.unique(was[(was > 0) & ~is_marked]).tolist())
-    for number, around in enumerate(find_objects(after), start=1):
-        if number not in erased_of or around is None:
-            continue
-        for box, part in _parts(after[around] == number)[1:]:
-            after[around][box][part] = next(free)
+    for number in sorted(erased_of):
+        _number_what_came_off(after, before, number, free)
     return after
+
+
+def _number_what_came_off(after: Labels, before: Labels, number: int, free: Iterator[int]) -> None:
+    """The largest part of each piece that the lesion was keeps its number."""
+    from ml.scans.lesions import label_lesions
+
+    around = box_of((before == number) | (after == number))
+    if around is None:
+        return
+    pieces, kept, inside = label_lesions(before[around] == number), set(), after[around]
+    for box, part in _parts(inside == number):
+        of = np.bincount(pieces[box][part])
+        of[0] = 0
+        piece = int(of.argmax())
+        if piece in kept:
+            inside[box][part] = next(free)
+        kept.add(piece)
 
 
 def _free_numbers(before: Labels) -> Iterator[int]:
@@ -51,12 +63,13 @@ def _free_numbers(before: Labels) -> Iterator[int]:
     raise DomainError(f"A mask numbers {MAX_LESIONS} lesions at most, so nothing was saved. Take specks away.")
 
 
-def _widened(box: tuple[slice, ...]) -> tuple[slice, ...]:
+def _widened(box: tuple[slice, ...]) -> Box:
     """By one voxel: what touches a part is within."""
-    return tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
+    z, y, x = (slice(max(0, side.start - 1), side.stop + 1) for side in box)
+    return z, y, x
 
 
-def _parts(marked: Marked) -> list[tuple[tuple[slice, ...], Marked]]:
+def _parts(marked: Marked) -> list[tuple[Box, Marked]]:
     """Connected parts, the largest first, each in its box with one voxel around it."""
     from scipy.ndimage import find_objects
 
