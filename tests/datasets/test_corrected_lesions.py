@@ -16,6 +16,7 @@ from ctplatform.errors import ConflictError, DomainError
 from readerstudy.models import Case, CaseTruth, Study, Template
 from synthesis.edits.services import order_removal
 from tests.factories import edited_here, make_dataset, make_generator, make_scan
+from tests.pages import shown
 from tests.phantoms import ball, liver_box, small_grid
 
 pytestmark = pytest.mark.django_db
@@ -205,7 +206,9 @@ def test_an_edited_scan_and_one_without_such_a_mask_are_refused(scan):
         correct_mask(**told, base=None, lengths=[0, 4])
 
 
-def test_lesions_that_a_removal_names_stay(scan, stored_files):
+def test_lesions_that_a_removal_names_stay_and_the_page_says_why(scan, client, stored_files):
+    client.force_login(scan.dataset.owner)
+    assert "data-lesions-stand" not in shown(client.get(scan.get_absolute_url()))
     generator = make_generator()
     order_removal(ordered_by=scan.dataset.owner, lesion=scan.lesions.first(), generator=generator, seed=1)
     before, files, rows = labels_of(scan), stored_files(), list(scan.lesions.values())
@@ -213,6 +216,9 @@ def test_lesions_that_a_removal_names_stay(scan, stored_files):
         correct(scan, at(scan, (3, 8, 10)))
     assert np.array_equal(labels_of(scan), before)
     assert (stored_files(), list(scan.lesions.values())) == (files, rows)
+    page = shown(client.get(scan.get_absolute_url()))
+    assert "data-lesions-stand" in page
+    assert "removal of a lesion of this scan was ordered" in page
 
 
 def test_lesions_that_are_cases_stay(scan):

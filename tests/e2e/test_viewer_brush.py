@@ -10,11 +10,12 @@ from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import MadeBy, Origin, Scan
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.corrected import correct_mask
+from synthesis.edits.services import order_removal
 from tests.e2e.conftest import Console
 from tests.e2e.test_expired_login import log_in
 from tests.e2e.test_viewer_accessibility import AXE, violations
 from tests.e2e.test_viewer_pages import enter
-from tests.factories import make_dataset, make_scan, make_user
+from tests.factories import make_dataset, make_generator, make_scan, make_user
 from tests.phantoms import ball, liver_box, small_grid
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -257,6 +258,15 @@ def test_lesions_are_corrected_and_their_table_follows(screen: Page, live_server
     expect(rows).to_have_count(1)
     assert np.count_nonzero(stored(scan, MaskKind.LESION) == 2) == 0
     assert violations(screen) == []
+
+
+def test_no_brush_is_offered_for_lesions_that_must_stay(screen: Page, live_server, scan: Scan) -> None:
+    order_removal(ordered_by=scan.dataset.owner, lesion=scan.lesions.first(), generator=make_generator(), seed=1)
+    enter(screen, live_server, scan.dataset.owner)
+    screen.goto(f"{live_server.url}{scan.get_absolute_url()}")
+    expect(screen.get_by_role("button", name="Correct the liver")).to_be_visible()
+    expect(screen.get_by_role("button", name="Correct the lesions")).to_have_count(0)
+    expect(screen.locator("#masks")).to_contain_text("removal of a lesion of this scan was ordered")
 
 
 def test_members_are_offered_no_brush(screen: Page, live_server, scan: Scan) -> None:

@@ -99,13 +99,14 @@ function offerCorrections(
   keys: Shortcuts,
   drawn: (mask: ScanMask) => void,
 ): void {
-  const { correctUrl } = section.dataset;
+  const { correctUrl, lesionsStand } = section.dataset;
   if (correctUrl === undefined) return;
   const addresses = { manifest: dataset(section, "manifestUrl"), correct: correctUrl };
   const shown = (brushBar: HTMLElement): void => {
     bar.after(brushBar);
   };
-  bar.append(correctionButtons(viewer, addresses, tools, keys, { shown, drawn }));
+  const fixed = new Set(lesionsStand === undefined ? [] : (["lesion"] as const));
+  bar.append(correctionButtons(viewer, fixed, addresses, tools, keys, { shown, drawn }));
 }
 
 /** Forms that ask for a lesion take the one that the table shows. */

@@ -269,9 +269,10 @@ async function arrival(volume: LoadingVolume<Uint8Array>): Promise<LoadingVolume
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Buttons that open the brush: for the liver in any case, for vessels and lesions where the scan has them. */
+/** Buttons that open the brush: for the liver in any case, for the others where the scan has them; not for fixed ones. */
 export function correctionButtons(
   viewer: ScanViewer,
+  fixed: ReadonlySet<MaskEntry["kind"]>,
   addresses: Addresses,
   tools: ToolChoice,
   keys: Shortcuts,
@@ -288,7 +289,7 @@ export function correctionButtons(
     ["vessel", "the vessels"],
     ["lesion", "the lesions"],
   ] as const) {
-    if (kind !== "liver" && !maskOf(kind)) continue;
+    if ((kind !== "liver" && !maskOf(kind)) || fixed.has(kind)) continue;
     const made = button(`${maskOf(kind) ? "Correct" : "Draw"} ${name}`, { class: "tool" }, () => {
       setDisabled(true);
       const known = maskOf(kind);

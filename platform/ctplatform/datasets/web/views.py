@@ -16,6 +16,7 @@ from ctplatform.datasets.importing import procedure
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Provenance, Scan, Verdict
 from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.scans.added_masks import why_lesions_stand
 from ctplatform.datasets.scans.corrected import may_be_corrected, take_back_correction
 from ctplatform.datasets.web.forms import (
     AcceptLiverForm,
@@ -196,13 +197,15 @@ class ScanView(StaffPageMixin, DetailView[Scan]):
         estimates = Job.objects.filter(kind=services.LIVER_KIND, payload__scan=str(scan.pk))
         unfinished = estimates.filter(status__in=[JobStatus.QUEUED, JobStatus.RUNNING])
         grid = scan.geometry
+        correctable = scan.dataset.editable_by(user) and may_be_corrected(scan)
         kwargs.setdefault("form", ScanForm(instance=scan))
         kwargs.setdefault("masks_form", MasksForm())
         return super().get_context_data(
             grid=grid,
             extent_mm=[round(side) for side in grid.extent_zyx_mm],
             masks=scan.masks.order_by("kind").select_related("accepted_by").prefetch_related("corrections__by"),
-            correctable=scan.dataset.editable_by(user) and may_be_corrected(scan),
+            correctable=correctable,
+            lesions_stand=why_lesions_stand(scan) if correctable else "",
             lesions=scan.lesions.all(),
             has_liver=scan.masks.filter(kind=MaskKind.LIVER).exists(),
             liver_job=unfinished.first(),
