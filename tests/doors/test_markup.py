@@ -33,6 +33,8 @@ NOT_TYPED |= {
     "schedule_seed",
     "content_digest",
     "generator_digest",
+    "stored_digest",
+    "made_of",
     "precision",
     "ledger_head",
     "at",
