@@ -209,7 +209,8 @@ def at_the_end_sections(data: ReportedStudy) -> list[Section]:
     words = at_the_end_words(data)
     if not words:
         return []
-    return [Section(title="Asked at the end", blocks=[Paragraph(text=f"{words} The words stand in raters.csv.")])]
+    told = f"{words} They stand in raters.csv as they were written: read them before you give it away."
+    return [Section(title="Asked at the end", blocks=[Paragraph(text=told)])]
 
 
 def plan_blocks(data: ReportedStudy) -> list[Block]:
