@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='maskcorrection',
             name='kinds_before',
-            field=models.JSONField(default=dict, help_text='Of a mask of lesions: number and kind of what went'),
+            field=models.JSONField(default=dict, help_text='Of a mask of lesions: kinds by number, of lesions that went'),
         ),
     ]
