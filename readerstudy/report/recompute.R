@@ -60,7 +60,7 @@ if (missing_rule == "complete_cases") {
   patient <- patient[complete]
 }
 
-exact <- function(call) {
+exact <- function(call, half = FALSE) {
   rated <- !is.na(call)
   call <- call[rated]
   real <- truth[rated]
@@ -68,8 +68,9 @@ exact <- function(call) {
   n <- length(call)
   counts <- list(n = n, correct = sum(call == real), tp = sum(call == 1 & real == 1), fn = sum(call == 0 & real == 1),
                  fp = sum(call == 1 & real == 0), tn = sum(call == 0 & real == 0))
-  if (n == 0) return(c(counts, list(accuracy = NA, low = NA, high = NA, binomial_p = NA, fisher_p = NA,
-                                    permutation_p = NA)))
+  # Where only one kind of case was judged there is no share correct and no test, unless ties count half.
+  if (length(unique(real)) < 2 && !half) return(c(counts, list(accuracy = NA, low = NA, high = NA, binomial_p = NA,
+                                                               fisher_p = NA, permutation_p = NA)))
   binomial <- binom.test(counts$correct, n, conf.level = 1 - alpha)
   table <- matrix(c(counts$tp, counts$fn, counts$fp, counts$tn), 2)
   limits <- list(low = binomial$conf.int[1], high = binomial$conf.int[2])
@@ -100,8 +101,9 @@ votes <- rowSums(calls, na.rm = TRUE)
 voters <- rowSums(!is.na(calls))
 tied <- voters > 0 & 2 * votes == voters
 majority <- majority_of(calls, tie_rule)
-ensemble <- c(list(n_ties = sum(tied)), exact(majority))
-if (tie_rule == "half_credit" && any(tied) && !by_patient) {
+half <- tie_rule == "half_credit" && any(tied)
+ensemble <- c(list(n_ties = sum(tied)), exact(majority, half && !all(is.na(majority))))
+if (half && !by_patient) {
   # A tie is half a point: Clopper-Pearson's limits at that score, and the exact permutation of the three values.
   points <- ensemble$correct + sum(tied) / 2
   n <- sum(voters > 0)

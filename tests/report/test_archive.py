@@ -213,6 +213,17 @@ def test_r_finds_the_same_numbers(variant, tmp_path):
     recompute(sample_report(**variant), tmp_path)
 
 
+@pytest.mark.skipif(not has_r() and not os.environ.get("CT_REQUIRE_SERVICES"), reason=NO_R)
+@pytest.mark.parametrize(
+    "patients", [{"seed": 1}, {"seed": 3, "cases_of_a_patient": 3, **CLUSTERED}], ids=["", "patients"]
+)
+def test_r_tests_nothing_where_the_majority_judged_one_kind_of_case(patients, tmp_path):
+    data = sample_report(**{**patients, "real": 4, "synthetic": 8})
+    assert data.analysis.ensemble.n_ties
+    assert data.analysis.ensemble.accuracy.value is None
+    recompute(data, tmp_path)
+
+
 def recompute(data, tmp_path):
     for name, content in text_files(data).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -84,7 +84,9 @@ def test_numbers_on_the_page_are_those_of_the_analysis(study, client_of_owner):
     assert ties > 0
     # How many more there are than the one that is made follows from orders that are drawn anew every time.
     assert f"split evenly on {ties} case{'' if ties == 1 else 's'}." in text
-    assert analysis.ensemble.accuracy.value is not None
+    # Ties may leave cases of one kind alone, which have no share correct.
+    accuracy = analysis.ensemble.accuracy
+    assert accuracy.value is not None or "cases were judged, so nothing can be tested" in accuracy.reason
     assert f"{analysis.design.n_missing} missing" in text
     assert analysis.design.n_missing > 0
     assert "read on a phone" in text
