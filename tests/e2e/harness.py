@@ -306,6 +306,7 @@ class FakeReading:
             "scale": None,
             "mark": None,
             "further": [],
+            "at_the_end": "",
         }
         display = {
             "mode": self.mode,
