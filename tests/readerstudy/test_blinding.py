@@ -11,6 +11,7 @@ from ctplatform.datasets.models import Scan
 from readerstudy.blinding import leaks, observables
 from readerstudy.blinding.wire import samples_of
 from readerstudy.models import Case, CaseTruth, Presentation
+from tests.e2e.harness import FakeReading
 from tests.readerstudy.worlds import Browser, make_draft
 
 # What is the rater's own: name, last answer, its number, and two secrets made of account and sitting.
@@ -55,6 +56,12 @@ def crawl(user, study):
 def pixels_of(item):
     about = item["about"].json()
     return np.stack([samples_of(one.content, rows=about["rows"], columns=about["columns"]) for one in item["slices"]])
+
+
+def test_the_server_that_browser_tests_are_given_sends_the_same():
+    sent = json.loads(FakeReading([np.zeros((3, 8, 8), dtype=np.int16)])._session(None).body)
+    assert set(sent) == ALLOWED_SESSION
+    assert set(sent["study"]) == ALLOWED_STUDY
 
 
 def test_a_rater_receives_tokens_pixels_question_and_progress_and_nothing_else(study, cast):
