@@ -1,5 +1,6 @@
 """Errors that a person may read. Without a web framework: the confined reader of uploads raises them too."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 
@@ -25,3 +26,12 @@ class ForbiddenError(DomainError):
     """Somebody else may do this; the message says who."""
 
     http_status_code = HTTPStatus.FORBIDDEN
+
+
+def why_refused(check: Callable[[], None]) -> str:
+    """What a person would be answered who tried; empty where nothing refuses."""
+    try:
+        check()
+    except DomainError as error:
+        return error.message
+    return ""

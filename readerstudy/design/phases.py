@@ -8,6 +8,7 @@ from ctplatform.errors import ConflictError
 from readerstudy.design.candidates import patient_of
 from readerstudy.design.cases import place_of, roots_shown, truths_of
 from readerstudy.models import CaseTruth, Study, StudyState
+from readerstudy.permissions import refuse_unless_editor
 
 MOST_NAMES = 3
 
@@ -84,6 +85,15 @@ def refuse_shown_to_the_same(study: Study, truths: Sequence[CaseTruth]) -> None:
     """With all linked rows held: another one of them may have been locked while this lock was under way."""
     if messages := _shown_to_the_same(study, truths):
         raise ConflictError(" ".join(messages), code="patients_shown")
+
+
+def taken_from(draft: Study, person: User, *, what: str) -> Study:
+    """The earlier study whose `what` a draft takes over, for whoever decides there too: its draft tells of them."""
+    earlier = draft.continues
+    if earlier is None:
+        raise ConflictError(f"This study continues no other one. Choose one in its protocol, then take its {what}.")
+    refuse_unless_editor(earlier, person)
+    return earlier
 
 
 def _strangers(study: Study, earlier: Study) -> str:

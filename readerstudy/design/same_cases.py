@@ -9,10 +9,10 @@ from django.db import transaction
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError, DomainError
 from readerstudy.design.cases import as_candidate, truths_of
+from readerstudy.design.phases import taken_from
 from readerstudy.design.services import draft_for_change, refresh_match_report, write_cases
 from readerstudy.models import Case, CaseTruth, Study, record
 from readerstudy.models.study import new_seed
-from readerstudy.permissions import refuse_unless_editor
 
 
 def take_same_cases(*, study: Study, actor: User) -> int:
@@ -44,11 +44,8 @@ def _refuse_unfit(draft: Study, earlier: Study) -> None:
 
 
 def _to_take_from(draft: Study, person: User) -> Study:
-    earlier = draft.continues
-    if earlier is None:
-        raise ConflictError("This study continues no other one. Choose one in its protocol, then take its cases.")
     # The draft shows which case is which, as the draft of the earlier study showed it to whoever decided there.
-    refuse_unless_editor(earlier, person)
+    earlier = taken_from(draft, person, what="cases")
     if not earlier.cases.exists():
         raise ConflictError(f"“{earlier.title}” has no cases yet. Draw them there first.")
     if earlier.template != draft.template:

@@ -6,9 +6,9 @@ from django.db import transaction
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.errors import ConflictError
+from readerstudy.design.phases import taken_from
 from readerstudy.design.services import CHOSEN, GROUPED, draft_for_change, groups_told, seat
 from readerstudy.models import Study, StudyRater, record
-from readerstudy.permissions import refuse_unless_editor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +70,8 @@ def _unfit(rater: StudyRater) -> str:
 
 
 def _to_take_from(draft: Study, person: User) -> Study:
-    earlier = draft.continues
-    if earlier is None:
-        raise ConflictError("This study continues no other one. Choose one in its protocol, then take its raters.")
     # Who reads a study is told to its team.
-    refuse_unless_editor(earlier, person)
+    earlier = taken_from(draft, person, what="raters")
     if not earlier.raters.exists():
         raise ConflictError(f"“{earlier.title}” has no raters yet. Choose them there first.")
     return earlier

@@ -20,7 +20,7 @@ from ctplatform.datasets.models import Dataset, Decision, MadeBy, Mask, Origin, 
 from ctplatform.datasets.permissions import refuse_unless_editor, refuse_unless_usable, refuse_without_pixels
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.added_masks import refuse_where_lesions_stand
-from ctplatform.errors import ConflictError, DomainError, ForbiddenError
+from ctplatform.errors import ConflictError, DomainError, ForbiddenError, why_refused
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Job
 
@@ -237,11 +237,7 @@ def _refuse_where_a_verdict_stands(scan: Scan) -> None:
 
 def why_verdict_stands(scan: Scan) -> str:
     """What a decision about this scan would be answered with; empty where one may be given."""
-    try:
-        _refuse_where_a_verdict_stands(scan)
-    except DomainError as error:
-        return error.message
-    return ""
+    return why_refused(lambda: _refuse_where_a_verdict_stands(scan))
 
 
 _verdict_warnings: list[Callable[[Scan], str]] = []

@@ -15,7 +15,7 @@ from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.measured_by import MeasuredBy
 from ctplatform.datasets.scans.measuring import lesion_measures
 from ctplatform.datasets.scans.registration import MaskVolume, as_labels, check_arrays, lesion_row
-from ctplatform.errors import ConflictError, DomainError
+from ctplatform.errors import ConflictError, why_refused
 
 
 @dataclass
@@ -90,11 +90,7 @@ def refuse_where_lesions_stand(scan: Scan, kinds: Iterable[MaskKind]) -> None:
 
 def why_lesions_stand(scan: Scan) -> str:
     """What a change of its lesions would be answered with; empty where they may change."""
-    try:
-        refuse_where_lesions_stand(scan, [MaskKind.LESION])
-    except DomainError as error:
-        return error.message
-    return ""
+    return why_refused(lambda: refuse_where_lesions_stand(scan, [MaskKind.LESION]))
 
 
 def missing_kinds(scan: Scan, masks: Mapping[MaskKind, Any]) -> list[MaskKind]:
