@@ -33,6 +33,7 @@ from ml.evaluation.realism.figures import write_figures
 from ml.evaluation.realism.galleries import write_galleries
 from ml.evaluation.realism.report import evaluate_generator, write_report
 from ml.evaluation.realism.scans import scans_report, scans_table
+from ml.evaluation.usefulness.study import usefulness, usefulness_table
 from ml.evaluation.variants import paper_variants, trained
 from ml.generator.files import load_generator
 from ml.generator.model import Generator
@@ -280,6 +281,20 @@ def write_tables_and_figures(
     write_figures(report, options.out / f"figures_{name}")
     shown = [files for files in scans if files.name not in generator.case_names]
     write_galleries(shown, generator, options.out / f"gallery_{name}", seed=options.seed)
+    write_usefulness(cases, name, generator, options)
+
+
+def write_usefulness(cases: list[LiverCase], name: str, generator: Generator, options: argparse.Namespace) -> None:
+    """Whether a segmentation network learns more from few scans with edits than without."""
+    table = options.out / f"usefulness_{name}.md"
+    try:
+        report = usefulness(cases, generator, seed=options.seed, jobs=options.jobs)
+    except TrainingError as error:
+        table.write_text(f"Not measured: {error}\n")
+        print(f"usefulness: not measured: {error}", flush=True)
+        return
+    table.write_text(usefulness_table(report))
+    (options.out / f"usefulness_{name}.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
 def realism(
