@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from ml.editing.resampling import one_thread
 from ml.evaluation.usefulness.pictures import Picture
 
 # Channels of each level, slices that are seen, patches of a step, their side (pixels of 1.5 mm). Set by hand.
@@ -89,6 +90,7 @@ class Places:
         return whole[:SEEN], whole[SEEN : SEEN + 1], whole[SEEN + 1 :] > 0
 
 
+@one_thread()
 def train_segmenter(sources: Sequence[Sequence[Picture]], *, seed: int) -> Segmenter:
     """A network after 600 steps whose patches come from all sources alike, however many pictures each has."""
     torch.manual_seed(seed)
@@ -116,6 +118,7 @@ def _loss(logits: torch.Tensor, wanted: torch.Tensor, liver: torch.Tensor) -> to
     return cross + 1 - dice
 
 
+@one_thread()
 def found_by(network: Segmenter, picture: Picture) -> NDArray[np.bool_]:
     """Voxels (Z, Y, X) that the network takes for a lesion; none outside the liver."""
     depth, height, width = picture.pixels.shape
