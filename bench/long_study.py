@@ -8,6 +8,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from ctplatform.accounts.models import Role, User
+from readerstudy.digests import digest_of
 from readerstudy.models import Case, Presentation, Session, Stimulus, Study, StudyRater, StudySeal, StudyState
 
 ASKED = {"title": "Bench", "template": "inserted_lesions", "question": "Real?", "instructions": ""}
@@ -16,6 +17,7 @@ ASKED = {"title": "Bench", "template": "inserted_lesions", "question": "Real?", 
 def make_long_study(*, cases: int, raters: int, size_zyx: tuple[int, int, int] = (1, 512, 512)) -> list[Session]:
     """A study that collects; returns the sittings of its raters."""
     owner = User.objects.create_user(f"owner-{uuid.uuid4().hex[:8]}", role=Role.COORDINATOR)
+    protocol = _protocol(cases, raters)
     study = Study.objects.create(
         owner=owner,
         **ASKED,
@@ -23,8 +25,8 @@ def make_long_study(*, cases: int, raters: int, size_zyx: tuple[int, int, int] =
         state=StudyState.COLLECTING,
         locked_at=timezone.now(),
         opened_at=timezone.now(),
-        protocol_digest="0" * 64,
-        protocol=_protocol(cases, raters),
+        protocol=protocol,
+        protocol_digest=digest_of(protocol),
         leak_audit={"findings": [{"name": uuid.uuid4().hex, "leak": False}] * 2000},
     )
     StudySeal.objects.create(study=study, schedule_seed="0" * 32, salt="0" * 64)

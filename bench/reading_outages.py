@@ -29,6 +29,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 from bench.database import empty_database
 from ctplatform.accounts.models import Role, User
 from readerstudy.blinding.wire import GRADIENT, compressed, shortest_length, travelling
+from readerstudy.digests import digest_of
 from readerstudy.models import (
     Case,
     Presentation,
@@ -63,13 +64,14 @@ def make_study(raters: int) -> Study:
         "samples": GRADIENT,
     }
     asked = {"title": "Outages", "template": "inserted_lesions", "question": "Real or synthetic?", "instructions": ""}
+    protocol = {**asked, "confidence_levels": 3, "display": display, "going_back": "last"}
     study = Study.objects.create(
         owner=owner,
         state=StudyState.COLLECTING,
         locked_at=timezone.now(),
         opened_at=timezone.now(),
-        protocol_digest="0" * 64,
-        protocol={**asked, "confidence_levels": 3, "display": display, "going_back": "last"},
+        protocol=protocol,
+        protocol_digest=digest_of(protocol),
         **asked,
     )
     squeezed = [compressed(plane.astype("<i2")) for plane in hu]

@@ -3,7 +3,7 @@
 from ctplatform.jobs import registry
 from readerstudy.design.drawing import run_draw
 from readerstudy.locking.execution import forget_lock, run_lock
-from readerstudy.locking.opening import run_audit, run_opening
+from readerstudy.opening.execution import run_audit, run_opening
 from readerstudy.report.execution import run_report
 
 registry.register("study.draw", run_draw)

@@ -8,8 +8,9 @@ from ctplatform.datasets.models import Dataset
 from ctplatform.errors import ConflictError
 from readerstudy.design import services as design
 from readerstudy.design.readiness import readiness
-from readerstudy.locking.services import open_for_reading, request_lock
+from readerstudy.locking.services import request_lock
 from readerstudy.models import DisplayMode, Study, StudyState, Template
+from readerstudy.opening.services import open_for_reading
 from readerstudy.simulation import add_virtual_raters, simulate
 from readerstudy.unblinding import services as unblinding
 

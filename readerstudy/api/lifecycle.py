@@ -23,6 +23,7 @@ from readerstudy.design.same_cases import take_same_cases
 from readerstudy.design.same_raters import Taken, take_same_raters
 from readerstudy.locking import services as locking
 from readerstudy.models import Study
+from readerstudy.opening import services as opening
 from readerstudy.report.download import report_file
 from readerstudy.report.services import request_report
 from readerstudy.unblinding import services as unblinding
@@ -128,7 +129,7 @@ class LifecycleMixin(viewsets.GenericViewSet[Study]):
     @action(detail=True, methods=["post"])
     def open(self, request: Request, pk: str | None = None) -> Response:
         """Check once more for leaks, then let the raters read."""
-        return _ordered(locking.request_opening(study=self.get_object(), actor=current_user(request)))
+        return _ordered(opening.request_opening(study=self.get_object(), actor=current_user(request)))
 
     @extend_schema(request=None, responses=StateSerializer)
     @action(detail=True, methods=["post"])

@@ -40,6 +40,7 @@ from readerstudy.reading.phases import begin
 from readerstudy.reading.practice import Practice, is_practice
 from readerstudy.reading.preview import Preview, is_preview
 from readerstudy.reading.sessions import (
+    as_locked,
     given_answer,
     images_of,
     note_left,
@@ -64,6 +65,7 @@ LIFTED_LATER = {
     "answer_conflict",
     "not_its_turn",
     "display_not_checked",
+    "protocol_changed",
 }
 
 
@@ -106,7 +108,7 @@ class SessionsView(ReadingView):
     @extend_schema(operation_id="reading_sessions", responses=OwnSessionSerializer(many=True))
     def get(self, request: Request) -> Response:
         """One's own sittings in studies that are or were open, the newest first: where a program begins."""
-        sessions = list(sessions_of(self.person()).order_by("-rater__study__opened_at", "number"))
+        sessions = as_locked(sessions_of(self.person()).order_by("-rater__study__opened_at", "number"))
         at = standings(sessions)
         rows = [{"token": one.token, "title": shown_title(one), "standing": at[one.pk]} for one in sessions]
         return Response(OwnSessionSerializer(rows, many=True).data)

@@ -13,7 +13,7 @@ from readerstudy.auditing.walk import walk
 from readerstudy.blinding import leaks
 from readerstudy.blinding.measures import measure_observables
 from readerstudy.design.cases import arm_of
-from readerstudy.models import Stimulus, Study, StudySeal
+from readerstudy.models import AuditEntry, Stimulus, Study, StudySeal
 
 Progress = Callable[[float, str], None]
 
@@ -62,5 +62,13 @@ def _shown_together(sittings: Sequence[Sitting], cases: Sequence[str]) -> list[i
 
 
 def attempts_to_lock(study: Study) -> int:
-    """How often the lock was ordered, the attempt at work included: a refused one that is ordered again counts."""
-    return study.record.filter(action="lock ordered").count()
+    """How often the lock was ordered, the attempt at work included: a refused one that is ordered again counts.
+
+    So do those of the drafts that this one was copied from, as far as none of them came to be locked.
+    """
+    line: list[Study] = []
+    while study not in line:
+        line.append(study)
+        if study.copied_from is not None and study.copied_from.is_draft:
+            study = study.copied_from
+    return AuditEntry.objects.filter(study__in=line, action="lock ordered").count()

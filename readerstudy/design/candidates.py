@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -12,6 +13,7 @@ from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Lesion, Made, Operation, Origin, Scan, ScanQuerySet, Verdict
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.liver_map import LiverMap, LiverPlace
+from ctplatform.errors import DomainError
 from ml.scans.parenchyma import Parenchyma
 from readerstudy.design.candidate import Candidate
 from readerstudy.design.patients import patient_key
@@ -27,6 +29,7 @@ OPERATIONS = {
 # Healthy places sampled for every place of an accepted removal in the same scan.
 HEALTHY_PER_REMOVAL = 4
 HEALTHY_PER_SCAN = 4
+IN_A_CIRCLE = "By its row a scan was edited from itself. No edit writes that: somebody changed the database."
 
 Progress = Callable[[float, str], None]
 
@@ -91,7 +94,13 @@ def flow_counts(study: Study) -> dict[str, int]:
 def fetch_ancestors(scans: Iterable[Scan]) -> None:
     """Join the scans' sources, and theirs, in one query per generation of edits: root_of asks nothing any more."""
     generation = list(scans)
+    known: set[UUID] = set()
+    generations = 0
     while generation:
+        known |= {scan.pk for scan in generation}
+        generations += 1
+        if generations > len(known):
+            raise DomainError(IN_A_CIRCLE)
         unjoined = [scan for scan in generation if scan.source_scan_id and not Scan.source_scan.is_cached(scan)]
         if unjoined:
             # Prefetching would ask SQLite for each by an OR of its own, of which it takes a thousand at most.
@@ -103,8 +112,12 @@ def fetch_ancestors(scans: Iterable[Scan]) -> None:
 
 def root_of(scan: Scan) -> Scan:
     """The scan that all its edited twins descend from."""
+    passed = {scan.pk}
     while scan.source_scan is not None:
         scan = scan.source_scan
+        if scan.pk in passed:
+            raise DomainError(IN_A_CIRCLE)
+        passed.add(scan.pk)
     return scan
 
 

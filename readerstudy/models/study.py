@@ -14,7 +14,9 @@ from django.urls import reverse
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset
+from ctplatform.errors import ConflictError
 from ctplatform.jobs.models import Job
+from readerstudy.digests import digest_of
 from readerstudy.hounsfield import HU_HIGH, HU_LOW
 from readerstudy.models.asked import Asked
 from readerstudy.tasks.ending import LONGEST_END_QUESTION
@@ -432,6 +434,14 @@ class Study(models.Model):
         return _protocol(self.pk, self.protocol_digest) if self.protocol_digest else {}
 
     @property
+    def is_as_locked(self) -> bool:
+        """Whether the protocol is the one that was locked, so that raters may be served by it."""
+        try:
+            return self.frozen is not None
+        except ProtocolChangedError:
+            return False
+
+    @property
     def asked(self) -> Asked:
         """What raters get: since the lock from the protocol, so that a changed column reaches nobody."""
         return Asked.of_protocol(self.frozen) if self.frozen else Asked.of_columns(self)
@@ -447,8 +457,18 @@ class Study(models.Model):
         return user.is_administrator or (self.owner_id == user.pk and user.may_coordinate)
 
 
+class ProtocolChangedError(ConflictError):
+    """The protocol in the database is not the one that was locked."""
+
+
 @lru_cache(maxsize=256)
-def _protocol(study_id: uuid.UUID, _protocol_digest: str) -> Mapping[str, Any]:
-    """One digest has one protocol."""
+def _protocol(study_id: uuid.UUID, protocol_digest: str) -> Mapping[str, Any]:
+    """One digest has one protocol; a changed one reaches no rater."""
     frozen: Mapping[str, Any] = Study.objects.values_list("protocol", flat=True).get(pk=study_id)
+    if digest_of(frozen) != protocol_digest:
+        raise ProtocolChangedError(
+            "The protocol of this study was changed after it was locked, so nothing of it is shown. Tell whoever runs "
+            "the study; no answer is lost.",
+            code="protocol_changed",
+        )
     return frozen

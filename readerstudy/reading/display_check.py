@@ -10,7 +10,8 @@ from django.utils import timezone
 from ctplatform.errors import ConflictError
 from readerstudy.digests import storable
 from readerstudy.ledger.screens import display_policy
-from readerstudy.models import DisplayCheck, DisplayPolicy, Session, Study
+from readerstudy.models import DisplayCheck, DisplayPolicy, Session, Study, record
+from readerstudy.verification.displays import CHECKED, display_check_digest
 
 # Five per cent from black and from white, as test patterns of medical displays have it; then finer ones, which are
 # noted and not demanded.
@@ -42,9 +43,19 @@ def store_display_check(
         study = Study.objects.select_for_update().only("state").get(pk=session.rater.study_id)
         if not study.accepts_ratings or session.rater.excluded_at is not None:
             raise ConflictError("This study takes no more ratings from you.", code="study_not_open")
-        return DisplayCheck.objects.create(
+        check = DisplayCheck.objects.create(
             session=session,
             passed=found.issuperset(DEMANDED),
             steps=storable([dict(step) for step in steps]),
             screen=storable(dict(screen)),
         )
+        # Raters are numbers there: archives hold the record.
+        record(
+            study=study,
+            actor=None,
+            action=CHECKED,
+            rater=session.rater.number,
+            passed=check.passed,
+            digest=display_check_digest(check),
+        )
+    return check

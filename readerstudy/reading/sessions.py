@@ -1,6 +1,6 @@
 """Where a rater stands in the stored order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
@@ -54,6 +54,11 @@ def sessions_of(user: User) -> QuerySet[Session]:
     """What a rater may know of: own sessions of studies that were opened for reading."""
     sessions = Session.objects.filter(rater__user=user, rater__study__state__in=OPENED).select_related("rater__study")
     return sessions.defer(*(f"rater__study__{name}" for name in WIDE))
+
+
+def as_locked(sessions: Iterable[Session]) -> list[Session]:
+    """Without those of studies whose protocol was changed: of these nothing is shown."""
+    return [session for session in sessions if session.rater.study.is_as_locked]
 
 
 def standing(session: Session) -> Standing:

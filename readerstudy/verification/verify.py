@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 from django.core.exceptions import ObjectDoesNotExist
 
+from ctplatform.errors import DomainError
 from readerstudy.digests import digest_of
 from readerstudy.models import Study
 from readerstudy.verification.anchored import verify_anchors
@@ -12,7 +13,7 @@ from readerstudy.verification.outcome import Verification
 from readerstudy.verification.pixels import verify_stimuli
 
 # What a value that no version of the product has written makes of a comparison.
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, ObjectDoesNotExist, TypeError, ValueError)
+UNREADABLE = (ArithmeticError, AttributeError, DomainError, LookupError, ObjectDoesNotExist, TypeError, ValueError)
 FROZEN = (verify_columns, verify_raters, verify_positions, verify_sealed)
 
 

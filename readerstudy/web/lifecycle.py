@@ -10,6 +10,7 @@ from django.views.generic import TemplateView, View
 from readerstudy.auditing.certificate import limits_words, shown_audit, what_leaks
 from readerstudy.locking import services as locking
 from readerstudy.models import StudyRater
+from readerstudy.opening import services as opening
 from readerstudy.report import export
 from readerstudy.report.tables import BOM
 from readerstudy.unblinding import services as unblinding
@@ -32,13 +33,13 @@ class LockView(StudyActionView):
 
 class OpenView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
-        locking.request_opening(study=self.study, actor=self.person)
+        opening.request_opening(study=self.study, actor=self.person)
         return ""
 
 
 class CheckForLeaksView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
-        locking.request_audit(study=self.study, actor=self.person)
+        opening.request_audit(study=self.study, actor=self.person)
         return ""
 
 

@@ -17,6 +17,7 @@ from readerstudy.reading.phases import begin
 from readerstudy.reading.practice import practice_token
 from readerstudy.reading.sessions import (
     Standing,
+    as_locked,
     last_receipts,
     median_seconds_per_case,
     sessions_of,
@@ -41,13 +42,14 @@ class SessionsView(LoginRequiredMixin, TemplateView):
     template_name = "readerstudy/sessions.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        sessions = list(sessions_of(current_user(self.request)).order_by("-rater__study__opened_at", "number"))
+        own = list(sessions_of(current_user(self.request)).order_by("-rater__study__opened_at", "number"))
+        sessions = as_locked(own)
         at, seconds, receipts = standings(sessions), median_seconds_per_case(sessions), last_receipts(sessions)
         rows = [
             _row(session, at[session.pk], seconds.get(session.pk), receipts.get(session.pk)) for session in sessions
         ]
         rows.sort(key=lambda row: row.standing.state != "open")
-        return super().get_context_data(rows=rows, **kwargs)
+        return super().get_context_data(rows=rows, withheld=len(own) - len(sessions), **kwargs)
 
 
 def _row(session: Session, at: Standing, seconds: float | None, receipt: RatingEvent | None) -> SessionRow:

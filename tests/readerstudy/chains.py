@@ -5,8 +5,8 @@ import json
 from django.urls import reverse
 
 from readerstudy.design.same_cases import take_same_cases
-from readerstudy.locking import services as locking
 from readerstudy.models import RatingEvent, Study
+from readerstudy.opening import services as opening
 from readerstudy.reading.practice import PREFIX
 from tests.readerstudy.test_room import SCREEN, found
 from tests.readerstudy.worlds import make_draft, rating
@@ -36,7 +36,7 @@ def opened(draft, stages):
         if draft.state == "locked":
             break
     assert draft.state == "locked", draft.leak_audit.get("leaks")
-    locking.open_for_reading(study=draft, actor=draft.owner)
+    opening.open_for_reading(study=draft, actor=draft.owner)
     return draft
 
 

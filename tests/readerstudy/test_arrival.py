@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ctplatform.errors import ConflictError, DomainError
+from readerstudy.digests import digest_of
 from readerstudy.ledger.append import append
 from readerstudy.ledger.triggers import LEDGER
 from readerstudy.models import RatingEvent, Session, Study
@@ -240,7 +241,8 @@ def told_of(study, cast):
 
 def test_a_study_locked_without_a_rule_of_haste_flags_none(reader, collecting):
     policy = {name: value for name, value in collecting.protocol["arrival"].items() if name in EARLIER_POLICY}
-    Study.objects.update(protocol={**collecting.protocol, "arrival": policy}, protocol_digest="e" * 64)
+    protocol = {**collecting.protocol, "arrival": policy}
+    Study.objects.update(protocol=protocol, protocol_digest=digest_of(protocol))
     assert hurried(reader, reading_ms=40) == [[]] * 12
 
 

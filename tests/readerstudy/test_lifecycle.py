@@ -10,10 +10,12 @@ from ctplatform.accounts.models import Role, User
 from ctplatform.errors import ConflictError, DomainError, ForbiddenError
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import JobStatus
+from readerstudy.auditing.audit import attempts_to_lock
 from readerstudy.design import services as design
 from readerstudy.design.readiness import blocking, readiness
 from readerstudy.locking import services as locking
-from readerstudy.models import CaseTruth, Presentation, Stimulus, Study, StudyState
+from readerstudy.models import CaseTruth, Presentation, Stimulus, Study, StudyState, record
+from readerstudy.opening import services as opening
 from readerstudy.results import analysis_of, responses_of
 from readerstudy.unblinding import services as unblinding
 from readerstudy.unblinding.opened import UnblindedStudy
@@ -53,12 +55,24 @@ def test_a_study_goes_one_way_only(cast, collecting):
         lambda: design.set_raters(study=collecting, actor=cast.owner, users=[]),
         lambda: design.remove_cases(study=collecting, actor=cast.owner, case_ids=[]),
         lambda: locking.request_lock(study=collecting, actor=cast.owner),
-        lambda: locking.open_for_reading(study=collecting, actor=cast.owner),
+        lambda: opening.open_for_reading(study=collecting, actor=cast.owner),
         lambda: unblinding.unblind(study=collecting, actor=cast.owner, typed_title=collecting.title),
     ):
         with pytest.raises(ConflictError):
             action()
     assert Study.objects.get(pk=collecting.pk).state == StudyState.COLLECTING
+
+
+def test_attempts_to_lock_are_counted_over_copies_of_drafts_that_were_refused(cast, draft, stages):
+    record(study=draft, actor=cast.owner, action="lock ordered")
+    record(study=draft, actor=cast.owner, action="lock ordered")
+    copy = design.copy_study(study=draft, actor=cast.owner)
+    again = design.copy_study(study=copy, actor=cast.owner)
+    record(study=again, actor=cast.owner, action="lock ordered")
+    assert [attempts_to_lock(study) for study in (draft, copy, again)] == [2, 2, 3]
+    # What came to be locked is another study.
+    stages.open(draft)
+    assert attempts_to_lock(design.copy_study(study=draft, actor=cast.owner)) == 0
 
 
 def test_unblinding_needs_the_title_typed(cast, collecting):
@@ -208,7 +222,7 @@ def test_only_rater_accounts_rate_and_never_join_the_team(cast, draft):
         design.create_study(owner=cast.member, template="inserted_lesions")
 
 
-@pytest.mark.parametrize("order", [locking.request_lock, locking.request_opening, locking.request_audit])
+@pytest.mark.parametrize("order", [locking.request_lock, opening.request_opening, opening.request_audit])
 def test_a_job_does_not_outlive_the_right_to_order_it(cast, draft, stages, order):
     """Ordered by an editor who is none any more when the job runs, or when it is tried again."""
     stages.draw(draft)

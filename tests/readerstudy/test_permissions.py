@@ -20,6 +20,7 @@ from readerstudy.design import same_cases, same_raters, shelving
 from readerstudy.design import services as design
 from readerstudy.locking import services as locking
 from readerstudy.models import CaseTruth, Presentation, Study
+from readerstudy.opening import services as opening
 from readerstudy.report import services as report
 from readerstudy.unblinding import services as unblinding
 from tests.readerstudy.worlds import Browser
@@ -234,9 +235,9 @@ EDITORS_SERVICES = {
     shelving.take_back: {},
     shelving.give_up: {},
     locking.request_lock: {},
-    locking.open_for_reading: {},
-    locking.request_opening: {},
-    locking.request_audit: {},
+    opening.open_for_reading: {},
+    opening.request_opening: {},
+    opening.request_audit: {},
     unblinding.close: {},
     unblinding.reopen: {"reason": "a rater was ill"},
     unblinding.unblind: {"typed_title": "Trial"},

@@ -21,8 +21,8 @@ from readerstudy.api import reading as reading_api
 from readerstudy.auditing import visitor
 from readerstudy.blinding.wire import shortest_length, travelling
 from readerstudy.hounsfield import HU_HIGH, HU_LOW
-from readerstudy.locking import services as locking
 from readerstudy.models import Case, RatingEvent, Session
+from readerstudy.opening import services as opening
 from readerstudy.web.reading import SessionRow
 from tests.pages import shown
 from tests.readerstudy.planting import (
@@ -529,7 +529,7 @@ def test_a_refused_lock_that_is_ordered_again_counts_its_tries(draft, stages, ch
 
 
 def opened(study, stages):
-    job = stages.ordered(lambda: locking.request_opening(study=study, actor=study.owner))
+    job = stages.ordered(lambda: opening.request_opening(study=study, actor=study.owner))
     study.refresh_from_db()
     return job
 

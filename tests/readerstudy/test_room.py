@@ -2,14 +2,18 @@
 
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.db import transaction
+from django.db.models import F
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from readerstudy.blinding.presentation import RING_MARGIN_MM, ring_radius_mm
 from readerstudy.blinding.wire import samples_of
+from readerstudy.digests import digest_of
 from readerstudy.models import DisplayCheck, DisplayMode, DisplayPolicy, RatingEvent, Stimulus, Study
 from readerstudy.reading import practice
 from readerstudy.reading.display_check import DEMANDED, NOTED
@@ -127,6 +131,30 @@ def test_a_closed_study_says_so_before_it_asks_for_a_check(cast, world, stages):
     assert reader.rate(reader.tokens()[0]).json()["refusal"]["code"] == "study_not_open"
 
 
+def forged(check):
+    """Whether the verification sees it, while the study is read; the row is put back."""
+    with transaction.atomic():
+        check()
+        told = verify(Study.objects.get(), with_stimuli=False).problems
+        transaction.set_rollback(True)
+    return any("displays differ from those in the record" in problem for problem in told)
+
+
+def test_a_forged_check_is_seen_while_the_study_is_read(cast, world, stages):
+    study = stages.open(make_draft(cast, world, display_check=DisplayPolicy.REQUIRE))
+    reader = Browser(cast.rater, study)
+    check(reader, *DEMANDED)
+    checks = DisplayCheck.objects.all()
+    assert verify(study, with_stimuli=False).intact
+    assert forged(lambda: checks.update(passed=True))
+    assert forged(lambda: checks.update(at=F("at") - timedelta(days=1)))
+    assert forged(lambda: checks.update(screen={**SCREEN, "width": 1}))
+    assert forged(lambda: DisplayCheck.objects.create(session=reader.session, passed=True, steps=[], screen={}))
+    assert forged(checks.delete)
+    entry = study.record.get(action="display checked")
+    assert (entry.actor, entry.details["rater"], entry.details["passed"]) == (None, reader.session.rater.number, False)
+
+
 def test_an_advised_check_is_no_condition(cast, world, stages):
     reader = Browser(cast.rater, stages.open(make_draft(cast, world, display_check=DisplayPolicy.ADVISE)))
     assert reader.rate(reader.tokens()[0]).status_code == 201
@@ -150,7 +178,7 @@ def test_the_policy_is_the_one_that_was_locked(cast, world, stages):
     assert any("display_check of the study differ" in problem for problem in problems)
     # a study from before there was a check asks for none
     protocol = {name: value for name, value in study.protocol.items() if name != "display_check"}
-    Study.objects.filter(pk=study.pk).update(protocol=protocol, protocol_digest="0" * 64)
+    Study.objects.filter(pk=study.pk).update(protocol=protocol, protocol_digest=digest_of(protocol))
     assert get(reader, "session", reader.session.token).json()["display_check"] is None
 
 

@@ -12,8 +12,8 @@ from readerstudy.design.phases import phase_words, read_before
 from readerstudy.design.readiness import blocking, readiness
 from readerstudy.design.same_cases import take_same_cases
 from readerstudy.locking import execution
-from readerstudy.locking import services as locking
 from readerstudy.models import Study
+from readerstudy.opening import services as opening
 from readerstudy.unblinding import services as unblinding
 from readerstudy.verification import verify
 from tests.readerstudy.chains import opened, phase_after
@@ -123,7 +123,7 @@ def test_a_study_that_was_given_up_before_it_was_opened_leaves_its_patients_free
         shelving.take_back(study=draft, actor=cast.owner)
     assert draft.state == "locked"
     with pytest.raises(ConflictError, match="not archived"):
-        locking.open_for_reading(study=draft, actor=cast.owner)
+        opening.open_for_reading(study=draft, actor=cast.owner)
 
 
 def test_of_two_locks_under_way_the_later_one_sees_the_earlier(cast, elsewhere, stages, collecting, monkeypatch):

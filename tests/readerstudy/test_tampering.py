@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 
 from ctplatform.datasets.models import Dataset, Scan
+from ctplatform.errors import ConflictError
 from readerstudy.blinding import block_order
 from readerstudy.design.candidates import root_of
 from readerstudy.design.cases import truths_of
@@ -17,7 +18,9 @@ from readerstudy.ledger.triggers import LEDGER
 from readerstudy.locking import execution, protocol
 from readerstudy.locking.orders import redrawn_orders
 from readerstudy.locking.sealed_tables import FIRST_SCHEMA, SECOND_SCHEMA
-from readerstudy.models import AuditEntry, Presentation, RatingEvent, Study, StudySeal, record_content
+from readerstudy.models import AuditEntry, Presentation, RatingEvent, Study, StudySeal, StudyState, record_content
+from readerstudy.models.study import _protocol
+from readerstudy.opening import services as opening
 from readerstudy.report.registration import registration
 from readerstudy.unblinding import services as unblinding
 from readerstudy.verification import verify
@@ -468,6 +471,48 @@ def test_raters_are_served_what_was_frozen(read, cast):
     assert browser.rate(browser.tokens()[-1], confidence=3).status_code == 201
     page = shown(browser.client.get(reverse("reading:sessions")))
     assert "<h2>Trial</h2>" in page
+
+
+def test_a_changed_protocol_reaches_no_rater_and_loses_no_answer(read, cast):
+    browser = Browser(cast.rater, read)
+    token = browser.tokens()[-1]
+    event = str(uuid.uuid4())
+    Study.objects.filter(pk=read.pk).update(protocol={**read.protocol, "question": "All real, are they not?"})
+    _protocol.cache_clear()  # as another process, or this one after a restart
+    answers = [
+        browser.client.get(reverse("reading-api:session", args=[browser.session.token])),
+        browser.client.get(reverse("reading-api:presentation", args=[token])),
+        browser.rate(token, client_event_id=event),
+    ]
+    assert [answer.status_code for answer in answers] == [409] * 3
+    assert all("All real" not in answer.content.decode() for answer in answers)
+    assert not answers[-1].json().get("refusal", {}).get("final")
+    page = shown(browser.client.get(reverse("reading:sessions")))
+    assert "1 of your studies can’t be shown" in page and "All real" not in page
+    Study.objects.filter(pk=read.pk).update(protocol=read.protocol)
+    assert browser.rate(token, client_event_id=event).status_code == 201
+
+
+def test_a_scan_that_was_edited_from_itself_is_a_finding_and_no_endless_way(read):
+    first, second = (truth.scan for truth in truths_of(read)[:2])
+    for changes in ({first: first}, {root_of(first): second, root_of(second): first}):
+        undo = transaction.savepoint()
+        for scan, source in changes.items():
+            Scan.objects.filter(pk=scan.pk).update(source_scan=source.pk)
+        problems = verify(read, with_stimuli=False).problems
+        assert any("edited from itself" in problem for problem in problems)
+        transaction.savepoint_rollback(undo)
+
+
+def test_a_study_that_is_not_the_locked_one_is_not_opened(draft, cast, stages):
+    stages.draw(draft)
+    study = stages.locked(draft)
+    StudySeal.objects.filter(study=study).update(schedule_seed="1" * 32)
+    with pytest.raises(ConflictError, match="orders or their seed differ"):
+        opening.open_for_reading(study=study, actor=cast.owner)
+    study.refresh_from_db()
+    assert study.state == StudyState.LOCKED
+    assert not study.record.filter(action="opened for reading").exists()
 
 
 def test_closing_and_unblinding_verify_and_say_so(read, cast, client):

@@ -183,12 +183,15 @@ class Stages:
 
     def open_drawn(self, study):
         """A draft whose cases are chosen already."""
+        open_study(self.locked(study), study.owner)
+        return study
+
+    def locked(self, study):
         for _ in range(LOCK_ATTEMPTS):  # one in a hundred is a false alarm, from 15 cases on
             job = self.lock(study)
             if study.state == "locked":
                 break
         assert study.state == "locked", (job.error, study.leak_audit.get("leaks"))
-        open_study(study, study.owner)
         return study
 
 

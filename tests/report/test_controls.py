@@ -13,8 +13,8 @@ from ctplatform.errors import DomainError
 from readerstudy.design import services as design
 from readerstudy.design.cases import chosen_candidates
 from readerstudy.design.readiness import blocking, readiness
-from readerstudy.locking import services as locking
 from readerstudy.models import CaseTruth
+from readerstudy.opening import services as opening
 from readerstudy.report.loading import report_data
 from readerstudy.report.results_text import results_text
 from readerstudy.report.tables import imrmc_text
@@ -118,7 +118,7 @@ def test_controls_are_frozen_with_the_truth_and_change_nothing_else(marked, stag
 
 def test_controls_are_in_no_number_but_their_own(marked, stages, cast):
     stages.lock(marked)
-    locking.open_for_reading(study=marked, actor=cast.owner)
+    opening.open_for_reading(study=marked, actor=cast.owner)
     for number, person in enumerate((cast.rater, cast.second_rater)):
         reader = Browser(person, marked)
         reader.rate_all(answer=lambda position, number=number: "synthetic" if (position + number) % 2 else "real")

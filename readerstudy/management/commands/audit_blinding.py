@@ -5,8 +5,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ctplatform.errors import DomainError
 from readerstudy.auditing.certificate import leaks_of, limits_words
-from readerstudy.locking.opening import check_for_leaks
 from readerstudy.management.lookup import study_named
+from readerstudy.opening.execution import check_for_leaks
 
 
 class Command(BaseCommand):

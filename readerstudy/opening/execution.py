@@ -13,6 +13,8 @@ from readerstudy.auditing.audit import audit_study
 from readerstudy.auditing.certificate import leaks_of, outcome_digest
 from readerstudy.models import Study, StudyState, record
 from readerstudy.permissions import study_of_job
+from readerstudy.verification import verify
+from readerstudy.verification.displays import RECORDED
 
 Outcome = dict[str, Any]
 
@@ -63,12 +65,19 @@ def write_opening(study: Study, outcome: Outcome, *, actor: User) -> bool:
     _write_outcome(study, outcome, actor=actor, occasion="opening")
     if not outcome["passed"]:
         return False
+    # The check for leaks has read the stored pixels; here all rows are compared with what was locked.
+    proof = verify(study, with_stimuli=False)
+    if not proof.intact:
+        raise ConflictError(
+            f"The study was not opened, for it is not the one that was locked: {'; '.join(proof.problems)}. Find out "
+            "who changed the database; a copy of the study can be drawn and locked anew."
+        )
     opened = Study.objects.filter(pk=study.pk, state=StudyState.LOCKED, archived_at=None).update(
         state=StudyState.COLLECTING, opened_at=timezone.now()
     )
     if not opened:
         raise ConflictError("Only a locked study that is not archived can be opened for reading.")
-    record(study=study, actor=actor, action="opened for reading")
+    record(study=study, actor=actor, action="opened for reading", display_checks=RECORDED)
     return True
 
 
