@@ -63,6 +63,10 @@ class StoredGenerator:
     def save(self) -> Generator:
         """The same weights are registered once; what was measured of them since then is added."""
         existing = Generator.objects.filter(digest=self.digest).first()
+        if existing is not None and existing.emptied_at is not None:
+            raise DomainError(
+                f"It is {existing}, whose exemplars went because a scan of theirs was withdrawn. They don't come back."
+            )
         if existing is not None:
             return add_reports(existing, self.reports, brought_by=self.registered_by) if self.reports else existing
         return Generator.objects.create(
@@ -228,7 +232,7 @@ def fetched(prefix: str) -> Iterator[Path]:
 
 
 def load(generator: Generator) -> LoadedGenerator:
-    return _load(generator.digest, generator.storage_prefix)
+    return _load(generator.stored_digest, generator.storage_prefix)
 
 
 @functools.lru_cache(maxsize=4)
@@ -270,7 +274,27 @@ def check_usable(generator: Generator) -> None:
         raise ConflictError(refusal)
 
 
+def check_can_edit(generator: Generator) -> None:
+    refusal = why_no_edits(generator)
+    if refusal:
+        raise ConflictError(refusal)
+
+
 def why_unusable(generator: Generator) -> str:
     return (
         "" if generator.retired_at is None else f"The generator {generator} is retired. Order again with another one."
+    )
+
+
+def why_no_edits(generator: Generator) -> str:
+    """Why nothing new may be ordered; its networks may still be given other exemplars."""
+    return why_unusable(generator) or why_emptied(generator)
+
+
+def why_emptied(generator: Generator) -> str:
+    if generator.emptied_at is None:
+        return ""
+    return (
+        f"The generator {generator} has no exemplars any more: a scan of theirs was withdrawn. "
+        "Order again with another one, or give it lesions of other scans."
     )

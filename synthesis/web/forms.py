@@ -80,7 +80,7 @@ class GeneratorForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["generator"].queryset = Generator.objects.usable().measured_first()  # type: ignore[attr-defined]
+        self.fields["generator"].queryset = Generator.objects.with_exemplars().measured_first()  # type: ignore[attr-defined]
 
 
 class RegistrationForm(forms.Form):

@@ -18,6 +18,7 @@ from ctplatform.datasets.exporting.files import delete_files
 from ctplatform.datasets.exporting.package import write_package
 from ctplatform.datasets.kinds import ExportFormat
 from ctplatform.datasets.models import Export, Scan
+from ctplatform.datasets.permissions import hold_pixels
 from ctplatform.errors import DomainError
 from ctplatform.jobs.registry import JobContext, WriteResult
 
@@ -70,6 +71,7 @@ def _digest(path: Path) -> str:
 
 
 def _write(export: Export, scans: list[DescribedScan]) -> dict[str, Any]:
+    hold_pixels(Scan(pk=scan.id) for scan in scans)
     export.kept_until = timezone.now() + timedelta(days=settings.CT_EXPORT_DAYS)
     export.save(force_insert=True)
     export.scans.set(Scan.objects.filter(pk__in=[scan.id for scan in scans]))
