@@ -132,7 +132,7 @@ def test_a_scan_that_went_meanwhile_takes_its_bank_along(phantom_scan, generator
     execute(str(bank.job_id))
     bank.job.refresh_from_db()
     assert bank.job.status == JobStatus.FAILED
-    assert "withdrawn or deleted meanwhile" in bank.job.error
+    assert "was deleted meanwhile" in bank.job.error
 
 
 def test_a_dataset_without_fit_lesions_says_why(generator):

@@ -308,8 +308,9 @@ def test_a_training_that_runs_ends_and_leaves_neither_checkpoint_nor_picture(
         sink.context.progress(0.5)
 
     monkeypatch.setattr("ml.training.run.run", withdrawn_meanwhile)
+    ended(run.job_id, JobStatus.CANCELLED)
     with django_capture_on_commit_callbacks(execute=True):
-        ended(run.job_id, JobStatus.CANCELLED)
+        training.abandon_training(run.job.payload, "as its end did, whose transaction is not written in a test")
     assert not any(str(run.pk) in key for key in stored_keys())
 
 
