@@ -22,11 +22,11 @@ def write_without_exemplars(source: Path, folder: Path) -> str:
     """
     card = read_card(source)
     tensors = load_file(card.weights_path)
-    for name, values in tensors.items():
+    for name, tensor in tensors.items():
         if name == MEAN:
-            tensors[name] = np.zeros_like(values)
+            tensors[name] = np.zeros_like(tensor)
         elif name.startswith((BANK, SPACE)):
-            tensors[name] = values[:0]
+            tensors[name] = tensor[:0]
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / WEIGHTS_NAME)
     digest = file_digest(folder / WEIGHTS_NAME)
