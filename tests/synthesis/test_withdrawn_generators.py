@@ -336,8 +336,14 @@ def test_what_was_read_before_the_withdrawal_is_not_written_after_it(scan, let_g
     else:
         from ctplatform.datasets.exporting import execution
 
-        digest = execution._digest
-        monkeypatch.setattr(execution, "_digest", lambda path: let_go(scan) or digest(path))
+        store_package = execution.store_package
+
+        def stored_before(*told, **more):
+            made = store_package(*told, **more)
+            let_go(scan)
+            return made
+
+        monkeypatch.setattr(execution, "store_package", stored_before)
         job = request_export(user=owner, scans=[scan], form=ExportFormat.NIFTI, masks=False)
     planted = planted_in(scan)
     assert "was withdrawn" in ended(job.pk, JobStatus.FAILED).error
