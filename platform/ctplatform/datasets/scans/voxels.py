@@ -53,7 +53,7 @@ class ContentDigest:
     def __init__(self, grid: Grid) -> None:
         self._sha256 = hashlib.sha256(",".join(map(str, grid.size_zyx)).encode())
 
-    def add(self, plane_bytes: bytes) -> None:
+    def add(self, plane_bytes: bytes | memoryview) -> None:
         self._sha256.update(plane_bytes)
 
     def hexdigest(self) -> str:
@@ -63,7 +63,7 @@ class ContentDigest:
 def content_digest(volume: StoredVolume, grid: Grid) -> str:
     digest = ContentDigest(grid)
     for plane in volume:
-        digest.add(np.ascontiguousarray(plane, dtype=HU_DTYPE).tobytes())
+        digest.add(np.ascontiguousarray(plane, dtype=HU_DTYPE).data)
     return digest.hexdigest()
 
 
@@ -82,7 +82,7 @@ def load_bytes(key: str) -> bytes:
 
 
 def pack(plane: npt.NDArray[np.generic], dtype: np.dtype[np.generic]) -> bytes:
-    return igzip.compress(np.ascontiguousarray(plane, dtype=dtype).tobytes(), GZIP_LEVEL, mtime=0)
+    return igzip.compress(np.ascontiguousarray(plane, dtype=dtype).data, GZIP_LEVEL, mtime=0)
 
 
 def _unpack(key: str, dtype: np.dtype[np.generic], rows_columns: tuple[int, int]) -> npt.NDArray[np.generic]:
