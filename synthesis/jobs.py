@@ -11,7 +11,13 @@ from synthesis.atlas.services import ATLAS_KIND, run_atlas
 from synthesis.edits.rows import EDIT_KIND
 from synthesis.edits.services import BATCH_KIND
 from synthesis.generators.banks import BANK_KIND, abandon_bank, run_bank
-from synthesis.generators.services import REGISTER_KIND, discard_staged, run_registration, why_no_edits, why_unusable
+from synthesis.generators.services import (
+    REGISTER_KIND,
+    abandon_registration,
+    run_registration,
+    why_no_edits,
+    why_unusable,
+)
 from synthesis.generators.training import TRAIN_KIND, abandon_training, run_training
 from synthesis.models import GENERATOR_BULK, EditOrder, ExemplarBank, Generator, SignatureAtlas, TrainingRun
 
@@ -101,7 +107,7 @@ def _refusals(
 
 
 registry.register(
-    REGISTER_KIND, run_registration, on_abandoned=discard_staged, refuse_retries=registry.refuse_without_upload
+    REGISTER_KIND, run_registration, on_abandoned=abandon_registration, refuse_retries=registry.refuse_without_upload
 )
 registry.register(EDIT_KIND, run_edit, refuse_retries=refuse_edits)
 registry.register(BATCH_KIND, run_batch, refuse_retries=refuse_batches)

@@ -123,15 +123,20 @@ def note_digest(row: QuerySet[ExemplarBank] | QuerySet[TrainingRun], folder: Pat
 
 def discard_unregistered(row: QuerySet[ExemplarBank] | QuerySet[TrainingRun]) -> None:
     """Remove what a job without a result has stored, unless the same generator is registered or about to be."""
-    digest = row.values_list("stored_digest", flat=True).first()
+    _discard_artefact(row.values_list("stored_digest", flat=True).first() or "")
+
+
+def _discard_artefact(digest: str) -> None:
     if digest:
         transaction.on_commit(partial(_delete_unless_wanted, digest))
 
 
 def _delete_unless_wanted(digest: str) -> None:
     rows: list[QuerySet[Any]] = [ExemplarBank.objects.all(), TrainingRun.objects.all()]
-    storing = any(row.filter(stored_digest=digest, job__in=Job.objects.unfinished()).exists() for row in rows)
-    if not storing and not Generator.objects.filter(digest=digest).exists():
+    under_way = Job.objects.unfinished()
+    storing = any(row.filter(stored_digest=digest, job__in=under_way).exists() for row in rows)
+    registering = under_way.filter(kind=REGISTER_KIND, payload__digest=digest).exists()
+    if not storing and not registering and not Generator.objects.filter(digest=digest).exists():
         for file_name in ARTEFACT_FILES:
             default_storage.delete(f"{_prefix_of(digest)}/{file_name}")
 
@@ -185,7 +190,8 @@ def order_registration(
         kind=REGISTER_KIND,
         title=f"Register the generator {name}",
         owner=ordered_by,
-        payload={"staged": staged, "name": name},
+        # As the card says; the job refuses weights that are others. Known before anything is stored.
+        payload={"staged": staged, "name": name, "digest": str(values[CARD_NAME].get("weights_sha256", ""))},
         queue=Queue.GPU,
         result_url="/synthesis/generators/",
     )
@@ -204,13 +210,19 @@ def run_registration(payload: dict[str, Any], context: JobContext) -> WriteResul
         stored = store(folder=folder, name=payload["name"], registered_by=owner)
 
     def write_result() -> dict[str, Any]:
-        discard_staged(payload, "")
+        discard_staged(payload)
         return stored.save_for(context.job_id)[1]
 
     return write_result
 
 
-def discard_staged(payload: dict[str, Any], _reason: str) -> None:
+def abandon_registration(payload: dict[str, Any], _reason: str) -> None:
+    discard_staged(payload)
+    # Orders of before don't say it.
+    _discard_artefact(payload.get("digest", ""))
+
+
+def discard_staged(payload: dict[str, Any]) -> None:
     def delete_files() -> None:
         for file_name in (*ARTEFACT_FILES, *generator_reports.REPORT_FILES):
             default_storage.delete(f"{payload['staged']}/{file_name}")
