@@ -77,15 +77,16 @@ def processor_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def made(folder):
+def made(folder, slices=MADE_ZYX[0]):
     """A body of noisy tissue in air, with the padding outside of the scanner's circle that most scanners write."""
-    _, rows, columns = MADE_ZYX
+    size_zyx = (slices, *MADE_ZYX[1:])
+    _, rows, columns = size_zyx
     y, x = np.mgrid[:rows, :columns]
     body = ((y - rows / 2) / 150) ** 2 + ((x - columns / 2) / 200) ** 2 < 1
     random = np.random.default_rng(0)
-    volume = np.where(body, 60.0, -1000.0) + random.normal(0, 15, MADE_ZYX)
+    volume = np.where(body, 60.0, -1000.0) + random.normal(0, 15, size_zyx)
     volume[:, (y - rows / 2) ** 2 + (x - columns / 2) ** 2 > (rows / 2) ** 2] = -1024
-    grid = Grid(size_zyx=MADE_ZYX, spacing_zyx_mm=(2.5, 0.8, 0.8))
+    grid = Grid(size_zyx=size_zyx, spacing_zyx_mm=(2.5, 0.8, 0.8))
     write_series(folder, np.clip(np.rint(volume), -1024, 3071).astype(np.int16), grid)
     return folder
 
@@ -111,10 +112,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="*")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--slices", type=int, default=MADE_ZYX[0], help="of the series that is made")
     options = parser.parse_args()
     django.setup()
     with tempfile.TemporaryDirectory() as scratch, override_settings(MEDIA_ROOT=Path(scratch) / "storage"):
-        for folder in options.folders or [made(Path(scratch) / "made")]:
+        for folder in options.folders or [made(Path(scratch) / "made", options.slices)]:
             report(folder, options.rounds)
 
 

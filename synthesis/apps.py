@@ -13,9 +13,11 @@ class SynthesisConfig(AppConfig):
         from synthesis.atlas import deletion
         from synthesis.edits.fixed_lesions import refuse_for_removals
         from synthesis.edits.reviewing import warning_of_ghosts
+        from synthesis.generators import withdrawn
         from synthesis.waiting import waiting_for
 
         follow_withdrawals(deletion.follow_withdrawal)
+        follow_withdrawals(withdrawn.follow_withdrawal)
         guard_lesions(refuse_for_removals)
         warn_of_verdicts(warning_of_ghosts)
         waiting.register(waiting_for)

@@ -22,7 +22,11 @@ GENERATOR_BULK = ("card", "reports")
 
 class GeneratorQuerySet(models.QuerySet["Generator"]):
     def usable(self) -> Self:
+        """Those with networks to build on; whoever edits needs exemplars as well."""
         return self.filter(retired_at=None)
+
+    def with_exemplars(self) -> Self:
+        return self.usable().filter(emptied_at=None)
 
     def measured_first(self) -> Self:
         """Those with a realism report before those without: a fresh experiment is nobody's first choice."""
@@ -54,6 +58,12 @@ class Generator(models.Model):
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="generators_retired"
     )
     retirement_reason = models.CharField(max_length=300, blank=True)
+    # A consent that is withdrawn takes all exemplars along, for a bank does not tell whose each is. Why it was
+    # withdrawn stands with the scan, for those who may see that.
+    emptied_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a scan of its exemplars was withdrawn: since then it has networks alone"
+    )
+    emptied_digest = models.CharField(max_length=64, blank=True, help_text="Of the weights without exemplars")
 
     objects = GeneratorQuerySet.as_manager()
 
@@ -76,6 +86,11 @@ class Generator(models.Model):
     @property
     def short_digest(self) -> str:
         return self.digest[:10]
+
+    @property
+    def stored_digest(self) -> str:
+        """Of the weights as they lie in the storage; `digest` names the generator for good."""
+        return self.emptied_digest or self.digest
 
 
 def cards_for(user: User, generators: Sequence[Generator]) -> dict[uuid.UUID, dict[str, Any]]:

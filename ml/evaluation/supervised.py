@@ -56,6 +56,6 @@ def train_network(pixels: torch.Tensor, truth: torch.Tensor, rows: NDArray[np.in
                     batch = batch.flip(axis)
             loss = nn.functional.binary_cross_entropy_with_logits(network(batch)[:, 0], truth[part])
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             optimiser.step()
     return network.eval()

@@ -69,7 +69,7 @@ class ExactConvolution:
         if self.grow != [1, 1, 1]:
             # 2 where features are repeated: the kernel's size less the padding on both sides is the step.
             done = functional.conv_transpose3d(whole, self.weight, None, self.grow, self.padding)
-        elif whole.device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        elif whole.device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch leaves it untyped
             done = torch.mkldnn_convolution(whole, self.weight, None, self.padding, self.stride, [1, 1, 1], 1)
         else:
             done = functional.conv3d(whole, self.weight, None, self.stride, self.padding)

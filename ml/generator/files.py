@@ -73,7 +73,7 @@ def _of_networks(net: NetConfig, encoder: State, decoder: State, *, device: torc
 def _check_shapes(weights: Path, values: dict[str, Any], net: NetConfig) -> None:
     """Compare the file's table of tensors with networks that take no memory, whatever size a card claims."""
     with safe_open(weights, framework="pt") as file:
-        found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
     if math.prod(net.patch_zyx) > MAX_PATCH_VOXELS:
         raise ArtefactError(
             f"The generator's patches are larger than the {MAX_PATCH_VOXELS:,} voxels that are computed."

@@ -50,12 +50,14 @@ class OwnBank:
     """A bank and its principal components, and whose lesions it holds.
 
     ``lesions``, ``patients`` and ``scans`` count what is new in it, ``beside`` whether the generator's own exemplars
-    are there as well, ``left_out`` lesions by reason, ``case_names`` the scans that gave lesions or normal liver.
+    are there as well, ``normals_of_before`` whether its normal liver is, ``left_out`` lesions by reason,
+    ``case_names`` the scans that gave lesions or normal liver.
     """
 
     bank: SignatureBank
     space: SignatureSpace
     beside: bool
+    normals_of_before: bool
     lesions: int
     patients: int
     scans: int
@@ -65,7 +67,8 @@ class OwnBank:
     def to_card(self) -> dict[str, Any]:
         """What a card tells of it."""
         counted = {"lesions": self.lesions, "patients": self.patients, "scans": self.scans}
-        return {"beside_those_of_before": self.beside, **counted, "left_out": self.left_out}
+        kept = {"beside_those_of_before": self.beside, "normal_liver_of_before": self.normals_of_before}
+        return {**kept, **counted, "left_out": self.left_out}
 
 
 def check_can_edit(generator: Generator) -> None:
@@ -142,6 +145,11 @@ def assemble(parts: Sequence[Gathered], generator: Generator, *, beside: bool, s
     lesions = Lesions.joined([found for _, found in giving])
     normals = np.concatenate([part.normals for part in parts])
     normal_codes = generator.encode(normals) if len(normals) else generator.bank.normal_codes
+    if not len(normal_codes):
+        raise TrainingError(
+            f"None of these scans shows normal liver, and {generator.name} has none of its own any more. "
+            "Add scans of which all lesions are drawn."
+        )
     try:
         bank, _, kept = bank_of(generator, lesions, normal_codes, seed=seed)
     except NoExemplarError as error:
@@ -163,6 +171,7 @@ def assemble(parts: Sequence[Gathered], generator: Generator, *, beside: bool, s
         bank=bank,
         space=SignatureSpace.fit(np.concatenate([bank.lesion_codes, bank.normal_codes])),
         beside=beside,
+        normals_of_before=beside or not len(normals),
         lesions=len(kept),
         patients=len({giving[number][0] for number in scans}),
         scans=len(scans),

@@ -29,7 +29,7 @@ def to_device(module: ModuleT, device: torch.device) -> ModuleT:
 
 def half_pays(device: torch.device) -> bool:
     """Whether a device computes bfloat16 natively; elsewhere autocast is slower than float32."""
-    return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
+    return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001 - there is no public question
 
 
 class NoiseSource(Protocol):

@@ -30,7 +30,7 @@ class Convolution(nn.Conv3d):
             return functional.conv3d(padded, self.weight, self.bias, self.stride, (0, rows, columns))
         if self.training or len(patches) > 1 or patches.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return super().forward(patches)
-        if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch leaves it untyped
             return super().forward(patches)
         strides, padding = list(self.stride), [int(n) for n in self.padding]
         return torch.mkldnn_convolution(

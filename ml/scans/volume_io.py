@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import struct
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,10 @@ from ml.geometry import Direction, Grid, same_grid
 
 # Characters; NIfTI's field has 80 bytes, the last of them zero.
 LONGEST_NOTE = 79
+# Of a single file, with the four bytes that say that nothing else comes before the samples.
+NIFTI_HEADER_BYTES = 352
+# Where columns, rows and slices stand in it.
+NIFTI_SIZE_AT = 42
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 
 # ITK writes warnings with the file's name straight to stderr, and a file may be called after a person.
@@ -69,6 +75,20 @@ def write_volume(path: Path | str, array: NDArray[np.generic], grid: Grid, *, no
         sitk.WriteImage(image, str(target), useCompression=True)
     except RuntimeError as error:
         raise VolumeError(f"{target.name} cannot be written.") from error
+
+
+def nifti_header(grid: Grid, dtype: np.dtype[np.generic], *, note: str = "") -> bytes:
+    """What stands before the samples in a NIfTI file of one array of the grid's size, as ``write_volume`` writes it.
+
+    The samples follow as they lie in the array, little-endian, so that a volume can be written slice by slice.
+    """
+    one = Grid((1, 1, 1), grid.spacing_zyx_mm, grid.origin_lps_mm, grid.direction)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one.nii"
+        write_volume(path, np.zeros(one.size_zyx, dtype), one, note=note)
+        header = bytearray(path.read_bytes()[:NIFTI_HEADER_BYTES])
+    struct.pack_into("<3h", header, NIFTI_SIZE_AT, *grid.size_zyx[::-1])
+    return bytes(header)
 
 
 def _opened(path: Path | str) -> sitk.Image:

@@ -36,7 +36,7 @@ class Team:
         flat = torch.cat([g.flatten() for g in gradients])
         distributed.all_reduce(flat)
         flat /= self.size
-        parts = flat.split([g.numel() for g in gradients])  # type: ignore[no-untyped-call]
+        parts = flat.split([g.numel() for g in gradients])  # type: ignore[no-untyped-call]  # torch leaves it untyped
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 

@@ -175,7 +175,7 @@ class Trainer:
 
     def _apply(self, name: str, loss: Tensor) -> float:
         self.optimisers[name].zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self.team.average_gradients(self.optimisers[name].param_groups[0]["params"])
         nn.utils.clip_grad_norm_(self.optimisers[name].param_groups[0]["params"], GRADIENT_NORM)
         self.optimisers[name].step()

@@ -72,7 +72,7 @@ def _refuse_replacing(connection: BaseDatabaseWrapper, table: str) -> list[str]:
         constraints = connection.introspection.get_constraints(cursor, table).values()
     unique = [constraint["columns"] for constraint in constraints if constraint["unique"] or constraint["primary_key"]]
     in_the_way = " OR ".join(
-        f"EXISTS (SELECT 1 FROM {table} WHERE " + " AND ".join(f"{name} = NEW.{name}" for name in columns) + ")"  # noqa: S608
+        f"EXISTS (SELECT 1 FROM {table} WHERE " + " AND ".join(f"{name} = NEW.{name}" for name in columns) + ")"  # noqa: S608 - names are of our own tables
         for columns in unique
     )
     name = _sqlite_name(table, "REPLACE")

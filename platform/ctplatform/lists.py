@@ -37,7 +37,7 @@ class ListFilter(django_filters.FilterSet):
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         found = super().filter_queryset(queryset)
         # Said anew, because counting groups the rows and drops the order of the model.
-        return found.order_by(*(found.query.order_by or found.model._meta.ordering), "pk")  # noqa: SLF001
+        return found.order_by(*(found.query.order_by or found.model._meta.ordering), "pk")  # noqa: SLF001 - Django documents _meta
 
 
 class ListPage(FilterView):

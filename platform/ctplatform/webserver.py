@@ -43,7 +43,7 @@ TOO_LARGE = "The request is larger than your account may send. Log in first, and
 BodyLimit = Callable[[dict[str, str]], int]
 
 
-class TooLarge(RequestEntityTooLarge):  # type: ignore[misc]
+class TooLarge(RequestEntityTooLarge):  # type: ignore[misc]  # waitress is untyped
     def __init__(self) -> None:
         super().__init__(TOO_LARGE)
 
@@ -52,7 +52,7 @@ class TooLarge(RequestEntityTooLarge):  # type: ignore[misc]
         return f"{self.code} {self.reason}", [("Content-Type", "application/json")], body
 
 
-class PatientRequest(HTTPRequestParser):  # type: ignore[misc]
+class PatientRequest(HTTPRequestParser):  # type: ignore[misc]  # waitress is untyped
     """A request that is still arriving."""
 
     adj: Adjustments
@@ -82,7 +82,7 @@ class PatientRequest(HTTPRequestParser):  # type: ignore[misc]
         return self.begun + allowed - now
 
 
-class PatientChannel(HTTPChannel):  # type: ignore[misc]
+class PatientChannel(HTTPChannel):  # type: ignore[misc]  # waitress is untyped
     parser_class = PatientRequest
 
     def is_waiting(self) -> bool:
@@ -94,7 +94,7 @@ class PatientChannel(HTTPChannel):  # type: ignore[misc]
         return request is not None and self.is_waiting() and request.seconds_left(now) < 0
 
 
-class PatientServer(TcpWSGIServer):  # type: ignore[misc]
+class PatientServer(TcpWSGIServer):  # type: ignore[misc]  # waitress is untyped
     channel_class = PatientChannel
 
     def maintenance(self, now: float) -> None:

@@ -13,7 +13,7 @@ class Columns:
     """What is fetched of one table. Further columns come when they are asked for, as with `only()`."""
 
     def __init__(self, alias: str, model: type[models.Model], names: Sequence[str] | None = None) -> None:
-        known = model._meta.concrete_fields  # noqa: SLF001
+        known = model._meta.concrete_fields  # noqa: SLF001 - Django documents _meta
         self.alias, self.model = alias, model
         self.fields = [field for field in known if names is None or field.primary_key or field.attname in names]
         self.attnames = [field.attname for field in self.fields]

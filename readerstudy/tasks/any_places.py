@@ -196,7 +196,7 @@ def _place(mark: Mapping[str, int]) -> tuple[int, ...]:
 
 def _reasons(wished: Any) -> tuple[str, ...]:
     if not isinstance(wished, list | tuple):
-        raise ValueError("the reasons are a list of texts")  # noqa: TRY004
+        raise ValueError("the reasons are a list of texts")  # noqa: TRY004 - a value of a form, like every other refusal here
     reasons = tuple(str(reason).strip() for reason in wished) or REASONS
     fits = all(0 < len(reason) <= LONGEST_REASON for reason in reasons)
     if not (2 <= len(reasons) <= MOST_REASONS and fits and len(set(reasons)) == len(reasons)):

@@ -27,7 +27,7 @@ class RealOrSynthetic(Task):
     confidence_levels: int
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], *, confidence_levels: int) -> Self:  # noqa: ARG003
+    def of(cls, settings: Mapping[str, Any], *, confidence_levels: int) -> Self:  # noqa: ARG003 - the signature of all tasks
         return cls(confidence_levels=confidence_levels)
 
     def question_payload(self) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Scale(Task):
     cut_off: int
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], *, confidence_levels: int) -> Self:  # noqa: ARG003
+    def of(cls, settings: Mapping[str, Any], *, confidence_levels: int) -> Self:  # noqa: ARG003 - the signature of all tasks
         wished = {one.name: one.default for one in cls.settings} | dict(settings)
         levels = _whole(wished["levels"], "the number of levels")
         if not (2 <= levels <= MOST_WITH_KEYS + 1 or levels == FINEST):
@@ -78,7 +78,7 @@ class Scale(Task):
         if towards not in ENDS:
             raise ValueError("a scale rises to “real” or to “synthetic”")
         if not isinstance(wished["labels"], list | tuple):
-            raise ValueError("the labels are a list of texts")  # noqa: TRY004
+            raise ValueError("the labels are a list of texts")  # noqa: TRY004 - a value of a form, like every other refusal here
         labels = tuple(str(label).strip() for label in wished["labels"]) or ENDS[towards]
         if len(labels) not in {2, levels} or not all(0 < len(label) <= LONGEST_LABEL for label in labels):
             raise ValueError(f"give two labels, or one for each level, of at most {LONGEST_LABEL} letters")

@@ -5,6 +5,7 @@ from django.db.models import F, Q, QuerySet
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.models import Dataset, Lesion
+from ctplatform.form_fields import rows_of
 from readerstudy.design.candidate import Candidate
 from readerstudy.design.candidates import accepted_scans, from_lesions, from_removals, lesions_of_kind
 from readerstudy.design.published import STARTED
@@ -121,8 +122,8 @@ class StudyForm(forms.ModelForm[Study]):
 
     def __init__(self, *args: Any, editor: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["datasets"].queryset = Dataset.objects.visible_to(editor)  # type: ignore[attr-defined]
-        self.fields["continues"].queryset = earlier_for(self.instance, editor)  # type: ignore[attr-defined]
+        rows_of(self, "datasets").queryset = Dataset.objects.visible_to(editor)
+        rows_of(self, "continues").queryset = earlier_for(self.instance, editor)
         self.of_tasks = setting_fields()
         self.fields.update(self.of_tasks)
         self.initial.update(entered(self.instance))
@@ -167,8 +168,15 @@ class TickedRowsField(forms.ModelMultipleChoiceField[Any]):
             raise forms.ValidationError(self.gone) from error
 
 
+class TickedPeopleField(TickedRowsField):
+    def label_from_instance(self, obj: User) -> str:
+        if obj.as_program is not None:
+            return f"{obj.as_program} (program)"
+        return f"{obj} · {obj.username}{' (simulated)' if obj.is_simulated else ''}"
+
+
 class RatersForm(forms.Form):
-    users = TickedRowsField(
+    users = TickedPeopleField(
         User.objects.none(),
         label="Raters",
         gone="Nothing was saved: one of the chosen accounts can't be a rater any more, because it was closed or has "
@@ -179,8 +187,7 @@ class RatersForm(forms.Form):
         super().__init__(*args, **kwargs)
         readers = User.objects.filter(role=Role.RATER, is_active=True).select_related("program")
         readers = readers.order_by("is_simulated", F("program").asc(nulls_first=True), "username")
-        self.fields["users"].queryset = readers  # type: ignore[attr-defined]
-        self.fields["users"].label_from_instance = _person_label  # type: ignore[attr-defined]
+        rows_of(self, "users").queryset = readers
 
 
 class GroupsForm(forms.Form):
@@ -208,7 +215,7 @@ class TeamForm(forms.Form):
     def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         people = User.objects.exclude(role=Role.RATER).exclude(pk=owner.pk).filter(is_active=True)
-        self.fields["members"].queryset = people.order_by("username")  # type: ignore[attr-defined]
+        rows_of(self, "members").queryset = people.order_by("username")
 
 
 class CasesForm(forms.Form):
@@ -220,7 +227,7 @@ class CasesForm(forms.Form):
 
     def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["case"].queryset = Case.objects.filter(study=study)  # type: ignore[attr-defined]
+        rows_of(self, "case").queryset = Case.objects.filter(study=study)
 
 
 class PlacesForm(forms.Form):
@@ -238,7 +245,7 @@ class PlacesForm(forms.Form):
         self.removed = study.template == Template.REMOVED_LESIONS
         real, synthetic = (lesions_of_kind(study, synthetic=kind) for kind in (False, True))
         places = accepted_scans(study) if self.removed else real | synthetic
-        self.fields["place"].queryset = places  # type: ignore[attr-defined]
+        rows_of(self, "place").queryset = places
 
     def candidates(self) -> list[Candidate]:
         chosen = list(self.cleaned_data["place"])
@@ -275,9 +282,3 @@ class UnblindForm(forms.Form):
             ("required", "max_length"), "Type the study's title exactly as it stands to unblind it."
         ),
     )
-
-
-def _person_label(user: User) -> str:
-    if user.as_program is not None:
-        return f"{user.as_program} (program)"
-    return f"{user} · {user.username}{' (simulated)' if user.is_simulated else ''}"

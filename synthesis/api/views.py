@@ -41,7 +41,7 @@ class GeneratorSerializer(serializers.ModelSerializer[Generator]):
 
     class Meta:
         model = Generator
-        fields = ["id", "name", "digest", "card", "registered_at", "retired_at"]
+        fields = ["id", "name", "digest", "card", "registered_at", "retired_at", "emptied_at"]
         read_only_fields = fields
         list_serializer_class = GeneratorListSerializer
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Origin, Scan
-from ctplatform.datasets.permissions import refuse_unless_shared
+from ctplatform.datasets.permissions import hold_pixels, refuse_unless_shared
 from ctplatform.datasets.scans import voxels
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
@@ -103,8 +103,7 @@ def run_atlas(payload: dict[str, Any], context: JobContext) -> WriteResult:
     context.unless_written(lambda: default_storage.delete(key))
 
     def write_result() -> dict[str, Any]:
-        if Scan.objects.with_pixels().filter(pk__in=[scan.pk for scan in scans]).count() < len(scans):
-            raise DomainError("A scan of this atlas was withdrawn or deleted meanwhile. Try again.")
+        hold_pixels(scans)
         SignatureAtlas.objects.filter(pk=atlas.pk).update(
             content=content, sheet_key=key, scans_shown=len(scans), scans_left_out=content["scans_left_out"]
         )

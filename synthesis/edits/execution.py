@@ -10,14 +10,14 @@ from ctplatform.datasets.models import Made, Operation, Provenance, Scan, centre
 from ctplatform.datasets.permissions import refuse_without_pixels
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.edited import Edit, store_edited_scan
-from ctplatform.errors import DomainError
+from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
 from ml.errors import MlError
 from ml.geometry import Box, Grid
 from synthesis.edits.chains import order_following
-from synthesis.generators.services import load
-from synthesis.models import EditOrder
+from synthesis.generators.services import load, why_emptied
+from synthesis.models import GENERATOR_BULK, EditOrder, Generator
 
 # What ml tells of an edit beside what stands in columns of its own.
 DETAILS = ("device", "exemplar", "signature_gain", "slice_overlap", "beyond_mask_mm")
@@ -33,6 +33,7 @@ def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
     )
     refuse_without_pixels([synthesis.source_scan])
     context.progress(0.05, "loading the generator")
+    _refuse_emptied(synthesis.generator)
     generator = load(synthesis.generator)
     context.progress(0.2, "reading the neighbourhood")
     box, volume, masks = _read_neighbourhood(synthesis)
@@ -55,6 +56,7 @@ def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
     def write_result() -> dict[str, Any]:
         # Withdrawn meanwhile, its pixels must not stay in a copy.
         refuse_without_pixels([Scan.objects.select_for_update().get(pk=synthesis.source_scan_id)])
+        _refuse_emptied(Generator.objects.defer(*GENERATOR_BULK).get(pk=synthesis.generator_id))
         scan = stored.save()
         EditOrder.objects.filter(pk=synthesis.pk).update(result_scan=scan)
         following = order_following(order=synthesis, result=scan)
@@ -62,6 +64,12 @@ def run_edit(payload: dict[str, Any], context: JobContext) -> WriteResult:
         return {"scan": str(scan.pk), "measured": result.measured, "then": then}
 
     return write_result
+
+
+def _refuse_emptied(generator: Generator) -> None:
+    """What was ordered before its retirement is still made; of exemplars whose scan was withdrawn nothing is."""
+    if refusal := why_emptied(generator):
+        raise ConflictError(refusal)
 
 
 def _name(synthesis: EditOrder) -> str:

@@ -19,7 +19,7 @@ from ml.errors import SpecError
 from synthesis.edits.chains import Insertion, insertions_after, refuse_crowding, refuse_mixed, removals_after
 from synthesis.edits.placement import PlacementRules, refuse_unless_parenchyma
 from synthesis.edits.rows import write_insertion, write_removal
-from synthesis.generators.services import check_usable
+from synthesis.generators.services import check_can_edit
 from synthesis.models import EditOrder, Generator
 
 BATCH_KIND = "synthesis.batch"
@@ -186,7 +186,7 @@ def review(*, synthesis: EditOrder, reviewer: User, accept: bool, reason: str = 
 
 
 def _check_source(scan: Scan, generator: Generator) -> None:
-    check_usable(generator)
+    check_can_edit(generator)
     if not scan.masks.filter(kind=MaskKind.LIVER).exists():
         raise DomainError(
             f"{scan.name} has no liver mask, so the edit could not respect the liver's border. "

@@ -14,7 +14,7 @@ from django.urls import reverse
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Dataset, Lesion, Mask, Origin, Scan, ScanQuerySet
-from ctplatform.datasets.permissions import refuse_unless_shared
+from ctplatform.datasets.permissions import hold_pixels, refuse_unless_shared
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.models import Queue
@@ -138,8 +138,9 @@ def run_bank(payload: dict[str, Any], context: JobContext) -> WriteResult:
         stored = generators.store(folder=Path(scratch), name=bank.name, registered_by=bank.job.owner)
 
     def write_result() -> dict[str, Any]:
-        if Scan.objects.with_pixels().filter(pk__in=[scan.pk for scan in scans]).count() < len(scans):
-            raise DomainError("A scan of this bank was withdrawn or deleted meanwhile. Order it again.")
+        hold_pixels(scans)
+        if not Generator.objects.filter(pk=bank.source_id, emptied_digest=bank.source.emptied_digest).exists():
+            raise DomainError(f"{bank.source} has lost its exemplars meanwhile. Order it again.")
         generator, result = stored.save_for(context.job_id)
         ExemplarBank.objects.filter(pk=bank.pk).update(generator=generator, made_of=made_of)
         return result

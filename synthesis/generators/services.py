@@ -63,6 +63,10 @@ class StoredGenerator:
     def save(self) -> Generator:
         """The same weights are registered once; what was measured of them since then is added."""
         existing = Generator.objects.filter(digest=self.digest).first()
+        if existing is not None and existing.emptied_at is not None:
+            raise DomainError(
+                f"It is {existing}, whose exemplars went because a scan of theirs was withdrawn. They don't come back."
+            )
         if existing is not None:
             return add_reports(existing, self.reports, brought_by=self.registered_by) if self.reports else existing
         return Generator.objects.create(
@@ -119,15 +123,20 @@ def note_digest(row: QuerySet[ExemplarBank] | QuerySet[TrainingRun], folder: Pat
 
 def discard_unregistered(row: QuerySet[ExemplarBank] | QuerySet[TrainingRun]) -> None:
     """Remove what a job without a result has stored, unless the same generator is registered or about to be."""
-    digest = row.values_list("stored_digest", flat=True).first()
+    _discard_artefact(row.values_list("stored_digest", flat=True).first() or "")
+
+
+def _discard_artefact(digest: str) -> None:
     if digest:
         transaction.on_commit(partial(_delete_unless_wanted, digest))
 
 
 def _delete_unless_wanted(digest: str) -> None:
     rows: list[QuerySet[Any]] = [ExemplarBank.objects.all(), TrainingRun.objects.all()]
-    storing = any(row.filter(stored_digest=digest, job__in=Job.objects.unfinished()).exists() for row in rows)
-    if not storing and not Generator.objects.filter(digest=digest).exists():
+    under_way = Job.objects.unfinished()
+    storing = any(row.filter(stored_digest=digest, job__in=under_way).exists() for row in rows)
+    registering = under_way.filter(kind=REGISTER_KIND, payload__digest=digest).exists()
+    if not storing and not registering and not Generator.objects.filter(digest=digest).exists():
         for file_name in ARTEFACT_FILES:
             default_storage.delete(f"{_prefix_of(digest)}/{file_name}")
 
@@ -181,7 +190,8 @@ def order_registration(
         kind=REGISTER_KIND,
         title=f"Register the generator {name}",
         owner=ordered_by,
-        payload={"staged": staged, "name": name},
+        # As the card says; the job refuses weights that are others. Known before anything is stored.
+        payload={"staged": staged, "name": name, "digest": str(values[CARD_NAME].get("weights_sha256", ""))},
         queue=Queue.GPU,
         result_url="/synthesis/generators/",
     )
@@ -200,13 +210,19 @@ def run_registration(payload: dict[str, Any], context: JobContext) -> WriteResul
         stored = store(folder=folder, name=payload["name"], registered_by=owner)
 
     def write_result() -> dict[str, Any]:
-        discard_staged(payload, "")
+        discard_staged(payload)
         return stored.save_for(context.job_id)[1]
 
     return write_result
 
 
-def discard_staged(payload: dict[str, Any], _reason: str) -> None:
+def abandon_registration(payload: dict[str, Any], _reason: str) -> None:
+    discard_staged(payload)
+    # Orders of before don't say it.
+    _discard_artefact(payload.get("digest", ""))
+
+
+def discard_staged(payload: dict[str, Any]) -> None:
     def delete_files() -> None:
         for file_name in (*ARTEFACT_FILES, *generator_reports.REPORT_FILES):
             default_storage.delete(f"{payload['staged']}/{file_name}")
@@ -228,7 +244,7 @@ def fetched(prefix: str) -> Iterator[Path]:
 
 
 def load(generator: Generator) -> LoadedGenerator:
-    return _load(generator.digest, generator.storage_prefix)
+    return _load(generator.stored_digest, generator.storage_prefix)
 
 
 @functools.lru_cache(maxsize=4)
@@ -270,7 +286,27 @@ def check_usable(generator: Generator) -> None:
         raise ConflictError(refusal)
 
 
+def check_can_edit(generator: Generator) -> None:
+    refusal = why_no_edits(generator)
+    if refusal:
+        raise ConflictError(refusal)
+
+
 def why_unusable(generator: Generator) -> str:
     return (
         "" if generator.retired_at is None else f"The generator {generator} is retired. Order again with another one."
+    )
+
+
+def why_no_edits(generator: Generator) -> str:
+    """Why nothing new may be ordered; its networks may still be given other exemplars."""
+    return why_unusable(generator) or why_emptied(generator)
+
+
+def why_emptied(generator: Generator) -> str:
+    if generator.emptied_at is None:
+        return ""
+    return (
+        f"The generator {generator} has no exemplars any more: a scan of theirs was withdrawn. "
+        "Order again with another one, or give it lesions of other scans."
     )

@@ -20,7 +20,7 @@ from django.db import transaction
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Origin, Scan
-from ctplatform.datasets.permissions import refuse_unless_usable
+from ctplatform.datasets.permissions import hold_pixels, refuse_unless_usable
 from ctplatform.datasets.scans import voxels
 from ctplatform.errors import DomainError
 from ctplatform.jobs import services as jobs
@@ -180,6 +180,7 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
         stored = generators.store(folder=Path(scratch), name=run.name, registered_by=owner)
 
     def write_result() -> dict[str, Any]:
+        hold_pixels(run.scans.all())
         generator, result = stored.save_for(context.job_id)
         TrainingRun.objects.filter(pk=run.pk).update(generator=generator)
         transaction.on_commit(lambda: discard_checkpoints(run))
@@ -189,8 +190,11 @@ def run_training(payload: dict[str, Any], context: JobContext) -> WriteResult:
 
 
 def abandon_training(payload: dict[str, Any], _reason: str) -> None:
-    """Its checkpoint stays: whoever tries again goes on from there."""
-    generators.discard_unregistered(TrainingRun.objects.filter(pk=payload["run"]))
+    """Its checkpoint stays: whoever tries again goes on from there, unless a scan was withdrawn."""
+    runs = TrainingRun.objects.filter(pk=payload["run"])
+    generators.discard_unregistered(runs)
+    for run in runs.filter(scans__withdrawn_at__isnull=False).distinct():
+        discard_progress(run)
 
 
 def ending(trainer: "Trainer") -> str:
@@ -274,6 +278,15 @@ def save_checkpoint(run: TrainingRun, trainer: "Trainer") -> None:
     voxels.save_bytes(f"{run.folder}/checkpoint-{trainer.done}-{uuid.uuid4().hex[:8]}.pt", buffer.getvalue())
     for name in sorted(checkpoints(run), key=checkpoint_step)[:-1]:
         default_storage.delete(f"{run.folder}/{name}")
+
+
+def discard_progress(run: TrainingRun) -> None:
+    """What the storage has of a training that can't go on, its pictures of patches among it."""
+    shown = run.samples_key
+    TrainingRun.objects.filter(pk=run.pk).update(samples_key="")
+    transaction.on_commit(lambda: discard_checkpoints(run))
+    if shown:
+        transaction.on_commit(lambda: default_storage.delete(shown))
 
 
 def discard_checkpoints(run: TrainingRun) -> None:

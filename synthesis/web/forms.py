@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 
 from ctplatform.datasets.models import Dataset, Lesion, Operation, Scan
 from ctplatform.errors import DomainError
+from ctplatform.form_fields import rows_of
 from ml.editing.spec import (
     MAX_CONTRAST_HU,
     MAX_DIAMETER_MM,
@@ -52,8 +53,8 @@ class SourceScansForm(forms.Form):
 
     def __init__(self, *args: Any, scans: QuerySet[Scan], shown: Sequence[Scan] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["scans"]
-        field.queryset = scans  # type: ignore[attr-defined]
+        field = rows_of(self, "scans")
+        field.queryset = scans
         # names are unique within a dataset only
         field.widget.choices = [(scan.pk, f"{scan} · {scan.dataset}") for scan in shown]
 
@@ -64,13 +65,13 @@ class SourceScansForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.pop("all_fitting", False):
-            cleaned["scans"] = self.fields["scans"].queryset  # type: ignore[attr-defined]
+            cleaned["scans"] = rows_of(self, "scans").queryset
         if "scans" in cleaned and not cleaned["scans"]:
             self.add_error("scans", "Choose at least one scan.")
         return cleaned
 
 
-class GeneratorField(forms.ModelChoiceField):  # type: ignore[type-arg]
+class GeneratorField(forms.ModelChoiceField[Any]):
     def label_from_instance(self, obj: Any) -> str:
         return str(obj) if obj.measured else f"{obj} · realism not measured"
 
@@ -80,7 +81,7 @@ class GeneratorForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["generator"].queryset = Generator.objects.usable().measured_first()  # type: ignore[attr-defined]
+        rows_of(self, "generator").queryset = Generator.objects.with_exemplars().measured_first()
 
 
 class RegistrationForm(forms.Form):
@@ -138,7 +139,7 @@ class TrainingForm(SourceScansForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["initial"].queryset = Generator.objects.usable().measured_first()  # type: ignore[attr-defined]
+        rows_of(self, "initial").queryset = Generator.objects.usable().measured_first()
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -187,7 +188,7 @@ class BankForm(forms.Form):
 
     def __init__(self, *args: Any, datasets: QuerySet[Dataset], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["dataset"].queryset = datasets  # type: ignore[attr-defined]
+        rows_of(self, "dataset").queryset = datasets
 
 
 class InsertionForm(GeneratorForm):
@@ -238,19 +239,20 @@ class InsertionForm(GeneratorForm):
         return usual_contrast_hu(kind, liver_hu)
 
 
+class LesionField(forms.ModelChoiceField[Any]):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.number}: {obj.diameter_mm:.0f} mm, {obj.mean_hu:.0f} HU"
+
+
 class RemovalForm(GeneratorForm):
-    lesion = forms.ModelChoiceField(queryset=Lesion.objects.none(), empty_label=None)
+    lesion = LesionField(queryset=Lesion.objects.none(), empty_label=None)
     seed = seed_field()
 
     field_order = ["lesion", "seed", "generator"]
 
     def __init__(self, *args: Any, scan: Scan, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["lesion"]
-        field.queryset = scan.lesions.all()  # type: ignore[attr-defined]
-        field.label_from_instance = lambda lesion: (  # type: ignore[attr-defined]
-            f"{lesion.number}: {lesion.diameter_mm:.0f} mm, {lesion.mean_hu:.0f} HU"
-        )
+        rows_of(self, "lesion").queryset = scan.lesions.all()
 
 
 class BatchForm(SourceScansForm, GeneratorForm):

@@ -91,7 +91,7 @@ TOTALSEGMENTATOR = {
         gallbladder gluteus_maximus_left heart_atrium_left heart_myocardium heart_ventricle_left hip_left humerus_left
         iliac_artery_left iliac_vena_left iliopsoas_left inferior_vena_cava kidney_right lung_lower_lobe_left
         pancreas pulmonary_artery rib_left_1 rib_right_12 sacrum scapula_left small_bowel stomach trachea
-        urinary_bladder vertebrae_C1 vertebrae_L1 vertebrae_T12""".split(),  # noqa: SIM905
+        urinary_bladder vertebrae_C1 vertebrae_L1 vertebrae_T12""".split(),
         KIDNEY,
     ),
 }

@@ -21,7 +21,7 @@ from ctplatform.datasets.importing.procedure import Action
 
 NUMBER_MARK = 731_000_000
 FIRST_DAY = date(1801, 1, 1)
-TEXT_VRS = frozenset("AE CS LO LT PN SH ST UC UR UT".split())  # noqa: SIM905
+TEXT_VRS = frozenset("AE CS LO LT PN SH ST UC UR UT".split())
 MARKED_VRS = TEXT_VRS | {"AS", "DA", "DS", "DT", "FD", "IS", "OB", "SL", "SQ", "TM", "UI", "UL", "UN"}
 # Read to tell whether it is a CT slice at all; a marker here may end the import
 TELLING = frozenset(

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tracemalloc
 import zipfile
 from itertools import pairwise
 
@@ -23,6 +24,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from ctplatform.accounts.models import Role
 from ctplatform.datasets.exporting import orders
 from ctplatform.datasets.exporting.described import described
+from ctplatform.datasets.exporting.files import stored_as
 from ctplatform.datasets.exporting.package import file_name, write_package
 from ctplatform.datasets.importing.run import ImportOrder, import_path
 from ctplatform.datasets.kinds import ExportFormat, MaskKind
@@ -176,6 +178,36 @@ def test_segmentations_hold_every_lesion_by_its_number_on_the_scans_grid(tmp_pat
         changed.ReferencedSeriesSequence[0].SeriesInstanceUID
         == slices_of(folder / "0002_case_1_insert")[0].SeriesInstanceUID
     )
+
+
+def test_a_package_holds_no_whole_scan_in_memory_and_no_volume_for_every_lesion(monkeypatch):
+    grid = Grid((40, 128, 128), (3.0, 0.8, 0.8))
+    lesions = np.zeros(grid.size_zyx, np.uint8)
+    for number in range(20):
+        lesions[2 * number : 2 * number + 2, 60:70, 60:70] = number + 1
+    scan = make_scan(
+        grid=grid, volume=small_ct(grid, seed=5), masks={MaskKind.LIVER: liver_box(grid), MaskKind.LESION: lesions}
+    )
+    seen = described(scan)
+    read, original = [], voxels._unpacked_box
+
+    def slices_read(key, dtype, whole, box):
+        read.append((np.dtype(dtype).itemsize, box[0].stop - box[0].start))
+        return original(key, dtype, whole, box)
+
+    monkeypatch.setattr(voxels, "_unpacked_box", slices_read)
+    peaks = {}
+    for form in ExportFormat:
+        with stored_as(f"exports/{form}/scans.zip") as (target, _):
+            write_package(target, [seen], form=form, masks=True, on_progress=lambda *_: None)
+            tracemalloc.start()
+            write_package(target, [seen], form=form, masks=True, on_progress=lambda *_: None)
+            peaks[form] = tracemalloc.get_traced_memory()[1] / lesions.nbytes
+            tracemalloc.stop()
+    assert {slices for bytes_each, slices in read if bytes_each == 2} == {1}, "of the voxels one slice at a time"
+    # In volumes of one byte a voxel. A volume for every lesion would be twenty, and each was held three times.
+    assert peaks[ExportFormat.NIFTI] < 3, peaks
+    assert peaks[ExportFormat.DICOM] < 14
 
 
 def test_our_own_import_reads_a_package_back(tmp_path, pair):

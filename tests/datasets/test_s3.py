@@ -1,12 +1,19 @@
 """The same code on a bucket."""
 
+import gzip
+import hashlib
+import io
 import uuid
+import zipfile
 
 import boto3
 import numpy as np
 import pytest
+from django.core.files.storage import default_storage
 
-from ctplatform.datasets.kinds import MaskKind
+from ctplatform.datasets.exporting.described import described
+from ctplatform.datasets.exporting.execution import store_package
+from ctplatform.datasets.kinds import ExportFormat, MaskKind
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.edited import Edit, register_edited_scan
 from tests.factories import edited_here, make_scan
@@ -37,6 +44,21 @@ def bucket(settings, monkeypatch):
     }  # fmt: skip
     yield bucket
     server.stop()
+
+
+def test_a_package_goes_straight_into_a_bucket_and_comes_back_whole(bucket):
+    grid = small_grid()
+    scan = make_scan(grid=grid, masks={MaskKind.LIVER: liver_box(grid)})
+    size, sha256 = store_package(
+        "exports/one/scans.zip", [described(scan)], form=ExportFormat.NIFTI, masks=True, on_progress=lambda *_: None
+    )
+    with default_storage.open("exports/one/scans.zip", "rb") as file:
+        content = file.read()
+    assert (size, sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        ct = gzip.decompress(archive.read(f"0001_{scan.name.replace(' ', '_')}/ct.nii.gz"))
+    assert ct.endswith(voxels.read_volume(scan.pk, grid).astype("<i2").tobytes())
 
 
 def keys(bucket):

@@ -6,8 +6,10 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLSLossless, generate_uid
 
+from ctplatform.datasets.importing import dicom_pixels
 from ctplatform.datasets.importing.run import ImportOrder, import_path
 from ctplatform.datasets.scans import voxels
 from tests.datasets.files import write_file, write_series
@@ -312,3 +314,19 @@ def test_a_header_of_any_length_is_read_to_its_end(tmp_path):
     scan = Read(tmp_path / "in").only
     assert np.array_equal(scan.volume, VOLUME)
     assert "RedPaletteColorLookupTableData" in scan.report["removed"]
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int8, np.uint8])
+@pytest.mark.parametrize("intercept", [0, -1024, -8192, -32768, -40_000, 1024, 40_000, 0.5, 10**9, -(10**9)])
+def test_the_short_way_to_hu_gives_what_the_long_one_gives(monkeypatch, dtype, intercept):
+    limits, header = np.iinfo(dtype), Dataset()
+    header.RescaleSlope, header.RescaleIntercept = 1, intercept
+    random = np.random.default_rng(7)
+    ranges = [(limits.min, limits.max), (0, 100), (max(limits.min, -100), 100), (limits.max - 50, limits.max)]
+    slices = [random.integers(low, high, (6, 7), dtype, endpoint=True) for low, high in ranges]
+    short = [dicom_pixels._to_hu(header, stored) for stored in slices]
+    monkeypatch.setattr(dicom_pixels, "_shifted", lambda *_: None)
+    for (hu, count), stored in zip(short, slices, strict=True):
+        expected, expected_count = dicom_pixels._to_hu(header, stored)
+        assert np.array_equal(hu, expected)
+        assert (hu.dtype, count) == (expected.dtype, expected_count)

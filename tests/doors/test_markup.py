@@ -34,6 +34,7 @@ NOT_TYPED |= {
     "content_digest",
     "generator_digest",
     "stored_digest",
+    "emptied_digest",
     "made_of",
     "precision",
     "ledger_head",

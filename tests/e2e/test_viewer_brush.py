@@ -11,7 +11,7 @@ from ctplatform.datasets.models import MadeBy, Origin, Scan
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.corrected import correct_mask
 from synthesis.edits.services import order_removal
-from tests.e2e.conftest import Console
+from tests.e2e.conftest import SAFETY_MS, Console, OpenRequests
 from tests.e2e.test_expired_login import log_in
 from tests.e2e.test_viewer_accessibility import AXE, violations
 from tests.e2e.test_viewer_pages import enter
@@ -276,3 +276,84 @@ def test_members_are_offered_no_brush(screen: Page, live_server, scan: Scan) -> 
     screen.goto(f"{live_server.url}{scan.get_absolute_url()}")
     screen.wait_for_selector(f'{AXIAL} .view[data-state="shown"]')
     expect(screen.get_by_role("button", name="Correct the liver")).to_have_count(0)
+
+
+class Hand:
+    """What a touch screen tells the browser: fingers, and a pen of its own."""
+
+    def __init__(self, page: Page) -> None:
+        self.devtools = page.context.new_cdp_session(page)
+
+    def fingers(self, kind: str, *points: tuple[float, float]) -> None:
+        marks = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        self.devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": marks})
+
+    def pen(self, kind: str, point: tuple[float, float]) -> None:
+        pressed = {"button": "left", "buttons": 1, "clickCount": 1, "pointerType": "pen"}
+        self.devtools.send("Input.dispatchMouseEvent", {"type": kind, "x": point[0], "y": point[1], **pressed})
+
+
+@pytest.fixture
+def tablet(browser, open_requests: OpenRequests):
+    """The page of a browser that is touched."""
+    context = browser.new_context(viewport={"width": 1180, "height": 820}, has_touch=True, is_mobile=True)
+    context.set_default_timeout(SAFETY_MS)
+    yield context.new_page()
+    context.close()
+    open_requests.wait()
+
+
+def test_two_fingers_move_the_picture_and_never_paint(tablet: Page, live_server, scan: Scan) -> None:
+    page, hand = tablet, Hand(tablet)
+    enter(page, live_server, scan.dataset.owner)
+    bar = open_brush(page, live_server, scan)
+    before = stored(scan)
+    left, middle, right = (on_screen(page, scan, 10, column) for column in (20, 35, 50))
+    # One finger comes first, as it always does, and has painted when the other arrives.
+    hand.fingers("touchStart", left)
+    hand.fingers("touchMove", (left[0] + 30, left[1]))
+    hand.fingers("touchStart", (left[0] + 30, left[1]), right)
+    for step in range(1, 6):
+        hand.fingers("touchMove", (left[0] + 30 - 8 * step, left[1]), (right[0] + 8 * step, right[1]))
+    hand.fingers("touchEnd", (left[0] - 10, left[1]))
+    # The one that stays is no brush either.
+    hand.fingers("touchMove", (left[0] + 60, left[1] + 20))
+    hand.fingers("touchEnd")
+    bar.get_by_role("button", name="Save").click()
+    expect(bar.get_by_role("status")).to_contain_text("Nothing differs")
+    assert np.array_equal(stored(scan), before)
+    # One finger alone paints, and the picture is magnified by as much as the two came apart.
+    hand.fingers("touchStart", middle)
+    hand.fingers("touchMove", (middle[0] + 200, middle[1]))
+    hand.fingers("touchEnd")
+    save(bar)
+    columns = np.flatnonzero((stored(scan) != before)[5].any(axis=0))
+    apart = (right[0] - left[0] + 80) / (right[0] - left[0] - 30)
+    px_per_column = (right[0] - left[0]) / 30 * apart
+    ball_columns = 12 / scan.geometry.spacing_zyx_mm[2]
+    assert columns[-1] - columns[0] == pytest.approx(200 / px_per_column + ball_columns, abs=2)
+
+
+def test_a_pen_paints_and_the_hand_that_holds_it_does_not(tablet: Page, live_server, scan: Scan) -> None:
+    page, hand = tablet, Hand(tablet)
+    enter(page, live_server, scan.dataset.owner)
+    bar = open_brush(page, live_server, scan)
+    before = stored(scan)
+    palm, start, end = (on_screen(page, scan, row, column) for row, column in ((52, 60), (10, 15), (10, 30)))
+    # The palm lies down first, and has painted when the pen comes.
+    hand.fingers("touchStart", palm)
+    hand.fingers("touchMove", (palm[0] - 10, palm[1]))
+    hand.pen("mousePressed", start)
+    hand.pen("mouseMoved", end)
+    hand.fingers("touchMove", (palm[0] - 30, palm[1] - 10))
+    hand.pen("mouseReleased", end)
+    hand.fingers("touchEnd")
+    # Where a pen has been, a hand that rests is no brush.
+    hand.fingers("touchStart", palm)
+    hand.fingers("touchMove", (palm[0] - 30, palm[1]))
+    hand.fingers("touchEnd")
+    save(bar)
+    changed = stored(scan) != before
+    surely, possibly = (expected_stroke(scan, 10, (15, 30), radius) for radius in (5.5, 6.5))
+    assert changed[surely & (before == 0)].all()
+    assert not changed[~possibly].any()

@@ -3,7 +3,7 @@ import pytest
 
 from ml.errors import VolumeError
 from ml.geometry import Grid, same_grid
-from ml.scans.volume_io import read_mask, read_volume, write_volume
+from ml.scans.volume_io import nifti_header, read_mask, read_volume, write_volume
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])
@@ -43,3 +43,11 @@ def test_missing_files_and_wrong_shapes_are_refused(tmp_path):
         write_volume(tmp_path / "v.nii", np.zeros((1, 2, 3), np.int16), Grid((1, 2, 4), (1.0, 1.0, 1.0)))
     with pytest.raises(VolumeError, match="written as"):
         write_volume(tmp_path / "v.txt", np.zeros((1, 2, 3), np.int16), Grid((1, 2, 3), (1.0, 1.0, 1.0)))
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8])
+def test_a_nifti_header_alone_is_that_of_the_whole_file(tmp_path, oblique_grid, dtype):
+    array = np.arange(np.prod(oblique_grid.size_zyx)).astype(dtype).reshape(oblique_grid.size_zyx)
+    write_volume(tmp_path / "v.nii", array, oblique_grid, note="SYNTHETIC DATA: a lesion")
+    header = nifti_header(oblique_grid, np.dtype(dtype), note="SYNTHETIC DATA: a lesion")
+    assert header + array.tobytes() == (tmp_path / "v.nii").read_bytes()

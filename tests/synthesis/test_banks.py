@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from ctplatform.accounts.models import Role
@@ -132,7 +133,7 @@ def test_a_scan_that_went_meanwhile_takes_its_bank_along(phantom_scan, generator
     execute(str(bank.job_id))
     bank.job.refresh_from_db()
     assert bank.job.status == JobStatus.FAILED
-    assert "withdrawn or deleted meanwhile" in bank.job.error
+    assert "was deleted meanwhile" in bank.job.error
 
 
 def test_a_dataset_without_fit_lesions_says_why(generator):
@@ -347,7 +348,7 @@ def test_what_a_bank_without_result_had_stored_goes_with_it(
     assert demo_files() == [False, False]
 
 
-@pytest.mark.parametrize("wanted", ["nobody", "registered", "being made"])
+@pytest.mark.parametrize("wanted", ["nobody", "registered", "being made", "being registered"])
 def test_what_killed_workers_had_stored_goes_unless_somebody_wants_it(
     drawn, quick, monkeypatch, django_capture_on_commit_callbacks, wanted
 ):
@@ -375,8 +376,41 @@ def test_what_killed_workers_had_stored_goes_unless_somebody_wants_it(
         other = order(scan, generator, beside=True)
         ExemplarBank.objects.filter(pk=other.pk).update(stored_digest=read_card(DEMO_FOLDER).digest)
         Job.objects.filter(pk=other.job_id).update(sent_at=timezone.now())
+    if wanted == "being registered":
+        order_registration_of_the_demo(drawn["owner"])
     with django_capture_on_commit_callbacks(execute=True):
         requeue_lost_jobs_task()
     bank.job.refresh_from_db()
     assert bank.job.status == JobStatus.FAILED
     assert demo_files() == ([False, False] if wanted == "nobody" else [True, True])
+
+
+def order_registration_of_the_demo(owner):
+    parts = {
+        name: SimpleUploadedFile(file, (DEMO_FOLDER / file).read_bytes())
+        for name, file in (("card", CARD_NAME), ("weights", WEIGHTS_NAME))
+    }
+    return generators.order_registration(ordered_by=owner, name="Demo", **parts)
+
+
+@pytest.mark.parametrize("registered", [False, True])
+def test_a_registration_that_ends_without_its_row_leaves_no_files_but_those_of_others(
+    drawn, monkeypatch, django_capture_on_commit_callbacks, registered
+):
+    if registered:
+        generators.register(folder=DEMO_FOLDER, name="Demo", registered_by=drawn["owner"])
+    job, store, stored = order_registration_of_the_demo(drawn["owner"]), generators.store, []
+
+    def refused_after(**told):
+        store(**told)
+        stored.extend(demo_files())
+        raise DomainError("The disk is full.")
+
+    monkeypatch.setattr(generators, "store", refused_after)
+    with django_capture_on_commit_callbacks(execute=True):
+        execute(str(job.pk))
+    job.refresh_from_db()
+    assert job.status == JobStatus.FAILED
+    assert stored == [True, True]
+    assert demo_files() == [registered, registered]
+    assert not default_storage.exists(f"{job.payload['staged']}/{WEIGHTS_NAME}")

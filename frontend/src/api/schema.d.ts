@@ -2069,6 +2069,11 @@ export interface components {
             readonly registered_at: string;
             /** Format: date-time */
             readonly retired_at: string | null;
+            /**
+             * Format: date-time
+             * @description When a scan of its exemplars was withdrawn: since then it has networks alone
+             */
+            readonly emptied_at: string | null;
         };
         /** @description The answer to a case that counts at present. */
         GivenAnswer: {

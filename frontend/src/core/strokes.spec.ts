@@ -64,6 +64,24 @@ describe("strokes", () => {
     expect([strokes.canUndo, strokes.canRedo]).toEqual([true, false]);
   });
 
+  it("taken back while they are drawn leave no trace, and what was undone before can be done again", () => {
+    for (let seed = 1; seed <= 6; seed += 1) {
+      const random = randomly(seed);
+      const strokes = new Strokes(someMask(random));
+      scribble(strokes, random);
+      scribble(strokes, random);
+      strokes.undo();
+      const before = strokes.voxels.slice();
+      strokes.begin({ axis: 0, index: 3 });
+      for (let i = 0; i < 300; i += 1) strokes.write(Math.floor(random() * VOXELS), random() < 0.5 ? 0 : 1);
+      strokes.takeBack();
+      expect(strokes.voxels).toEqual(before);
+      expect([strokes.canUndo, strokes.canRedo, strokes.drawnOn()]).toEqual([true, true, []]);
+      strokes.takeBack();
+      expect(strokes.voxels).toEqual(before);
+    }
+  });
+
   it("say what differs from the mask that was saved, whatever was painted twice", () => {
     for (let seed = 1; seed <= 6; seed += 1) {
       const random = randomly(seed);

@@ -52,6 +52,12 @@ export class Strokes {
     return turned.length;
   }
 
+  /** As if the stroke that is being drawn had never begun. */
+  takeBack(): void {
+    this.turnOver(this.stroke ?? []);
+    this.stroke = null;
+  }
+
   undo(): void {
     this.end();
     const last = this.done.pop();
@@ -105,7 +111,7 @@ export class Strokes {
     return carried;
   }
 
-  private turnOver(offsets: Uint32Array): void {
+  private turnOver(offsets: Iterable<number>): void {
     for (const offset of offsets) this.voxels[offset] = this.voxels[offset] === 1 ? 0 : 1;
   }
 }

@@ -1,21 +1,24 @@
 /** Mouse, pen, fingers and wheel on a view: left = chosen tool, middle or Shift+left = pan, right = zoom, wheel = scroll;
-one finger scrolls a stack, two zoom and move. */
+one finger scrolls a stack or does what the left button does, two zoom and move, and take back what the first had begun
+to draw. A pen draws, and the hand that holds it does not. */
 import type { ScreenPoint } from "../core/camera";
 import { pan, zoomAt } from "../core/camera";
+import { Signal } from "../core/signal";
 import { WheelSteps } from "../core/wheel";
 import { dragWindow } from "../core/windows";
 import type { StackView } from "./stack-view";
 
 export type DrawingTool = "length" | "point" | "brush";
 export type Tool = "window" | "scroll" | "pan" | "zoom" | DrawingTool;
-export type DrawingStage = "start" | "move" | "end";
+/** What was begun is taken back where another gesture takes its place. */
+export type DrawingStage = "start" | "move" | "end" | "cancel";
 export type Interaction = "scroll" | "window" | "zoom" | "pan";
 
 export interface GestureHooks {
   tool(): Tool;
   /** Once per gesture, not per movement. */
   counted?(interaction: Interaction): void;
-  /** Press, movement and release of the tools that draw. */
+  /** Press, movement and release of the tools that draw, or its end without a trace. */
   drawn?(tool: DrawingTool, stage: DrawingStage, point: ScreenPoint): void;
 }
 
@@ -31,7 +34,11 @@ export function attachGestures(view: StackView, hooks: GestureHooks): void {
   });
   const fingers = new Fingers(view, hooks);
   host.addEventListener("pointerdown", (event) => {
-    if (event.pointerType === "touch" && fingers.takes(event)) return;
+    if (event.pointerType === "touch") {
+      if (!fingers.takes(event)) fingers.leaveTo(startDrag(view, hooks, event));
+      return;
+    }
+    if (event.pointerType === "pen") pens.comes(event);
     startDrag(view, hooks, event);
   });
   attachWheel(view, hooks);
@@ -49,7 +56,8 @@ function toolOf(event: PointerEvent, hooks: GestureHooks): Tool {
   return event.button === 2 ? "zoom" : hooks.tool();
 }
 
-function startDrag(view: StackView, hooks: GestureHooks, down: PointerEvent): void {
+/** Returns how to end it without a trace. */
+function startDrag(view: StackView, hooks: GestureHooks, down: PointerEvent): () => void {
   const { host } = view;
   const tool = toolOf(down, hooks);
   const start = pointIn(host, down);
@@ -64,6 +72,7 @@ function startDrag(view: StackView, hooks: GestureHooks, down: PointerEvent): vo
   down.preventDefault();
   if (draws(tool)) hooks.drawn?.(tool, "start", start);
   const move = (event: PointerEvent): void => {
+    if (event.pointerId !== down.pointerId) return;
     const here = pointIn(host, event);
     const [dx, dy] = [here.x - last.x, here.y - last.y];
     last = here;
@@ -82,15 +91,22 @@ function startDrag(view: StackView, hooks: GestureHooks, down: PointerEvent): vo
     else if (tool === "pan") view.setCamera(pan(view.camera, dx, dy));
     else magnify(view, start, ZOOM_PER_PX ** -dy);
   };
-  const end = (event: PointerEvent): void => {
+  const finish = (stage: "end" | "cancel", at: ScreenPoint): void => {
     host.removeEventListener("pointermove", move);
     host.removeEventListener("pointerup", end);
     host.removeEventListener("pointercancel", end);
-    if (draws(tool)) hooks.drawn?.(tool, "end", pointIn(host, event));
+    if (draws(tool)) hooks.drawn?.(tool, stage, at);
+  };
+  const end = (event: PointerEvent): void => {
+    if (event.pointerId !== down.pointerId) return;
+    finish(event.type === "pointercancel" ? "cancel" : "end", pointIn(host, event));
   };
   host.addEventListener("pointermove", move);
   host.addEventListener("pointerup", end);
   host.addEventListener("pointercancel", end);
+  return () => {
+    finish("cancel", last);
+  };
 }
 
 export function magnify(view: StackView, point: ScreenPoint | null, factor: number): void {
@@ -111,10 +127,35 @@ function scrollTo(view: StackView, hooks: GestureHooks, from: number, dyPx: numb
   return slices;
 }
 
-/** Two fingers zoom around their middle and move the image with it. */
+/** Pens on any view of the page: the hand that holds one lies on several. */
+class Pens {
+  readonly came = new Signal();
+  wereHere = false;
+  private readonly down = new Set<number>();
+
+  get draw(): boolean {
+    return this.down.size > 0;
+  }
+
+  comes(event: PointerEvent): void {
+    this.wereHere = true;
+    this.down.add(event.pointerId);
+    this.came.emit();
+  }
+
+  goes(event: PointerEvent): void {
+    this.down.delete(event.pointerId);
+  }
+}
+
+const pens = new Pens();
+
+/** Two fingers zoom around their middle and move the image with it; the one that then stays does nothing more. */
 class Fingers {
   private readonly down = new Map<number, ScreenPoint>();
   private start = { y: 0, slice: 0, scrolled: 0 };
+  private scrolls = false;
+  private cancelDrag: (() => void) | null = null;
 
   constructor(
     private readonly view: StackView,
@@ -126,23 +167,50 @@ class Fingers {
     for (const name of ["pointerup", "pointercancel"] as const) {
       view.host.addEventListener(name, (event) => {
         this.down.delete(event.pointerId);
+        pens.goes(event);
+        if (this.down.size === 0) this.cancelDrag = null;
       });
     }
+    pens.came.listen(() => {
+      this.endDrag();
+      this.down.clear();
+    });
   }
 
   /** False when one finger is to do what the left button does. */
   takes(event: PointerEvent): boolean {
+    event.preventDefault();
+    // Beside a pen that draws it is the hand.
+    if (pens.draw) return true;
     const point = pointIn(this.view.host, event);
-    if (this.down.size === 0) {
-      const scrolls = this.view.slices > 1 && (this.hooks.tool() === "window" || this.hooks.tool() === "scroll");
-      this.start = { y: point.y, slice: this.view.slice, scrolled: 0 };
-      if (!scrolls) return false;
-    } else this.hooks.counted?.("zoom");
     this.down.set(event.pointerId, point);
     this.view.host.setPointerCapture(event.pointerId);
     this.view.host.focus({ preventScroll: true });
-    event.preventDefault();
+    return this.down.size === 1 ? this.begins(point) : this.joins();
+  }
+
+  /** The drag of the finger that `takes` left alone. */
+  leaveTo(cancelDrag: () => void): void {
+    this.cancelDrag = cancelDrag;
+  }
+
+  private begins(point: ScreenPoint): boolean {
+    const tool = this.hooks.tool();
+    this.scrolls = this.view.slices > 1 && (tool === "window" || tool === "scroll");
+    this.start = { y: point.y, slice: this.view.slice, scrolled: 0 };
+    return this.scrolls || (pens.wereHere && draws(tool));
+  }
+
+  private joins(): boolean {
+    this.endDrag();
+    this.scrolls = false;
+    this.hooks.counted?.("zoom");
     return true;
+  }
+
+  private endDrag(): void {
+    this.cancelDrag?.();
+    this.cancelDrag = null;
   }
 
   private move(event: PointerEvent): void {
@@ -152,7 +220,7 @@ class Fingers {
     this.down.set(event.pointerId, here);
     const other = [...this.down].find(([id]) => id !== event.pointerId)?.[1];
     if (other) this.pinch(before, here, other);
-    else
+    else if (this.scrolls)
       this.start.scrolled = scrollTo(
         this.view,
         this.hooks,

@@ -159,7 +159,7 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _harvest_one(number: int, files: CaseFiles, generator: Generator, seed: int, apart: bool) -> Harvest:  # noqa: FBT001
+def _harvest_one(number: int, files: CaseFiles, generator: Generator, seed: int, apart: bool) -> Harvest:  # noqa: FBT001 - a pool passes by position
     out = Harvest()
     case = load_case(files)
     if case.liver_note:

@@ -13,7 +13,7 @@ from ctplatform.accounts.record import Author, note
 APP = "allauth.account"
 
 
-class InvitationOnlyAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class InvitationOnlyAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
     """Accounts are made by an administrator or through an invitation link, never by signing up.
 
     Wrong passwords are counted by account and place (see familiar), so that whoever tries them slows down nobody

@@ -18,7 +18,7 @@ from ctplatform.accounts.record import Author
 from ctplatform.errors import ConflictError, DomainError
 
 
-class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth is untyped
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Whoever is refused never reaches allauth's own signing up, which asks for no role."""
         claims = _taken_from(sociallogin)

@@ -7,7 +7,7 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         from ctplatform import waiting
-        from ctplatform.datasets import jobs  # noqa: F401
+        from ctplatform.datasets import jobs  # noqa: F401 - registers the kinds of work
         from ctplatform.datasets.waiting import waiting_for
 
         waiting.register(waiting_for)

@@ -37,3 +37,12 @@ def refuse_without_pixels(scans: Iterable[Scan]) -> None:
         raise ConflictError(
             f"“{gone[0]}” was withdrawn, so its pixels are no longer here. Choose other scans.", code="withdrawn"
         )
+
+
+def hold_pixels(scans: Iterable[Scan]) -> None:
+    """For the end of work that keeps pieces of scans: none was withdrawn or deleted, and none is before it ends."""
+    wanted = {scan.pk for scan in scans}
+    held = list(Scan.objects.select_for_update().filter(pk__in=wanted).order_by("pk"))
+    if len(held) < len(wanted):
+        raise ConflictError("A scan of this work was deleted meanwhile. Order it again of the others.")
+    refuse_without_pixels(held)

@@ -66,7 +66,9 @@ def withdraw(*, scan: Scan, user: User, reason: str, whole_patient: bool = False
         raise DomainError(f"The reason has {len(reason)} characters; at most {MAX_REASON} are kept. Shorten it.")
     with transaction.atomic():
         going = what_goes(scan, whole_patient=whole_patient)
-        held = list(Scan.objects.select_for_update().filter(pk__in=[one.pk for one in going], withdrawn_at=None))
+        with_pixels = Scan.objects.with_pixels().filter(pk__in=[one.pk for one in going])
+        # In the order in which the ends of jobs hold theirs.
+        held = list(with_pixels.select_for_update().order_by("pk"))
         if not held:
             raise ConflictError(f"“{scan.name}” was withdrawn already.")
         ids = [one.pk for one in held]

@@ -61,7 +61,7 @@ class Picture:
     @property
     def svg(self) -> SafeString:
         """For pages: a drawing escapes every text that it is given."""
-        return mark_safe(self.drawing.svg(name=self.name))  # noqa: S308
+        return mark_safe(self.drawing.svg(name=self.name))  # noqa: S308 - a drawing escapes its own texts
 
 
 Block = Paragraph | Bullets | Facts | Table | Picture

@@ -123,7 +123,7 @@ def execute(job_id: str) -> None:
             write_result = kind.run(job.payload, context)
         with _ending(job):
             if not context.end(JobStatus.SUCCEEDED, progress=1.0, message="Done"):
-                raise LeaseLostError(job_id)  # noqa: TRY301
+                raise LeaseLostError(job_id)  # noqa: TRY301 - caught below with all other ends
             Job.objects.filter(pk=job.pk).update(result=write_result())
     except LeaseLostError:
         logger.warning("job was taken over; nothing is written", extra={"job": job_id})

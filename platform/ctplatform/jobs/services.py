@@ -8,7 +8,7 @@ from django.utils import timezone
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
 from ctplatform.jobs import registry
-from ctplatform.jobs.models import Job, JobStatus, Queue
+from ctplatform.jobs.models import Job, JobQuerySet, JobStatus, Queue
 from ctplatform.jobs.permissions import refuse_unless_owner
 from ctplatform.jobs.tasks import send
 
@@ -41,6 +41,15 @@ def cancel(*, job: Job, actor: User) -> Job:
             raise ConflictError("This job has already ended, so it can't be cancelled.")
     job.refresh_from_db()
     return job
+
+
+def stop(jobs: JobQuerySet, *, reason: str) -> None:
+    """What the work is about has gone: waiting jobs end at once with the reason, running ones at their next report."""
+    for job in jobs.filter(status=JobStatus.QUEUED):
+        ended = {"status": JobStatus.FAILED, "error": reason, "message": reason[:300], "finished_at": timezone.now()}
+        if Job.objects.filter(pk=job.pk, status=JobStatus.QUEUED).update(**ended):
+            registry.abandon(job.kind, job.payload, reason)
+    jobs.filter(status=JobStatus.RUNNING).update(cancel_requested=True)
 
 
 def retry(*, job: Job, actor: User) -> Job:

@@ -201,6 +201,8 @@ if env.str("CT_S3_BUCKET", default=""):
             "region_name": env.str("CT_S3_REGION", default="") or None,
             "file_overwrite": False,
             "gzip": False,
+            # What is larger goes through a file: a package of scans would fill a web process.
+            "max_memory_size": 16 * 2**20,
         },
     }
 DJANGO_VITE = {

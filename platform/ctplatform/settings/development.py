@@ -2,7 +2,7 @@
 
 import secrets
 
-from ctplatform.settings.base import *  # noqa: F403
+from ctplatform.settings.base import *  # noqa: F403 - settings build on settings
 from ctplatform.settings.base import INSTALLED_APPS as PRODUCT_APPS
 from ctplatform.settings.base import VAR, env
 

@@ -1,6 +1,6 @@
 """What `make dev` runs with: development, where a change of Python, templates, styles or scripts is seen at once."""
 
-from ctplatform.settings.development import *  # noqa: F403
+from ctplatform.settings.development import *  # noqa: F403 - settings build on settings
 from ctplatform.settings.development import CONTENT_SECURITY_POLICY, DJANGO_VITE, TEMPLATES
 
 VITE = "localhost:5173"  # as frontend/vite.config.ts says

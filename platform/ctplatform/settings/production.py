@@ -1,6 +1,6 @@
 """Service deployment: every secret comes from the environment and has no default."""
 
-from ctplatform.settings.base import *  # noqa: F403
+from ctplatform.settings.base import *  # noqa: F403 - settings build on settings
 from ctplatform.settings.base import env
 
 SECRET_KEY = env.str("DJANGO_SECRET_KEY")

@@ -12,7 +12,7 @@ if "CT_VAR_DIR" not in os.environ:
     os.environ["CT_VAR_DIR"] = _temporary
     atexit.register(shutil.rmtree, _temporary, ignore_errors=True)
 
-from ctplatform.settings.base import *  # noqa: F403
+from ctplatform.settings.base import *  # noqa: F403 - settings build on settings
 from ctplatform.settings.base import DATABASES, DJANGO_VITE, FRONTEND_DIST, VAR
 from ctplatform.settings.base import INSTALLED_APPS as PRODUCT_APPS
 
@@ -21,7 +21,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": VAR / "test.sqlite3"}
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
 INSTALLED_APPS = [*PRODUCT_APPS, "ctdemo"]
-SECRET_KEY = "only-for-tests"  # noqa: S105
+SECRET_KEY = "only-for-tests"  # noqa: S105 - no secret
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_TASK_ALWAYS_EAGER = os.environ.get("CT_TEST_REAL_WORKER") != "1"

@@ -8,7 +8,7 @@ import { ARROWS, pixelUnder } from "../../core/marking";
 import { Signal } from "../../core/signal";
 import { ViewingRecord } from "../../core/viewing";
 import type { Window } from "../../core/windows";
-import type { DrawnMark, Measurement, Tool } from "../../viewer";
+import type { DrawingStage, DrawnMark, Measurement, Tool } from "../../viewer";
 import {
   attachGestures,
   attachTaps,
@@ -276,13 +276,14 @@ export class CaseDisplay {
     return this.options.mode === "patch" ? null : (image?.presentation.marker ?? null);
   }
 
-  private measure(pane: Pane, stage: "start" | "move" | "end", point: ScreenPoint): void {
+  private measure(pane: Pane, stage: DrawingStage, point: ScreenPoint): void {
     const { view } = pane;
     const pixel = view.pixelAt(point);
     if (pixel === null) return;
     const drawn = this.measurements.get(pane) ?? [];
     this.measurements.set(pane, drawn);
     if (stage === "start") drawn.push({ slice: view.slice, from: pixel, to: pixel });
+    else if (stage === "cancel") drawn.pop();
     else {
       const last = drawn.pop();
       if (last) drawn.push({ ...last, to: pixel });

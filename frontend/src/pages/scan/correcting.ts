@@ -117,6 +117,12 @@ export class Correcting {
       this.last = at;
     }
     if (this.last === null) return;
+    if (stage === "cancel") {
+      this.last = null;
+      strokes.takeBack();
+      this.viewer.maskChanged(this.mask);
+      return;
+    }
     const brush = { radiusMm: bar.diameterMm / 2, across: bar.staysInSlice ? across : null };
     const value = bar.erases ? 0 : 1;
     brushedVoxels(this.viewer.grid, brush, this.last, at, (offset) => {

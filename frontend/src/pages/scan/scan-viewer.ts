@@ -39,7 +39,7 @@ interface PlaneView {
   pointer: PixelPoint | null;
 }
 
-/** Press, movement and release of the brush; the place may lie between voxels, in the slice across the axis. */
+/** Press, movement and release of the brush, or its end without a trace; the place may lie between voxels, in the slice across the axis. */
 export interface BrushMove {
   readonly stage: DrawingStage;
   readonly at: VoxelPoint;
@@ -275,11 +275,12 @@ export class ScanViewer {
     if (voxel) void this.choose(voxel);
   }
 
-  private measure(view: PlaneView, stage: "start" | "move" | "end", point: ScreenPoint): void {
+  private measure(view: PlaneView, stage: DrawingStage, point: ScreenPoint): void {
     const pixel = view.pane.view.pixelAt(point);
     if (!pixel) return;
     const last = view.measurements.at(-1);
-    if (stage === "start") {
+    if (stage === "cancel") view.measurements = view.measurements.slice(0, -1);
+    else if (stage === "start") {
       view.measurements = [...view.measurements, { slice: view.pane.view.slice, from: pixel, to: pixel }];
     } else if (last) {
       const moved = { ...last, to: pixel };

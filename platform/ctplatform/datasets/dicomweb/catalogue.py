@@ -20,13 +20,13 @@ from ctplatform.datasets.models import Dataset, Scan
 # What answers hold (PS3.18 10.6.3.3), as far as a scan knows it
 STUDY = tuple(
     """SpecificCharacterSet StudyDate StudyTime AccessionNumber ReferringPhysicianName StudyDescription PatientName
-    PatientID PatientBirthDate PatientSex StudyInstanceUID StudyID""".split()  # noqa: SIM905
+    PatientID PatientBirthDate PatientSex StudyInstanceUID StudyID""".split()
 )
 SERIES = (*STUDY, "Modality", "SeriesDescription", "SeriesInstanceUID", "SeriesNumber", "SyntheticData")
 INSTANCE = (*SERIES, "SOPClassUID", "SOPInstanceUID", "InstanceNumber", "Rows", "Columns", "BitsAllocated")
 MATCHED = frozenset(
     """StudyInstanceUID SeriesInstanceUID SOPInstanceUID PatientID PatientName Modality ModalitiesInStudy
-    StudyDescription SeriesDescription StudyDate""".split()  # noqa: SIM905
+    StudyDescription SeriesDescription StudyDate""".split()
 )
 # What a header takes from the subject
 OF_SUBJECT = ("PatientID", "PatientName")

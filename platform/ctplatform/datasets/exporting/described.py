@@ -64,6 +64,13 @@ class DescribedScan:
         _, y, x = voxels.whole(self.grid)
         return voxels.read_box(self.id, self.grid, (slice(index, index + 1), y, x))[0]
 
+    def label_planes(self, mask: DescribedMask) -> Iterator[Labels]:
+        _, y, x = voxels.whole(self.grid)
+        return (
+            voxels.read_labels_box(mask.id, self.grid, (slice(index, index + 1), y, x))[0]
+            for index in range(self.grid.size_zyx[0])
+        )
+
     def labels(self, mask: DescribedMask) -> Labels:
         return voxels.read_labels(mask.id, self.grid)
 

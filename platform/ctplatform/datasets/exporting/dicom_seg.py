@@ -7,7 +7,6 @@ from typing import Any
 
 import highdicom
 import numpy as np
-import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
@@ -28,6 +27,14 @@ class Segmented:
     kind: Code
 
 
+@dataclass(frozen=True)
+class Segments:
+    """Their names, and in one volume which of them a voxel belongs to (0: none)."""
+
+    names: Sequence[str]
+    numbers: Labels
+
+
 WHAT = {
     MaskKind.LIVER: Segmented(_STRUCTURE, Code("10200004", "SCT", "Liver")),
     MaskKind.VESSEL: Segmented(_STRUCTURE, Code("59820001", "SCT", "Blood vessel")),
@@ -44,30 +51,37 @@ def segmentations(scan: DescribedScan) -> Iterator[tuple[str, Dataset]]:
     sources = [ct_header(scan, index) for index in range(scan.grid.size_zyx[0])]
     for number, mask in enumerate(scan.masks):
         segments = _segments(mask, scan.labels(mask))
-        if segments:
+        if segments.names:
             yield mask.kind, _segmentation(scan, mask, sources, segments, FIRST_SERIES_OF_MASKS + number)
 
 
-def _segments(mask: DescribedMask, labels: Labels) -> list[tuple[str, npt.NDArray[np.bool_]]]:
-    """Name and voxels of each; lesions keep their numbers."""
+def _segments(mask: DescribedMask, labels: Labels) -> Segments:
+    """Numbered from 1 on; lesions keep their own numbers in their names.
+
+    A volume for each of twenty lesions would take gigabytes.
+    """
+    # Slice by slice: counting needs eight bytes a voxel.
+    voxels = np.sum([np.bincount(plane.ravel(), minlength=256) for plane in labels], axis=0)
+    found = np.flatnonzero(voxels[1:]) + 1
+    numbers = np.zeros(256, np.uint8)
     if mask.kind != MaskKind.LESION:
-        marked = labels > 0
-        return [(MaskKind(mask.kind).label, marked)] if marked.any() else []
-    found = [int(number) for number in np.unique(labels) if number]
-    return [(f"Lesion {number}", labels == number) for number in found]
+        numbers[1:] = 1
+        return Segments([str(MaskKind(mask.kind).label)] if len(found) else [], numbers[labels])
+    numbers[found] = np.arange(1, len(found) + 1)
+    return Segments([f"Lesion {number}" for number in found], numbers[labels])
 
 
 def _segmentation(
     scan: DescribedScan,
     mask: DescribedMask,
     sources: Sequence[Dataset],
-    segments: Sequence[tuple[str, npt.NDArray[np.bool_]]],
+    segments: Segments,
     series_number: int,
 ) -> Dataset:
     what = WHAT[MaskKind(mask.kind)]
     made = highdicom.seg.Segmentation(
         source_images=sources,
-        pixel_array=np.stack([voxels for _, voxels in segments], axis=-1).astype(np.uint8),
+        pixel_array=segments.numbers,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[
             highdicom.seg.SegmentDescription(
@@ -77,7 +91,7 @@ def _segmentation(
                 segmented_property_type=what.kind,
                 **_algorithm(mask),
             )
-            for number, (label, _) in enumerate(segments, start=1)
+            for number, label in enumerate(segments.names, start=1)
         ],
         series_instance_uid=uids.mask_series(scan, mask.id),
         series_number=series_number,

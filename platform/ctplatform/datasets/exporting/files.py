@@ -1,4 +1,12 @@
-"""Where a finished package lies, and how it travels."""
+"""Where a package lies, how it gets there, and how it travels."""
+
+import hashlib
+import io
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
 
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404
@@ -14,6 +22,58 @@ def export_file(export: Export) -> FileResponse:
     response = FileResponse(default_storage.open(export.key, "rb"), as_attachment=True, filename=name)
     response["Content-Type"] = "application/zip"
     return response
+
+
+# A bucket is sent parts of some MiB, and small writes cost it much.
+BUFFER_BYTES = 2**20
+
+
+class Written(io.RawIOBase):
+    """Passes bytes on as they come, and knows how many there were and their digest."""
+
+    def __init__(self, target: IO[bytes]) -> None:
+        self._target, self._sha256 = target, hashlib.sha256()
+        self.size_bytes = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._target.write(content)
+        self._sha256.update(content)
+        self.size_bytes += len(content)
+        return len(content)
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+
+@contextmanager
+def stored_as(key: str) -> Iterator[tuple[IO[bytes], Written]]:
+    """A file to write into, straight in the storage: nothing of it is held here or lies elsewhere before."""
+    if (place := place_of(key)) is not None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    with default_storage.open(key, "wb") as target:
+        written = Written(target)
+        with io.BufferedWriter(written, BUFFER_BYTES) as buffered:
+            yield buffered, written
+
+
+def place_of(key: str) -> Path | None:
+    """On this machine's disk; none in a bucket."""
+    try:
+        return Path(default_storage.path(key))
+    except NotImplementedError:
+        return None
+
+
+def free_bytes() -> int | None:
+    """What the storage has room for, as far as that is known."""
+    place = place_of("")
+    while place is not None and not place.exists():
+        place = place.parent
+    return None if place is None else shutil.disk_usage(place).free
 
 
 def delete_files(key: str) -> None:

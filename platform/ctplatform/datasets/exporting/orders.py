@@ -1,14 +1,12 @@
 """Ordering a package of scans, finding it, and taking it away again."""
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 
 from django.db import transaction
 from django.urls import reverse
 
 from ctplatform.accounts.models import User
-from ctplatform.datasets.exporting.files import delete_files
+from ctplatform.datasets.exporting.files import delete_files, free_bytes
 from ctplatform.datasets.kinds import ExportFormat
 from ctplatform.datasets.models import Export, Scan
 from ctplatform.datasets.permissions import refuse_unless_usable
@@ -43,8 +41,8 @@ def refuse_unfit(user: User, scans: Sequence[Scan]) -> None:
             f"{len(scans)} scans are too many for one package; at most {MOST_SCANS}. Export them in parts."
         )
     refuse_unless_usable(scans, user)
-    needed, free = estimated_bytes(scans), shutil.disk_usage(tempfile.gettempdir()).free
-    if needed > free / 2:
+    needed, free = estimated_bytes(scans), free_bytes()
+    if free is not None and needed > free / 2:
         raise DomainError(
             f"This package may need {needed / 1e9:.1f} GB and the server has {free / 1e9:.1f} GB left. "
             "Export fewer scans at once, or ask an administrator for room."

@@ -4,28 +4,33 @@ import csv
 import io
 import json
 import re
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ctplatform.datasets.exporting.described import DescribedScan
 from ctplatform.datasets.kinds import ExportFormat
 from ctplatform.spreadsheets import harmless
 
-# DICOM slices shrink to about a half at the fastest level, and hardly further at others.
-ZIP_LEVEL = 1
+# DICOM slices shrink to about a half at the fastest level, and hardly further at others. NIfTI is packed by itself.
+# Files that are only stored would need their size in front of them, which nobody knows while they are written.
+ZIP_LEVELS = {ExportFormat.DICOM: 1, ExportFormat.NIFTI: 0}
 TABLE = "scans.csv"
 LONGEST_NAME = 60
 OnProgress = Callable[[float, str], None]
 
 
 def write_package(
-    path: Path, scans: Sequence[DescribedScan], *, form: ExportFormat, masks: bool, on_progress: OnProgress
+    target: Path | IO[bytes],
+    scans: Sequence[DescribedScan],
+    *,
+    form: ExportFormat,
+    masks: bool,
+    on_progress: OnProgress,
 ) -> None:
-    """The zip is whole or there is none: an error leaves a file that its caller removes."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=ZIP_LEVEL) as archive:
+    """Written from the first byte to the last, a slice at a time; an error leaves a part that its caller removes."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=ZIP_LEVELS[form]) as archive:
         rows = []
         for number, scan in enumerate(scans):
             on_progress(number / len(scans), f"scan {number + 1} of {len(scans)}: {scan.name}")
@@ -58,16 +63,13 @@ def _write_dicom(archive: zipfile.ZipFile, folder: str, scan: DescribedScan, *, 
 
 
 def _write_nifti(archive: zipfile.ZipFile, folder: str, scan: DescribedScan, *, masks: bool) -> int:
-    from ctplatform.datasets.exporting.nifti import write_ct, write_masks
+    from ctplatform.datasets.exporting.nifti import write_ct, write_mask
 
-    with tempfile.TemporaryDirectory() as name:
-        made = Path(name)
-        write_ct(scan, made / "ct.nii.gz")
-        if masks:
-            (made / "masks").mkdir()
-            write_masks(scan, made / "masks")
-        for file in sorted(made.rglob("*.nii.gz")):
-            archive.write(file, f"{folder}/{file.relative_to(made)}", zipfile.ZIP_STORED)
+    with archive.open(f"{folder}/ct.nii.gz", "w", force_zip64=True) as target:
+        write_ct(scan, target)
+    for mask in scan.masks if masks else ():
+        with archive.open(f"{folder}/masks/{mask.kind}.nii.gz", "w", force_zip64=True) as target:
+            write_mask(scan, mask, target)
     return 1
 
 

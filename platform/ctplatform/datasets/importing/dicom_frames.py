@@ -22,7 +22,7 @@ def frame_headers(header: DicomDataset) -> list[DicomDataset]:
     if len(per_frame) != count or count > MAX_FILES:
         raise ImportRefusedError("It says something else about the number of its frames than it describes.")
     common = DicomDataset()
-    common.update({tag: header.get_item(tag) for tag in header.keys() if header[tag].keyword not in GROUPS})  # noqa: SIM118
+    common.update({tag: header.get_item(tag) for tag in header.keys() if header[tag].keyword not in GROUPS})  # noqa: SIM118 - a data set iterates over elements, not tags
     shared = DicomDataset()
     for item in header.get(GROUPS[1], None) or []:
         _flatten(item, shared)
@@ -48,4 +48,4 @@ def _flatten(item: DicomDataset, flat: DicomDataset, depth: int = 0) -> None:
 
 
 def _add(flat: DicomDataset, other: DicomDataset) -> None:
-    flat.update({tag: other.get_item(tag) for tag in other.keys() if tag not in flat})  # noqa: SIM118
+    flat.update({tag: other.get_item(tag) for tag in other.keys() if tag not in flat})  # noqa: SIM118 - a data set iterates over elements, not tags

@@ -134,7 +134,7 @@ def clean_hu(scan: ReadScan) -> None:
         scan.changed(f"{padded} voxels below {AIR_HU} HU (padding, down to {low}) were set to {AIR_HU}")
 
 
-def write_all(descriptor: int, content: bytes) -> None:
+def write_all(descriptor: int, content: bytes | memoryview) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

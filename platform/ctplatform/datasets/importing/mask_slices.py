@@ -20,7 +20,7 @@ from ml.geometry import Grid
 
 # 3D-IRCADb-01: PATIENT_DICOM, MASKS_DICOM/liver, MASKS_DICOM/livertumor01 and so on, LABELLED_DICOM
 DICOM_FOLDERS = frozenset(
-    "masks_dicom mask_dicom dicom_masks dicom_mask masks mask labels label segmentations segmentation".split()  # noqa: SIM905
+    "masks_dicom mask_dicom dicom_masks dicom_mask masks mask labels label segmentations segmentation".split()
 )
 PAINTED_FOLDER = "labelled_dicom"
 # CHAOS: DICOM_anon and Ground/liver_GT_000.png

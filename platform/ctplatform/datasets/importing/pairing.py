@@ -27,11 +27,11 @@ from ctplatform.datasets.importing.structures import (
 from ctplatform.datasets.importing.volumes import stem
 
 SCAN_FOLDERS = frozenset(
-    "imagestr imagests imagesva images image img imgs volumes volume ct averaged-training-images".split()  # noqa: SIM905
+    "imagestr imagests imagesva images image img imgs volumes volume ct averaged-training-images".split()
 )
 MASK_FOLDERS = frozenset(
     """labelstr labelsts labelsva labels label masks mask segmentations segmentation segs seg groundtruth ground_truth
-    averaged-training-labels""".split()  # noqa: SIM905
+    averaged-training-labels""".split()
 )
 CHANNEL = "0000"
 OF_SCANS = SCAN_WORDS | {CHANNEL}

@@ -45,7 +45,7 @@ def refused_when_damaged(message: str) -> Iterator[None]:
         raise
     except MemoryError:
         raise ImportRefusedError(TOO_MUCH_MEMORY) from None
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - a library may fail at a stranger's file in any way
         logger.warning("a file can't be read", extra={"failure": type(error).__name__})
         raise ImportRefusedError(message) from None
 

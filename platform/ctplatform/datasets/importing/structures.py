@@ -12,26 +12,26 @@ from functools import cache
 from ctplatform.datasets.importing import vocabulary
 from ctplatform.datasets.kinds import MaskKind
 
-LIVER = frozenset("liver livers hepar leber foie".split())  # noqa: SIM905
+LIVER = frozenset("liver livers hepar leber foie".split())
 # Beside another word it says where; alone it is the hepatic veins to some and the liver to others.
 OF_THE_LIVER = frozenset({"hepatic", "hepatis"})
 LESION = frozenset(
     """lesion lesions tumor tumors tumour tumours tumeur tumoren mass masses neoplasm neoplasms cancer cancers
     carcinoma hepatocellular cholangiocarcinoma hcc metastasis metastases metastase metastasen mets malignancy
-    malignant laesion laesionen hemangioma haemangioma adenoma fnh nodule nodules""".split()  # noqa: SIM905
+    malignant laesion laesionen hemangioma haemangioma adenoma fnh nodule nodules""".split()
 )
 VESSEL = frozenset(
     """vessel vessels vein veins venoussystem vascular vasculature vascularity gefaess gefaesse
-    pfortader""".split()  # noqa: SIM905
+    pfortader""".split()
 )
 # Cysts are no tumours; parts are not the liver.
-CYSTS = frozenset("cyst cysts kyst zyste zysten".split())  # noqa: SIM905
+CYSTS = frozenset("cyst cysts kyst zyste zysten".split())
 PARTS = frozenset(
     """segment segments lobe lobes remnant part dome capsule caudate ligament box bbox surface contour edge outline
-    half lappen""".split()  # noqa: SIM905
+    half lappen""".split()
 )
 # What lies in or beside a lesion or vessel and is neither
-NOT_IT = frozenset("necrosis thrombus ablation embolus stent clip clips drain margin edema fat".split())  # noqa: SIM905
+NOT_IT = frozenset("necrosis thrombus ablation embolus stent clip clips drain margin edema fat".split())
 OTHER = frozenset(
     """spleen splenic milz kidney kidneys renal niere nieren gallbladder gall bile biliary biliarysystem biliarysytem
     duct ducts bladder pancreas pancreatic stomach gastric duodenum colon colonic intestine intestin smallintestin
@@ -42,22 +42,22 @@ OTHER = frozenset(
     sacrum hip femur humerus scapula clavicula clavicle costal cartilage cartilages gluteus maximus medius minimus
     autochthon iliopsoas psoas muscle muscles spinal cord trunc cavity mediastinum diaphragm lymph node nodes
     lymphnode lymphnodes ascites effusion fluid stone stones metal metastasectomie air external thymus breast tongue
-    eye parotid seminal vesicle vesicles organ organs""".split()  # noqa: SIM905
+    eye parotid seminal vesicle vesicles organ organs""".split()
 )
-NOT = frozenset("without minus excluding except no non not ohne sans".split())  # noqa: SIM905
+NOT = frozenset("without minus excluding except no non not ohne sans".split())
 SIDES = frozenset(
     """left right upper lower middle superior inferior small common main and of the in with l r c t s th
-    primary primaries secondary system blood healthy normal""".split()  # noqa: SIM905
+    primary primaries secondary system blood healthy normal""".split()
 )
 # Which part of a person a scan shows; a mask of it is none of the liver.
 REGIONS = frozenset(
-    "abdomen abdominal abd chest thorax thoracic pelvis pelvic body trunk tissue soft softtissue".split()  # noqa: SIM905
+    "abdomen abdominal abd chest thorax thoracic pelvis pelvic body trunk tissue soft softtissue".split()
 )
 MASK_WORDS = frozenset(
     """segmentation segmentations segmented seg segs label labels mask masks roi annotation annotations gt ground
-    truth""".split()  # noqa: SIM905
+    truth""".split()
 )
-SCAN_WORDS = frozenset("volume vol image images img imaging ct scan orig original".split())  # noqa: SIM905
+SCAN_WORDS = frozenset("volume vol image images img imaging ct scan orig original".split())
 # Who drew, how and when
 SILENT = (
     MASK_WORDS
@@ -65,7 +65,7 @@ SILENT = (
     | frozenset(
         """manual auto automatic pred prediction predicted prob probability probabilities draft final new old corrected
         edited fixed resampled cropped reader rater observer expert annotator doctor consensus binary map v ver version
-        a b c d e f g h i j k m n o p q u w x y z file whole all total parenchyma""".split()  # noqa: SIM905
+        a b c d e f g h i j k m n o p q u w x y z file whole all total parenchyma""".split()
     )
     | ((vocabulary.ALL_WORDS) - LIVER - OF_THE_LIVER - LESION - VESSEL - OTHER - NOT - PARTS)
 )

@@ -9,13 +9,13 @@ MEASURED = frozenset(
     noncontrast nativ arteriell portalvenoes venoes spaet contrast
     enhanced unenhanced with without wo ww iv oral post pre non multiphase triphasic
     axial ax coronal cor sagittal sag thin thick soft tissue softtissue standard sharp smooth kernel recon
-    reconstruction routine protocol helical spiral volume ct cta""".split()  # noqa: SIM905
+    reconstruction routine protocol helical spiral volume ct cta""".split()
 )
 RESEARCH = frozenset(
     """case patient subject scan image img volume vol segmentation seg label labels mask masks lesion lesions tumor
     tumors tumour tumours vessel vessels test train training val validation phantom twin synthetic data dataset
     series study lits msd task ircad ircadb dircadb hcc tace tcga tcia lidc idri flare amos btcv chaos kits
-    totalsegmentator abdomenct wawtace crlm colorectal sliver demo sample fold part draft pt id tr ts va""".split()  # noqa: SIM905
+    totalsegmentator abdomenct wawtace crlm colorectal sliver demo sample fold part draft pt id tr ts va""".split()
 )
 ALL_WORDS = MEASURED | RESEARCH
 # Too many digits are a date of birth or a hospital number, two letters before digits are a person's initials.
@@ -82,9 +82,7 @@ ROUTES = {
     "intra-arterial": {"intraarterial", "ia"},
     "rectal": {"rectal", "rectally", "pr"},
 }
-_NO = frozenset(
-    "no none not non without wo nil nein ohne kein keine sans nativ native plain unenhanced".split()  # noqa: SIM905
-)
+_NO = frozenset("no none not non without wo nil nein ohne kein keine sans nativ native plain unenhanced".split())
 _UNKNOWN = frozenset({"unknown", "unk", "unspecified", "na"})
 _CLAUSES = re.compile(r"[,;&+|]|\b(?:and|with|but|und|mit)\b")
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import Labels, MaskKind, StoredVolume
 from ctplatform.datasets.models import Lesion, MadeBy, Mask, Origin, Scan
+from ctplatform.datasets.permissions import refuse_without_pixels
 from ctplatform.datasets.scans import voxels
 from ctplatform.datasets.scans.measured_by import MeasuredBy
 from ctplatform.datasets.scans.measuring import lesion_measures
@@ -36,6 +37,7 @@ class StoredMasks:
             with transaction.atomic():
                 # Before any other row of the scan: whoever corrects a mask by brush waits here, or is waited for.
                 self.scan = Scan.objects.select_for_update().get(pk=self.scan.pk)
+                refuse_without_pixels([self.scan])
                 if self.replacing_by is not None:
                     self._make_room(self.replacing_by)
                 Mask.objects.bulk_create(self.masks)

@@ -53,7 +53,7 @@ class ContentDigest:
     def __init__(self, grid: Grid) -> None:
         self._sha256 = hashlib.sha256(",".join(map(str, grid.size_zyx)).encode())
 
-    def add(self, plane_bytes: bytes) -> None:
+    def add(self, plane_bytes: bytes | memoryview) -> None:
         self._sha256.update(plane_bytes)
 
     def hexdigest(self) -> str:
@@ -63,7 +63,7 @@ class ContentDigest:
 def content_digest(volume: StoredVolume, grid: Grid) -> str:
     digest = ContentDigest(grid)
     for plane in volume:
-        digest.add(np.ascontiguousarray(plane, dtype=HU_DTYPE).tobytes())
+        digest.add(np.ascontiguousarray(plane, dtype=HU_DTYPE).data)
     return digest.hexdigest()
 
 
@@ -82,7 +82,7 @@ def load_bytes(key: str) -> bytes:
 
 
 def pack(plane: npt.NDArray[np.generic], dtype: np.dtype[np.generic]) -> bytes:
-    return igzip.compress(np.ascontiguousarray(plane, dtype=dtype).tobytes(), GZIP_LEVEL, mtime=0)
+    return igzip.compress(np.ascontiguousarray(plane, dtype=dtype).data, GZIP_LEVEL, mtime=0)
 
 
 def _unpack(key: str, dtype: np.dtype[np.generic], rows_columns: tuple[int, int]) -> npt.NDArray[np.generic]:
@@ -126,18 +126,17 @@ def write_labels(mask_id: UUID, labels: Labels) -> None:
 
 def read_box(scan_id: UUID, grid: Grid, box_zyx: tuple[slice, slice, slice]) -> StoredVolume:
     """Samples of a box given by start and stop per axis; reads only the slices that it crosses."""
-    return _unpacked_box(lambda index: scan_slice_key(scan_id, index), HU_DTYPE, grid, box_zyx).astype(np.int16)
+    return _unpacked_box(lambda index: scan_slice_key(scan_id, index), HU_DTYPE, grid, box_zyx)
 
 
 def read_labels_box(mask_id: UUID, grid: Grid, box_zyx: tuple[slice, slice, slice]) -> Labels:
     """Refused when another version has taken the mask's place: its files went then, also while they are read."""
     try:
-        found = _unpacked_box(lambda index: mask_slice_key(mask_id, index), LABEL_DTYPE, grid, box_zyx)
+        return _unpacked_box(lambda index: mask_slice_key(mask_id, index), LABEL_DTYPE, grid, box_zyx)
     except FileNotFoundError as error:
         raise ConflictError(
             "Somebody has changed a mask meanwhile. Look at it as it is now, and order this again.", code=MASK_CHANGED
         ) from error
-    return found.astype(np.uint8)
 
 
 def read_volume(scan_id: UUID, grid: Grid) -> StoredVolume:
@@ -154,11 +153,16 @@ def whole(grid: Grid) -> tuple[slice, slice, slice]:
 
 
 def _unpacked_box(
-    key: Callable[[int], str], dtype: np.dtype[np.generic], grid: Grid, box_zyx: tuple[slice, slice, slice]
-) -> npt.NDArray[np.generic]:
+    key: Callable[[int], str], dtype: np.dtype[Any], grid: Grid, box_zyx: tuple[slice, slice, slice]
+) -> npt.NDArray[Any]:
+    """Slice by slice into its place: beside the box one slice is held."""
     z, y, x = box_zyx
     rows_columns = (grid.size_zyx[1], grid.size_zyx[2])
-    return np.stack([_unpack(key(index), dtype, rows_columns)[y, x] for index in range(z.start, z.stop)])
+    shape = [one.stop - one.start for one in box_zyx]
+    box = np.empty(shape, dtype.newbyteorder("="))
+    for place, index in enumerate(range(z.start, z.stop)):
+        box[place] = _unpack(key(index), dtype, rows_columns)[y, x]
+    return box
 
 
 def delete_scan_files(scan_id: UUID, slices: int) -> None:

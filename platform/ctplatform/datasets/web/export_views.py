@@ -21,6 +21,7 @@ from ctplatform.datasets.models import Dataset, Export, Scan
 from ctplatform.datasets.web.forms import ExportForm
 from ctplatform.datasets.web.views import visible_dataset
 from ctplatform.errors import DomainError
+from ctplatform.form_fields import rows_of
 from ctplatform.jobs.models import Job, JobStatus, fetch_retry_refusals
 
 JOBS_SHOWN = 10
@@ -64,7 +65,7 @@ class OrderExportView(StaffPageMixin, View):
 
     def page(self, request: HttpRequest, dataset: Dataset, form: ExportForm, status: int = 200) -> HttpResponse:
         listed = self.scans(request, dataset)
-        form.fields["scans"].queryset = listed  # type: ignore[attr-defined]
+        rows_of(form, "scans").queryset = listed
         left_out = dataset.scans.with_pixels().count() - listed.count()
         context = {"dataset": dataset, "form": form, "most": orders.MOST_SCANS, "left_out": left_out}
         return render(request, "datasets/export.html", context, status=status)

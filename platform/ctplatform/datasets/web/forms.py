@@ -9,6 +9,7 @@ from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.kinds import ExportFormat, MaskKind
 from ctplatform.datasets.models import Dataset, Scan
 from ctplatform.datasets.services import MAX_REASON
+from ctplatform.form_fields import rows_of
 
 
 class DatasetForm(forms.ModelForm[Dataset]):
@@ -31,7 +32,7 @@ class MemberForm(forms.Form):
         super().__init__(*args, **kwargs)
         taken = [dataset.owner_id, *dataset.members.values_list("pk", flat=True)]
         people = User.objects.filter(is_active=True).exclude(role=Role.RATER).exclude(pk__in=taken)
-        self.fields["member"].queryset = people.order_by("username")  # type: ignore[attr-defined]
+        rows_of(self, "member").queryset = people.order_by("username")
 
 
 class ExportForm(forms.Form):
@@ -50,7 +51,7 @@ class ExportForm(forms.Form):
         super().__init__(*args, **kwargs)
         names = [(name, f"{name} (archive, as DICOM)") for name in archive_names]
         self.fields["archive"].choices = [("", "A package to download"), *names]  # type: ignore[attr-defined]
-        self.fields["scans"].queryset = scans  # type: ignore[attr-defined]
+        rows_of(self, "scans").queryset = scans
 
     def clean_form(self) -> ExportFormat:
         return ExportFormat(self.cleaned_data["form"])

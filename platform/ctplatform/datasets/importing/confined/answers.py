@@ -114,13 +114,13 @@ def _grid(told: dict[str, Any]) -> Grid:
 
 def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError("no object")  # noqa: TRY004
+        raise ValueError("no object")  # noqa: TRY004 - one kind of error for whatever is no answer
     return value
 
 
 def _list(value: object) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError("no list")  # noqa: TRY004
+        raise ValueError("no list")  # noqa: TRY004 - one kind of error for whatever is no answer
     return _few(value)
 
 

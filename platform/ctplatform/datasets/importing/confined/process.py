@@ -148,7 +148,7 @@ class Reader:
             if isinstance(error, EOFError | OSError | ValueError | KeyError):
                 # before it has seen a file, so no file is to blame
                 how = f"exit status {self._process.returncode}"
-                raise RuntimeError(f"{COMMAND} does not start: {how}") from error  # noqa: TRY004
+                raise RuntimeError(f"{COMMAND} does not start: {how}") from error  # noqa: TRY004 - it is about the program, not about a type
             raise
         return self
 

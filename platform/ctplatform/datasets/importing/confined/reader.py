@@ -94,7 +94,7 @@ class Broker:
         descriptor = self._line.receive_descriptor()
         try:
             for plane in array:
-                write_all(descriptor, np.ascontiguousarray(plane).tobytes())
+                write_all(descriptor, np.ascontiguousarray(plane).data.cast("B"))
         finally:
             os.close(descriptor)
         return number

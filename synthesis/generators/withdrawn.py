@@ -1,0 +1,85 @@
+"""A withdrawn consent reaches what generators keep of a scan: exemplars, checkpoints, samples, and work under way."""
+
+import tempfile
+from collections.abc import Collection, Sequence
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from ctplatform.datasets.scans.voxels import save_bytes
+from ctplatform.datasets.withdrawal import Withdrawal
+from ctplatform.jobs import services as jobs
+from ctplatform.jobs.models import Job, JobQuerySet
+from ml.generator.card import CARD_NAME, read_card
+from ml.generator.emptied import write_without_exemplars
+from synthesis.generator_reports import storable
+from synthesis.generators.services import ARTEFACT_FILES, fetched
+from synthesis.generators.training import discard_progress
+from synthesis.models import EditOrder, ExemplarBank, Generator, TrainingRun
+
+STOPPED = "A scan that this work needs was withdrawn."
+
+
+def follow_withdrawal(withdrawal: Withdrawal) -> None:
+    ids = withdrawal.ids
+    emptied = holders(ids)
+    jobs.stop(work_with(ids, emptied), reason=STOPPED)
+    for run in TrainingRun.objects.filter(scans__in=ids).distinct():
+        discard_progress(run)
+    Generator.objects.filter(pk__in=emptied).update(emptied_at=timezone.now())
+    for pk in emptied:
+        transaction.on_commit(partial(empty, pk))
+
+
+def work_with(scans: Sequence[UUID], generators: Collection[UUID]) -> JobQuerySet:
+    """Under way with pixels of these scans or with exemplars of these generators."""
+    needing = [
+        TrainingRun.objects.filter(scans__in=scans),
+        ExemplarBank.objects.filter(Q(scans__in=scans) | Q(source__in=generators)),
+        EditOrder.objects.filter(Q(source_scan__in=scans) | Q(generator__in=generators)),
+    ]
+    return Job.objects.filter(pk__in=[pk for rows in needing for pk in rows.values_list("job", flat=True)])
+
+
+def holders(scans: Sequence[UUID]) -> set[UUID]:
+    """Generators with exemplars or normal liver of these scans, of their own or of the generator they were made of."""
+    full = Generator.objects.filter(emptied_at=None)
+    own = full.filter(Q(training_runs__scans__in=scans) | Q(exemplar_banks__scans__in=scans))
+    found = set(own.values_list("pk", flat=True))
+    asked = found
+    while asked:
+        made = ExemplarBank.objects.filter(source__in=asked, generator__emptied_at=None, generator__isnull=False)
+        keeping = {bank.generator_id for bank in made.select_related("generator") if keeps_of_before(bank)}
+        asked = {pk for pk in keeping if pk is not None} - found
+        found |= asked
+    return found
+
+
+def keeps_of_before(bank: ExemplarBank) -> bool:
+    """Whether exemplars or normal liver of its source are in it; a card that does not tell may."""
+    told = bank.generator.card.get("banks") if bank.generator else None
+    last = told[-1] if isinstance(told, list) and told else {}
+    return bool(bank.beside or last.get("normal_liver_of_before", not bank.all_drawn))
+
+
+def empty(pk: UUID) -> None:
+    """Exchange the stored files for some without exemplars; those with them go even where that does not work."""
+    generator = Generator.objects.get(pk=pk)
+    before = generator.storage_prefix
+    try:
+        with fetched(before) as folder, tempfile.TemporaryDirectory(prefix="emptied-") as scratch:
+            generator.emptied_digest = write_without_exemplars(folder, Path(scratch))
+            # Of the row as well: two generators may differ in their exemplars alone.
+            generator.storage_prefix = f"generators/{generator.emptied_digest}-{generator.pk}"
+            for name in ARTEFACT_FILES:
+                save_bytes(f"{generator.storage_prefix}/{name}", (Path(scratch) / name).read_bytes())
+            generator.card = storable(CARD_NAME, read_card(scratch).values)
+        generator.save(update_fields=["emptied_digest", "storage_prefix", "card"])
+    finally:
+        for name in ARTEFACT_FILES:
+            default_storage.delete(f"{before}/{name}")
