@@ -1,4 +1,6 @@
-"""How often the change between two phases rejects a true null, in %: interval's test, and exchange of the phases.
+"""How often the change between two phases rejects a true null, in %: interval's test, exchange of the phases, the plan.
+
+The plan's p is the larger of both. "Trials" are rows of one kind, as choices of the right image among several are.
 
     python -m bench.phases_type1 500
 
@@ -12,7 +14,7 @@ import sys
 import numpy as np
 
 from bench.latent import levels, looks
-from readerstudy.analysis import PhaseAnswers, compare_phases
+from readerstudy.analysis import PhaseAnswers, PlannedChange, compare_phases
 
 # readers, cases, cases of each patient, images, drift of the readers' skills
 DESIGNS = [
@@ -25,6 +27,7 @@ DESIGNS = [
     (5, 40, 2, "other", 0.3),
 ]
 LIFT, KEPT = 0.6, 0.5
+MEASURES = ("AUC", "right", "trials")
 
 
 def answers(
@@ -49,14 +52,17 @@ def rejections(
 ) -> dict[str, float]:
     random, same = np.random.default_rng(7), images == "same"
     truth, patients = np.arange(cases) % 2, np.arange(cases) // of_patient
-    counts = dict.fromkeys(("AUC", "AUC, exchange", "right", "right, exchange"), 0)
+    counts = dict.fromkeys((f"{name}{test}" for name in MEASURES for test in ("", ", exchange", ", plan")), 0)
     for _ in range(studies):
         skill = LIFT + 0.3 * random.normal(size=readers)
         changed = skill + drift * random.normal(size=readers)
         scores = answers(random, truth, patients, [skill, changed], same=same)
-        for name, tables in (("AUC", scores), ("right", [(one > 3).astype(float) for one in scores])):
+        calls = [(one > 3).astype(float) for one in scores]
+        right = [(one == truth[:, None]).astype(float) for one in calls]
+        for name, tables in zip(MEASURES, (scores, calls, right), strict=True):
+            kinds = np.ones(cases) if name == "trials" else truth
             first, second = (
-                PhaseAnswers(truth=truth, answers=table, patients=[(same or phase, p) for p in patients])
+                PhaseAnswers(truth=kinds, answers=table, patients=[(same or phase, p) for p in patients])
                 for phase, table in enumerate(tables)
             )
             found = compare_phases(
@@ -65,10 +71,12 @@ def rejections(
                 rater_ids=[str(one) for one in range(readers)],
                 scored=name == "AUC",
                 same_images=same,
+                planned=PlannedChange(),
                 exchanges=199,
             )
             counts[name] += (1 if found.p is None else found.p) < 0.05
             counts[f"{name}, exchange"] += found.exchange_p is not None and found.exchange_p <= 0.05
+            counts[f"{name}, plan"] += bool(found.judged and found.judged.found)
     return {name: round(100 * count / studies, 1) for name, count in counts.items()}
 
 

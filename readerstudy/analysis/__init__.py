@@ -110,7 +110,8 @@ from readerstudy.analysis.panel.mrmc import compare_conditions, reader_averaged_
 from readerstudy.analysis.panel.multiplicity import adjust_p_values
 from readerstudy.analysis.panel.percent_correct import reader_averaged_accuracy, share_over_patients
 from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
-from readerstudy.analysis.panel.phases import PhaseAnswers, PhaseChange, RaterChange, compare_phases
+from readerstudy.analysis.panel.phases import AREA, PhaseAnswers, PhaseChange, RaterChange, compare_phases
+from readerstudy.analysis.panel.planned_change import ChangeEquivalence, JudgedChange, PlannedChange, Side
 from readerstudy.analysis.panel.preference import Ability, Preference, prefer
 from readerstudy.analysis.panel.programs import ProgramReading, compare_programs
 from readerstudy.analysis.panel.rater_level import rater_level_test
@@ -134,6 +135,7 @@ from readerstudy.analysis.planning.plan import (
     TEMPLATES,
     AnalysisPlan,
     Deviation,
+    PhaseMeasure,
     SameNames,
     assumptions,
     deviations,
@@ -212,6 +214,7 @@ from readerstudy.analysis.rater.signal_detection import a_prime, detection_indic
 from readerstudy.analysis.table import ResponseTable, response_table, signed_rating
 
 __all__ = [
+    "AREA",
     "CHOICE_SECTIONS",
     "LEAST_ANSWERED",
     "LEAST_OF_GROUP",
@@ -227,6 +230,7 @@ __all__ = [
     "ArmsComparison",
     "AssaySensitivity",
     "AveragedAuc",
+    "ChangeEquivalence",
     "ChoiceAgreement",
     "ChoicePower",
     "ChoiceReading",
@@ -249,6 +253,7 @@ __all__ = [
     "GroupsComparison",
     "Interaction",
     "JointTest",
+    "JudgedChange",
     "LeftOut",
     "Marked",
     "MedianTimes",
@@ -260,6 +265,7 @@ __all__ = [
     "PermutationTest",
     "PhaseAnswers",
     "PhaseChange",
+    "PhaseMeasure",
     "PilotComponents",
     "PilotReading",
     "PlacesByReader",
@@ -268,6 +274,7 @@ __all__ = [
     "PlacesWithin",
     "PlanGrid",
     "PlannedArms",
+    "PlannedChange",
     "PlanningAssumptions",
     "Plurality",
     "PooledReadings",
@@ -287,6 +294,7 @@ __all__ = [
     "SameNames",
     "SelfAgreement",
     "Sensitivity",
+    "Side",
     "Software",
     "TrialsNeeded",
     "Unit",

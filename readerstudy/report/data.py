@@ -140,12 +140,24 @@ class PatientCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Phases:
-    """What is said of the study that this one continues; `reason` where nothing is compared."""
+    """What is said of the study that this one continues; `reason` where nothing is compared.
+
+    `planned`: the plan names the comparison. `waits`: the earlier study is not unblinded yet. `several_images`: raters
+    chose among several. `answers` are those that were compared.
+    """
 
     earlier: str
     alpha: float
+    planned: bool = False
+    several_images: bool = False
+    waits: bool = False
     reason: str = ""
     change: PhaseChange | None = None
+    answers: Sequence[Row] = ()
+
+    @property
+    def status(self) -> str:
+        return "planned" if self.planned else "exploratory"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +191,8 @@ class ReportedStudy(ABC):
     # What the verification said when the archive was made, and whether it found everything as it was written.
     verified: str = ""
     intact: bool = True
+    # None where the study continues no other one.
+    phases: Phases | None = None
 
     @property
     @abstractmethod
@@ -261,8 +275,6 @@ class ReportData(ReportedStudy):
     programs: Sequence[ProgramReading] = ()
     # None where no case was shown twice.
     repeats: RepeatedReadings | None = None
-    # None where the study continues no other one.
-    phases: Phases | None = None
 
     @property
     def verdict_sentence(self) -> str:

@@ -20,6 +20,7 @@ from readerstudy.design.following import in_prose
 from readerstudy.design.phases import phase_words
 from readerstudy.planning.words import ADJUSTMENT_WORDS, PRIMARY_WORDS, SECTION_WORDS, controls_rule_words
 from readerstudy.report.data import ReportData, ReportedStudy
+from readerstudy.report.phases_methods import phases_methods
 from readerstudy.tasks.items import items_of
 
 TIE_SENTENCES = {
@@ -282,6 +283,7 @@ def _analysis_sentences(data: ReportData) -> list[str]:
         ),
         (f"{TIE_SENTENCES[options.tie_rule]}; where answers were missing, {MISSING_CLAUSES[options.missing_rule]}."),
         *_score_sentences(data),
+        *phases_methods(data.phases),
         *_secondary_sentences(data),
     ]
 

@@ -64,6 +64,7 @@ class PlanView(DraftFormMixin[PlanForm], FormView[PlanForm]):
             "plan": draft_plan(self.study),
             "task": self.study.asked.task,
             "arms": arms,
+            "later_phase": self.study.continues_id is not None,
         }
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

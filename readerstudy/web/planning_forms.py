@@ -13,6 +13,8 @@ from readerstudy.planning.words import (
     CHOICE_SECTION_WORDS,
     CONTROL_WORDS,
     MISSING_WORDS,
+    PHASE_MEASURE_WORDS,
+    PHASE_SIDE_WORDS,
     PRIMARY_WORDS,
     SAME_NAMES_WORDS,
     SECTION_WORDS,
@@ -40,6 +42,9 @@ CHOSEN = (
     "margin_reason",
     "compared_arms",
     "compared_margin",
+    "phase_measure",
+    "phase_side",
+    "phase_margin",
 )
 
 
@@ -55,6 +60,8 @@ AS_THEY_ARE = (
     "control_rule",
     "sample_size",
     "margin_reason",
+    "phase_measure",
+    "phase_side",
 )
 
 
@@ -64,11 +71,24 @@ PERCENTS = {
     "control_percent": "control_share",
     "same_answer_percent": "same_answer_limit",
     "arms_margin_points": "compared_margin",
+    "phase_margin_points": "phase_margin",
 }
 
+# Where answers have no levels there is no area.
+OF_RIGHT_ANSWERS = {name: words for name, words in PHASE_MEASURE_WORDS.items() if name != "auc"}
+
+# What only a study that continues another one has.
+OF_LATER_PHASES = ("phase_measure", "phase_side", "phase_margin_points")
+
 # What trials that show several images at a time have no use for.
-OF_SINGLE_IMAGES = ("tie_rule", "missing_rule", "control_rule", "control_percent", "arms", "arms_margin_points")
-OF_RIGHT_CHOICES = ("margin_points", "margin_reason", "same_answer_percent", "secondary")
+OF_SINGLE_IMAGES = (
+    *("tie_rule", "missing_rule", "control_rule", "control_percent", "arms", "arms_margin_points"),
+    "phase_margin_points",
+)
+OF_RIGHT_CHOICES = (
+    *("margin_points", "margin_reason", "same_answer_percent", "secondary"),
+    *OF_LATER_PHASES,
+)
 
 
 class PlanForm(forms.Form):
@@ -123,6 +143,23 @@ class PlanForm(forms.Form):
         label="Margin between two arms (percentage points)",
         help_text="How far apart two areas may lie and still count as equal",
     )
+    phase_measure = forms.ChoiceField(
+        choices=[],
+        label="Against the study that this one continues",
+        help_text="Named here it is a planned comparison, frozen at the lock while the truth of both is sealed",
+    )
+    phase_side = forms.ChoiceField(
+        choices=list(PHASE_SIDE_WORDS.items()),
+        label="Change that is looked for",
+        help_text="One-sided only where a change the other way would mean nothing to anybody",
+    )
+    phase_margin_points = forms.FloatField(
+        required=False,
+        min_value=1,
+        max_value=49,
+        label="Margin between the two (percentage points)",
+        help_text="By what both may differ and still count as equal; empty: that is not asked",
+    )
     tie_rule = forms.ChoiceField(choices=list(TIE_WORDS.items()), label="When the panel is split evenly")
     missing_rule = forms.ChoiceField(choices=list(MISSING_WORDS.items()), label="When ratings are missing")
     control_rule = forms.ChoiceField(
@@ -156,8 +193,19 @@ class PlanForm(forms.Form):
         help_text="One per line, for instance: rated less than half of the cases",
     )
 
-    def __init__(self, *args: Any, plan: AnalysisPlan, task: Task, arms: Sequence[str] = (), **kwargs: Any) -> None:
-        """`arms` are those of the cases drawn so far; what the plan names already stays to be chosen."""
+    def __init__(
+        self,
+        *args: Any,
+        plan: AnalysisPlan,
+        task: Task,
+        arms: Sequence[str] = (),
+        later_phase: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """`arms` are those of the cases drawn so far; what the plan names already stays to be chosen.
+
+        `later_phase`: the study continues another one.
+        """
         self.plan, self.task = plan, task
         values = asdict(plan)
         initial = {
@@ -169,6 +217,7 @@ class PlanForm(forms.Form):
             "exclusions": "\n".join(plan.exclusions),
             "arms": list(plan.compared_arms),
             "arms_margin_points": round(100 * plan.compared_margin, 6),
+            "phase_margin_points": None if plan.phase_margin is None else round(100 * plan.phase_margin, 6),
         }
         kwargs["initial"] = initial
         super().__init__(*args, **kwargs)
@@ -177,7 +226,15 @@ class PlanForm(forms.Form):
             cast("forms.MultipleChoiceField", self.fields["arms"]).choices = [(name, name) for name in names]
         else:
             del self.fields["arms"], self.fields["arms_margin_points"]
+        measures = PHASE_MEASURE_WORDS if task.scored and task.images == 1 else OF_RIGHT_ANSWERS
+        cast("forms.ChoiceField", self.fields["phase_measure"]).choices = list(measures.items())
+        if not later_phase:
+            self._leave_out(OF_LATER_PHASES)
         self._offer_what_fits()
+
+    def _leave_out(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.fields.pop(name, None)
 
     def _offer_what_fits(self) -> None:
         several = self.task.images > 1
@@ -188,8 +245,7 @@ class PlanForm(forms.Form):
         cast("forms.MultipleChoiceField", self.fields["secondary"]).choices = list(sections.items())
         if not several:
             return
-        for name in (*OF_SINGLE_IMAGES, *(() if self.task.right_choice else OF_RIGHT_CHOICES)):
-            self.fields.pop(name, None)
+        self._leave_out((*OF_SINGLE_IMAGES, *(() if self.task.right_choice else OF_RIGHT_CHOICES)))
         self.fields["primary"].help_text = "The one test that decides"
         self.fields["sample_size"].help_text = "Frozen with the plan and printed in the methods"
         if self.task.right_choice:
@@ -214,7 +270,8 @@ class PlanForm(forms.Form):
         data = dict(self.cleaned_data)
         for percents, share in PERCENTS.items():
             if percents in data:
-                data[share] = data.pop(percents) / 100
+                points = data.pop(percents)
+                data[share] = None if points is None else points / 100
         if "secondary" in data:
             data["secondary"] = tuple(data["secondary"])
         if "arms" in data:

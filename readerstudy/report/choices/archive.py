@@ -13,7 +13,10 @@ from readerstudy.report.choices.report import ChoiceReport
 from readerstudy.report.choices.tables import CHOICE_TABLES, arm_rows, program_rows, result_rows, trial_rows
 from readerstudy.report.choices.written import choice_document
 
-R_SCRIPTS = {"recompute.R": Path(__file__).with_name("recompute.R"), "patients.R": tables.PATIENTS_R}
+R_SCRIPTS = {
+    "recompute.R": Path(__file__).with_name("recompute.R"),
+    **{script.name: script for script in (tables.PATIENTS_R, tables.PRIMARY_R)},
+}
 
 
 def choice_files(report: ChoiceReport, *, on_progress: Progress = lambda _fraction, _message: None) -> dict[str, bytes]:
@@ -40,6 +43,7 @@ def choice_text_files(report: ChoiceReport) -> dict[str, bytes]:
         "raters.csv": tables.raters_csv(report),
         "ratings_of_programs.csv": tables.ratings_of_programs_csv(report),
         **{f"{name}.csv": tables.csv_text(list(CHOICE_TABLES[name]), own) for name, own in rows.items()},
+        **tables.phase_files(report),
         "settings.csv": tables.csv_text(("name", "value"), _settings(report)),
         "guidelines.csv": tables.csv_text(tuple(tables.GUIDELINE_MEANINGS), checklist_rows(report)),
         **{name: script.read_text() for name, script in R_SCRIPTS.items()},
@@ -62,6 +66,7 @@ def _settings(report: ChoiceReport) -> list[dict[str, Any]]:
         "matched": int(task.put_together()["matched"]),
         "right_choice": int(task.right_choice),
         "confidence": int(bool(report.results.sureness)),
+        **tables.phase_settings(report.phases),
     }
     return [{"name": name, "value": value} for name, value in settings.items()]
 
@@ -91,6 +96,9 @@ blinding.json    the checks for blinding leaks: what was looked at, what could h
 settings.csv     what recompute.R reads of the plan
 recompute.R      recomputes the numbers with base R:  Rscript recompute.R
 patients.R       what recompute.R needs where patients give several trials
+phases.csv       the change of raters against the earlier study that this one continues, where both asked the same;
+                 phase_answers.csv has the answers of both that were compared
+phases.R         the same from phase_answers.csv, with what it needs in primary.R
 SHA256SUMS       digests of all these files:  sha256sum -c SHA256SUMS
 
 There is no input for iMRMC, no sensitivity analysis and no ROC curve: single images got no score.

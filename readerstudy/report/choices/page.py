@@ -9,6 +9,7 @@ from readerstudy.report.choices.figures import choice_figures
 from readerstudy.report.choices.report import ChoiceReport, choice_report
 from readerstudy.report.data import PatientCounts, ReportedRater
 from readerstudy.report.figures.figure_tables import Table
+from readerstudy.report.phases import told_of_phases
 from readerstudy.report.results_page import PageFigure, page_figure
 from readerstudy.report.text import simulated_words
 from readerstudy.results import computed_once
@@ -46,7 +47,7 @@ class ChoicePage:
 
 
 def choice_page(opened: UnblindedStudy) -> ChoicePage:
-    return computed_once(opened, "choices", [], lambda: _compute_page(choice_report(opened)))
+    return computed_once(opened, "choices", told_of_phases(opened.study), lambda: _compute_page(choice_report(opened)))
 
 
 def _compute_page(report: ChoiceReport) -> ChoicePage:

@@ -7,8 +7,8 @@ from typing import ClassVar
 from readerstudy.analysis import Software, this_software
 from readerstudy.choices import ChoiceResults, Choices, choice_results, choices_of
 from readerstudy.planning.plans import exclusions_in_words, plan_of
-from readerstudy.report.data import ReportedStudy
-from readerstudy.report.loading import general_deviations, reported_facts
+from readerstudy.report.data import Phases, ReportedStudy
+from readerstudy.report.loading import general_deviations, phases_not_compared, reported_facts
 from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
 
@@ -52,10 +52,10 @@ class ChoiceReport(ReportedStudy):
 
 
 def choice_report(opened: UnblindedStudy) -> ChoiceReport:
-    choices = choices_of(opened)
+    choices, facts = choices_of(opened), reported_facts(opened)
     return ChoiceReport(
-        **reported_facts(opened),
-        deviations=_deviations(opened, choices),
+        **facts,
+        deviations=_deviations(opened, choices, facts["phases"]),
         results=choice_results(opened),
         trials=choices.trials,
     )
@@ -67,9 +67,9 @@ def verified_choice_report(opened: UnblindedStudy) -> ChoiceReport:
     return replace(choice_report(opened), verified=outcome.sentence(), intact=outcome.intact)
 
 
-def _deviations(opened: UnblindedStudy, choices: Choices) -> list[str]:
+def _deviations(opened: UnblindedStudy, choices: Choices, phases: Phases | None) -> list[str]:
     found = exclusions_in_words(plan_of(opened.study), opened.excluded)
     shown = sum(len(trial) for trial in choices.trials)
     if shown != opened.study.cases_planned:
         found.append(f"{opened.study.cases_planned} images were planned, {shown} shown.")
-    return found + general_deviations(opened)
+    return found + phases_not_compared(phases) + general_deviations(opened)

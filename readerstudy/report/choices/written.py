@@ -16,6 +16,7 @@ from readerstudy.report.written import (
     checklist_blocks,
     material_blocks,
     named,
+    phases_sections,
     picture_blocks,
     plan_blocks,
     proof_blocks,
@@ -38,6 +39,7 @@ def choice_document(report: ChoiceReport, drawn: Sequence[Figure]) -> Document:
             Section(title=titles.RESULTS, blocks=[Paragraph(text=text) for text in words.results_text(report)]),
             Section(title=titles.READERS, blocks=[_table(words.raters_table(report))]),
             *_panel(report),
+            *phases_sections(report),
             Section(
                 title=named(titles.ARMS, words.arms_status(report)),
                 blocks=[_table(words.arms_table(report)), Paragraph(text=words.arms_words(report))],
