@@ -167,7 +167,7 @@ class _Locking:
         # With all that was left as usual: another version may have another usual.
         task = study.asked.task
         study.task_settings, study.confidence_levels = task.chosen(), task.confidence_levels
-        study.further_questions = [item.described() for item in study.asked.items]
+        study.further_questions = [item.described() for item in study.asked.questions]
         study.protocol = protocol_of(
             study,
             frame=frame_of(study, truths),

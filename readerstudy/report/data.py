@@ -193,6 +193,7 @@ class ReportedStudy(ABC):
     intact: bool = True
     # None where the study continues no other one.
     phases: Phases | None = None
+    further: Sequence[FurtherQuestion] = ()
 
     @property
     @abstractmethod
@@ -203,6 +204,11 @@ class ReportedStudy(ABC):
     @abstractmethod
     def software(self) -> Software:
         """What computed it."""
+
+    @property
+    @abstractmethod
+    def alpha(self) -> float:
+        """The level of its tests."""
 
     @property
     @abstractmethod
@@ -265,7 +271,6 @@ class ReportData(ReportedStudy):
     """A study that showed its images one by one; `analysis` is what `analysis.default_analysis` returned."""
 
     analysis: DefaultAnalysis
-    further: Sequence[FurtherQuestion] = ()
     places: PlacesReading = field(default_factory=PlacesReading)
     free_response: FreeResponseReading = field(default_factory=FreeResponseReading)
     mark_map: MarkMap = field(default_factory=MarkMap)
@@ -283,6 +288,10 @@ class ReportData(ReportedStudy):
     @property
     def software(self) -> Software:
         return self.analysis.software
+
+    @property
+    def alpha(self) -> float:
+        return self.options.alpha
 
     @property
     def seed(self) -> int:

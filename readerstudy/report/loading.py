@@ -68,6 +68,7 @@ def reported_facts(
         "blinding": certificate_for_report(study) if whole else {},
         "material": material_of(opened) if whole else Material(),
         "phases": phases_of(opened) if whole else None,
+        "further": further_of(opened, cases=cases, raters=raters).questions,
     }
 
 
@@ -87,7 +88,6 @@ def report_data(
         groups=groups_of(opened, cases=cases, raters=raters),
         programs=programs_of(opened, cases=cases, raters=raters),
         repeats=repeats_of(opened, cases=cases, raters=raters),
-        further=further_of(opened, cases=cases, raters=raters).questions,
         places=places_of(opened, cases=cases, raters=raters),
         free_response=free_response_of(opened, cases=cases, raters=raters),
         mark_map=mark_map_of(opened, cases=cases, raters=raters),

@@ -216,7 +216,8 @@ def repeat_sentences(data: ReportedStudy) -> list[str]:
 def further_sentences(data: ReportedStudy) -> list[str]:
     """What was asked beside the first question."""
     asked = [f"“{item.question}” ({item.in_words()})" for item in items_of(data.study.get("further_questions", []))]
-    said = [f"After each answer they were asked: {'; '.join(asked)}."] if asked else []
+    each = " of every image" if data.task.images > 1 else ""
+    said = [f"After each answer they were asked{each}: {'; '.join(asked)}."] if asked else []
     if at_the_end := data.study.get("end_question"):
         said.append(f"After the last case they were asked once, in their own words: “{at_the_end}”")
     return said

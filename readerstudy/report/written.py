@@ -68,7 +68,7 @@ def report_document(data: ReportData, drawn: Sequence[Figure]) -> Document:
             *_programs(data),
             *_groups(data),
             *_repeats(data),
-            *_further(data),
+            *further_sections(data),
             *at_the_end_sections(data),
             Section(title=titles.METHODS, blocks=[Paragraph(text=methods_paragraph(data))]),
             Section(title=titles.PLAN, blocks=plan_blocks(data)),
@@ -195,11 +195,11 @@ def _repeats(data: ReportData) -> list[Section]:
     return [Section(title=named(titles.REPEATS, status), blocks=[numbers, Paragraph(text=repeats_words(data))])]
 
 
-def _further(data: ReportData) -> list[Section]:
+def further_sections(data: ReportedStudy) -> list[Section]:
     table = further_table(data.further)
     if table is None:
         return []
-    sentences = [Paragraph(text=words) for words in further_words(data.further, alpha=data.options.alpha)]
+    sentences = [Paragraph(text=words) for words in further_words(data.further, alpha=data.alpha)]
     note = Paragraph(text="Exploratory; these questions have no right answer.", tone="note")
     return [
         Section(title="Further questions", blocks=[note, Table(columns=table.columns, rows=table.rows), *sentences])

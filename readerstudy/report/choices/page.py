@@ -9,6 +9,7 @@ from readerstudy.report.choices.figures import choice_figures
 from readerstudy.report.choices.report import ChoiceReport, choice_report
 from readerstudy.report.data import PatientCounts, ReportedRater
 from readerstudy.report.figures.figure_tables import Table
+from readerstudy.report.further_words import further_table, further_words
 from readerstudy.report.phases import told_of_phases
 from readerstudy.report.results_page import PageFigure, page_figure
 from readerstudy.report.text import simulated_words
@@ -28,6 +29,8 @@ class ChoicePage:
     raters: Table
     raters_status: str
     programs: Table | None
+    further: Table | None
+    further_words: Sequence[str]
     at_the_end: Table | None
     at_the_end_words: str
     lines: Sequence[tuple[str, str, str]]
@@ -63,6 +66,8 @@ def _compute_page(report: ChoiceReport) -> ChoicePage:
         raters=words.raters_table(report),
         raters_status=report.status("choice_raters"),
         programs=words.programs_table(report),
+        further=further_table(report.further),
+        further_words=further_words(report.further, alpha=report.alpha),
         at_the_end=at_the_end_table(report),
         at_the_end_words=at_the_end_words(report),
         lines=[(name, report.status(section), said) for name, section, said in words.panel_lines(report)],

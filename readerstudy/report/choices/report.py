@@ -6,8 +6,10 @@ from typing import ClassVar
 
 from readerstudy.analysis import Software, this_software
 from readerstudy.choices import ChoiceResults, Choices, choice_results, choices_of
+from readerstudy.design.cases import arm_of
 from readerstudy.planning.plans import exclusions_in_words, plan_of
-from readerstudy.report.data import Phases, ReportedStudy
+from readerstudy.report.data import Phases, ReportedStudy, Row
+from readerstudy.report.further import answers_about_cases
 from readerstudy.report.loading import general_deviations, phases_not_compared, reported_facts
 from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
@@ -21,6 +23,8 @@ class ChoiceReport(ReportedStudy):
 
     results: ChoiceResults
     trials: Sequence[Sequence[str]]
+    # Answers to further questions that can be counted, each of one image.
+    grades: Sequence[Row] = ()
 
     @property
     def verdict_sentence(self) -> str:
@@ -58,7 +62,25 @@ def choice_report(opened: UnblindedStudy) -> ChoiceReport:
         deviations=_deviations(opened, choices, facts["phases"]),
         results=choice_results(opened),
         trials=choices.trials,
+        grades=_grades(opened),
     )
+
+
+def _grades(opened: UnblindedStudy) -> list[Row]:
+    numbers = {rater.pk: rater.number for rater in opened.panel}
+    counted = [item.name for item in opened.study.asked.questions if item.counted]
+    return [
+        {
+            "rater": numbers[rater],
+            "case": code,
+            "arm": arm_of(opened.truths[code]).name,
+            "name": name,
+            "answer": answers[name],
+        }
+        for rater, code, answers in answers_about_cases(opened)
+        if rater in numbers
+        for name in counted
+    ]
 
 
 def verified_choice_report(opened: UnblindedStudy) -> ChoiceReport:

@@ -55,6 +55,13 @@ CHOICE_TABLES: Mapping[str, Mapping[str, str]] = {
         "ability": "Ability against real images (Bradley-Terry, Luce)",
         "se": "Its standard error, which takes all choices for independent",
     },
+    "grades": {
+        "rater": "Number of the rater",
+        "case": "Code of the image that was asked about, whichever side it stood on",
+        "arm": "real, or the program that made the image and what it did",
+        "name": "Short name of the further question",
+        "answer": "The answer: of grades and choices its number from 1, of numbers the number",
+    },
     "programs": {"program": "Name and version of a program that read", **READING_MEANINGS},
 }
 

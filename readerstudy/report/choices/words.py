@@ -6,6 +6,7 @@ from readerstudy.planning.choice_words import AT_RANDOM, MATCHED
 from readerstudy.planning.words import CHOICE_SECTION_WORDS
 from readerstudy.report.choices.report import ChoiceReport
 from readerstudy.report.figures.figure_tables import Table
+from readerstudy.report.further_words import further_paragraph
 from readerstudy.report.phases_methods import phases_methods
 from readerstudy.report.phases_words import phases_words
 from readerstudy.report.text import (
@@ -219,6 +220,8 @@ def results_text(report: ChoiceReport) -> list[str]:
     paragraphs.append(f"{counted} {arms_words(report)}")
     if results.programs:
         paragraphs.append(_programs(report))
+    if further := further_paragraph(report):
+        paragraphs.append(further)
     if report.phases is not None:
         paragraphs.append(" ".join(phases_words(report.phases)))
     if simulated := simulated_words(report):
