@@ -91,10 +91,11 @@ from readerstudy.analysis.panel.groups import (
     GroupContrast,
     GroupReading,
     GroupsComparison,
+    compare_groups_of_choices,
     compare_reader_groups,
     without_interval,
 )
-from readerstudy.analysis.panel.interaction import Interaction, case_interaction, rater_interaction
+from readerstudy.analysis.panel.interaction import Interaction, case_interaction, rater_interaction, share_interaction
 from readerstudy.analysis.panel.kappa import cohen_kappa, fleiss_kappa
 from readerstudy.analysis.panel.kinds import compare_kinds
 from readerstudy.analysis.panel.localization import (
@@ -332,6 +333,7 @@ __all__ = [
     "compare_aucs",
     "compare_conditions",
     "compare_groups",
+    "compare_groups_of_choices",
     "compare_kinds",
     "compare_phases",
     "compare_programs",
@@ -410,6 +412,7 @@ __all__ = [
     "sensitivity",
     "share_called_synthetic",
     "share_correct_of_area",
+    "share_interaction",
     "share_of_area",
     "share_of_d_prime",
     "share_of_twins",

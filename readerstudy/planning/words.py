@@ -24,6 +24,7 @@ CHOICE_SECTION_WORDS = {
     "plurality": "the image that most raters chose",
     "choice_agreement": "agreement between raters",
     "choice_arms": "how often each arm was chosen",
+    "groups": "difference between the two groups of raters",
 }
 SECTION_WORDS = {
     "raters": "right answers, sensitivity and specificity of each rater",

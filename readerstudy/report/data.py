@@ -194,6 +194,7 @@ class ReportedStudy(ABC):
     # None where the study continues no other one.
     phases: Phases | None = None
     further: Sequence[FurtherQuestion] = ()
+    groups: GroupsComparison = field(default_factory=GroupsComparison)
 
     @property
     @abstractmethod
@@ -209,6 +210,10 @@ class ReportedStudy(ABC):
     @abstractmethod
     def alpha(self) -> float:
         """The level of its tests."""
+
+    @abstractmethod
+    def status(self, section: str) -> str:
+        """Whether the plan names this section of the analysis: "planned" or "exploratory"."""
 
     @property
     @abstractmethod
@@ -276,7 +281,6 @@ class ReportData(ReportedStudy):
     mark_map: MarkMap = field(default_factory=MarkMap)
     # None where all synthetic cases are of one arm
     arms: ArmsComparison | None = None
-    groups: GroupsComparison = field(default_factory=GroupsComparison)
     programs: Sequence[ProgramReading] = ()
     # None where no case was shown twice.
     repeats: RepeatedReadings | None = None
@@ -292,6 +296,9 @@ class ReportData(ReportedStudy):
     @property
     def alpha(self) -> float:
         return self.options.alpha
+
+    def status(self, section: str) -> str:
+        return (self.analysis.status or {}).get(section, "exploratory")
 
     @property
     def seed(self) -> int:

@@ -68,6 +68,7 @@ def reported_facts(
         "blinding": certificate_for_report(study) if whole else {},
         "material": material_of(opened) if whole else Material(),
         "phases": phases_of(opened) if whole else None,
+        "groups": groups_of(opened, cases=cases, raters=raters),
         "further": further_of(opened, cases=cases, raters=raters).questions,
     }
 
@@ -85,7 +86,6 @@ def report_data(
         analysis=analysis,
         comparisons=comparisons_of(opened, facts["cases"], facts["raters"]) if whole else [],
         arms=arms,
-        groups=groups_of(opened, cases=cases, raters=raters),
         programs=programs_of(opened, cases=cases, raters=raters),
         repeats=repeats_of(opened, cases=cases, raters=raters),
         places=places_of(opened, cases=cases, raters=raters),
@@ -104,7 +104,7 @@ def _deviations(
     opened: UnblindedStudy, analysis: DefaultAnalysis, arms: ArmsComparison | None, phases: Phases | None
 ) -> list[str]:
     found = deviations_of(opened.study, analysis, excluded=opened.excluded)
-    found += _groups_not_compared(opened) + phases_not_compared(phases)
+    found += groups_not_compared(opened) + phases_not_compared(phases)
     return found + _arms_not_compared(plan_of(opened.study).compared_arms, arms) + general_deviations(opened)
 
 
@@ -126,7 +126,7 @@ def _arms_not_compared(named: Sequence[str], arms: ArmsComparison | None) -> lis
     return [f"The planned comparison of arms could not be made for {', '.join(missing)}."] if missing else []
 
 
-def _groups_not_compared(opened: UnblindedStudy) -> list[str]:
+def groups_not_compared(opened: UnblindedStudy) -> list[str]:
     if "groups" not in plan_of(opened.study).secondary:
         return []
     contrast = groups_of(opened).contrast

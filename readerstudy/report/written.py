@@ -66,7 +66,7 @@ def report_document(data: ReportData, drawn: Sequence[Figure]) -> Document:
             *_places(data),
             *_arms(data),
             *_programs(data),
-            *_groups(data),
+            *groups_sections(data),
             *_repeats(data),
             *further_sections(data),
             *at_the_end_sections(data),
@@ -177,7 +177,7 @@ def _programs(data: ReportData) -> list[Section]:
     ]
 
 
-def _groups(data: ReportData) -> list[Section]:
+def groups_sections(data: ReportedStudy) -> list[Section]:
     table = groups_table(data)
     if table is None:
         return []

@@ -13,6 +13,7 @@ from readerstudy.report.choices.report import ChoiceReport
 from readerstudy.report.choices.tables import CHOICE_TABLES, arm_rows, program_rows, result_rows, trial_rows
 from readerstudy.report.choices.written import choice_document
 from readerstudy.report.further_words import FURTHER_MEANINGS, further_rows
+from readerstudy.report.groups_words import GROUP_MEANINGS, group_rows
 
 R_SCRIPTS = {
     "recompute.R": Path(__file__).with_name("recompute.R"),
@@ -41,10 +42,11 @@ def choice_text_files(report: ChoiceReport) -> dict[str, bytes]:
         "results.txt": "\n\n".join(words.results_text(report)) + "\n",
         "ratings.csv": tables.ratings_csv(report),
         "codebook.csv": tables.codebook_of(
-            {**tables.general_tables(report), **CHOICE_TABLES, "further": FURTHER_MEANINGS}
+            {**tables.general_tables(report), **CHOICE_TABLES, "further": FURTHER_MEANINGS, "groups": GROUP_MEANINGS}
         ),
         "cases.csv": tables.cases_csv(report),
         "raters.csv": tables.raters_csv(report),
+        "groups.csv": tables.csv_text(list(GROUP_MEANINGS), group_rows(report)),
         "further.csv": tables.csv_text(list(FURTHER_MEANINGS), further_rows(report.further)),
         "ratings_of_programs.csv": tables.ratings_of_programs_csv(report),
         **{f"{name}.csv": tables.csv_text(list(CHOICE_TABLES[name]), own) for name, own in rows.items()},
@@ -92,6 +94,7 @@ cases.csv        the images with their truth
 results.csv      the exact joint test, and the numbers per rater and of the panel, unrounded
 arms.csv         how often the images of each arm were chosen, and abilities
 raters.csv       the raters by number, with what they wrote when they were asked at the end, as they wrote it
+groups.csv       the share of right choices by group of raters, and the difference of two, where raters have groups
 further.csv      answers to further questions by arm, where any were asked of the images; grades.csv has each rater's
 programs.csv     programs that read beside the raters; ratings_of_programs.csv has their choices
 guidelines.csv   where the report says what STARD-AI 2025 and CLAIM 2024 ask for

@@ -10,7 +10,12 @@ from readerstudy.design.cases import arm_of
 from readerstudy.planning.plans import exclusions_in_words, plan_of
 from readerstudy.report.data import Phases, ReportedStudy, Row
 from readerstudy.report.further import answers_about_cases
-from readerstudy.report.loading import general_deviations, phases_not_compared, reported_facts
+from readerstudy.report.loading import (
+    general_deviations,
+    groups_not_compared,
+    phases_not_compared,
+    reported_facts,
+)
 from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
 
@@ -94,4 +99,4 @@ def _deviations(opened: UnblindedStudy, choices: Choices, phases: Phases | None)
     shown = sum(len(trial) for trial in choices.trials)
     if shown != opened.study.cases_planned:
         found.append(f"{opened.study.cases_planned} images were planned, {shown} shown.")
-    return found + phases_not_compared(phases) + general_deviations(opened)
+    return found + groups_not_compared(opened) + phases_not_compared(phases) + general_deviations(opened)

@@ -7,6 +7,7 @@ from readerstudy.planning.words import CHOICE_SECTION_WORDS
 from readerstudy.report.choices.report import ChoiceReport
 from readerstudy.report.figures.figure_tables import Table
 from readerstudy.report.further_words import further_paragraph
+from readerstudy.report.groups_words import groups_words
 from readerstudy.report.phases_methods import phases_methods
 from readerstudy.report.phases_words import phases_words
 from readerstudy.report.text import (
@@ -220,6 +221,8 @@ def results_text(report: ChoiceReport) -> list[str]:
     paragraphs.append(f"{counted} {arms_words(report)}")
     if results.programs:
         paragraphs.append(_programs(report))
+    if report.groups.readings:
+        paragraphs.append(f"{_marked(report, 'groups')} Groups of raters: {groups_words(report)}")
     if further := further_paragraph(report):
         paragraphs.append(further)
     if report.phases is not None:
