@@ -1,6 +1,6 @@
-"""How often the change between two phases rejects a true null, in %: interval's test, exchange of the phases, the plan.
+"""How often the change between two phases rejects a true null, in %: interval's test, and exchange of the phases.
 
-The plan's p is the larger of both. "Trials" are rows of one kind, as choices of the right image among several are.
+A plan is judged by the first. "Trials" are rows of one kind, as choices of the right image among several are.
 
     python -m bench.phases_type1 500
 
@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from bench.latent import levels, looks
-from readerstudy.analysis import PhaseAnswers, PlannedChange, compare_phases
+from readerstudy.analysis import PhaseAnswers, compare_phases
 
 # readers, cases, cases of each patient, images, drift of the readers' skills
 DESIGNS = [
@@ -52,7 +52,7 @@ def rejections(
 ) -> dict[str, float]:
     random, same = np.random.default_rng(7), images == "same"
     truth, patients = np.arange(cases) % 2, np.arange(cases) // of_patient
-    counts = dict.fromkeys((f"{name}{test}" for name in MEASURES for test in ("", ", exchange", ", plan")), 0)
+    counts = dict.fromkeys((f"{name}{test}" for name in MEASURES for test in ("", ", exchange")), 0)
     for _ in range(studies):
         skill = LIFT + 0.3 * random.normal(size=readers)
         changed = skill + drift * random.normal(size=readers)
@@ -71,12 +71,10 @@ def rejections(
                 rater_ids=[str(one) for one in range(readers)],
                 scored=name == "AUC",
                 same_images=same,
-                planned=PlannedChange(),
                 exchanges=199,
             )
             counts[name] += (1 if found.p is None else found.p) < 0.05
             counts[f"{name}, exchange"] += found.exchange_p is not None and found.exchange_p <= 0.05
-            counts[f"{name}, plan"] += bool(found.judged and found.judged.found)
     return {name: round(100 * count / studies, 1) for name, count in counts.items()}
 
 

@@ -154,8 +154,8 @@ def phase_sentences(plan: AnalysisPlan) -> list[str]:
         (
             f"Planned comparison with the study that this one continues: {measure}, tested for "
             f"{PHASE_SIDE_WORDS[plan.phase_side]}, {one_sided} at {plan.alpha:g}, raters and units of analysis random. "
-            "Where both show the same images, both phases' answers are exchanged too, for all raters at once, and "
-            f"the larger of the two p-values decides.{equal}"
+            "Exchanging both phases' answers, which asks whether any of these raters changed, stands "
+            f"beside it and decides nothing.{equal}"
         )
     ]
 

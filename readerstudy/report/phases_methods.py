@@ -13,8 +13,8 @@ def phases_methods(phases: Phases | None) -> list[str]:
         return [f"The planned comparison with “{phases.earlier}” was not made: {phases.reason}."]
     images = "trials" if phases.several_images else "images"
     exchanged = (
-        f" As both showed the same {images}, their answers were exchanged between the phases too, for all raters "
-        "at once, and the larger p decided."
+        f" As both showed the same {images}, exchanging both phases' answers, for all raters at once, is reported "
+        "beside it and decided nothing."
         if phases.change.same_images
         else ""
     )

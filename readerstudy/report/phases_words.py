@@ -12,6 +12,11 @@ CONFOUNDED = (
     "What raters had learned by reading, what they were told in between and what else differs between the phases can't "
     "be told apart."
 )
+OF_THESE_RATERS = (
+    "The exchange asks whether any of these raters changed, and holds for any correlation among them; where some get "
+    "better and others worse it is small though raters on average don't change. Of raters in general only the first p "
+    "speaks."
+)
 UNPLANNED = "No plan froze this comparison: it is exploratory."
 PHASES_MEANINGS = {
     "rater": "Number of the rater in this study; empty for all together",
@@ -28,7 +33,7 @@ PHASES_MEANINGS = {
     "p": "Of this side, raters and patients (or cases, by the plan) random",
     "exchange_p": "Of this side, by exchanging both phases' answers to a patient's images (or an image); only where "
     "both show the same",
-    "decision_p": "The larger of the two: decides where the plan names the comparison; else empty",
+    "decision_p": "p where the plan names the comparison, else empty: it decides",
     "margin": "Margin of equivalence of the plan, 0.15 is 15 points",
     "equivalence_p": "P-value of the two one-sided tests within that margin",
     "equivalence_low": "Lower limit of the interval that these tests agree with",
@@ -108,26 +113,20 @@ def _exchange(change: PhaseChange) -> list[str]:
     test = f"{_side(change)}{p_words(change.exchange_p)} ({how})"
     images = "a patient's images" if change.units == "patients" else "an image"
     said = f"By exchanging both phases' answers to {images}, for all raters at once: {test}."
-    if change.judged:
-        return [said]
-    decides = (
-        "Where the two p-values disagree, that of the exchange decides: it holds for any correlation among raters."
-    )
-    return [said, decides]
+    return [said, OF_THESE_RATERS]
 
 
 def _judged(judged: JudgedChange, change: PhaseChange, phases: Phases) -> list[str]:
     """What the plan asked, and what the answer is."""
     if judged.p is None:
         return [f"Planned: the change can't be tested ({change.difference.reason}).", *_equal(judged, phases)]
-    which = "the larger of the two p-values decides, " if change.exchange_p is not None else ""
     looked_for = PHASE_SIDE_WORDS[judged.side]
     found = (
         f"{looked_for} was found"
         if judged.found
         else f"no evidence of {looked_for}, which is none that nothing changed either"
     )
-    return [f"Planned: {which}{p_words(judged.p)}: {found}.", *_equal(judged, phases)]
+    return [f"Planned, raters and patients random: {p_words(judged.p)}, {found}.", *_equal(judged, phases)]
 
 
 def _equal(judged: JudgedChange, phases: Phases) -> list[str]:

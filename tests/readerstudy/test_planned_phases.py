@@ -119,7 +119,7 @@ def test_a_planned_change_is_planned_everywhere(cast, owner, collecting, later, 
     assert "exploratory" not in page[page.index('id="phases"') : page.index('id="assay"')]
     change = owner.get(f"{reverse('study-detail', args=[later.pk])}phases/").json()
     assert change["judged"]["side"] == "higher"
-    assert change["judged"]["p"] == max(change["p"], change["exchange_p"])
+    assert change["judged"]["p"] == change["p"]
     # Without positive controls nothing says that these raters look.
     assert change["judged"]["equivalence"]["equivalent"] is not True
     files = text_files(report_data(UnblindedStudy(Study.objects.get(pk=later.pk))))

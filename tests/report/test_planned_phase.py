@@ -76,7 +76,7 @@ def test_what_the_plan_names_is_planned_everywhere():
     assert "The plan named the change of the AUC against “First”" in methods_paragraph(data)
     said = " ".join(phases_words(data.phases))
     assert "one-sided for a higher value in this study" in said
-    assert "the larger of the two p-values decides" in said
+    assert "Planned, raters and patients random: p" in said
     assert "within ± 20 points" in said
     assert "exploratory" not in said
     assert claims(" ".join(phases_words(data.phases)[:-1])) == []

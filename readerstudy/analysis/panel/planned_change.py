@@ -1,8 +1,7 @@
 """What a plan asks of the change between two phases, and what the numbers of that change answer.
 
-The t test takes raters and patients for random, but hardly knows its variance with few raters; the exchange of both
-phases' answers holds for any correlation among raters, but its null is that nobody changed, not that raters change by
-nothing on average. A planned change needs both, so the larger p decides.
+The t test decides: it takes raters and patients for random. The exchange of both phases' answers has another null, that
+none of these raters changed: where some get better and others worse it finds what raters on average don't do.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class JudgedChange:
     """A change that the plan names."""
 
     side: Side
-    p: Annotated[float | None, "Decides: the larger of both tests, where both phases show the same images"]
+    p: Annotated[float | None, "Decides: of raters and patients random, not of the exchange"]
     found: Annotated[bool | None, "Whether that p is at most alpha; null where there is no test"]
     equivalence: ChangeEquivalence | None = None
 
@@ -61,17 +60,15 @@ def judge_change(
     se: float | None,
     df: float | None,
     p: float | None,
-    exchange_p: float | None,
     raters_random: bool,
     reason: str | None,
     alpha: float,
 ) -> JudgedChange:
-    """`p` and `exchange_p` are of the planned side; `reason` says why there is no interval."""
-    decides = None if p is None else max(p, exchange_p or 0.0)
+    """`p` is of the planned side; `reason` says why there is no interval."""
     return JudgedChange(
         side=planned.side,
-        p=decides,
-        found=None if decides is None else decides <= alpha,
+        p=p,
+        found=None if p is None else p <= alpha,
         equivalence=None
         if planned.margin is None
         else _equivalence(
