@@ -127,6 +127,11 @@ from readerstudy.analysis.panel.ustatistics import (
 from readerstudy.analysis.patients import Units
 from readerstudy.analysis.planning.assumptions import PatientPattern, PlanningAssumptions, patient_pattern
 from readerstudy.analysis.planning.choice_power import ChoicePower, choice_power, trials_for
+from readerstudy.analysis.planning.comparison import (
+    ComparisonAssumptions,
+    comparison_power,
+    comparison_precision,
+)
 from readerstudy.analysis.planning.design_power import design_power, design_precision
 from readerstudy.analysis.planning.forced_choice import TrialsNeeded, readings_that_count, trials_needed
 from readerstudy.analysis.planning.group_sequential import group_sequential
@@ -149,6 +154,7 @@ from readerstudy.analysis.planning.planner import (
     DesignPoint,
     PlanGrid,
     Workload,
+    comparison_grid,
     plan_grid,
     smallest_cases,
 )
@@ -235,6 +241,7 @@ __all__ = [
     "ChoiceAgreement",
     "ChoicePower",
     "ChoiceReading",
+    "ComparisonAssumptions",
     "Confusion",
     "ControlOutcome",
     "DefaultAnalysis",
@@ -338,6 +345,9 @@ __all__ = [
     "compare_phases",
     "compare_programs",
     "compare_reader_groups",
+    "comparison_grid",
+    "comparison_power",
+    "comparison_precision",
     "confusion",
     "correlation_of_kappa",
     "d_prime_of_share",

@@ -14,7 +14,8 @@ from readerstudy.models import Study
 from readerstudy.planning.plans import draft_plan, plan_of, plan_power_in_words, sentences_of
 from readerstudy.planning.words import NO_LOOKS
 from readerstudy.web.common import DraftFormMixin, study_for
-from readerstudy.web.planning_forms import PlanForm, PlannerForm
+from readerstudy.web.planner_form import PlannerForm
+from readerstudy.web.planning_forms import PlanForm
 from readerstudy.web.planning_grid import grid_page, planner_defaults
 
 # So long a page may keep a person and a thread waiting.

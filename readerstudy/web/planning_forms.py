@@ -1,13 +1,10 @@
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any, cast
 
-import numpy as np
 from django import forms
 
-from readerstudy.analysis import AnalysisPlan, PilotReading, read_pilot
+from readerstudy.analysis import AnalysisPlan
 from readerstudy.planning.plans import CHOICE_PRIMARIES
 from readerstudy.planning.words import (
     CHOICE_SECTION_WORDS,
@@ -285,97 +282,3 @@ class PlanForm(forms.Form):
         """What the draft stores: the choices, JSON-ready."""
         values = asdict(self.chosen_plan())
         return {name: list(values[name]) if isinstance(values[name], tuple) else values[name] for name in CHOSEN}
-
-
-class PlannerForm(forms.Form):
-    """What is believed before a study. Every field has a default, so that the page always has an answer."""
-
-    goal = forms.ChoiceField(
-        choices=[("equivalent", "Show that raters are no better than chance"), ("detect", "Show that raters can tell")],
-        label="Goal",
-        initial="equivalent",
-    )
-    measure = forms.ChoiceField(
-        choices=[
-            ("auc", "AUC averaged over raters; raters and cases random"),
-            ("panel_accuracy", "Accuracy of these raters together; cases random"),
-            ("ensemble", "Majority of the panel as one rater"),
-        ],
-        label="Primary analysis",
-        initial="auc",
-    )
-    effect = forms.FloatField(
-        min_value=0.01,
-        max_value=0.99,
-        initial=0.5,
-        label="True AUC or share correct",
-        help_text="0.5 is chance; for the goal “can tell” what you expect, such as 0.65",
-    )
-    margin_points = forms.FloatField(min_value=1, max_value=49, initial=15, label="Margin (percentage points)")
-    alpha = forms.FloatField(min_value=0.001, max_value=0.2, initial=0.05, label="Alpha")
-    target = forms.FloatField(min_value=0.5, max_value=0.99, initial=0.8, label="Power wanted")
-    agreement = forms.ChoiceField(
-        choices=[
-            ("kappa", "I expect a kappa"),
-            ("pilot", "From the ratings of a pilot"),
-            ("unknown", "Unknown: plan for a range"),
-        ],
-        label="How alike raters answer",
-        initial="kappa",
-        help_text="The more raters err on the same cases, the less each of them adds",
-    )
-    kappa = forms.FloatField(
-        min_value=0, max_value=0.95, initial=0.25, label="Kappa expected", help_text="Between two raters' answers"
-    )
-    kappa_low = forms.FloatField(min_value=0, max_value=0.95, initial=0.1, label="If unknown: kappa at least")
-    kappa_high = forms.FloatField(min_value=0, max_value=0.95, initial=0.5, label="If unknown: kappa at most")
-    pilot = forms.CharField(
-        required=False,
-        max_length=6000,
-        initial="",
-        widget=forms.Textarea(attrs={"rows": 4}),
-        label="Pilot: one line per case",
-        help_text="1 (synthetic) or 0 (real), then every rater's rating, higher is more surely synthetic; “-” for none",
-    )
-    rater_sd = forms.FloatField(
-        min_value=0,
-        max_value=2,
-        initial=0.2,
-        label="Spread of raters",
-        help_text="Standard deviation of d′ between raters, for every analysis; a pilot's own spread takes its place",
-    )
-    cases_per_patient = forms.FloatField(
-        min_value=1, max_value=100, initial=1, label="Cases per patient", help_text="Of one kind; on average"
-    )
-    alike = forms.FloatField(
-        min_value=0,
-        max_value=1,
-        initial=0.3,
-        label="Likeness of a patient's cases",
-        help_text="0: no more alike than cases of different patients; 1: as alike as the same case seen twice",
-    )
-    seconds_per_case = forms.FloatField(min_value=1, max_value=600, initial=20, label="Seconds per case")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if cleaned.get("agreement") == "pilot" and "pilot" in cleaned:
-            try:
-                cleaned["pilot_reading"] = pilot_reading(cleaned["pilot"])
-            except ValueError as error:
-                self.add_error("pilot", f"This pilot can't be used: {error}.")
-        if cleaned.get("agreement") == "unknown" and cleaned.get("kappa_low", 0) > cleaned.get("kappa_high", 1):
-            self.add_error("kappa_high", "The largest kappa is below the smallest one.")
-        return cleaned
-
-
-def pilot_reading(text: str) -> PilotReading:
-    """Read a pilot's lines; ValueError says what does not fit."""
-    rows = [re.split(r"[,;\s]+", line.strip()) for line in text.splitlines() if line.strip()]
-    if not rows or len({len(row) for row in rows}) != 1:
-        raise ValueError("every line needs a truth and one rating per rater")
-    try:
-        values = [[math.nan if cell in {"-", "NA"} else float(cell) for cell in row] for row in rows]
-    except ValueError as error:
-        raise ValueError("a rating is a number, or “-” where there is none") from error
-    table = np.array(values)
-    return read_pilot(truth=table[:, 0], ratings=table[:, 1:])

@@ -2258,7 +2258,7 @@ export interface components {
             side: components["schemas"]["SideEnum"];
             /**
              * Format: double
-             * @description Decides: the larger of both tests, where both phases show the same images
+             * @description Decides: of raters and patients random, not of the exchange
              */
             p: number | null;
             /** @description Whether that p is at most alpha; null where there is no test */

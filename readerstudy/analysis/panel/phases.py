@@ -3,8 +3,9 @@
 Same images: the areas, or shares of right calls, of both phases are correlated through the patients, whose
 contributions are subtracted, and four raters or fewer who happen to change alike make no interval narrower than that of
 these very raters; beside the interval stands the test that exchanges both phases' answers to a patient's
-images, for all raters at once, which holds for any correlation among raters and asks whether any of them changed. Other
-images: the patients' contributions of both phases add up. Practice and what the raters were told in between can't be told apart by either.
+images, for all raters at once, which holds for any correlation among raters and asks whether any of them changed.
+Other images: the patients' contributions of both phases add up. Practice and what the raters were told in between can't
+be told apart by either.
 Sources: Obuchowski & Rockette, Commun Stat Simul 1995;24:285; Hillis, Stat Med 2014;33:330; Obuchowski, Biometrics
 1997;53:567; Good, Permutation Tests, 2nd ed., ch. 7 (paired).
 """
