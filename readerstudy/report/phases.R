@@ -16,17 +16,17 @@ phases_of <- function(answers, scored, same, side, margin, alpha, exchanges = 20
     both <- !is.na(phases[[1]]$values) & !is.na(phases[[2]]$values)
     for (k in 1:2) phases[[k]]$values[!both] <- NA
   }
-  found <- lapply(phases, measured, scored = scored)
+  found <- lapply(phases, measured_in_phase, scored = scored)
   gaps <- found[[2]]$estimates - found[[1]]$estimates
   there <- !is.na(gaps)
   result <- list(first = mean(found[[1]]$estimates[there]), second = mean(found[[2]]$estimates[there]),
                  difference = mean(gaps[there]))
-  tested <- test_of(gaps, less(found[[2]]$spread, found[[1]]$spread))
+  tested <- change_test(gaps, less_spread(found[[2]]$spread, found[[1]]$spread))
   if (!is.null(tested)) {
     half <- qt(1 - alpha / 2, tested$df) * tested$se
     result <- c(result, list(se = tested$se, df = tested$df, low = max(-1, result$difference - half),
                              high = min(1, result$difference + half),
-                             p = p_of(result$difference / tested$se, tested$df, side)))
+                             p = p_of_side(result$difference / tested$se, tested$df, side)))
     if (!is.na(margin) && sum(there) > 1) {
       inner <- qt(1 - alpha, tested$df) * tested$se
       result <- c(result, list(
@@ -48,7 +48,7 @@ phase_of <- function(own, readers, shown) {
   list(values = values, truth = shown$truth[first], patient = shown$unit[first])
 }
 
-measured <- function(phase, scored) {
+measured_in_phase <- function(phase, scored) {
   if (scored) {
     placed <- placements(phase$values, phase$truth)
     spread <- spread_of(placed, phase$truth, phase$patient, matrix(1, 2, ncol(placed)))
@@ -60,14 +60,14 @@ measured <- function(phase, scored) {
 }
 
 # Patients have the same number in both phases.
-less <- function(one, other) {
+less_spread <- function(one, other) {
   of <- max(nrow(one$contributions), nrow(other$contributions))
   padded <- function(table) rbind(table, matrix(0, of - nrow(table), ncol(table)))
   list(contributions = padded(one$contributions) - padded(other$contributions),
        determined = one$determined & other$determined, df = min(one$df, other$df))
 }
 
-test_of <- function(gaps, spread) {
+change_test <- function(gaps, spread) {
   found <- averaged(gaps, spread, cautious = 4, wary = 4)
   if (!is.null(found)) return(found)
   # One reader: nothing tells how readers differ.
@@ -77,7 +77,7 @@ test_of <- function(gaps, spread) {
   list(se = sqrt(variance), df = spread$df)
 }
 
-p_of <- function(statistic, df, side) {
+p_of_side <- function(statistic, df, side) {
   switch(side, two_sided = 2 * pt(-abs(statistic), df), higher = pt(statistic, df, lower.tail = FALSE),
          lower = pt(statistic, df))
 }
@@ -90,7 +90,9 @@ exchange_p <- function(phases, scored, side, exchanges) {
     after <- phases[[2]]$values
     before[swapped, ] <- phases[[2]]$values[swapped, ]
     after[swapped, ] <- phases[[1]]$values[swapped, ]
-    estimates <- lapply(list(before, after), function(values) measured(modifyList(phases[[1]], list(values = values)), scored)$estimates)
+    estimates <- lapply(list(before, after), function(values) {
+      measured_in_phase(modifyList(phases[[1]], list(values = values)), scored)$estimates
+    })
     change <- mean(estimates[[2]] - estimates[[1]], na.rm = TRUE)
     switch(side, two_sided = abs(change), higher = change, lower = -change)
   }

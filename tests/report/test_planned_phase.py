@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 from dataclasses import replace
 
@@ -12,11 +13,13 @@ import pytest
 
 from readerstudy.analysis import AnalysisPlan, PlannedChange, compare_phases
 from readerstudy.planning.words import plan_sentences
-from readerstudy.report.archive import text_files
+from readerstudy.report.archive import R_SCRIPTS, text_files
+from readerstudy.report.choices.archive import R_SCRIPTS as CHOICE_R_SCRIPTS
 from readerstudy.report.data import Phases
 from readerstudy.report.loading import phases_not_compared
 from readerstudy.report.phase_answers import AnswersOfPhase, answer_rows
 from readerstudy.report.phases_words import phases_rows, phases_words
+from readerstudy.report.tables import PHASES_R
 from readerstudy.report.text import methods_paragraph
 from readerstudy.report.written import report_document
 from tests.report.sample import sample_report
@@ -184,3 +187,12 @@ def test_the_archive_of_a_study_without_an_earlier_phase_recomputes_nothing_of_i
     assert files["phase_answers.csv"].decode().splitlines() == ["phase,rater,image,unit,truth,answer"]
     assert "phase_side" not in files["settings.csv"].decode()
     assert json.loads(files["plan.json"])
+
+
+@pytest.mark.parametrize("scripts", [R_SCRIPTS, list(CHOICE_R_SCRIPTS.values())], ids=["single images", "choices"])
+def test_no_script_of_an_archive_takes_a_name_of_another(scripts):
+    """They are all read into one session of R."""
+    names = [
+        name for script in {*scripts, PHASES_R} for name in re.findall(r"^(\w+) <- function", script.read_text(), re.M)
+    ]
+    assert sorted(names) == sorted(set(names))
