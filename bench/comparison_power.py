@@ -13,10 +13,10 @@ import numpy as np
 from scipy import stats
 
 from readerstudy.analysis import PhaseAnswers, compare_phases, compare_reader_groups
-from readerstudy.analysis.planning.comparison import ComparisonAssumptions, comparison_power
+from readerstudy.analysis.planning.comparison import Compared, ComparisonAssumptions, comparison_power
 
 # raters (of each group), cases, areas of both
-DESIGNS = {
+DESIGNS: dict[Compared, list[tuple[int, int, float, float]]] = {
     "groups": [(3, 60, 0.6, 0.8), (5, 40, 0.6, 0.75), (5, 100, 0.6, 0.7), (8, 60, 0.65, 0.75), (12, 100, 0.7, 0.78)],
     "phases": [(3, 60, 0.6, 0.75), (4, 100, 0.6, 0.68), (5, 40, 0.6, 0.7), (5, 100, 0.6, 0.65), (8, 60, 0.65, 0.7)],
 }

@@ -193,6 +193,8 @@ def test_the_archive_of_a_study_without_an_earlier_phase_recomputes_nothing_of_i
 def test_no_script_of_an_archive_takes_a_name_of_another(scripts):
     """They are all read into one session of R."""
     names = [
-        name for script in {*scripts, PHASES_R} for name in re.findall(r"^(\w+) <- function", script.read_text(), re.M)
+        name
+        for script in {*scripts, PHASES_R}
+        for name in re.findall(r"^(\w+) <- function", script.read_text(), re.MULTILINE)
     ]
     assert sorted(names) == sorted(set(names))
