@@ -51,13 +51,19 @@ def test_raters_who_share_nothing_are_compared_as_by_welch():
 
 
 def test_trials_of_one_patient_tell_no_more_than_the_patient():
-    right, inside = drawn(4, trials=20)
+    """Each group finds other trials easy, so that the gap hangs on which trials there are."""
+    random = np.random.default_rng(4)
+    inside = np.arange(8) < 4
+    easy = np.where(inside, random.normal(size=(20, 1)), random.normal(size=(20, 1)))
+    right = (easy + 0.4 * random.normal(size=(20, 8)) > 0).astype(float)
+    three, patients = np.repeat(right, 3, axis=0), np.repeat(np.arange(20), 3).tolist()
     once = share_interaction(right=right, inside=inside)
-    thrice = share_interaction(
-        right=np.repeat(right, 3, axis=0), inside=inside, patients=np.repeat(np.arange(20), 3).tolist()
-    )
+    thrice = share_interaction(right=three, inside=inside, patients=patients)
+    apart = share_interaction(right=three, inside=inside)
     assert thrice.difference.value == pytest.approx(once.difference.value)
-    assert thrice.p == pytest.approx(once.p, abs=0.02)
+    widths = [found.difference.high - found.difference.low for found in (once, thrice, apart)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.1)
+    assert widths[2] < 0.8 * widths[0]
 
 
 def test_small_groups_and_few_trials_are_not_tested():
