@@ -40,7 +40,8 @@ from readerstudy.report.written import report_document
 from readerstudy.report.zipping import checksums
 
 R_SCRIPTS = [
-    Path(__file__).parent / name for name in ("recompute.R", "patients.R", "primary.R", "sensitivity.R", "repeats.R")
+    Path(__file__).parent / name
+    for name in ("recompute.R", "patients.R", "primary.R", "sensitivity.R", "repeats.R", "phases.R")
 ]
 
 Progress = Callable[[float, str], None]

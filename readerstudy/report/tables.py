@@ -410,7 +410,6 @@ def phase_files(data: ReportedStudy) -> dict[str, str]:
     return {
         "phases.csv": csv_text(list(PHASES_MEANINGS), phases_rows(data.phases)),
         "phase_answers.csv": csv_text(list(ANSWERS_MEANINGS), answers),
-        PHASES_R.name: PHASES_R.read_text(),
     }
 
 

@@ -19,7 +19,6 @@ from readerstudy.report.data import Phases
 from readerstudy.report.loading import phases_not_compared
 from readerstudy.report.phase_answers import AnswersOfPhase, answer_rows
 from readerstudy.report.phases_words import phases_rows, phases_words
-from readerstudy.report.tables import PHASES_R
 from readerstudy.report.text import methods_paragraph
 from readerstudy.report.written import report_document
 from tests.report.sample import sample_report
@@ -192,9 +191,5 @@ def test_the_archive_of_a_study_without_an_earlier_phase_recomputes_nothing_of_i
 @pytest.mark.parametrize("scripts", [R_SCRIPTS, list(CHOICE_R_SCRIPTS.values())], ids=["single images", "choices"])
 def test_no_script_of_an_archive_takes_a_name_of_another(scripts):
     """They are all read into one session of R."""
-    names = [
-        name
-        for script in {*scripts, PHASES_R}
-        for name in re.findall(r"^(\w+) <- function", script.read_text(), re.MULTILINE)
-    ]
+    names = [name for script in scripts for name in re.findall(r"^(\w+) <- function", script.read_text(), re.MULTILINE)]
     assert sorted(names) == sorted(set(names))

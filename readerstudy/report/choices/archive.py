@@ -17,7 +17,7 @@ from readerstudy.report.groups_words import GROUP_MEANINGS, group_rows
 
 R_SCRIPTS = {
     "recompute.R": Path(__file__).with_name("recompute.R"),
-    **{script.name: script for script in (tables.PATIENTS_R, tables.PRIMARY_R)},
+    **{script.name: script for script in (tables.PATIENTS_R, tables.PRIMARY_R, tables.PHASES_R)},
 }
 
 
