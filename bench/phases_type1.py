@@ -1,5 +1,7 @@
 """How often the change between two phases rejects a true null, in %: interval's test, and exchange of the phases.
 
+A plan is judged by the first. "Trials" are rows of one kind, as choices of the right image among several are.
+
     python -m bench.phases_type1 500
 
 Latent variance of a look at a case: .3 of its patient, .3 of its own, .4 of each reader, half of which is the same in
@@ -25,6 +27,7 @@ DESIGNS = [
     (5, 40, 2, "other", 0.3),
 ]
 LIFT, KEPT = 0.6, 0.5
+MEASURES = ("AUC", "right", "trials")
 
 
 def answers(
@@ -49,14 +52,17 @@ def rejections(
 ) -> dict[str, float]:
     random, same = np.random.default_rng(7), images == "same"
     truth, patients = np.arange(cases) % 2, np.arange(cases) // of_patient
-    counts = dict.fromkeys(("AUC", "AUC, exchange", "right", "right, exchange"), 0)
+    counts = dict.fromkeys((f"{name}{test}" for name in MEASURES for test in ("", ", exchange")), 0)
     for _ in range(studies):
         skill = LIFT + 0.3 * random.normal(size=readers)
         changed = skill + drift * random.normal(size=readers)
         scores = answers(random, truth, patients, [skill, changed], same=same)
-        for name, tables in (("AUC", scores), ("right", [(one > 3).astype(float) for one in scores])):
+        calls = [(one > 3).astype(float) for one in scores]
+        right = [(one == truth[:, None]).astype(float) for one in calls]
+        for name, tables in zip(MEASURES, (scores, calls, right), strict=True):
+            kinds = np.ones(cases) if name == "trials" else truth
             first, second = (
-                PhaseAnswers(truth=truth, answers=table, patients=[(same or phase, p) for p in patients])
+                PhaseAnswers(truth=kinds, answers=table, patients=[(same or phase, p) for p in patients])
                 for phase, table in enumerate(tables)
             )
             found = compare_phases(

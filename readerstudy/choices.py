@@ -125,17 +125,22 @@ def refuse_single_images(opened: UnblindedStudy) -> None:
         raise ConflictError("This study showed its images one by one, so there are no choices among several.")
 
 
-def _trials(opened: UnblindedStudy) -> list[tuple[str, ...]]:
-    finds_synthetic = bool(opened.study.asked.task.put_together()["finds_synthetic"])
-    slots = Presentation.objects.filter(session__rater__study=opened.study)
+def shown_together(opened: UnblindedStudy) -> dict[tuple[int, int], list[str]]:
+    """The codes of the cases that a sitting showed at a position, from left to right."""
+    slots = Presentation.objects.filter(session__rater__study=opened.study).order_by("session", "position", "side")
     together: dict[tuple[int, int], list[str]] = {}
     for session, position, code in slots.values_list("session", "position", "stimulus__case__code"):
         together.setdefault((session, position), []).append(code)
+    return together
+
+
+def _trials(opened: UnblindedStudy) -> list[tuple[str, ...]]:
+    finds_synthetic = bool(opened.study.asked.task.put_together()["finds_synthetic"])
 
     def found_first(code: str) -> tuple[bool, str]:
         return opened.truths[code].synthetic != finds_synthetic, code
 
-    return sorted({tuple(sorted(codes, key=found_first)) for codes in together.values()})
+    return sorted({tuple(sorted(codes, key=found_first)) for codes in shown_together(opened).values()})
 
 
 def choice_results(opened: UnblindedStudy) -> ChoiceResults:

@@ -91,10 +91,11 @@ from readerstudy.analysis.panel.groups import (
     GroupContrast,
     GroupReading,
     GroupsComparison,
+    compare_groups_of_choices,
     compare_reader_groups,
     without_interval,
 )
-from readerstudy.analysis.panel.interaction import Interaction, case_interaction, rater_interaction
+from readerstudy.analysis.panel.interaction import Interaction, case_interaction, rater_interaction, share_interaction
 from readerstudy.analysis.panel.kappa import cohen_kappa, fleiss_kappa
 from readerstudy.analysis.panel.kinds import compare_kinds
 from readerstudy.analysis.panel.localization import (
@@ -110,7 +111,8 @@ from readerstudy.analysis.panel.mrmc import compare_conditions, reader_averaged_
 from readerstudy.analysis.panel.multiplicity import adjust_p_values
 from readerstudy.analysis.panel.percent_correct import reader_averaged_accuracy, share_over_patients
 from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
-from readerstudy.analysis.panel.phases import PhaseAnswers, PhaseChange, RaterChange, compare_phases
+from readerstudy.analysis.panel.phases import AREA, PhaseAnswers, PhaseChange, RaterChange, compare_phases
+from readerstudy.analysis.panel.planned_change import ChangeEquivalence, JudgedChange, PlannedChange, Side
 from readerstudy.analysis.panel.preference import Ability, Preference, prefer
 from readerstudy.analysis.panel.programs import ProgramReading, compare_programs
 from readerstudy.analysis.panel.rater_level import rater_level_test
@@ -125,6 +127,11 @@ from readerstudy.analysis.panel.ustatistics import (
 from readerstudy.analysis.patients import Units
 from readerstudy.analysis.planning.assumptions import PatientPattern, PlanningAssumptions, patient_pattern
 from readerstudy.analysis.planning.choice_power import ChoicePower, choice_power, trials_for
+from readerstudy.analysis.planning.comparison import (
+    ComparisonAssumptions,
+    comparison_power,
+    comparison_precision,
+)
 from readerstudy.analysis.planning.design_power import design_power, design_precision
 from readerstudy.analysis.planning.forced_choice import TrialsNeeded, readings_that_count, trials_needed
 from readerstudy.analysis.planning.group_sequential import group_sequential
@@ -134,6 +141,7 @@ from readerstudy.analysis.planning.plan import (
     TEMPLATES,
     AnalysisPlan,
     Deviation,
+    PhaseMeasure,
     SameNames,
     assumptions,
     deviations,
@@ -146,6 +154,7 @@ from readerstudy.analysis.planning.planner import (
     DesignPoint,
     PlanGrid,
     Workload,
+    comparison_grid,
     plan_grid,
     smallest_cases,
 )
@@ -212,6 +221,7 @@ from readerstudy.analysis.rater.signal_detection import a_prime, detection_indic
 from readerstudy.analysis.table import ResponseTable, response_table, signed_rating
 
 __all__ = [
+    "AREA",
     "CHOICE_SECTIONS",
     "LEAST_ANSWERED",
     "LEAST_OF_GROUP",
@@ -227,9 +237,11 @@ __all__ = [
     "ArmsComparison",
     "AssaySensitivity",
     "AveragedAuc",
+    "ChangeEquivalence",
     "ChoiceAgreement",
     "ChoicePower",
     "ChoiceReading",
+    "ComparisonAssumptions",
     "Confusion",
     "ControlOutcome",
     "DefaultAnalysis",
@@ -249,6 +261,7 @@ __all__ = [
     "GroupsComparison",
     "Interaction",
     "JointTest",
+    "JudgedChange",
     "LeftOut",
     "Marked",
     "MedianTimes",
@@ -260,6 +273,7 @@ __all__ = [
     "PermutationTest",
     "PhaseAnswers",
     "PhaseChange",
+    "PhaseMeasure",
     "PilotComponents",
     "PilotReading",
     "PlacesByReader",
@@ -268,6 +282,7 @@ __all__ = [
     "PlacesWithin",
     "PlanGrid",
     "PlannedArms",
+    "PlannedChange",
     "PlanningAssumptions",
     "Plurality",
     "PooledReadings",
@@ -287,6 +302,7 @@ __all__ = [
     "SameNames",
     "SelfAgreement",
     "Sensitivity",
+    "Side",
     "Software",
     "TrialsNeeded",
     "Unit",
@@ -324,10 +340,14 @@ __all__ = [
     "compare_aucs",
     "compare_conditions",
     "compare_groups",
+    "compare_groups_of_choices",
     "compare_kinds",
     "compare_phases",
     "compare_programs",
     "compare_reader_groups",
+    "comparison_grid",
+    "comparison_power",
+    "comparison_precision",
     "confusion",
     "correlation_of_kappa",
     "d_prime_of_share",
@@ -402,6 +422,7 @@ __all__ = [
     "sensitivity",
     "share_called_synthetic",
     "share_correct_of_area",
+    "share_interaction",
     "share_of_area",
     "share_of_d_prime",
     "share_of_twins",

@@ -288,7 +288,9 @@ class StudyViewSet(LifecycleMixin, viewsets.ReadOnlyModelViewSet[Study]):
         """The analysis, or as CSV the primary one, each rater and the ensemble; 409 until the study is unblinded."""
         opened = UnblindedStudy(self.get_object())
         analysis = analysis_of(opened)
-        return Response(results_csv(analysis, rater_labels(opened)) if wants_csv(request) else analysis.as_json())
+        if wants_csv(request):
+            return Response(results_csv(analysis, rater_labels(opened), phases_of(opened)))
+        return Response(analysis.as_json())
 
     @extend_schema(responses=serializer_of(ChoiceResults))
     @action(detail=True, pagination_class=None, filterset_class=None)

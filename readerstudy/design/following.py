@@ -118,7 +118,7 @@ def frozen_following(study: Study) -> dict[str, Any]:
 
 def _shown(study: Study, name: str) -> str:
     if name == "further_questions":
-        return ", ".join(item.question for item in study.asked.items) or "none"
+        return ", ".join(item.question for item in study.asked.questions) or "none"
     if name == "display_mode":
         return study.display_label
     label = getattr(study, f"get_{name}_display", None)

@@ -92,9 +92,19 @@ _OF_ONE_PHASE = (
             "cases_planned": 200,
             "task_name": ForcedChoice.name,
             "task_settings": {"images": 4, "find": REAL},
+            "further_questions": [
+                {
+                    "kind": "grade",
+                    "name": "realism",
+                    "question": "How realistic is it?",
+                    "options": ["1, unrealistic", "2", "3", "4, fully realistic"],
+                }
+            ],
         },
         untold=(
             "how the four of a trial were put together",
+            "the words of the question on realism, and of its grades 2 and 3",
+            "whether images were graded on the page of the choice",
             "levels of confidence, if any",
             "window",
             "order, repeats and time limit",
@@ -103,7 +113,6 @@ _OF_ONE_PHASE = (
             "There pictures were lateral radiographs; here they are slices of CT.",
             WHOLE_PICTURE,
             "There the synthetic ones came from three checkpoints, one each; here of the programs there are.",
-            "There each image was then graded from 1 to 4; here images of a trial are not graded.",
         ),
         results=(
             ("Right choices", "116 of 400 (29.0 %; guessing: 25 %)"),

@@ -12,6 +12,7 @@ from readerstudy.design.cases import compared_arms, patients_and_kinds, truths_o
 from readerstudy.design.patients import PatientBalance, names_in_several_datasets
 from readerstudy.design.phases import continued, missing_for_lock, phase_words
 from readerstudy.design.pictures import Picture
+from readerstudy.design.planned_phase import missing_for_comparison, named_measure
 from readerstudy.design.services import display_of
 from readerstudy.design.telling import missing_clue, telling_title, telling_words
 from readerstudy.models import CaseTruth, GoingBack, Study
@@ -83,6 +84,7 @@ def _checks(study: Study, truths: list[CaseTruth], raters: int) -> list[Check]:
         *_planned_groups(study),
         *_repeats(study, truths),
         *_phases(study, truths),
+        *_planned_phase(study),
         *_words_that_may_not_fit(study, raters),
         _no_job(study),
     ]
@@ -128,6 +130,15 @@ def _phases(study: Study, truths: list[CaseTruth]) -> list[Check]:
     missing = missing_for_lock(study, truths)
     message = " ".join(missing) or phase_words(continued(study))
     return [Check(title="Earlier study", met=not missing, message=message)]
+
+
+def _planned_phase(study: Study) -> list[Check]:
+    """A comparison with the earlier study that the plan names."""
+    if study.continues is None or not named_measure(study):
+        return []
+    missing = missing_for_comparison(study)
+    message = missing or f"The plan compares the answers with those of “{study.continues.asked.title}”."
+    return [Check(title="Phases of the plan", met=not missing, message=message)]
 
 
 def _balanced(study: Study, truths: list[CaseTruth]) -> Check:

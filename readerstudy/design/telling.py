@@ -66,7 +66,7 @@ def _read_by_raters(study: Study) -> Iterator[str]:
     yield from (answer["label"] for answer in payload["answers"])
     yield from (payload["scale"] or {}).get("ends", [])
     yield asked.end_question
-    for item in asked.items:
+    for item in asked.questions:
         yield item.question
         yield from item.options_in_words.values()
 

@@ -19,6 +19,7 @@ from readerstudy.blinding.repeated_order import shown_again
 from readerstudy.design.candidates import flow_counts, is_accepted, root_of
 from readerstudy.design.cases import truths_of
 from readerstudy.design.phases import held_with_phases, refuse_after_unblinding, refuse_shown_to_the_same
+from readerstudy.design.planned_phase import refuse_known_comparison
 from readerstudy.digests import digest_of, storable
 from readerstudy.locking.orders import Orders, draw_orders
 from readerstudy.locking.protocol import protocol_of
@@ -112,6 +113,7 @@ class _Locking:
             raise ConflictError("The study was locked by another attempt, so this one was dropped.")
         refuse_after_unblinding(held)
         refuse_shown_to_the_same(held, truths_of(held))
+        refuse_known_comparison(held)
         refuse_without_pixels(scans)
         if any(truth.synthetic and not is_accepted(truth.scan) for truth in truths_of(held)):
             raise ConflictError(
@@ -165,7 +167,7 @@ class _Locking:
         # With all that was left as usual: another version may have another usual.
         task = study.asked.task
         study.task_settings, study.confidence_levels = task.chosen(), task.confidence_levels
-        study.further_questions = [item.described() for item in study.asked.items]
+        study.further_questions = [item.described() for item in study.asked.questions]
         study.protocol = protocol_of(
             study,
             frame=frame_of(study, truths),

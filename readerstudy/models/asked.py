@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from readerstudy.tasks.items import Item, items_of
+from readerstudy.tasks.items import Item, asked_of_trial, items_of
 from readerstudy.tasks.registry import FIRST, task_of
 from readerstudy.tasks.task import Task
 
@@ -53,6 +53,11 @@ class Asked:
         return task_of(self.task_name, self.task_settings, confidence_levels=self.confidence_levels)
 
     @property
-    def items(self) -> list[Item]:
-        """The further questions; ValueError as above."""
+    def questions(self) -> list[Item]:
+        """The further questions as they were written; ValueError as above."""
         return items_of(self.further_questions)
+
+    @property
+    def items(self) -> list[Item]:
+        """What is asked after each answer: the further questions, of several images each of every one."""
+        return asked_of_trial(self.questions, self.task.images) if self.further_questions else []

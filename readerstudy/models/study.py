@@ -20,7 +20,7 @@ from readerstudy.digests import digest_of
 from readerstudy.hounsfield import HU_HIGH, HU_LOW
 from readerstudy.models.asked import Asked
 from readerstudy.tasks.ending import LONGEST_END_QUESTION
-from readerstudy.tasks.items import items_of
+from readerstudy.tasks.items import asked_of_trial, items_of
 from readerstudy.tasks.registry import FIRST, task_of
 from readerstudy.tasks.task import CANNOT_TELL, CHOSEN, LEVEL, REAL, SYNTHETIC
 
@@ -384,12 +384,16 @@ class Study(models.Model):
             wrong["cases_planned"] = unlike
         if task.images > 1 and self.repeats:
             wrong["repeats"] = "Images of trials of several can't be shown a second time. Choose no repeats."
-        if task.images > 1 and self.further_questions:
-            wrong["further_questions"] = (
-                "Further questions, grades among them, are asked of images that are shown one by one: of several in a "
-                "trial nobody knows which one they are about. Remove them."
-            )
+        if several := self._too_much_of_a_trial(task.images):
+            wrong["further_questions"] = f"Every image of a trial is asked about: {several}."
         return wrong
+
+    def _too_much_of_a_trial(self, images: int) -> str:
+        try:
+            asked_of_trial(items_of(self.further_questions), images)
+        except ValueError as error:
+            return str(error)
+        return ""
 
     @property
     def earlier_phases(self) -> "list[Study]":

@@ -10,7 +10,7 @@ from readerstudy.analysis import (
     trials_for,
     trials_needed,
 )
-from readerstudy.planning.words import CHOICE_SECTION_WORDS, NO_LOOKS, SAME_NAMES_WORDS, UNIT_WORDS
+from readerstudy.planning.words import CHOICE_SECTION_WORDS, NO_LOOKS, SAME_NAMES_WORDS, UNIT_WORDS, phase_sentences
 from readerstudy.tasks.task import Task
 
 MATCHED = (
@@ -35,6 +35,7 @@ def choice_sentences(plan: AnalysisPlan, task: Task) -> list[str]:
         *(_of_right_choices(plan, task) if task.right_choice else _of_preferences(plan, task)),
         MATCHED if task.put_together()["matched"] else AT_RANDOM,
         f"Secondary analyses: {secondary or 'none'}. Everything else is exploratory.",
+        *phase_sentences(plan),
         "Trials that a rater did not answer are no choices of that rater; all choices there are count.",
         f"Raters are excluded: {'; '.join(plan.exclusions) or 'under no rule that was fixed in advance'}.",
         *([f"Size: {plan.sample_size}"] if plan.sample_size else []),

@@ -41,12 +41,15 @@ def draft_plan(study: Study) -> AnalysisPlan:
 
 
 # What was chosen for images that are shown one by one has no sense for trials of several, and the other way round.
-OF_ONE_SORT = ("primary", "secondary", "family", "sample_size", "compared_arms", "compared_margin")
+OF_PHASES = ("phase_measure", "phase_side", "phase_margin")
+OF_ONE_SORT = ("primary", "secondary", "family", "sample_size", "compared_arms", "compared_margin", *OF_PHASES)
 
 
 def _fitting(study: Study) -> dict[str, Any]:
-    """The draft's choices without those that were made before the task became one of another sort."""
+    """The draft's choices without those that were made before it continued nothing, or asked another sort of task."""
     chosen: dict[str, Any] = study.plan_options
+    if study.continues_id is None:
+        chosen = {name: value for name, value in chosen.items() if name not in OF_PHASES}
     primary = chosen.get("primary")
     several = study.asked.task.images > 1
     if primary is None or (primary in study.asked.task.primaries if several else primary not in CHOICE_PRIMARIES):

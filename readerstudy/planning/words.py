@@ -24,6 +24,7 @@ CHOICE_SECTION_WORDS = {
     "plurality": "the image that most raters chose",
     "choice_agreement": "agreement between raters",
     "choice_arms": "how often each arm was chosen",
+    "groups": "difference between the two groups of raters",
 }
 SECTION_WORDS = {
     "raters": "right answers, sensitivity and specificity of each rater",
@@ -74,6 +75,16 @@ ADJUSTMENT_WORDS = {
     "fdr_by": "Benjamini-Yekutieli",
     "none": "no",
 }
+PHASE_MEASURE_WORDS = {
+    "none": "Not compared as planned: whatever is told of it is exploratory",
+    "auc": "AUC averaged over the raters who read both",
+    "right": "Share of right answers averaged over the raters who read both",
+}
+PHASE_SIDE_WORDS = {
+    "two_sided": "a change in either direction",
+    "higher": "a higher value in this study",
+    "lower": "a lower value in this study",
+}
 FIRST_COUNTS = (
     "{count} cases are shown twice to every rater, at least {distance} cases apart, and which ones is drawn for each. "
     "The first answer to a case is the one that is analysed, in the primary analysis and in all others; the second one "
@@ -95,6 +106,7 @@ def plan_sentences(plan: AnalysisPlan) -> list[str]:
         *([f"Why this margin: {plan.margin_reason}"] if plan.margin_reason else []),
         f"Secondary analyses: {secondary}. Everything else is exploratory.",
         *arms_sentences(plan),
+        *phase_sentences(plan),
         (
             f"“Equivalent” is said only if no rater gave one answer to more than {100 * plan.same_answer_limit:g} % of "
             f"the cases, and if the raters find the positive controls: {controls_rule_words(plan)}. Every rater must "
@@ -122,6 +134,28 @@ def arms_sentences(plan: AnalysisPlan) -> list[str]:
             "pairs, raters and units of analysis random. Two count as equal when their difference lies within "
             f"± {100 * plan.compared_margin:g} points, by two one-sided tests at {plan.alpha:g} each. Each of "
             "these three families is adjusted by Holm."
+        )
+    ]
+
+
+def phase_sentences(plan: AnalysisPlan) -> list[str]:
+    """The comparison with the study that this one continues; none where the plan names none."""
+    if plan.phase_measure == "none":
+        return []
+    equal = (
+        ""
+        if plan.phase_margin is None
+        else f" Both count as equal when the change lies within ± {100 * plan.phase_margin:g} points, by two one-sided "
+        f"tests at {plan.alpha:g} each, if raters of both studies find the positive controls."
+    )
+    measure = PHASE_MEASURE_WORDS[plan.phase_measure].replace("Share", "share")
+    one_sided = "two-sided" if plan.phase_side == "two_sided" else "one-sided"
+    return [
+        (
+            f"Planned comparison with the study that this one continues: {measure}, tested for "
+            f"{PHASE_SIDE_WORDS[plan.phase_side]}, {one_sided} at {plan.alpha:g}, raters and units of analysis random. "
+            "Exchanging both phases' answers, which asks whether any of these raters changed, stands "
+            f"beside it and decides nothing.{equal}"
         )
     ]
 

@@ -31,7 +31,7 @@ from readerstudy.report.mark_map_words import (
     arm_rows,
     mark_rows,
 )
-from readerstudy.report.phases_words import PHASES_MEANINGS, phases_rows, phases_words
+from readerstudy.report.phases_words import phases_words
 from readerstudy.report.places_words import PLACES_MEANINGS, places_paragraph, places_rows
 from readerstudy.report.programs import programs_words
 from readerstudy.report.results_text import results_text
@@ -40,7 +40,8 @@ from readerstudy.report.written import report_document
 from readerstudy.report.zipping import checksums
 
 R_SCRIPTS = [
-    Path(__file__).parent / name for name in ("recompute.R", "patients.R", "primary.R", "sensitivity.R", "repeats.R")
+    Path(__file__).parent / name
+    for name in ("recompute.R", "patients.R", "primary.R", "sensitivity.R", "repeats.R", "phases.R")
 ]
 
 Progress = Callable[[float, str], None]
@@ -92,10 +93,10 @@ def text_files(data: ReportData) -> dict[str, bytes]:
         "raters.csv": tables.raters_csv(data),
         "programs.csv": tables.programs_csv(data),
         "repeats.csv": tables.repeats_csv(data),
-        "phases.csv": tables.csv_text(list(PHASES_MEANINGS), phases_rows(data.phases)),
+        **tables.phase_files(data),
         "groups.csv": tables.csv_text(list(GROUP_MEANINGS), group_rows(data)),
         "ratings_of_programs.csv": tables.ratings_of_programs_csv(data),
-        "results.csv": tables.results_csv(data.analysis, data.rater_labels),
+        "results.csv": tables.results_csv(data.analysis, data.rater_labels, data.phases),
         "sensitivity.csv": tables.sensitivity_csv(data),
         "settings.csv": tables.csv_text(("name", "value"), settings_rows(data)),
         "guidelines.csv": tables.csv_text(tuple(tables.GUIDELINE_MEANINGS), checklist_rows(data)),
@@ -120,6 +121,7 @@ def settings_rows(data: ReportData) -> list[dict[str, Any]]:
         "primary_kind": tables.primary_kind(data.analysis.primary),
         "unit": data.analysis.design.unit,
         **data.task.script_settings(),
+        **tables.phase_settings(data.phases),
     }
     return [{"name": name, "value": value} for name, value in settings.items()]
 
@@ -167,7 +169,8 @@ raters.csv       the raters by number, with what they wrote when they were asked
 programs.csv     programs that read beside the raters; ratings_of_programs.csv has their answers
 groups.csv       the panel's measure by group of raters, and the difference of two, where raters have groups
 repeats.csv      how raters agree with themselves on cases that were shown twice, where there were any
-phases.csv       the change of raters against the earlier study that this one continues, where both asked the same
+phases.csv       the change of raters against the earlier study that this one continues, where both asked the same;
+                 phase_answers.csv has the answers of both that were compared
 results.csv      the primary analysis, and the numbers per rater and for the ensemble, unrounded
 sensitivity.csv  the primary measure by other choices, without each rater and each patient, and along other margins
 guidelines.csv   where the report says what STARD-AI 2025 and CLAIM 2024 ask for
@@ -181,6 +184,7 @@ recompute.R      recomputes the main numbers with base R and pROC:  Rscript reco
 primary.R        what recompute.R needs for the primary analysis: estimate, interval, equivalence, permutation
 sensitivity.R    the same by other choices, without each rater and each patient, and along other margins
 repeats.R        the agreement of raters with themselves on cases that were shown twice
+phases.R         the change against the earlier phase, from phase_answers.csv
 task.R           what recompute.R needs of the question: calls and scores from the columns of ratings.csv
 patients.R       what recompute.R needs where patients give several cases
 SHA256SUMS       digests of all these files:  sha256sum -c SHA256SUMS

@@ -140,12 +140,24 @@ class PatientCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Phases:
-    """What is said of the study that this one continues; `reason` where nothing is compared."""
+    """What is said of the study that this one continues; `reason` where nothing is compared.
+
+    `planned`: the plan names the comparison. `waits`: the earlier study is not unblinded yet. `several_images`: raters
+    chose among several. `answers` are those that were compared.
+    """
 
     earlier: str
     alpha: float
+    planned: bool = False
+    several_images: bool = False
+    waits: bool = False
     reason: str = ""
     change: PhaseChange | None = None
+    answers: Sequence[Row] = ()
+
+    @property
+    def status(self) -> str:
+        return "planned" if self.planned else "exploratory"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +191,10 @@ class ReportedStudy(ABC):
     # What the verification said when the archive was made, and whether it found everything as it was written.
     verified: str = ""
     intact: bool = True
+    # None where the study continues no other one.
+    phases: Phases | None = None
+    further: Sequence[FurtherQuestion] = ()
+    groups: GroupsComparison = field(default_factory=GroupsComparison)
 
     @property
     @abstractmethod
@@ -189,6 +205,15 @@ class ReportedStudy(ABC):
     @abstractmethod
     def software(self) -> Software:
         """What computed it."""
+
+    @property
+    @abstractmethod
+    def alpha(self) -> float:
+        """The level of its tests."""
+
+    @abstractmethod
+    def status(self, section: str) -> str:
+        """Whether the plan names this section of the analysis: "planned" or "exploratory"."""
 
     @property
     @abstractmethod
@@ -251,18 +276,14 @@ class ReportData(ReportedStudy):
     """A study that showed its images one by one; `analysis` is what `analysis.default_analysis` returned."""
 
     analysis: DefaultAnalysis
-    further: Sequence[FurtherQuestion] = ()
     places: PlacesReading = field(default_factory=PlacesReading)
     free_response: FreeResponseReading = field(default_factory=FreeResponseReading)
     mark_map: MarkMap = field(default_factory=MarkMap)
     # None where all synthetic cases are of one arm
     arms: ArmsComparison | None = None
-    groups: GroupsComparison = field(default_factory=GroupsComparison)
     programs: Sequence[ProgramReading] = ()
     # None where no case was shown twice.
     repeats: RepeatedReadings | None = None
-    # None where the study continues no other one.
-    phases: Phases | None = None
 
     @property
     def verdict_sentence(self) -> str:
@@ -271,6 +292,13 @@ class ReportData(ReportedStudy):
     @property
     def software(self) -> Software:
         return self.analysis.software
+
+    @property
+    def alpha(self) -> float:
+        return self.options.alpha
+
+    def status(self, section: str) -> str:
+        return (self.analysis.status or {}).get(section, "exploratory")
 
     @property
     def seed(self) -> int:

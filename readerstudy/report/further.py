@@ -1,12 +1,13 @@
 """Further questions after the unblinding: how each was answered in every arm, and whether the kinds differ."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import quantiles
 from typing import Any
 
 from readerstudy.analysis import adjust_p_values, compare_kinds
+from readerstudy.choices import shown_together
 from readerstudy.design.arms import arm_order
 from readerstudy.design.cases import arm_of
 from readerstudy.planning.plans import plan_of
@@ -24,18 +25,31 @@ def further_of(
 
 
 def _computed(opened: UnblindedStudy, cases: frozenset[str] | None, raters: frozenset[str] | None) -> FurtherQuestions:
-    items = [item for item in opened.study.asked.items if item.counted]
+    items = [item for item in opened.study.asked.questions if item.counted]
     counting = [rater for rater in opened.panel if raters is None or str(rater.number) in raters]
     codes = [code for code in sorted(opened.truths) if cases is None or code in cases]
     row, column = _places(codes), _places([rater.pk for rater in counting])
     given: list[list[dict[str, Any]]] = [[{} for _ in counting] for _ in codes]
-    for event in opened.first_answers:
-        code, rater = event.presentation.stimulus.case.code, event.presentation.session.rater_id
+    for rater, code, answers in answers_about_cases(opened):
         if code in row and rater in column:
-            given[row[code]][column[rater]] = event.further
+            given[row[code]][column[rater]] = answers
     found = [_question(opened, item, codes, given) for item in items]
     adjusted = adjust_p_values([one.p for one in found]) if found else []
     return FurtherQuestions(questions=tuple(replace(one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)))
+
+
+def answers_about_cases(opened: UnblindedStudy) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Rater, code of the case, and the answers by the names of the questions; of a trial for each of its images."""
+    questions, several = opened.study.asked.questions, opened.study.asked.task.images > 1
+    together = shown_together(opened) if several and questions else {}
+    for event in opened.first_answers:
+        slot = event.presentation
+        if not several:
+            yield slot.session.rater_id, slot.stimulus.case.code, event.further
+            continue
+        for side, code in enumerate(together.get((slot.session_id, slot.position), ())):
+            answers = {item.name: event.further.get(item.of_image(side).name) for item in questions}
+            yield slot.session.rater_id, code, answers
 
 
 def _places(names: Sequence[Any]) -> dict[Any, int]:

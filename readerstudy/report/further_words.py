@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from readerstudy.report.data import ReportData
+from readerstudy.report.data import ReportedStudy
 from readerstudy.report.figures.figure_tables import Table
 from readerstudy.report.questions import ArmAnswers, FurtherQuestion
 from readerstudy.report.text import level_percent_of, p_words, share_words
@@ -35,9 +35,9 @@ def further_words(questions: Sequence[FurtherQuestion], *, alpha: float) -> list
     return [_sentence(one, alpha=alpha, several=len(questions) > 1) for one in questions]
 
 
-def further_paragraph(data: ReportData) -> str:
+def further_paragraph(data: ReportedStudy) -> str:
     """In running text; empty where nothing was asked."""
-    words = further_words(data.further, alpha=data.options.alpha)
+    words = further_words(data.further, alpha=data.alpha)
     return f"Further questions (exploratory): {' '.join(words)}" if words else ""
 
 

@@ -1,17 +1,22 @@
 """Groups of raters after the unblinding, as they were frozen at the lock."""
 
+from collections.abc import Sequence
+
 from readerstudy.analysis import (
     Estimate,
     GroupReading,
     GroupsComparison,
+    analyse_choices,
+    compare_groups_of_choices,
     compare_reader_groups,
     without_interval,
 )
+from readerstudy.choices import Choices, choices_of
 from readerstudy.planning.plans import plan_of
 from readerstudy.results import analysis_of, computed_once, named_part, responses_of, scores_of
 from readerstudy.unblinding.opened import UnblindedStudy
 
-AREA, MEAN_OF_BOTH = "AUC", "mean of sensitivity and specificity"
+AREA, MEAN_OF_BOTH, RIGHT_CHOICES = "AUC", "mean of sensitivity and specificity", "share of right choices"
 
 
 def groups_of(
@@ -23,6 +28,8 @@ def groups_of(
 
 def _computed(opened: UnblindedStudy, cases: frozenset[str] | None, raters: frozenset[str] | None) -> GroupsComparison:
     frozen = {str(rater["number"]): rater.get("group", "") for rater in opened.study.protocol["raters"]}
+    if opened.study.asked.task.images > 1:
+        return _of_choices(opened, frozen)
     responses = responses_of(opened).without_controls().of_part(cases, raters)
     groups = {number: frozen[number] for number in responses.rater_ids}
     names = sorted(set(groups.values()) - {""})
@@ -44,6 +51,44 @@ def _computed(opened: UnblindedStudy, cases: frozenset[str] | None, raters: froz
             level=1 - plan.alpha,
         ),
         ungrouped=tuple(number for number, group in groups.items() if not group),
+    )
+
+
+def _of_choices(opened: UnblindedStudy, frozen: dict[str, str]) -> GroupsComparison:
+    """By shares of right choices; where no choice is right groups are compared by nothing."""
+    study = opened.study
+    choices, task, plan = choices_of(opened), study.asked.task, plan_of(study)
+    groups = [frozen[str(rater.number)] for rater in choices.raters]
+    names = sorted(set(groups) - {""})
+    if not names or not task.right_choice:
+        return GroupsComparison()
+    patients = choices.patients if plan.unit == "patient" else None
+    right = [[None if image is None else float(image == 0) for image in row] for row in choices.chosen]
+    return GroupsComparison(
+        readings=tuple(_reading_of_choices(choices, groups, name, opened) for name in names),
+        contrast=compare_groups_of_choices(
+            right=right, groups=groups, measure=RIGHT_CHOICES, patients=patients, level=1 - plan.alpha
+        ),
+        ungrouped=tuple(str(rater.number) for rater, group in zip(choices.raters, groups, strict=True) if not group),
+    )
+
+
+def _reading_of_choices(choices: Choices, groups: Sequence[str], name: str, opened: UnblindedStudy) -> GroupReading:
+    own = [column for column, group in enumerate(groups) if group == name]
+    task, plan = opened.study.asked.task, plan_of(opened.study)
+    found = analyse_choices(
+        chosen=[[row[column] for column in own] for row in choices.chosen],
+        images=task.images,
+        patients=choices.patients if plan.unit == "patient" else None,
+        matched=bool(task.put_together()["matched"]),
+        margin=plan.margin,
+        alpha=plan.alpha,
+    )
+    return GroupReading(
+        group=name,
+        raters=tuple(str(choices.raters[column].number) for column in own),
+        measure=RIGHT_CHOICES,
+        estimate=without_interval(found.panel.share, sum(reader.n > 0 for reader in found.readers)),
     )
 
 

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from readerstudy.analysis import GroupContrast, GroupsComparison
-from readerstudy.report.data import ReportData
+from readerstudy.report.data import ReportedStudy
 from readerstudy.report.figures.figure_tables import Table
-from readerstudy.report.text import level_percent, p_words, share_words
+from readerstudy.report.text import level_percent_of, p_words, share_words
 
 NO_GROUPS = "no rater is in a group"
 GROUP_MEANINGS: Mapping[str, str] = {
     "group": "Group of raters as frozen at the lock, or two that are compared (first minus second)",
     "raters": "Raters of the group who take part",
-    "measure": "What is estimated: the panel's primary measure; of two groups the difference of the raters' means",
+    "measure": "What is estimated: the panel's primary measure, of choices the share of right ones; of two groups the "
+    "difference of the raters' means",
     "value": "Its value",
     "low": "Lower limit of its interval",
     "high": "Upper limit of its interval",
@@ -23,15 +24,15 @@ GROUP_MEANINGS: Mapping[str, str] = {
 }
 
 
-def groups_status(data: ReportData) -> str:
-    return (data.analysis.status or {}).get("groups", "exploratory")
+def groups_status(data: ReportedStudy) -> str:
+    return data.status("groups")
 
 
-def groups_table(data: ReportData) -> Table | None:
+def groups_table(data: ReportedStudy) -> Table | None:
     """None where raters have no groups."""
     if not data.groups.readings:
         return None
-    level = level_percent(data.options)
+    level = level_percent_of(data.alpha)
     return Table(
         columns=["Group", "Raters", "Measure", "Of its panel"],
         rows=[
@@ -41,9 +42,9 @@ def groups_table(data: ReportData) -> Table | None:
     )
 
 
-def groups_words(data: ReportData) -> str:
+def groups_words(data: ReportedStudy) -> str:
     """Each group and, of two, whether they differ."""
-    found, level = data.groups, level_percent(data.options)
+    found, level = data.groups, level_percent_of(data.alpha)
     if not found.readings:
         return f"{NO_GROUPS}."
     each = "; ".join(
@@ -53,19 +54,19 @@ def groups_words(data: ReportData) -> str:
     return " ".join([f"{each}.", *difference_words(data)])
 
 
-def difference_words(data: ReportData) -> list[str]:
+def difference_words(data: ReportedStudy) -> list[str]:
     found = data.groups
     left = f"Raters {', '.join(found.ungrouped)} are in no group." if found.ungrouped else ""
     return [words for words in (_difference(found, data), left) if words]
 
 
-def _difference(found: GroupsComparison, data: ReportData) -> str:
+def _difference(found: GroupsComparison, data: ReportedStudy) -> str:
     contrast = found.contrast
     if contrast is None:
         return "Only two groups are compared with one another." if len(found.readings) > 2 else ""
     if contrast.p is None or contrast.difference.value is None:
         return f"Whether {contrast.first} and {contrast.second} differ is not tested: {contrast.difference.reason}."
-    return _tested(contrast, level=level_percent(data.options), alpha=data.options.alpha)
+    return _tested(contrast, level=level_percent_of(data.alpha), alpha=data.alpha)
 
 
 def _tested(contrast: GroupContrast, *, level: str, alpha: float) -> str:
@@ -82,7 +83,7 @@ def _tested(contrast: GroupContrast, *, level: str, alpha: float) -> str:
     )
 
 
-def group_rows(data: ReportData) -> list[dict[str, Any]]:
+def group_rows(data: ReportedStudy) -> list[dict[str, Any]]:
     rows = [
         {"group": one.group, "raters": len(one.raters), "measure": one.measure, **_limits(one.estimate)}
         for one in data.groups.readings

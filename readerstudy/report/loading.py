@@ -14,7 +14,7 @@ from readerstudy.ledger.turns import policy_of
 from readerstudy.models import CaseTruth, DisplayCheck, Study, Template
 from readerstudy.planning.plans import deviations_of, plan_of, sentences_of
 from readerstudy.report.at_the_end import said_at_the_end
-from readerstudy.report.data import Material, ReportData, ReportedCase, ReportedDisplay, ReportedRater, Row
+from readerstudy.report.data import Material, Phases, ReportData, ReportedCase, ReportedDisplay, ReportedRater, Row
 from readerstudy.report.display import display_words
 from readerstudy.report.export import END_COLUMN, codebook, column_of, rating_rows
 from readerstudy.report.free_response import free_response_of
@@ -67,6 +67,9 @@ def reported_facts(
         "flow": study.flow if whole else {},
         "blinding": certificate_for_report(study) if whole else {},
         "material": material_of(opened) if whole else Material(),
+        "phases": phases_of(opened) if whole else None,
+        "groups": groups_of(opened, cases=cases, raters=raters),
+        "further": further_of(opened, cases=cases, raters=raters).questions,
     }
 
 
@@ -79,15 +82,12 @@ def report_data(
     facts, whole = reported_facts(opened, cases=cases, raters=raters), cases is None and raters is None
     return ReportData(
         **facts,
-        deviations=_deviations(opened, analysis, arms) if whole else [],
+        deviations=_deviations(opened, analysis, arms, facts["phases"]) if whole else [],
         analysis=analysis,
         comparisons=comparisons_of(opened, facts["cases"], facts["raters"]) if whole else [],
         arms=arms,
-        groups=groups_of(opened, cases=cases, raters=raters),
         programs=programs_of(opened, cases=cases, raters=raters),
         repeats=repeats_of(opened, cases=cases, raters=raters),
-        phases=phases_of(opened) if whole else None,
-        further=further_of(opened, cases=cases, raters=raters).questions,
         places=places_of(opened, cases=cases, raters=raters),
         free_response=free_response_of(opened, cases=cases, raters=raters),
         mark_map=mark_map_of(opened, cases=cases, raters=raters),
@@ -100,9 +100,11 @@ def verified_report_data(opened: UnblindedStudy) -> ReportData:
     return replace(report_data(opened), verified=outcome.sentence(), intact=outcome.intact)
 
 
-def _deviations(opened: UnblindedStudy, analysis: DefaultAnalysis, arms: ArmsComparison | None) -> list[str]:
+def _deviations(
+    opened: UnblindedStudy, analysis: DefaultAnalysis, arms: ArmsComparison | None, phases: Phases | None
+) -> list[str]:
     found = deviations_of(opened.study, analysis, excluded=opened.excluded)
-    found += _groups_not_compared(opened)
+    found += groups_not_compared(opened) + phases_not_compared(phases)
     return found + _arms_not_compared(plan_of(opened.study).compared_arms, arms) + general_deviations(opened)
 
 
@@ -124,7 +126,7 @@ def _arms_not_compared(named: Sequence[str], arms: ArmsComparison | None) -> lis
     return [f"The planned comparison of arms could not be made for {', '.join(missing)}."] if missing else []
 
 
-def _groups_not_compared(opened: UnblindedStudy) -> list[str]:
+def groups_not_compared(opened: UnblindedStudy) -> list[str]:
     if "groups" not in plan_of(opened.study).secondary:
         return []
     contrast = groups_of(opened).contrast
@@ -132,6 +134,17 @@ def _groups_not_compared(opened: UnblindedStudy) -> list[str]:
         return []
     reason = "there are not two groups with answers" if contrast is None else contrast.difference.reason
     return [f"The planned comparison of two groups of raters could not be made: {reason}."]
+
+
+def phases_not_compared(phases: Phases | None) -> list[str]:
+    """Where the plan names a comparison that the answers don't allow; while the earlier study is sealed it may come."""
+    if phases is None or not phases.planned or phases.waits:
+        return []
+    reason = phases.reason
+    if phases.change is not None:
+        judged = phases.change.judged
+        reason = "" if judged is not None and judged.p is not None else str(phases.change.difference.reason)
+    return [f"The planned comparison with “{phases.earlier}” could not be made: {reason}."] if reason else []
 
 
 def _study_fields(opened: UnblindedStudy) -> dict[str, Any]:

@@ -1,17 +1,18 @@
 """Against the earlier phase: the same raters' answers of both, where both asked the same and are unblinded."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from readerstudy.analysis import AnalysisPlan, PhaseAnswers, PhaseChange, compare_phases
-from readerstudy.design.patients import counted_as, patient_key
+from readerstudy.analysis import AnalysisPlan, PhaseChange, PlannedChange, compare_phases, panel_doubts
+from readerstudy.design.planned_phase import asked_alike
 from readerstudy.models import Study, StudyState
 from readerstudy.planning.plans import plan_of
-from readerstudy.report.data import Phases
-from readerstudy.results import computed_once, responses_of, scores_of
+from readerstudy.report.data import Phases, Row
+from readerstudy.report.phase_answers import answer_rows, answers_of
+from readerstudy.results import analysis_of, computed_once
 from readerstudy.unblinding.opened import UnblindedStudy
 
-Place = tuple[str, tuple[float, ...], bool]
+Compared = tuple[PhaseChange, list[Row]]
 
 
 def phases_of(opened: UnblindedStudy) -> Phases | None:
@@ -19,68 +20,70 @@ def phases_of(opened: UnblindedStudy) -> Phases | None:
     study = opened.study
     if "continues" not in study.protocol:
         return None
-    earlier = Study.objects.get(pk=study.protocol["continues"]["study"])
-    alpha = plan_of(study).alpha
-    known = Phases(earlier=earlier.asked.title, alpha=alpha)
-    if reason := _why_not(study, earlier):
+    earlier, plan = earlier_of(study), plan_of(study)
+    known = Phases(
+        earlier=earlier.asked.title,
+        alpha=plan.alpha,
+        planned=plan.phase_measure != "none",
+        several_images=study.asked.task.images > 1,
+    )
+    if earlier.state != StudyState.UNBLINDED:
+        return replace(known, reason="the earlier study is not unblinded", waits=True)
+    if reason := asked_alike(earlier, study):
         return replace(known, reason=reason)
     before = UnblindedStudy(earlier)
-    change = computed_once(opened, "phases", [str(earlier.pk)], lambda: _compared(before, opened, level=1 - alpha))
-    return replace(known, change=change, reason="" if change else "nobody whose answers count read both")
+    compared = computed_once(opened, "phases", [str(earlier.pk)], lambda: _compared(before, opened, plan))
+    if compared is None:
+        return replace(known, reason="nobody whose answers count read both")
+    change, answers = compared
+    return replace(known, change=change, answers=answers)
 
 
-def _why_not(study: Study, earlier: Study) -> str:
-    if earlier.state != StudyState.UNBLINDED:
-        return "the earlier study is not unblinded"
-    tasks = [one.asked.task for one in (earlier, study)]
-    if max(task.images for task in tasks) > 1:
-        return "raters chose among several images"
-    asked = [(one.asked.task_name, one.asked.task.chosen(), one.asked.confidence_levels) for one in (earlier, study)]
-    return "" if asked[0] == asked[1] else "the phases asked different things of their raters"
+def earlier_of(study: Study) -> Study:
+    """The study that this one continues, as its protocol says."""
+    return Study.objects.get(pk=study.protocol["continues"]["study"])
 
 
-def _compared(before: UnblindedStudy, after: UnblindedStudy, *, level: float) -> PhaseChange | None:
+def told_of_phases(study: Study) -> list[str]:
+    """Names what is computed once of a later study: it says more when the earlier one is unblinded too."""
+    if "continues" not in study.protocol or earlier_of(study).state != StudyState.UNBLINDED:
+        return []
+    return ["with the earlier phase"]
+
+
+def _compared(before: UnblindedStudy, after: UnblindedStudy, plan: AnalysisPlan) -> Compared | None:
     readers = {rater.user_id for rater in before.panel}
     both = [rater for rater in after.panel if rater.user_id in readers]
     if not both:
         return None
-    same_images = set(_places(before).values()) == set(_places(after).values())
-    plan = plan_of(after.study)
-    first, second = (_answers(opened, [rater.user_id for rater in both], plan) for opened in (before, after))
-    return compare_phases(
-        first,
-        second,
-        rater_ids=[str(rater.number) for rater in both],
-        scored=after.study.asked.task.scored,
-        same_images=same_images,
+    task = after.study.asked.task
+    scored = task.scored and task.images == 1 and plan.phase_measure != "right"
+    people: Sequence[int] = [rater.user_id for rater in both]
+    first, second = (answers_of(opened, people, plan, of_scores=scored) for opened in (before, after))
+    numbers = [str(rater.number) for rater in both]
+    change = compare_phases(
+        first.for_analysis(),
+        second.for_analysis(),
+        rater_ids=numbers,
+        scored=scored,
+        same_images=list(first.shown) == list(second.shown),
         units="patients" if plan.unit == "patient" else "cases",
-        level=level,
+        planned=_planned(before, after, plan),
+        level=1 - plan.alpha,
         seed=plan.seed,
     )
+    return change, answer_rows(first, second, numbers)
 
 
-def _places(opened: UnblindedStudy) -> dict[str, Place]:
-    """What each case shows, by its code; the codes of two studies have nothing in common. Without positive controls."""
-    return {
-        code: (str(truth.scan_id), tuple(truth.place_lps_mm), truth.synthetic)
-        for code, truth in opened.truths.items()
-        if not truth.control
-    }
+def _planned(before: UnblindedStudy, after: UnblindedStudy, plan: AnalysisPlan) -> PlannedChange | None:
+    if plan.phase_measure == "none":
+        return None
+    return PlannedChange(side=plan.phase_side, margin=plan.phase_margin, unproven=_unproven(before, after, plan))
 
 
-def _answers(opened: UnblindedStudy, people: Sequence[int], plan: AnalysisPlan) -> PhaseAnswers:
-    """Of these accounts, in their order; cases in the order of what they show, which names them as units."""
-    table, places = responses_of(opened).without_controls(), _places(opened)
-    scores, codes = scores_of(table), table.case_codes
-    rows = sorted(range(len(codes)), key=lambda row: places[codes[row]])
-    column = {rater.user_id: place for place, rater in enumerate(table.raters)}
-    units: list[Hashable] = [places[codes[row]] for row in rows]
-    if plan.unit == "patient":
-        hosts = [opened.hosts[codes[row]] for row in rows]
-        keys = [patient_key(dataset=host.dataset_id, subject=host.subject) for host in hosts]
-        units = [counted_as(key, plan.same_names) for key in keys]
-    return PhaseAnswers(
-        truth=[table.truth[row] for row in rows],
-        answers=[[scores[row][column[person]] for person in people] for row in rows],
-        patients=units,
-    )
+def _unproven(before: UnblindedStudy, after: UnblindedStudy, plan: AnalysisPlan) -> str | None:
+    """Raters who could have found nothing in one of the phases changed by nothing."""
+    if plan.phase_margin is None:
+        return None
+    doubts = (panel_doubts(analysis_of(opened).assay).against_equivalence for opened in (before, after))
+    return next((doubt for doubt in doubts if doubt), None)

@@ -45,7 +45,9 @@ spread_of <- function(values, truth, patient, weight) {
 }
 
 # Mean over the readers, its standard error with readers and patients random, and its variance for these very readers.
-averaged <- function(estimates, spread, cautious) {
+# With `cautious` readers or fewer they do not bring the variance below that of these very readers, with `wary` or fewer
+# they bring no degrees of freedom by being alike.
+averaged <- function(estimates, spread, cautious = 0, wary = 0) {
   there <- !is.na(estimates)
   readers <- sum(there)
   sure <- there & spread$determined
@@ -53,7 +55,7 @@ averaged <- function(estimates, spread, cautious) {
   cov <- crossprod(spread$contributions)[sure, sure]
   of_cases <- max((sum(cov) - sum(diag(cov))) / (sum(sure) * (sum(sure) - 1)), 0)
   of_readers <- var(estimates[there]) / readers
-  if (cautious && readers <= 3) of_readers <- max(of_readers, mean(cov) - of_cases)
+  if (readers <= cautious) of_readers <- max(of_readers, mean(cov) - of_cases)
   found <- list(value = mean(estimates[there]), fixed = if (sum(sure) == readers) mean(cov) else NA,
                 df_patients = spread$df)
   variance <- of_readers + of_cases
@@ -62,7 +64,7 @@ averaged <- function(estimates, spread, cautious) {
   }
   found$df <- satterthwaite(of_readers)
   # Few readers who are alike by chance bring no degrees of freedom.
-  if (!cautious && readers <= 4) {
+  if (readers <= wary) {
     larger <- max(of_readers * (readers + 1) / (readers - 1), mean(cov) - of_cases)
     found$df <- min(found$df, satterthwaite(larger))
   }
@@ -132,7 +134,7 @@ area_found <- function(scores, truth, patient, covariance) {
     spread$determined <- spread$determined & !is.na(colSums(left))
     spread$contributions <- ifelse(is.na(pulled), 0, pulled)
   }
-  averaged(areas_of(placed, truth), spread, cautious = FALSE)
+  averaged(areas_of(placed, truth), spread, wary = 4)
 }
 
 # Share of right answers averaged over the readers.
@@ -141,7 +143,7 @@ correct_found <- function(calls, truth, patient) {
   if (!enough_cases(correct, truth, patient)) return(NULL)
   answered <- colSums(!is.na(calls))
   averaged(ifelse(answered > 0, colMeans(correct, na.rm = TRUE), NA),
-           spread_of(correct, truth, patient, shares_of_kinds(calls, truth)), cautious = TRUE)
+           spread_of(correct, truth, patient, shares_of_kinds(calls, truth)), cautious = 3)
 }
 
 shares_of_kinds <- function(calls, truth) {

@@ -22,6 +22,7 @@ source("patients.R")
 source("primary.R")
 source("sensitivity.R")
 source("repeats.R")
+source("phases.R")
 set.seed(1)
 
 ratings <- read.csv("ratings.csv", stringsAsFactors = FALSE, quote = "\"")
@@ -150,5 +151,7 @@ repeats <- if (any(both[["again"]] == 1)) repeats_of(both, raters, units, call_o
 # What only some tasks have, such as marked places.
 own <- if (exists("own_numbers")) list(task = own_numbers(ratings, whole, alpha))
 
-cat(json(c(list(primary = primary, repeats = repeats, sensitivity = sensitivity, raters = rows, ensemble = ensemble), own,
+phases <- phases_of_archive(setting, alpha)
+
+cat(json(c(list(primary = primary, repeats = repeats, phases = phases, sensitivity = sensitivity, raters = rows, ensemble = ensemble), own,
            list(r = R.version.string, proc = as.character(packageVersion("pROC"))))), "\n")

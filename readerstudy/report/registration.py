@@ -88,10 +88,11 @@ def _opening(study: Study) -> Block:
 def _question(study: Study) -> list[Block]:
     asked = study.asked
     told = asked.instructions.strip()
+    each = " of each image" if asked.task.images > 1 else ""
     return [
         Paragraph(text=asked.question),
         Paragraph(text=f"Answers: {asked.task.answers_in_words()}."),
-        *(Paragraph(text=f"Then: {item.question} Answers: {item.in_words()}.") for item in asked.items),
+        *(Paragraph(text=f"Then{each}: {item.question} Answers: {item.in_words()}.") for item in asked.questions),
         *(
             [Paragraph(text=f"After the last case, once: {asked.end_question} Answered in own words.")]
             if asked.end_question

@@ -19,6 +19,7 @@ from readerstudy.report.groups_words import difference_words, groups_table
 from readerstudy.report.interactions import interaction_words
 from readerstudy.report.loading import report_data
 from readerstudy.report.panel_lines import Line, panel_lines, rater_details
+from readerstudy.report.phases import told_of_phases
 from readerstudy.report.places_words import places_table, places_words
 from readerstudy.report.programs import NOTE, programs_table, programs_words
 from readerstudy.report.repeats import repeats_table, repeats_words
@@ -182,7 +183,8 @@ class ResultsPage:
 def results_page(opened: UnblindedStudy, asked: Mapping[str, str] | None = None) -> ResultsPage:
     """`asked` chooses a part by covariates of cases and raters; its page is exploratory from top to bottom."""
     chosen = {name: value for name, value in (asked or {}).items() if value}
-    return computed_once(opened, "page", part_names(chosen), lambda: _compute_page(opened, chosen))
+    which = [*part_names(chosen), *told_of_phases(opened.study)]
+    return computed_once(opened, "page", which, lambda: _compute_page(opened, chosen))
 
 
 def part_names(chosen: Mapping[str, str]) -> list[str]:

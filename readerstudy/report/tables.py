@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ctplatform.spreadsheets import harmless
-from readerstudy.analysis import ArmsComparison, DefaultAnalysis, Estimate, PrimaryTest, Reading
-from readerstudy.report.data import ReportData, ReportedStudy, Row
+from readerstudy.analysis import AREA, ArmsComparison, DefaultAnalysis, Estimate, PrimaryTest, Reading
+from readerstudy.report.data import Phases, ReportData, ReportedStudy, Row
 from readerstudy.report.free_response_words import FREE_RESPONSE_MEANINGS, REASON_MEANINGS
 from readerstudy.report.further_words import FURTHER_MEANINGS
 from readerstudy.report.groups_words import GROUP_MEANINGS
@@ -19,12 +19,13 @@ from readerstudy.report.mark_map_words import (
     MARKS_MEANINGS,
     REASONS_BY_ARM_MEANINGS,
 )
-from readerstudy.report.phases_words import PHASES_MEANINGS
+from readerstudy.report.phase_answers import ANSWERS_MEANINGS
+from readerstudy.report.phases_words import PHASES_MEANINGS, phases_rows, planned_row
 from readerstudy.report.places_words import PLACES_MEANINGS
 from readerstudy.report.sensitivity import SENSITIVITY_MEANINGS, sensitivity_rows
 from readerstudy.tasks.task import GivenAnswer
 
-PATIENTS_R = Path(__file__).with_name("patients.R")
+PATIENTS_R, PRIMARY_R, PHASES_R = (Path(__file__).with_name(f"{name}.R") for name in ("patients", "primary", "phases"))
 CASE_COLUMNS = (
     *("number", "code", "truth", "control", "arm", "scan", "patient", "dataset", "subject", "host_scan"),
     *("diameter_mm", "depth_mm", "generator", "kind"),
@@ -119,7 +120,7 @@ RATER_MEANINGS = {
     "at_the_end": "What the rater wrote when asked once after the last case; empty: nothing, or nothing was asked",
 }
 RESULT_MEANINGS = {
-    "reader": "Primary analysis, a rater, or the ensemble",
+    "reader": "Primary analysis, the change against the earlier phase that the plan names, a rater, or the ensemble",
     "n": "Cases answered",
     "correct": "Right answers; a tie of the ensemble may count half",
     "tp": "Synthetic cases called synthetic",
@@ -131,6 +132,7 @@ RESULT_MEANINGS = {
     "specificity": "Share of real cases called real",
     "balanced_accuracy": "Mean of sensitivity and specificity",
     "auc": "Area under the ROC curve",
+    "change": "This phase less the earlier one, where the plan names that comparison; phases.csv has the rest",
     "share_called_synthetic": "Share of the answers that were synthetic",
     "chance_accuracy": "Value under chance",
     "test": "The test that p comes from",
@@ -155,6 +157,7 @@ GUIDELINE_MEANINGS = {
 BOM = b"\xef\xbb\xbf"
 TRUE_OR_FALSE = {"simulated", "excluded", "valid", "correct", "control", "again"}
 SHARES = ("accuracy", "sensitivity", "specificity", "balanced_accuracy")
+CHANGE = ("change", "change_low", "change_high")
 COUNTS = ("n", "correct", "tp", "fn", "fp", "tn")
 TESTS = (
     "share_called_synthetic",
@@ -214,7 +217,6 @@ def codebook_csv(data: ReportData) -> str:
             "arms": ARM_MEANINGS,
             "programs": PROGRAM_MEANINGS,
             "repeats": REPEAT_MEANINGS,
-            "phases": PHASES_MEANINGS,
             "groups": GROUP_MEANINGS,
             "further": FURTHER_MEANINGS,
             "places": PLACES_MEANINGS,
@@ -235,6 +237,8 @@ def general_tables(data: ReportedStudy) -> dict[str, Mapping[str, str]]:
         "ratings": data.codebook,
         "cases": {name: CASE_MEANINGS[name] for name in CASE_COLUMNS},
         "raters": {name: RATER_MEANINGS[name] for name in RATER_COLUMNS},
+        "phases": PHASES_MEANINGS,
+        "phase_answers": ANSWERS_MEANINGS,
         "guidelines": GUIDELINE_MEANINGS,
         "settings": {"name": "Name of a choice of the plan", "value": "What was chosen"},
     }
@@ -387,17 +391,40 @@ def primary_row(primary: PrimaryTest) -> Row:
     }
 
 
-def result_table(analysis: DefaultAnalysis, labels: Mapping[str, str]) -> list[Row]:
-    """The primary analysis, then one row per rater and the ensemble, all with the same columns."""
+def result_table(analysis: DefaultAnalysis, labels: Mapping[str, str], phases: Phases | None = None) -> list[Row]:
+    """The primary analysis and a planned change, then one row per rater and the ensemble, all with the same columns."""
     rows = result_rows(analysis, labels)
-    first = primary_row(analysis.primary)
-    columns = dict.fromkeys([*rows[0], *first])
-    return [{name: row.get(name) for name in columns} for row in (first, *rows)]
+    first, change = primary_row(analysis.primary), planned_row(phases)
+    columns = dict.fromkeys([*rows[0], *first, *CHANGE])
+    return [{name: row.get(name) for name in columns} for row in (first, *([change] if change else []), *rows)]
 
 
-def results_csv(analysis: DefaultAnalysis, labels: Mapping[str, str]) -> str:
-    rows = result_table(analysis, labels)
+def results_csv(analysis: DefaultAnalysis, labels: Mapping[str, str], phases: Phases | None = None) -> str:
+    rows = result_table(analysis, labels, phases)
     return csv_text(list(rows[0]), rows)
+
+
+def phase_files(data: ReportedStudy) -> dict[str, str]:
+    """What every archive holds of the earlier phase; tables without rows where the study continues none."""
+    answers = data.phases.answers if data.phases else ()
+    return {
+        "phases.csv": csv_text(list(PHASES_MEANINGS), phases_rows(data.phases)),
+        "phase_answers.csv": csv_text(list(ANSWERS_MEANINGS), answers),
+    }
+
+
+def phase_settings(phases: Phases | None) -> Row:
+    """What the R script must know of the comparison; nothing where there is none."""
+    change = phases.change if phases else None
+    if change is None:
+        return {}
+    band = change.judged.equivalence if change.judged else None
+    return {
+        "phase_scored": int(change.measure == AREA),
+        "phase_same": int(change.same_images),
+        "phase_side": change.judged.side if change.judged else "two_sided",
+        "phase_margin": "" if band is None else band.margin,
+    }
 
 
 def result_meaning(column: str) -> str:

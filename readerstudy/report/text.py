@@ -20,6 +20,7 @@ from readerstudy.design.following import in_prose
 from readerstudy.design.phases import phase_words
 from readerstudy.planning.words import ADJUSTMENT_WORDS, PRIMARY_WORDS, SECTION_WORDS, controls_rule_words
 from readerstudy.report.data import ReportData, ReportedStudy
+from readerstudy.report.phases_methods import phases_methods
 from readerstudy.tasks.items import items_of
 
 TIE_SENTENCES = {
@@ -215,7 +216,8 @@ def repeat_sentences(data: ReportedStudy) -> list[str]:
 def further_sentences(data: ReportedStudy) -> list[str]:
     """What was asked beside the first question."""
     asked = [f"“{item.question}” ({item.in_words()})" for item in items_of(data.study.get("further_questions", []))]
-    said = [f"After each answer they were asked: {'; '.join(asked)}."] if asked else []
+    each = " of every image" if data.task.images > 1 else ""
+    said = [f"After each answer they were asked{each}: {'; '.join(asked)}."] if asked else []
     if at_the_end := data.study.get("end_question"):
         said.append(f"After the last case they were asked once, in their own words: “{at_the_end}”")
     return said
@@ -282,6 +284,7 @@ def _analysis_sentences(data: ReportData) -> list[str]:
         ),
         (f"{TIE_SENTENCES[options.tie_rule]}; where answers were missing, {MISSING_CLAUSES[options.missing_rule]}."),
         *_score_sentences(data),
+        *phases_methods(data.phases),
         *_secondary_sentences(data),
     ]
 

@@ -15,6 +15,7 @@ from readerstudy.report.figures.catalogue import Figure
 from readerstudy.report.further_words import further_table, further_words
 from readerstudy.report.groups_words import difference_words, groups_status, groups_table
 from readerstudy.report.panel_lines import panel_lines, rater_details
+from readerstudy.report.phases_words import phases_table, phases_words
 from readerstudy.report.places_words import places_table, places_words
 from readerstudy.report.programs import NOTE, programs_table, programs_words
 from readerstudy.report.repeats import repeats_table, repeats_words
@@ -60,13 +61,14 @@ def report_document(data: ReportData, drawn: Sequence[Figure]) -> Document:
             Section(title=titles.RESULTS, blocks=[Paragraph(text=text) for text in results_text(data)]),
             Section(title=titles.READERS, blocks=_numbers(data)),
             Section(title=titles.PANEL, blocks=[Facts(rows=_panel(data)), Paragraph(text=NO_EVIDENCE)]),
+            *phases_sections(data),
             *_comparisons(data),
             *_places(data),
             *_arms(data),
             *_programs(data),
-            *_groups(data),
+            *groups_sections(data),
             *_repeats(data),
-            *_further(data),
+            *further_sections(data),
             *at_the_end_sections(data),
             Section(title=titles.METHODS, blocks=[Paragraph(text=methods_paragraph(data))]),
             Section(title=titles.PLAN, blocks=plan_blocks(data)),
@@ -175,7 +177,7 @@ def _programs(data: ReportData) -> list[Section]:
     ]
 
 
-def _groups(data: ReportData) -> list[Section]:
+def groups_sections(data: ReportedStudy) -> list[Section]:
     table = groups_table(data)
     if table is None:
         return []
@@ -193,11 +195,11 @@ def _repeats(data: ReportData) -> list[Section]:
     return [Section(title=named(titles.REPEATS, status), blocks=[numbers, Paragraph(text=repeats_words(data))])]
 
 
-def _further(data: ReportData) -> list[Section]:
+def further_sections(data: ReportedStudy) -> list[Section]:
     table = further_table(data.further)
     if table is None:
         return []
-    sentences = [Paragraph(text=words) for words in further_words(data.further, alpha=data.options.alpha)]
+    sentences = [Paragraph(text=words) for words in further_words(data.further, alpha=data.alpha)]
     note = Paragraph(text="Exploratory; these questions have no right answer.", tone="note")
     return [
         Section(title="Further questions", blocks=[note, Table(columns=table.columns, rows=table.rows), *sentences])
@@ -211,6 +213,16 @@ def at_the_end_sections(data: ReportedStudy) -> list[Section]:
         return []
     told = f"{words} They stand in raters.csv as they were written: read them before you give it away."
     return [Section(title="Asked at the end", blocks=[Paragraph(text=told)])]
+
+
+def phases_sections(data: ReportedStudy) -> list[Section]:
+    """Against the study that this one continues."""
+    if data.phases is None:
+        return []
+    table = phases_table(data.phases)
+    numbers = [] if table is None else [Table(columns=table.columns, rows=table.rows, numbers=True)]
+    sentences = [Paragraph(text=words) for words in phases_words(data.phases)]
+    return [Section(title=named("Against the earlier phase", data.phases.status), blocks=[*numbers, *sentences])]
 
 
 def plan_blocks(data: ReportedStudy) -> list[Block]:

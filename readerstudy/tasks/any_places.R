@@ -40,7 +40,7 @@ own_numbers <- function(ratings, study, alpha) {
   by_chance <- placed_by(ratings, study, chance_above)
   panel_of <- function(values) {
     if (!enough_cases(study$scores, study$truth, study$patient)) return(NULL)
-    averaged(areas_of(values, study$truth), spread_of(values, study$truth, study$patient, matrix(1, 2, ncol(values))), FALSE)
+    averaged(areas_of(values, study$truth), spread_of(values, study$truth, study$patient, matrix(1, 2, ncol(values))), wary = 4)
   }
   panel <- judged(panel_of(placed), 0, 0, alpha, logit = FALSE)[c("estimate", "low", "high")]
   apart <- judged(panel_of(placed - by_chance), 0, 0, alpha, logit = FALSE)

@@ -3,13 +3,15 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from readerstudy.tasks.task import Refusal
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 MOST_ITEMS = 5
+# Of trials that show several images every question is asked of each: so many answers at most after one choice.
+MOST_OF_A_TRIAL = 16
 MOST_OPTIONS = 10
 LONGEST_QUESTION, LONGEST_OPTION, LONGEST_TEXT = 300, 60, 2000
 HIGHEST_NUMBER = 100
@@ -39,6 +41,10 @@ class Item(ABC):
             raise ValueError("a short name has small letters, digits and _, and begins with a letter")
         if not 0 < len(self.question) <= LONGEST_QUESTION:
             raise ValueError(f"a question has 1 to {LONGEST_QUESTION} letters")
+
+    def of_image(self, side: int) -> Self:
+        """The same question about the image on this side, from 0, of a trial of several."""
+        return replace(self, name=f"{self.name}_image_{side + 1}", question=f"Image {side + 1}: {self.question}")
 
     def described(self) -> dict[str, Any]:
         """As protocol and draft hold it."""
@@ -197,6 +203,20 @@ def items_of(described: Sequence[Mapping[str, Any]]) -> list[Item]:
     if len({item.name for item in items}) < len(items):
         raise ValueError("two further questions have the same short name")
     return items
+
+
+def asked_of_trial(items: Sequence[Item], images: int) -> list[Item]:
+    """What is asked after one answer, in its order: every question of each image, where several are shown.
+
+    ValueError where that is too much, or an image's question has no room for its number.
+    """
+    if images == 1:
+        return list(items)
+    if len(items) * images > MOST_OF_A_TRIAL:
+        raise ValueError(
+            f"of {images} images {len(items) * images} answers would be asked, at most {MOST_OF_A_TRIAL} are"
+        )
+    return [item.of_image(side) for item in items for side in range(images)]
 
 
 def refusal_of(items: Sequence[Item], answers: Mapping[str, Any]) -> Refusal | None:

@@ -20,7 +20,7 @@ own_numbers <- function(ratings, study, alpha) {
   chance <- mean(synthetic$mark_chance[!duplicated(synthetic$case)])
   found <- NULL
   if (enough_cases(study$scores, study$truth, study$patient)) {
-    found <- averaged(areas, spread_of(placed, study$truth, study$patient, matrix(1, 2, ncol(placed))), FALSE)
+    found <- averaged(areas, spread_of(placed, study$truth, study$patient, matrix(1, 2, ncol(placed))), wary = 4)
   }
   panel <- judged(found, chance / 2, 0, alpha, logit = FALSE)[c("estimate", "low", "high", "p")]
   # Below chance means nothing: one-sided.

@@ -14,7 +14,8 @@ from readerstudy.models import Study
 from readerstudy.planning.plans import draft_plan, plan_of, plan_power_in_words, sentences_of
 from readerstudy.planning.words import NO_LOOKS
 from readerstudy.web.common import DraftFormMixin, study_for
-from readerstudy.web.planning_forms import PlanForm, PlannerForm
+from readerstudy.web.planner_form import PlannerForm
+from readerstudy.web.planning_forms import PlanForm
 from readerstudy.web.planning_grid import grid_page, planner_defaults
 
 # So long a page may keep a person and a thread waiting.
@@ -64,6 +65,7 @@ class PlanView(DraftFormMixin[PlanForm], FormView[PlanForm]):
             "plan": draft_plan(self.study),
             "task": self.study.asked.task,
             "arms": arms,
+            "later_phase": self.study.continues_id is not None,
         }
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -1,18 +1,17 @@
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any, cast
 
-import numpy as np
 from django import forms
 
-from readerstudy.analysis import AnalysisPlan, PilotReading, read_pilot
+from readerstudy.analysis import AnalysisPlan
 from readerstudy.planning.plans import CHOICE_PRIMARIES
 from readerstudy.planning.words import (
     CHOICE_SECTION_WORDS,
     CONTROL_WORDS,
     MISSING_WORDS,
+    PHASE_MEASURE_WORDS,
+    PHASE_SIDE_WORDS,
     PRIMARY_WORDS,
     SAME_NAMES_WORDS,
     SECTION_WORDS,
@@ -40,6 +39,9 @@ CHOSEN = (
     "margin_reason",
     "compared_arms",
     "compared_margin",
+    "phase_measure",
+    "phase_side",
+    "phase_margin",
 )
 
 
@@ -55,6 +57,8 @@ AS_THEY_ARE = (
     "control_rule",
     "sample_size",
     "margin_reason",
+    "phase_measure",
+    "phase_side",
 )
 
 
@@ -64,11 +68,24 @@ PERCENTS = {
     "control_percent": "control_share",
     "same_answer_percent": "same_answer_limit",
     "arms_margin_points": "compared_margin",
+    "phase_margin_points": "phase_margin",
 }
 
+# Where answers have no levels there is no area.
+OF_RIGHT_ANSWERS = {name: words for name, words in PHASE_MEASURE_WORDS.items() if name != "auc"}
+
+# What only a study that continues another one has.
+OF_LATER_PHASES = ("phase_measure", "phase_side", "phase_margin_points")
+
 # What trials that show several images at a time have no use for.
-OF_SINGLE_IMAGES = ("tie_rule", "missing_rule", "control_rule", "control_percent", "arms", "arms_margin_points")
-OF_RIGHT_CHOICES = ("margin_points", "margin_reason", "same_answer_percent", "secondary")
+OF_SINGLE_IMAGES = (
+    *("tie_rule", "missing_rule", "control_rule", "control_percent", "arms", "arms_margin_points"),
+    "phase_margin_points",
+)
+OF_RIGHT_CHOICES = (
+    *("margin_points", "margin_reason", "same_answer_percent", "secondary"),
+    *OF_LATER_PHASES,
+)
 
 
 class PlanForm(forms.Form):
@@ -123,6 +140,23 @@ class PlanForm(forms.Form):
         label="Margin between two arms (percentage points)",
         help_text="How far apart two areas may lie and still count as equal",
     )
+    phase_measure = forms.ChoiceField(
+        choices=[],
+        label="Against the study that this one continues",
+        help_text="Named here it is a planned comparison, frozen at the lock while the truth of both is sealed",
+    )
+    phase_side = forms.ChoiceField(
+        choices=list(PHASE_SIDE_WORDS.items()),
+        label="Change that is looked for",
+        help_text="One-sided only where a change the other way would mean nothing to anybody",
+    )
+    phase_margin_points = forms.FloatField(
+        required=False,
+        min_value=1,
+        max_value=49,
+        label="Margin between the two (percentage points)",
+        help_text="By what both may differ and still count as equal; empty: that is not asked",
+    )
     tie_rule = forms.ChoiceField(choices=list(TIE_WORDS.items()), label="When the panel is split evenly")
     missing_rule = forms.ChoiceField(choices=list(MISSING_WORDS.items()), label="When ratings are missing")
     control_rule = forms.ChoiceField(
@@ -156,8 +190,19 @@ class PlanForm(forms.Form):
         help_text="One per line, for instance: rated less than half of the cases",
     )
 
-    def __init__(self, *args: Any, plan: AnalysisPlan, task: Task, arms: Sequence[str] = (), **kwargs: Any) -> None:
-        """`arms` are those of the cases drawn so far; what the plan names already stays to be chosen."""
+    def __init__(
+        self,
+        *args: Any,
+        plan: AnalysisPlan,
+        task: Task,
+        arms: Sequence[str] = (),
+        later_phase: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """`arms` are those of the cases drawn so far; what the plan names already stays to be chosen.
+
+        `later_phase`: the study continues another one.
+        """
         self.plan, self.task = plan, task
         values = asdict(plan)
         initial = {
@@ -169,6 +214,7 @@ class PlanForm(forms.Form):
             "exclusions": "\n".join(plan.exclusions),
             "arms": list(plan.compared_arms),
             "arms_margin_points": round(100 * plan.compared_margin, 6),
+            "phase_margin_points": None if plan.phase_margin is None else round(100 * plan.phase_margin, 6),
         }
         kwargs["initial"] = initial
         super().__init__(*args, **kwargs)
@@ -177,7 +223,15 @@ class PlanForm(forms.Form):
             cast("forms.MultipleChoiceField", self.fields["arms"]).choices = [(name, name) for name in names]
         else:
             del self.fields["arms"], self.fields["arms_margin_points"]
+        measures = PHASE_MEASURE_WORDS if task.scored and task.images == 1 else OF_RIGHT_ANSWERS
+        cast("forms.ChoiceField", self.fields["phase_measure"]).choices = list(measures.items())
+        if not later_phase:
+            self._leave_out(OF_LATER_PHASES)
         self._offer_what_fits()
+
+    def _leave_out(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.fields.pop(name, None)
 
     def _offer_what_fits(self) -> None:
         several = self.task.images > 1
@@ -188,8 +242,7 @@ class PlanForm(forms.Form):
         cast("forms.MultipleChoiceField", self.fields["secondary"]).choices = list(sections.items())
         if not several:
             return
-        for name in (*OF_SINGLE_IMAGES, *(() if self.task.right_choice else OF_RIGHT_CHOICES)):
-            self.fields.pop(name, None)
+        self._leave_out((*OF_SINGLE_IMAGES, *(() if self.task.right_choice else OF_RIGHT_CHOICES)))
         self.fields["primary"].help_text = "The one test that decides"
         self.fields["sample_size"].help_text = "Frozen with the plan and printed in the methods"
         if self.task.right_choice:
@@ -214,7 +267,8 @@ class PlanForm(forms.Form):
         data = dict(self.cleaned_data)
         for percents, share in PERCENTS.items():
             if percents in data:
-                data[share] = data.pop(percents) / 100
+                points = data.pop(percents)
+                data[share] = None if points is None else points / 100
         if "secondary" in data:
             data["secondary"] = tuple(data["secondary"])
         if "arms" in data:
@@ -228,97 +282,3 @@ class PlanForm(forms.Form):
         """What the draft stores: the choices, JSON-ready."""
         values = asdict(self.chosen_plan())
         return {name: list(values[name]) if isinstance(values[name], tuple) else values[name] for name in CHOSEN}
-
-
-class PlannerForm(forms.Form):
-    """What is believed before a study. Every field has a default, so that the page always has an answer."""
-
-    goal = forms.ChoiceField(
-        choices=[("equivalent", "Show that raters are no better than chance"), ("detect", "Show that raters can tell")],
-        label="Goal",
-        initial="equivalent",
-    )
-    measure = forms.ChoiceField(
-        choices=[
-            ("auc", "AUC averaged over raters; raters and cases random"),
-            ("panel_accuracy", "Accuracy of these raters together; cases random"),
-            ("ensemble", "Majority of the panel as one rater"),
-        ],
-        label="Primary analysis",
-        initial="auc",
-    )
-    effect = forms.FloatField(
-        min_value=0.01,
-        max_value=0.99,
-        initial=0.5,
-        label="True AUC or share correct",
-        help_text="0.5 is chance; for the goal “can tell” what you expect, such as 0.65",
-    )
-    margin_points = forms.FloatField(min_value=1, max_value=49, initial=15, label="Margin (percentage points)")
-    alpha = forms.FloatField(min_value=0.001, max_value=0.2, initial=0.05, label="Alpha")
-    target = forms.FloatField(min_value=0.5, max_value=0.99, initial=0.8, label="Power wanted")
-    agreement = forms.ChoiceField(
-        choices=[
-            ("kappa", "I expect a kappa"),
-            ("pilot", "From the ratings of a pilot"),
-            ("unknown", "Unknown: plan for a range"),
-        ],
-        label="How alike raters answer",
-        initial="kappa",
-        help_text="The more raters err on the same cases, the less each of them adds",
-    )
-    kappa = forms.FloatField(
-        min_value=0, max_value=0.95, initial=0.25, label="Kappa expected", help_text="Between two raters' answers"
-    )
-    kappa_low = forms.FloatField(min_value=0, max_value=0.95, initial=0.1, label="If unknown: kappa at least")
-    kappa_high = forms.FloatField(min_value=0, max_value=0.95, initial=0.5, label="If unknown: kappa at most")
-    pilot = forms.CharField(
-        required=False,
-        max_length=6000,
-        initial="",
-        widget=forms.Textarea(attrs={"rows": 4}),
-        label="Pilot: one line per case",
-        help_text="1 (synthetic) or 0 (real), then every rater's rating, higher is more surely synthetic; “-” for none",
-    )
-    rater_sd = forms.FloatField(
-        min_value=0,
-        max_value=2,
-        initial=0.2,
-        label="Spread of raters",
-        help_text="Standard deviation of d′ between raters, for every analysis; a pilot's own spread takes its place",
-    )
-    cases_per_patient = forms.FloatField(
-        min_value=1, max_value=100, initial=1, label="Cases per patient", help_text="Of one kind; on average"
-    )
-    alike = forms.FloatField(
-        min_value=0,
-        max_value=1,
-        initial=0.3,
-        label="Likeness of a patient's cases",
-        help_text="0: no more alike than cases of different patients; 1: as alike as the same case seen twice",
-    )
-    seconds_per_case = forms.FloatField(min_value=1, max_value=600, initial=20, label="Seconds per case")
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if cleaned.get("agreement") == "pilot" and "pilot" in cleaned:
-            try:
-                cleaned["pilot_reading"] = pilot_reading(cleaned["pilot"])
-            except ValueError as error:
-                self.add_error("pilot", f"This pilot can't be used: {error}.")
-        if cleaned.get("agreement") == "unknown" and cleaned.get("kappa_low", 0) > cleaned.get("kappa_high", 1):
-            self.add_error("kappa_high", "The largest kappa is below the smallest one.")
-        return cleaned
-
-
-def pilot_reading(text: str) -> PilotReading:
-    """Read a pilot's lines; ValueError says what does not fit."""
-    rows = [re.split(r"[,;\s]+", line.strip()) for line in text.splitlines() if line.strip()]
-    if not rows or len({len(row) for row in rows}) != 1:
-        raise ValueError("every line needs a truth and one rating per rater")
-    try:
-        values = [[math.nan if cell in {"-", "NA"} else float(cell) for cell in row] for row in rows]
-    except ValueError as error:
-        raise ValueError("a rating is a number, or “-” where there is none") from error
-    table = np.array(values)
-    return read_pilot(truth=table[:, 0], ratings=table[:, 1:])

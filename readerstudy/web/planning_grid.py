@@ -10,17 +10,19 @@ from django.http import QueryDict
 from readerstudy.analysis import (
     OUT_OF_TIME,
     AnalysisPlan,
+    ComparisonAssumptions,
     DesignPoint,
     PlanGrid,
     PlanningAssumptions,
     Workload,
     assumptions,
+    comparison_grid,
     correlation_of_kappa,
     plan_grid,
     share_correct_of_area,
 )
 from readerstudy.planning.plans import CHOICE_PRIMARIES
-from readerstudy.web.planning_forms import PlannerForm
+from readerstudy.web.planner_form import COMPARISONS, PlannerForm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,11 @@ class GridPage:
     paragraph: str
 
     @property
+    def each_group(self) -> bool:
+        """Whether numbers of raters are those of each of two groups."""
+        return isinstance(self.grid.assumptions, ComparisonAssumptions) and self.grid.assumptions.of == "groups"
+
+    @property
     def out_of_time(self) -> bool:
         return bool(self.grid.left_out) or self.grid.reason == OUT_OF_TIME
 
@@ -63,16 +70,7 @@ MEASURE_WORDS = {
 
 def grid_page(values: dict[str, Any], *, seconds: float | None = None) -> GridPage:
     """`values` are the cleaned values of the planner's form; after `seconds` nothing more is begun to be simulated."""
-    began = time.monotonic()
-    assumed, *or_else = beliefs(values)
-    grid = plan_grid(
-        assumed,
-        or_else=or_else,
-        target=values["target"],
-        # How many cases come twice is the study's to say, and what is practised belongs to no study.
-        workload=Workload(seconds_per_case=values["seconds_per_case"], repeat_share=0, practice_cases=0),
-        may_go_on=lambda: seconds is None or time.monotonic() - began < seconds,
-    )
+    grid = _grid(values, seconds)
     ordered = sorted(grid.points, key=lambda point: (point.cases, point.raters))
     rows = [_row(grid, list(points)) for _, points in groupby(ordered, key=lambda point: point.cases)]
     best = grid.recommended
@@ -84,11 +82,41 @@ def grid_page(values: dict[str, Any], *, seconds: float | None = None) -> GridPa
     )
 
 
+def _grid(values: dict[str, Any], seconds: float | None) -> PlanGrid:
+    began = time.monotonic()
+    assumed, *or_else = beliefs(values)
+    # How many cases come twice is the study's to say, and what is practised belongs to no study.
+    workload = Workload(seconds_per_case=values["seconds_per_case"], repeat_share=0, practice_cases=0)
+    if values["goal"] in COMPARISONS:
+        compared = [_comparison(values, one) for one in (assumed, *or_else)]
+        return comparison_grid(compared, target=values["target"], workload=workload)
+    return plan_grid(
+        assumed,
+        or_else=or_else,
+        target=values["target"],
+        workload=workload,
+        may_go_on=lambda: seconds is None or time.monotonic() - began < seconds,
+    )
+
+
+def _comparison(values: dict[str, Any], assumed: PlanningAssumptions) -> ComparisonAssumptions:
+    return ComparisonAssumptions(
+        of=values["goal"],
+        first=values["effect"],
+        second=values["second"],
+        alpha=assumed.alpha,
+        case_correlation=assumed.case_correlation,
+        rater_sd=assumed.rater_sd,
+        kept=values["kept"],
+        change_sd=values["change_sd"],
+    )
+
+
 def beliefs(values: dict[str, Any]) -> list[PlanningAssumptions]:
     """What is assumed; with an unknown kappa both ends of its range, of which the worse decides."""
     pilot = values.get("pilot_reading")
     common = PlanningAssumptions(
-        goal=values["goal"],
+        goal="detect" if values["goal"] in COMPARISONS else values["goal"],
         measure=values["measure"],
         effect=values["effect"],
         margin=values["margin_points"] / 100,
@@ -111,6 +139,8 @@ def _correlation(kappa: float, assumed: PlanningAssumptions) -> float:
 
 def sample_size_paragraph(values: dict[str, Any], point: DesignPoint) -> str:
     """The size of the study with everything that was assumed, for the plan and the methods."""
+    if values["goal"] in COMPARISONS:
+        return _comparison_paragraph(values, point)
     goals = {
         "equivalent": f"equivalence to chance within {values['margin_points']:g} points",
         "detect": "a difference from chance",
@@ -126,6 +156,24 @@ def sample_size_paragraph(values: dict[str, Any], point: DesignPoint) -> str:
         f"{power} of 100 studies ({measure}, alpha {values['alpha']:g}), if its true value is {values['effect']:g}. "
         f"Assumed were {_shared_words(values)}, and half of the cases synthetic{_patient_words(values)}. Positive "
         "controls come on top."
+    )
+
+
+def _comparison_paragraph(values: dict[str, Any], point: DesignPoint) -> str:
+    power, phases = min(99, round(100 * point.power)), values["goal"] == "phases"
+    who = f"{point.raters} raters" if phases else f"{point.raters} raters in each of two groups"
+    what = "a change of the AUC between two phases" if phases else "a difference of the two groups' AUC"
+    alike = (
+        f", {100 * values['kept']:g} % of the variance of a rater's own errors the same in both phases and a standard "
+        f"deviation of the change of d′ between raters of {values['change_sd']:g}"
+        if phases
+        else ""
+    )
+    return (
+        f"The size was planned for {who} and {point.cases} cases, one per patient, which show {what}, raters and cases "
+        f"random, in {power} of 100 studies (two-sided alpha {values['alpha']:g}), if the true values are "
+        f"{values['effect']:g} and {values['second']:g}. Assumed were {_shared_words(values)}{alike}, and half of the "
+        "cases synthetic. Positive controls come on top."
     )
 
 
@@ -174,10 +222,18 @@ PRIMARIES: dict[str, str] = {
 }
 
 
+# A goal that compares is a comparison that the plan names.
+PLANNED_BY_GOAL: dict[str, dict[str, Any]] = {
+    "groups": {"secondary": [*AnalysisPlan().secondary, "groups"]},
+    "phases": {"phase_measure": "auc"},
+}
+
+
 def plan_options_of(values: dict[str, Any], point: DesignPoint) -> dict[str, Any]:
     """What a study that starts from the planner's answer takes over into its plan."""
     primary = PRIMARIES[values["measure"]]
     return {
+        **PLANNED_BY_GOAL.get(values["goal"], {}),
         "primary": primary,
         "family": "raters" if primary == "ensemble" else "raters_and_ensemble",
         "margin": values["margin_points"] / 100,

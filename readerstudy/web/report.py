@@ -17,7 +17,7 @@ from readerstudy.report.choices.report import choice_report
 from readerstudy.report.download import report_file
 from readerstudy.report.figure_files import MEDIA_TYPES, figure_file
 from readerstudy.report.loading import report_data
-from readerstudy.report.phases import phases_of
+from readerstudy.report.phases import phases_of, told_of_phases
 from readerstudy.report.phases_words import phases_table, phases_words
 from readerstudy.report.pictures import stimulus_png
 from readerstudy.report.results_page import results_page
@@ -56,6 +56,7 @@ class ResultsView(UnblindedPageMixin, TemplateView):
             study=self.study,
             results=results,
             followed=followed(self.study),
+            phases=phases,
             phases_table=phases and phases_table(phases),
             phases_words=phases and phases_words(phases),
             **kwargs,
@@ -82,7 +83,7 @@ class ReportView(UnblindedPageMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
             study=self.study,
-            texts=computed_once(self.opened, "texts", [], lambda: _texts(self.opened)),
+            texts=computed_once(self.opened, "texts", told_of_phases(self.study), lambda: _texts(self.opened)),
             job=latest_report(self.opened),
             finished=finished_report(self.opened),
             **kwargs,

@@ -109,16 +109,40 @@ def test_one_scroll_one_window_and_nothing_for_the_mouse_alone(screen: Page, fix
 def test_pairs_against_the_real_server(screen: Page, live_server) -> None:
     screen.set_viewport_size({"width": 1280, "height": 800})
     settings = {"images": 2, "find": "real", "matched": True}
-    reading = Reading(live_server, task_name="forced_choice", task_settings=settings, confidence_levels=3)
+    grade = {
+        "kind": "grade",
+        "name": "realism",
+        "question": "How realistic is it?",
+        "options": ["not", "fairly", "fully"],
+    }
+    reading = Reading(
+        live_server,
+        task_name="forced_choice",
+        task_settings=settings,
+        confidence_levels=3,
+        further_questions=[grade],
+    )
     log_in_as(screen, live_server, reading.cast.rater)
     reading.enter(screen)
     assert violations(screen) == []
     kept(screen, "pairs-live.png")
     press(screen, "2", "1")
-    press(screen, "1", "3")
+    asked = screen.locator(".room-further")
+    expect(asked).to_contain_text("Image 1: How realistic is it?")
+    assert violations(screen) == []
+    kept(screen, "pairs-graded.png")
+    screen.keyboard.press("3")
+    expect(asked).to_contain_text("Image 2: How realistic is it?")
+    # The way back leads to the grade before.
+    screen.keyboard.press("Backspace")
+    expect(asked).to_contain_text("Image 1: How realistic is it?")
+    screen.keyboard.press("2")
+    expect(asked).to_contain_text("Image 2: How realistic is it?")
+    screen.keyboard.press("1")
+    press(screen, "1", "3", "1", "2")
     events = reading.arrived(screen, 2)
-    assert [(event.answer, event.presentation.side, event.confidence) for event in events] == [
-        ("chosen", 1, 1),
-        ("chosen", 0, 3),
+    assert [(event.answer, event.presentation.side, event.confidence, event.further) for event in events] == [
+        ("chosen", 1, 1, {"realism_image_1": 2, "realism_image_2": 1}),
+        ("chosen", 0, 3, {"realism_image_1": 1, "realism_image_2": 2}),
     ]
     assert reading.intact()

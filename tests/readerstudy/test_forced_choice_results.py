@@ -320,6 +320,7 @@ def test_r_says_nothing_of_a_rater_who_did_not_answer(tmp_path):
         ],
         "raters": ["rater,excluded", "1,0", "2,0"],
         "ratings": ["rater,case,confidence,valid,excluded", "1,a,1,1,0", "1,d,2,1,0", "1,e,2,1,0"],
+        "phase_answers": ["phase,rater,image,unit,truth,answer"],
         "trials": ["trial,image,case,patient,arm,chosen"]
         + [
             f"{n // 2},{n % 2},{case},{n // 2},{'real' if n % 2 else 'A'},{int(case in 'ade')}"

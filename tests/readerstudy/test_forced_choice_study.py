@@ -276,7 +276,10 @@ def test_it_is_offered_and_what_does_not_fit_is_refused_in_words(drawn):
     for wrong, said in (
         ({"cases_planned": 18}, "a multiple of 4"),
         ({"repeats": 2, "repeat_distance": 2}, "second time"),
-        ({"further_questions": [{"kind": "text", "name": "why", "question": "Why?"}]}, "one by one"),
+        (
+            {"further_questions": [{"kind": "text", "name": f"why_{n}", "question": "Why?"} for n in range(5)]},
+            "20 answers",
+        ),
     ):
         refused = change(**wrong)
         assert refused.status_code == 400

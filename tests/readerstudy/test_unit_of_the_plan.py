@@ -7,7 +7,7 @@ import pytest
 
 from readerstudy import results
 from readerstudy.analysis import AnalysisPlan
-from readerstudy.report import phases
+from readerstudy.report import phase_answers
 
 PATIENTS = ["one", "one", "two"]
 
@@ -78,7 +78,8 @@ def test_phases_take_the_units_of_the_plan(monkeypatch, unit, different):
     hosts = {
         code: SimpleNamespace(dataset_id=1, subject=who) for code, who in zip(TABLE.case_codes, PATIENTS, strict=True)
     }
-    monkeypatch.setattr(phases, "responses_of", lambda opened: TABLE)
-    opened = SimpleNamespace(truths=shown, hosts=hosts)
-    found = phases._answers(opened, [7], replace(AnalysisPlan(), unit=unit))
-    assert len(set(found.patients)) == different
+    monkeypatch.setattr(phase_answers, "responses_of", lambda opened: TABLE)
+    asked = SimpleNamespace(task=SimpleNamespace(images=1))
+    opened = SimpleNamespace(truths=shown, hosts=hosts, study=SimpleNamespace(asked=asked))
+    found = phase_answers.answers_of(opened, [7], replace(AnalysisPlan(), unit=unit), of_scores=True)
+    assert len(set(found.units)) == different

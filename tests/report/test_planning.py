@@ -25,7 +25,7 @@ from readerstudy.planning.plans import default_plan, draft_plan, plan_of, plan_p
 from readerstudy.planning.words import plan_sentences
 from readerstudy.report.text import methods_paragraph
 from readerstudy.tasks.registry import FIRST, task_of
-from readerstudy.web import planning
+from readerstudy.web import planning, planning_grid
 from readerstudy.web.planning_forms import PlanForm
 from readerstudy.web.planning_grid import beliefs
 from tests.report.sample import sample_report
@@ -404,3 +404,47 @@ def test_a_smallest_design_is_not_told_before_it_is_settled(owner):
     assert grid.points
     assert grid.recommended is None
     assert grid.reason == "the time for simulations was up before the smallest design was settled"
+
+
+def test_the_planner_plans_two_groups_and_starts_a_study_that_compares_them(owner, cast):
+    asked = {"goal": "groups", "effect": "0.6", "second": "0.8"}
+    response = owner.get(reverse("studies:planner"), asked)
+    best, text = response.context["page"].grid.recommended, " ".join(response.content.decode().split())
+    assert f"{best.raters} raters in each group and {best.cases} cases" in text
+    assert "Numbers of raters are those of each group" in text
+    assert f"{best.raters} raters in each of two groups and {best.cases} cases, one per patient" in text
+    assert claims(response.context["page"].paragraph) == []
+    link = f"{reverse('studies:new')}?{response.context['start_query']}"
+    initial = owner.get(link).context["form"].initial
+    owner.post(reverse("studies:new"), {**initial, "template": Template.INSERTED_LESIONS, "title": "Groups"})
+    plan = plan_of(_newest())
+    assert "groups" in plan.secondary
+    assert "raters in each of two groups" in plan.sample_size
+
+
+def test_the_planner_plans_two_phases_of_the_same_cases(owner):
+    asked = {"goal": "phases", "effect": "0.6", "second": "0.7"}
+    response = owner.get(reverse("studies:planner"), asked)
+    page = response.context["page"]
+    assert "a change of the AUC between two phases" in page.paragraph
+    assert "in each group" not in response.content.decode()
+    detect = owner.get(reverse("studies:planner"), {"goal": "detect", "effect": "0.7"}).context["page"]
+    minutes = {row.cases: row.minutes for row in detect.rows}
+    assert all(row.minutes == 2 * minutes[row.cases] for row in page.rows), "every rater reads both phases"
+    assert planning_grid.plan_options_of(response.context["form"].cleaned_data, page.grid.points[0])[
+        "phase_measure"
+    ] == ("auc")
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"goal": "groups", "measure": "ensemble"}, "measure"),
+        ({"goal": "phases", "cases_per_patient": "3"}, "cases_per_patient"),
+        ({"goal": "phases", "effect": "0.7", "second": "0.7"}, "second"),
+    ],
+)
+def test_the_planner_says_what_it_can_not_compare(owner, asked, field):
+    response = owner.get(reverse("studies:planner"), asked)
+    assert response.context["page"] is None
+    assert field in response.context["form"].errors

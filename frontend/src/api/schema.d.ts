@@ -1516,6 +1516,23 @@ export interface components {
             shrunk: number;
             flagged: boolean;
         };
+        /**
+         * @description Two one-sided tests within the plan's margin; `low` and `high` are the 1 - 2 alpha limits.
+         *
+         *     `equivalent` is None with a `reason` where it may not be said.
+         */
+        ChangeEquivalence: {
+            /** Format: double */
+            margin: number;
+            /** Format: double */
+            low: number | null;
+            /** Format: double */
+            high: number | null;
+            /** Format: double */
+            p: number | null;
+            equivalent: boolean | null;
+            reason: string | null;
+        };
         Check: {
             title: string;
             met: boolean;
@@ -2241,6 +2258,18 @@ export interface components {
             /** Format: double */
             p: number | null;
         };
+        /** @description A change that the plan names. */
+        JudgedChange: {
+            side: components["schemas"]["SideEnum"];
+            /**
+             * Format: double
+             * @description Decides: of raters and patients random, not of the exchange
+             */
+            p: number | null;
+            /** @description Whether that p is at most alpha; null where there is no test */
+            found: boolean | null;
+            equivalence: components["schemas"]["ChangeEquivalence"] | null;
+        };
         /** @description The primary measure without one rater, or without one patient; no p where it is tested by permutation. */
         LeftOut: {
             /** @description The rater, or the codes of the patient's cases */
@@ -2832,6 +2861,7 @@ export interface components {
             /** Format: double */
             exchange_p: number | null;
             exchanges: number | null;
+            judged: components["schemas"]["JudgedChange"] | null;
         };
         PlacedLesionRequest: {
             centre_lps_mm: number[];
@@ -3543,6 +3573,8 @@ export interface components {
         };
         /** @enum {string} */
         SessionStateEnum: "open" | "finished" | "closed";
+        /** @enum {string} */
+        SideEnum: "two_sided" | "higher" | "lower";
         /** @description What ends an answer, or holds it up. Without the sitting's voice it is somebody else's page. */
         SignedRefusal: {
             client_event_id: string;

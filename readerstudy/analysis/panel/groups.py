@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from readerstudy.analysis.estimate import ArrayLike, Estimate, MatrixLike, as_matrix, as_truth, is_rated, missing
-from readerstudy.analysis.panel.interaction import LEAST_OF_KIND, rater_interaction
+from readerstudy.analysis.panel.interaction import LEAST_OF_KIND, rater_interaction, share_interaction
 
 # With two the spread of raters hangs on one difference.
 LEAST_OF_GROUP = 3
@@ -71,6 +71,30 @@ def compare_reader_groups(
     if min(int(inside.sum()), int((~inside).sum())) < LEAST_OF_GROUP:
         return GroupContrast(first=first, second=second, measure=measure, difference=missing(FEW_RATERS))
     found = rater_interaction(truth=truth, scores=answers[:, counted], inside=inside, patients=patients, level=level)
+    return GroupContrast(
+        first=first, second=second, measure=measure, difference=found.difference, p=found.p, df=found.df
+    )
+
+
+def compare_groups_of_choices(
+    *,
+    right: MatrixLike,
+    groups: Sequence[str],
+    measure: str,
+    patients: Sequence[Hashable] | None = None,
+    level: float = 0.95,
+) -> GroupContrast | None:
+    """As `compare_reader_groups`, by the raters' shares of right choices: `right` (trials, raters), NaN = none."""
+    names = sorted(set(groups) - {""})
+    if len(names) != 2:
+        return None
+    first, second = names
+    hits = as_matrix(right)
+    counted = (np.array(groups) != "") & (is_rated(hits).sum(axis=0) >= LEAST_OF_KIND)
+    inside = np.array(groups)[counted] == first
+    if min(int(inside.sum()), int((~inside).sum())) < LEAST_OF_GROUP:
+        return GroupContrast(first=first, second=second, measure=measure, difference=missing(FEW_RATERS))
+    found = share_interaction(right=hits[:, counted], inside=inside, patients=patients, level=level)
     return GroupContrast(
         first=first, second=second, measure=measure, difference=found.difference, p=found.p, df=found.df
     )

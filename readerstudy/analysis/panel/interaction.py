@@ -26,6 +26,7 @@ from readerstudy.analysis.estimate import (
     as_matrix,
     as_truth,
     is_rated,
+    mean_of_rated,
     missing,
 )
 from readerstudy.analysis.panel.mrmc import (
@@ -36,12 +37,13 @@ from readerstudy.analysis.panel.mrmc import (
     averaged_over_readers,
     with_t_test,
 )
-from readerstudy.analysis.patients import PatientNumbers, PatientSpread, patient_numbers
+from readerstudy.analysis.patients import PatientNumbers, PatientSpread, patient_numbers, patient_spread
 from readerstudy.analysis.rater.auc import ONE_PATIENT, delong_spread, placements
 
 # Of a single case of a kind no variance is known.
 LEAST_OF_KIND = 2
 FEW_CASES = "a rater judged fewer than two cases of a kind inside or outside of this part"
+FEW_TRIALS = "a rater answered fewer than two trials"
 FEW_RATERS = "the spread of raters cannot be estimated"
 METHOD = "interaction"
 
@@ -108,6 +110,35 @@ def rater_interaction(
     if min(sizes) < 1 or sum(sizes) < 3:
         return _nothing(FEW_RATERS)
     areas, spread = _areas(true, score, patient_numbers(patients, cases=len(true)))
+    return _groups_apart(areas, spread, inside, level=level)
+
+
+def share_interaction(
+    *,
+    right: MatrixLike,
+    inside: BoolArray,
+    patients: Sequence[Hashable] | PatientNumbers | None = None,
+    level: float = 0.95,
+) -> Interaction:
+    """Compare two groups of raters by their shares of right choices, `right` (trials, raters), NaN = none; as above.
+
+    `patients` (trials,) names the patient of each trial.
+    """
+    hits = as_matrix(right)
+    if int(is_rated(hits).sum(axis=0).min(initial=len(hits))) < LEAST_OF_KIND:
+        return _nothing(FEW_TRIALS)
+    if min(int(inside.sum()), int((~inside).sum())) < 1 or hits.shape[1] < 3:
+        return _nothing(FEW_RATERS)
+    spread = patient_spread(
+        truth=np.ones(len(hits)),
+        values=hits,
+        patients=patient_numbers(patients, cases=len(hits)),
+        weights=np.repeat([[0.0], [1.0]], hits.shape[1], axis=1),
+    )
+    return _groups_apart(mean_of_rated(hits), spread, inside, level=level)
+
+
+def _groups_apart(areas: FloatArray, spread: PatientSpread, inside: BoolArray, *, level: float) -> Interaction:
     gap = float(areas[inside].mean() - areas[~inside].mean())
     if not spread.determined.all():
         return _untested(gap, ONE_PATIENT)

@@ -3,8 +3,9 @@
 Same images: the areas, or shares of right calls, of both phases are correlated through the patients, whose
 contributions are subtracted, and four raters or fewer who happen to change alike make no interval narrower than that of
 these very raters; beside the interval stands the test that exchanges both phases' answers to a patient's
-images, for all raters at once, which holds for any correlation among raters. Other images: the patients' contributions
-of both phases add up. Practice and what the raters were told in between can't be told apart by either.
+images, for all raters at once, which holds for any correlation among raters and asks whether any of them changed.
+Other images: the patients' contributions of both phases add up. Practice and what the raters were told in between can't
+be told apart by either.
 Sources: Obuchowski & Rockette, Commun Stat Simul 1995;24:285; Hillis, Stat Med 2014;33:330; Obuchowski, Biometrics
 1997;53:567; Good, Permutation Tests, 2nd ed., ch. 7 (paired).
 """
@@ -37,6 +38,7 @@ from readerstudy.analysis.panel.mrmc import (
     averaged_over_readers,
     with_t_test,
 )
+from readerstudy.analysis.panel.planned_change import JudgedChange, PlannedChange, Side, judge_change, p_of_side
 from readerstudy.analysis.patients import PatientNumbers, PatientSpread, Units, patient_numbers, patient_spread
 from readerstudy.analysis.rater.auc import ONE_CLASS, ONE_PATIENT, delong_spread, placements
 
@@ -98,6 +100,8 @@ class PhaseChange:
     exchange_p: float | None = None
     exchanges: int | None = None
     """How many were drawn; None: all were made."""
+    judged: JudgedChange | None = None
+    """What the plan asked of it; None where no plan names it. `p` and `exchange_p` are of the planned side."""
 
 
 def compare_phases(
@@ -108,6 +112,7 @@ def compare_phases(
     scored: bool,
     same_images: bool,
     units: Units = "patients",
+    planned: PlannedChange | None = None,
     level: float = 0.95,
     exchanges: int = 2000,
     seed: int = 0,
@@ -116,8 +121,9 @@ def compare_phases(
 
     `scored`: answers are scores, higher = more surely synthetic, and the measure is the area; otherwise they are calls,
     1 for synthetic, and the measure is the share of right ones. `same_images`: the rows of both are the same images,
-    and each rater counts with those that were answered in both.
+    and each rater counts with those that were answered in both. `planned` is what a plan asks of the change.
     """
+    side: Side = planned.side if planned else "two_sided"
     phases = _Phases.of(first, second, scored=scored, same_images=same_images)
     values, spread = phases.measured()
     gaps = values[1] - values[0]
@@ -135,16 +141,28 @@ def compare_phases(
         units=units,
         random=RATERS_AND[units],
     )
-    if not there.any():
-        return found
-    found = _panel(found, gaps, spread, level=level)
-    if same_images:
-        p, drawn = phases.exchanged(exchanges=exchanges, seed=seed)
+    if there.any():
+        found = _panel(found, gaps, spread, side=side, level=level)
+    if same_images and there.any():
+        p, drawn = phases.exchanged(side=side, exchanges=exchanges, seed=seed)
         found = replace(found, exchange_p=p, exchanges=drawn)
-    return found
+    return replace(found, judged=_judged(found, planned, alpha=1 - level)) if planned else found
 
 
-def _panel(known: PhaseChange, gaps: FloatArray, spread: PatientSpread, *, level: float) -> PhaseChange:
+def _judged(found: PhaseChange, planned: PlannedChange, *, alpha: float) -> JudgedChange:
+    return judge_change(
+        planned,
+        gap=found.difference.value,
+        se=found.se,
+        df=found.df,
+        p=found.p,
+        raters_random=found.random == RATERS_AND[found.units],
+        reason=found.difference.reason,
+        alpha=alpha,
+    )
+
+
+def _panel(known: PhaseChange, gaps: FloatArray, spread: PatientSpread, *, side: Side, level: float) -> PhaseChange:
     start = PanelAuc(method=METHOD, value=None)
     averaged = averaged_over_readers(
         start, values=gaps, spread=spread, cautious_readers=WARY_READERS, wary_readers=WARY_READERS
@@ -152,26 +170,33 @@ def _panel(known: PhaseChange, gaps: FloatArray, spread: PatientSpread, *, level
     if averaged.variance and averaged.df is not None and not averaged.reason:
         tested = with_t_test(averaged, variance=averaged.variance, df=averaged.df, level=level, null=0.0)
         difference = _limited(float(np.nanmean(gaps)), tested.low, tested.high)
-        return replace(known, difference=difference, se=tested.se, df=tested.df, p=tested.p)
+        return _with_p(replace(known, difference=difference, se=tested.se, df=tested.df), side)
     # One rater: nothing tells how raters differ.
     there = ~np.isnan(gaps)
     apart = spread.contributions[:, there].mean(axis=1)
     determined = bool(spread.determined[there].all())
-    difference, se, p = _over_patients(float(gaps[there].mean()), apart, spread.df, determined=determined, level=level)
+    difference, se = _over_patients(float(gaps[there].mean()), apart, spread.df, determined=determined, level=level)
     df = None if se is None else spread.df
-    return replace(known, difference=difference, random=THESE_RATERS[known.units], se=se, df=df, p=p)
+    return _with_p(replace(known, difference=difference, random=THESE_RATERS[known.units], se=se, df=df), side)
+
+
+def _with_p(known: PhaseChange, side: Side) -> PhaseChange:
+    gap, se, df = known.difference.value, known.se, known.df
+    if gap is None or se is None or df is None:
+        return known
+    return replace(known, p=p_of_side(gap / se, df, side))
 
 
 def _over_patients(
     gap: float, contributions: FloatArray, df: float, *, determined: bool, level: float
-) -> tuple[Estimate, float | None, float | None]:
+) -> tuple[Estimate, float | None]:
     variance = float(contributions @ contributions)
     if not determined:
-        return Estimate(value=gap, reason=ONE_PATIENT), None, None
+        return Estimate(value=gap, reason=ONE_PATIENT), None
     if variance <= SMALLEST_VARIANCE:
-        return Estimate(value=gap, reason=NO_SPREAD), None, None
+        return Estimate(value=gap, reason=NO_SPREAD), None
     found = with_t_test(PanelAuc(method=METHOD, value=gap), variance=variance, df=df, level=level, null=0.0)
-    return _limited(gap, found.low, found.high), found.se, found.p
+    return _limited(gap, found.low, found.high), found.se
 
 
 def _limited(gap: float, low: float | None, high: float | None) -> Estimate:
@@ -230,16 +255,16 @@ class _Phases:
             difference = missing(ONE_CLASS)
         else:
             own, determined = spread.contributions[:, column], bool(spread.determined[column])
-            difference, _, _ = _over_patients(second - first, own, spread.df, determined=determined, level=level)
+            difference, _ = _over_patients(second - first, own, spread.df, determined=determined, level=level)
         n_first, n_second = (int(is_rated(table[:, column]).sum()) for table in self.answers)
         return RaterChange(
             rater=name, n_first=n_first, n_second=n_second, first=first, second=second, difference=difference
         )
 
-    def exchanged(self, *, exchanges: int, seed: int) -> tuple[float | None, int | None]:
-        """Two-sided p of the mean change when both phases' answers to a patient's images change places at random."""
+    def exchanged(self, *, side: Side, exchanges: int, seed: int) -> tuple[float | None, int | None]:
+        """P of the mean change when both phases' answers to a patient's images change places at random."""
         groups = np.unique(self.patients[0])
-        seen = abs(self._mean_change(np.zeros(len(self.truths[0]), dtype=np.bool_)))
+        seen = self._extent(np.zeros(len(self.truths[0]), dtype=np.bool_), side)
         if np.isnan(seen):
             return None, None
         if len(groups) <= MOST_PATIENTS_EXACT:
@@ -247,10 +272,14 @@ class _Phases:
         else:
             chosen = np.random.default_rng(seed).random((exchanges, len(groups))) < 0.5
         place = np.searchsorted(groups, self.patients[0])
-        as_far = sum(abs(self._mean_change(one[place])) >= seen - ROUNDING for one in chosen)
+        as_far = sum(self._extent(one[place], side) >= seen - ROUNDING for one in chosen)
         if len(groups) <= MOST_PATIENTS_EXACT:
             return as_far / len(chosen), None
         return (1 + as_far) / (1 + len(chosen)), exchanges
+
+    def _extent(self, swapped: BoolArray, side: Side) -> float:
+        change = self._mean_change(swapped)
+        return abs(change) if side == "two_sided" else change if side == "higher" else -change
 
     def _mean_change(self, swapped: BoolArray) -> float:
         before, after = (np.where(swapped[:, None], self.answers[1 - at], self.answers[at]) for at in (0, 1))

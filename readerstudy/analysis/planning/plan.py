@@ -12,11 +12,13 @@ from readerstudy.analysis.panel.assay import ControlRule
 from readerstudy.analysis.panel.ensemble import TieRule
 from readerstudy.analysis.panel.mrmc import Covariance
 from readerstudy.analysis.panel.multiplicity import Adjustment
+from readerstudy.analysis.panel.planned_change import Side
 from readerstudy.analysis.planning.assumptions import Measure, PatientPattern, PlanningAssumptions
 from readerstudy.analysis.planning.design_power import design_power
 
 InterimRule = Literal["none", "alpha_spending", "e_values"]
 SameNames = Literal["apart", "together"]
+PhaseMeasure = Literal["none", "auc", "right"]
 SpendingDesign = Literal["asOF", "asP", "OF", "P"]
 SECTIONS = (
     "raters",
@@ -62,9 +64,11 @@ class AnalysisPlan:
     `same_names` says whether patients of one name in two datasets are two people or one.
     `secondary` names sections of the default analysis; whatever is in neither primary nor secondary is exploratory.
     `compared_arms` names the arms that are compared as planned, each with all real cases and in pairs,
-    `compared_margin` what the areas of two may differ by and still count as equal. `sample_size` says in words why the
-    study has its size, with all that was assumed, `margin_reason` why the margin is what it is. `interim_looks` are
-    shares of the cases at which a group look happens, the last one 1.
+    `compared_margin` what the areas of two may differ by and still count as equal. `phase_measure` is what is compared
+    as planned with the study that this one continues, the area or the share of right answers, `phase_side` which change
+    is looked for, `phase_margin` what both may differ by and still count as equal; None: not asked. `sample_size` says
+    in words why the study has its size, with all that was assumed, `margin_reason` why the margin is what it is.
+    `interim_looks` are shares of the cases at which a group look happens, the last one 1.
     """
 
     question: str = "Can the raters tell synthetic from real?"
@@ -93,6 +97,9 @@ class AnalysisPlan:
     margin_reason: str = ""
     compared_arms: tuple[str, ...] = ()
     compared_margin: float = 0.15
+    phase_measure: PhaseMeasure = "none"
+    phase_side: Side = "two_sided"
+    phase_margin: float | None = None
     permutations: int = 20_000
     seed: int = 20_210_817
 
@@ -112,6 +119,10 @@ class AnalysisPlan:
             raise ValueError("a comparison of arms names two different ones at least")
         if not 0 < self.compared_margin < 0.5:
             raise ValueError("the margin of arms lies between 0 and 0.5")
+        if self.phase_measure not in get_args(PhaseMeasure) or self.phase_side not in get_args(Side):
+            raise ValueError("a change between phases is of the area or of right answers, two-sided, higher or lower")
+        if self.phase_margin is not None and not 0 < self.phase_margin < 0.5:
+            raise ValueError("the margin between phases lies between 0 and 0.5")
         # Margin, alpha and permutations have the same limits as in the analysis.
         self.options()
 

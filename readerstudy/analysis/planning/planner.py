@@ -7,6 +7,11 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from readerstudy.analysis.planning.assumptions import PlanningAssumptions
+from readerstudy.analysis.planning.comparison import (
+    ComparisonAssumptions,
+    comparison_power,
+    comparison_precision,
+)
 from readerstudy.analysis.planning.design_power import (
     FEWEST_FOR_MAJORITY,
     design_power,
@@ -52,10 +57,12 @@ class DesignPoint:
 class PlanGrid:
     """Power of every design, and the smallest that reaches the target (fewest readings, then fewest cases).
 
+    Of two groups `raters` are those of each.
+
     `left_out` are numbers of cases whose designs had to be simulated when the time was up.
     """
 
-    assumptions: PlanningAssumptions
+    assumptions: PlanningAssumptions | ComparisonAssumptions
     target: float
     points: tuple[DesignPoint, ...]
     recommended: DesignPoint | None
@@ -101,6 +108,41 @@ def plan_grid(
         recommended=best,
         reason=reason,
         left_out=tuple(n for n in cases if n not in columns),
+    )
+
+
+def comparison_grid(
+    beliefs: Sequence[ComparisonAssumptions],
+    *,
+    raters: Sequence[int] = DEFAULT_RATERS,
+    cases: Sequence[int] = DEFAULT_CASES,
+    target: float = 0.8,
+    workload: Workload | None = None,
+) -> PlanGrid:
+    """The same for comparing two groups of raters, or two phases, each of which every rater reads."""
+    effort, readings = workload or Workload(), 2 if beliefs[0].of == "phases" else 1
+    points = []
+    for j in raters:
+        for n in cases:
+            found = [comparison_precision(one, raters=j, cases=n) for one in beliefs]
+            widths = [one.half_width for one in found if one is not None]
+            points.append(
+                DesignPoint(
+                    raters=j,
+                    cases=n,
+                    power=min(comparison_power(one, raters=j, cases=n) for one in beliefs),
+                    half_width=max(widths) if len(widths) == len(found) else None,
+                    minutes_per_rater=readings * effort.minutes(n),
+                )
+            )
+    enough = [point for point in points if point.power >= target]
+    best = min(enough, key=lambda point: (point.raters * point.cases, point.cases), default=None)
+    return PlanGrid(
+        assumptions=beliefs[0],
+        target=target,
+        points=tuple(points),
+        recommended=best,
+        reason=None if best else "no design of this grid reaches the target: add raters or cases",
     )
 
 

@@ -12,8 +12,13 @@ from readerstudy.report.choices.figures import choice_figures
 from readerstudy.report.choices.report import ChoiceReport
 from readerstudy.report.choices.tables import CHOICE_TABLES, arm_rows, program_rows, result_rows, trial_rows
 from readerstudy.report.choices.written import choice_document
+from readerstudy.report.further_words import FURTHER_MEANINGS, further_rows
+from readerstudy.report.groups_words import GROUP_MEANINGS, group_rows
 
-R_SCRIPTS = {"recompute.R": Path(__file__).with_name("recompute.R"), "patients.R": tables.PATIENTS_R}
+R_SCRIPTS = {
+    "recompute.R": Path(__file__).with_name("recompute.R"),
+    **{script.name: script for script in (tables.PATIENTS_R, tables.PRIMARY_R, tables.PHASES_R)},
+}
 
 
 def choice_files(report: ChoiceReport, *, on_progress: Progress = lambda _fraction, _message: None) -> dict[str, bytes]:
@@ -29,17 +34,23 @@ def choice_text_files(report: ChoiceReport) -> dict[str, bytes]:
         "trials": trial_rows(report),
         "arms": arm_rows(report),
         "programs": program_rows(report),
+        "grades": report.grades,
     }
     texts = {
         "README.txt": _readme(report),
         "methods.txt": words.methods_paragraph(report) + "\n",
         "results.txt": "\n\n".join(words.results_text(report)) + "\n",
         "ratings.csv": tables.ratings_csv(report),
-        "codebook.csv": tables.codebook_of({**tables.general_tables(report), **CHOICE_TABLES}),
+        "codebook.csv": tables.codebook_of(
+            {**tables.general_tables(report), **CHOICE_TABLES, "further": FURTHER_MEANINGS, "groups": GROUP_MEANINGS}
+        ),
         "cases.csv": tables.cases_csv(report),
         "raters.csv": tables.raters_csv(report),
+        "groups.csv": tables.csv_text(list(GROUP_MEANINGS), group_rows(report)),
+        "further.csv": tables.csv_text(list(FURTHER_MEANINGS), further_rows(report.further)),
         "ratings_of_programs.csv": tables.ratings_of_programs_csv(report),
         **{f"{name}.csv": tables.csv_text(list(CHOICE_TABLES[name]), own) for name, own in rows.items()},
+        **tables.phase_files(report),
         "settings.csv": tables.csv_text(("name", "value"), _settings(report)),
         "guidelines.csv": tables.csv_text(tuple(tables.GUIDELINE_MEANINGS), checklist_rows(report)),
         **{name: script.read_text() for name, script in R_SCRIPTS.items()},
@@ -62,6 +73,7 @@ def _settings(report: ChoiceReport) -> list[dict[str, Any]]:
         "matched": int(task.put_together()["matched"]),
         "right_choice": int(task.right_choice),
         "confidence": int(bool(report.results.sureness)),
+        **tables.phase_settings(report.phases),
     }
     return [{"name": name, "value": value} for name, value in settings.items()]
 
@@ -82,6 +94,8 @@ cases.csv        the images with their truth
 results.csv      the exact joint test, and the numbers per rater and of the panel, unrounded
 arms.csv         how often the images of each arm were chosen, and abilities
 raters.csv       the raters by number, with what they wrote when they were asked at the end, as they wrote it
+groups.csv       the share of right choices by group of raters, and the difference of two, where raters have groups
+further.csv      answers to further questions by arm, where any were asked of the images; grades.csv has each rater's
 programs.csv     programs that read beside the raters; ratings_of_programs.csv has their choices
 guidelines.csv   where the report says what STARD-AI 2025 and CLAIM 2024 ask for
 spreadsheet/     the same tables for spreadsheets, which need a mark (BOM) to read letters beyond ASCII
@@ -91,6 +105,9 @@ blinding.json    the checks for blinding leaks: what was looked at, what could h
 settings.csv     what recompute.R reads of the plan
 recompute.R      recomputes the numbers with base R:  Rscript recompute.R
 patients.R       what recompute.R needs where patients give several trials
+phases.csv       the change of raters against the earlier study that this one continues, where both asked the same;
+                 phase_answers.csv has the answers of both that were compared
+phases.R         the same from phase_answers.csv, with what it needs in primary.R
 SHA256SUMS       digests of all these files:  sha256sum -c SHA256SUMS
 
 There is no input for iMRMC, no sensitivity analysis and no ROC curve: single images got no score.

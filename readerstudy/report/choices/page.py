@@ -9,6 +9,9 @@ from readerstudy.report.choices.figures import choice_figures
 from readerstudy.report.choices.report import ChoiceReport, choice_report
 from readerstudy.report.data import PatientCounts, ReportedRater
 from readerstudy.report.figures.figure_tables import Table
+from readerstudy.report.further_words import further_table, further_words
+from readerstudy.report.groups_words import difference_words, groups_status, groups_table
+from readerstudy.report.phases import told_of_phases
 from readerstudy.report.results_page import PageFigure, page_figure
 from readerstudy.report.text import simulated_words
 from readerstudy.results import computed_once
@@ -27,6 +30,11 @@ class ChoicePage:
     raters: Table
     raters_status: str
     programs: Table | None
+    groups: Table | None
+    groups_status: str
+    groups_words: Sequence[str]
+    further: Table | None
+    further_words: Sequence[str]
     at_the_end: Table | None
     at_the_end_words: str
     lines: Sequence[tuple[str, str, str]]
@@ -46,7 +54,7 @@ class ChoicePage:
 
 
 def choice_page(opened: UnblindedStudy) -> ChoicePage:
-    return computed_once(opened, "choices", [], lambda: _compute_page(choice_report(opened)))
+    return computed_once(opened, "choices", told_of_phases(opened.study), lambda: _compute_page(choice_report(opened)))
 
 
 def _compute_page(report: ChoiceReport) -> ChoicePage:
@@ -62,6 +70,11 @@ def _compute_page(report: ChoiceReport) -> ChoicePage:
         raters=words.raters_table(report),
         raters_status=report.status("choice_raters"),
         programs=words.programs_table(report),
+        groups=groups_table(report),
+        groups_status=groups_status(report),
+        groups_words=difference_words(report),
+        further=further_table(report.further),
+        further_words=further_words(report.further, alpha=report.alpha),
         at_the_end=at_the_end_table(report),
         at_the_end_words=at_the_end_words(report),
         lines=[(name, report.status(section), said) for name, section, said in words.panel_lines(report)],

@@ -11,6 +11,8 @@ by_patient <- setting("unit") == "patient"
 matched <- setting("matched") == "1"
 right_choice <- setting("right_choice") == "1"
 source("patients.R")
+source("primary.R")
+source("phases.R")
 
 ratings <- read.csv("ratings.csv", stringsAsFactors = FALSE, quote = "\"")
 ratings <- ratings[ratings$valid == 1 & ratings$excluded == 0, ]
@@ -177,4 +179,5 @@ numbers_of_right <- if (right_choice) {
   list(joint = exact, decision_p = decision_p, panel = share, readers = readers, plurality = plurality(), agreement = agreement(),
        confidence = confidence)
 } else list()
-cat(json(c(numbers_of_right, list(arms = arms(), r = R.version.string))), "\n")
+phases <- phases_of_archive(setting, alpha)
+cat(json(c(numbers_of_right, list(arms = arms(), phases = phases, r = R.version.string))), "\n")

@@ -6,9 +6,16 @@ from typing import ClassVar
 
 from readerstudy.analysis import Software, this_software
 from readerstudy.choices import ChoiceResults, Choices, choice_results, choices_of
+from readerstudy.design.cases import arm_of
 from readerstudy.planning.plans import exclusions_in_words, plan_of
-from readerstudy.report.data import ReportedStudy
-from readerstudy.report.loading import general_deviations, reported_facts
+from readerstudy.report.data import Phases, ReportedStudy, Row
+from readerstudy.report.further import answers_about_cases
+from readerstudy.report.loading import (
+    general_deviations,
+    groups_not_compared,
+    phases_not_compared,
+    reported_facts,
+)
 from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
 
@@ -21,6 +28,8 @@ class ChoiceReport(ReportedStudy):
 
     results: ChoiceResults
     trials: Sequence[Sequence[str]]
+    # Answers to further questions that can be counted, each of one image.
+    grades: Sequence[Row] = ()
 
     @property
     def verdict_sentence(self) -> str:
@@ -52,13 +61,31 @@ class ChoiceReport(ReportedStudy):
 
 
 def choice_report(opened: UnblindedStudy) -> ChoiceReport:
-    choices = choices_of(opened)
+    choices, facts = choices_of(opened), reported_facts(opened)
     return ChoiceReport(
-        **reported_facts(opened),
-        deviations=_deviations(opened, choices),
+        **facts,
+        deviations=_deviations(opened, choices, facts["phases"]),
         results=choice_results(opened),
         trials=choices.trials,
+        grades=_grades(opened),
     )
+
+
+def _grades(opened: UnblindedStudy) -> list[Row]:
+    numbers = {rater.pk: rater.number for rater in opened.panel}
+    counted = [item.name for item in opened.study.asked.questions if item.counted]
+    return [
+        {
+            "rater": numbers[rater],
+            "case": code,
+            "arm": arm_of(opened.truths[code]).name,
+            "name": name,
+            "answer": answers[name],
+        }
+        for rater, code, answers in answers_about_cases(opened)
+        if rater in numbers
+        for name in counted
+    ]
 
 
 def verified_choice_report(opened: UnblindedStudy) -> ChoiceReport:
@@ -67,9 +94,9 @@ def verified_choice_report(opened: UnblindedStudy) -> ChoiceReport:
     return replace(choice_report(opened), verified=outcome.sentence(), intact=outcome.intact)
 
 
-def _deviations(opened: UnblindedStudy, choices: Choices) -> list[str]:
+def _deviations(opened: UnblindedStudy, choices: Choices, phases: Phases | None) -> list[str]:
     found = exclusions_in_words(plan_of(opened.study), opened.excluded)
     shown = sum(len(trial) for trial in choices.trials)
     if shown != opened.study.cases_planned:
         found.append(f"{opened.study.cases_planned} images were planned, {shown} shown.")
-    return found + general_deviations(opened)
+    return found + groups_not_compared(opened) + phases_not_compared(phases) + general_deviations(opened)

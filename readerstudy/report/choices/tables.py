@@ -6,6 +6,7 @@ from typing import Any
 from readerstudy.analysis import ChoiceReading, Estimate
 from readerstudy.report.choices.report import ChoiceReport
 from readerstudy.report.data import Row
+from readerstudy.report.phases_words import planned_row
 
 READING_MEANINGS = {
     "n": "Choices; of the majority: trials with one image that most raters chose",
@@ -19,7 +20,8 @@ READING_MEANINGS = {
 }
 CHOICE_TABLES: Mapping[str, Mapping[str, str]] = {
     "results": {
-        "reader": "Primary analysis (exact joint test), a rater, the average of raters, or the majority",
+        "reader": "Primary analysis (exact joint test), a change against the earlier phase, a rater, the average "
+        "of raters, or the majority",
         **READING_MEANINGS,
         "p_adjusted": "p-value adjusted by Holm over the raters",
         "confidence_p": "Exact signed rank test of a rater's right choices by confidence; of pairs only",
@@ -33,6 +35,9 @@ CHOICE_TABLES: Mapping[str, Mapping[str, str]] = {
         "margin_high": "The same at one half and the margin",
         "inner_low": "Lower limit of the interval that is held against the margin",
         "inner_high": "Upper limit of that interval",
+        "change": "This phase less the earlier one, where the plan names that comparison; phases.csv has the rest",
+        "change_low": "Lower limit of the interval of change",
+        "change_high": "Upper limit of the interval of change",
     },
     "trials": {
         "trial": "Number of the trial, the same for every rater",
@@ -50,6 +55,13 @@ CHOICE_TABLES: Mapping[str, Mapping[str, str]] = {
         "ability": "Ability against real images (Bradley-Terry, Luce)",
         "se": "Its standard error, which takes all choices for independent",
     },
+    "grades": {
+        "rater": "Number of the rater",
+        "case": "Code of the image that was asked about, whichever side it stood on",
+        "arm": "real, or the program that made the image and what it did",
+        "name": "Short name of the further question",
+        "answer": "The answer: of grades and choices its number from 1, of numbers the number",
+    },
     "programs": {"program": "Name and version of a program that read", **READING_MEANINGS},
 }
 
@@ -63,12 +75,14 @@ def result_rows(report: ChoiceReport) -> list[Row]:
     panel, joint, most = found.panel, found.joint, found.plurality
     low, high = found.shares_within
     inner = panel.equivalence_interval or (None, None)
+    change = planned_row(report.phases)
     return [
         {
             "reader": "Primary analysis",
             **{name: getattr(joint, name) for name in ("right", "expected", "sd")},
             "p": found.decision_p,
         },
+        *([change] if change else []),
         *(_rater(report, place) for place in range(len(results.raters))),
         {
             "reader": "Average of raters",

@@ -6,6 +6,10 @@ from readerstudy.planning.choice_words import AT_RANDOM, MATCHED
 from readerstudy.planning.words import CHOICE_SECTION_WORDS
 from readerstudy.report.choices.report import ChoiceReport
 from readerstudy.report.figures.figure_tables import Table
+from readerstudy.report.further_words import further_paragraph
+from readerstudy.report.groups_words import groups_words
+from readerstudy.report.phases_methods import phases_methods
+from readerstudy.report.phases_words import phases_words
 from readerstudy.report.text import (
     design_sentences,
     level_percent_of,
@@ -217,6 +221,12 @@ def results_text(report: ChoiceReport) -> list[str]:
     paragraphs.append(f"{counted} {arms_words(report)}")
     if results.programs:
         paragraphs.append(_programs(report))
+    if report.groups.readings:
+        paragraphs.append(f"{_marked(report, 'groups')} Groups of raters: {groups_words(report)}")
+    if further := further_paragraph(report):
+        paragraphs.append(further)
+    if report.phases is not None:
+        paragraphs.append(" ".join(phases_words(report.phases)))
     if simulated := simulated_words(report):
         paragraphs.insert(0, simulated)
     if not report.intact:
@@ -253,6 +263,7 @@ def _analysis_sentences(report: ChoiceReport) -> list[str]:
         f"Of the {found.images} images of a trial {_in_each(report)}. {pairing_words(report)}",
         *of_right,
         "No positive controls were shown, so that equivalence could not be concluded.",
+        *phases_methods(report.phases),
         f"{planned}Everything else that is reported is exploratory.",
     ]
 
