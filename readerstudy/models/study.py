@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset
@@ -26,11 +27,11 @@ MAX_CONFIDENCE_LEVELS = 6
 
 
 class StudyState(models.TextChoices):
-    DRAFT = "draft", "Draft"
-    LOCKED = "locked", "Locked"
-    COLLECTING = "collecting", "Collecting"
-    CLOSED = "closed", "Closed"
-    UNBLINDED = "unblinded", "Unblinded"
+    DRAFT = "draft", gettext_lazy("Draft")
+    LOCKED = "locked", gettext_lazy("Locked")
+    COLLECTING = "collecting", gettext_lazy("Collecting")
+    CLOSED = "closed", gettext_lazy("Closed")
+    UNBLINDED = "unblinded", gettext_lazy("Unblinded")
 
     @property
     def sealed(self) -> bool:

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from django.db.models import Max, QuerySet
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from readerstudy.blinding.wire import RAW
@@ -115,7 +116,9 @@ def standings(sessions: Sequence[Session]) -> dict[int, Standing]:
 def shown_title(session: Session) -> str:
     """A title may tell what the earlier study is about."""
     study = session.rater.study
-    return f"What follows “{study.frozen['continues']['title']}”" if not_yet_begun(session) else study.asked.title
+    if not_yet_begun(session):
+        return gettext("What follows “%(title)s”") % {"title": study.frozen["continues"]["title"]}
+    return study.asked.title
 
 
 def _standing(session: Session, slots: Sequence[Slot]) -> Standing:

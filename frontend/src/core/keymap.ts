@@ -127,21 +127,15 @@ export function placeOf({ key, code }: { readonly key: string; readonly code: st
   return /^[a-z]$/i.test(key) ? `Key${key.toUpperCase()}` : key;
 }
 
-const NAMES: Readonly<Record<KeyCode, string>> = {
-  Equal: "+",
-  Minus: "−",
-  PageUp: "Page up",
-  PageDown: "Page down",
-  Comma: ",",
-  Period: ".",
-  Slash: "/",
-};
-
 /** What stands on a key: as the browser knows its layout, else as on an English keyboard. */
-export function keyLabel(code: KeyCode, layout: ReadonlyMap<KeyCode, string> | null = null): string {
+export function keyLabel(
+  code: KeyCode,
+  names: Readonly<Record<KeyCode, string>>,
+  layout: ReadonlyMap<KeyCode, string> | null = null,
+): string {
   const digit = /^Digit(\d)$/.exec(code)?.[1];
   if (digit !== undefined) return digit;
   const written = layout?.get(code);
   if (written) return written.toUpperCase();
-  return NAMES[code] ?? code.replace(/^(?:Key|Arrow)/, "");
+  return names[code] ?? code.replace(/^(?:Key|Arrow)/, "");
 }
