@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 from django.apps import apps
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -20,6 +21,7 @@ from readerstudy.hounsfield import HU_HIGH, HU_LOW
 from readerstudy.models.asked import Asked
 from readerstudy.tasks.ending import LONGEST_END_QUESTION
 from readerstudy.tasks.items import items_of
+from readerstudy.tasks.labels import ENGLISH
 from readerstudy.tasks.registry import FIRST, task_of
 from readerstudy.tasks.task import CANNOT_TELL, CHOSEN, LEVEL, REAL, SYNTHETIC
 
@@ -180,6 +182,13 @@ class Study(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True, help_text="Since then it is not in the list of studies")
 
+    language = models.CharField(
+        "Language of raters",
+        max_length=10,
+        choices=settings.LANGUAGES,
+        default=ENGLISH,
+        help_text="Of the product's own words for this study: names of answers, usual question and instructions",
+    )
     question = models.CharField(max_length=300)
     instructions = models.TextField(blank=True, help_text="Raters read this before the first case")
     display_mode = models.CharField(max_length=10, choices=DisplayMode.choices, default=DisplayMode.PATCH)

@@ -16,6 +16,7 @@ from readerstudy.ledger.slots import Slot, answered_before, slots_of
 from readerstudy.ledger.turns import policy_of
 from readerstudy.models import GoingBack, Presentation, RatingEvent, Session, Study, StudyState
 from readerstudy.reading.phases import Wait, waits_of
+from readerstudy.tasks.labels import mark_in, question_in
 
 # The case being read and those to fetch meanwhile: an outage of half a minute must not end the reading.
 AHEAD = 6
@@ -157,8 +158,8 @@ def study_payload(study: Study) -> dict[str, Any]:
             "title": asked.title,
             "instructions": asked.instructions,
             "question": asked.question,
-            **asked.task.question_payload(),
-            "mark": None if (mark := asked.task.mark) is None else mark.payload(),
+            **question_in(asked.task, asked.language),
+            "mark": mark_in(asked.task, asked.language),
             "further": [item.payload() for item in asked.items],
             "at_the_end": asked.end_question,
         },

@@ -2236,6 +2236,8 @@ export interface components {
             /** Format: double */
             p: number | null;
         };
+        /** @enum {string} */
+        LanguageEnum: "en-gb" | "de";
         /** @description The primary measure without one rater, or without one patient; no p where it is tested by permutation. */
         LeftOut: {
             /** @description The rater, or the codes of the patient's cases */
@@ -2686,6 +2688,11 @@ export interface components {
             other_patients?: boolean;
             /** @description For the team; raters do not see it */
             description?: string;
+            /**
+             * Language of raters
+             * @description Of the product's own words for this study: names of answers, usual question and instructions
+             */
+            language?: components["schemas"]["LanguageEnum"];
             question?: string;
             /** @description Raters read this before the first case */
             instructions?: string;
@@ -3575,6 +3582,11 @@ export interface components {
             readonly other_patients: boolean;
             readonly state: components["schemas"]["StudyStateEnum"];
             readonly owner: string;
+            /**
+             * Language of raters
+             * @description Of the product's own words for this study: names of answers, usual question and instructions
+             */
+            readonly language: components["schemas"]["LanguageEnum"];
             readonly question: string;
             /** @description Raters read this before the first case */
             readonly instructions: string;
@@ -3641,6 +3653,11 @@ export interface components {
             readonly other_patients: boolean;
             readonly state: components["schemas"]["StudyStateEnum"];
             readonly owner: string;
+            /**
+             * Language of raters
+             * @description Of the product's own words for this study: names of answers, usual question and instructions
+             */
+            readonly language: components["schemas"]["LanguageEnum"];
             readonly question: string;
             /** @description Raters read this before the first case */
             readonly instructions: string;
