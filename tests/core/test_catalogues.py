@@ -16,12 +16,13 @@ ROOT = Path(__file__).resolve().parents[2]
 TRANSLATED_TEMPLATES = (
     *("base.html", "refusal.html", "429.html", "list.html", "_fields.html", "_filter.html", "_form.html"),
     *("_languages.html", "_pager.html", "account/*", "accounts/*", "allauth/*", "mfa/*", "socialaccount/*"),
-    *("readerstudy/sessions.html", "readerstudy/rate.html"),
+    *("home.html", "jobs/*", "datasets/_import_result.html", "readerstudy/sessions.html", "readerstudy/rate.html"),
 )
 TRANSLATED_MODULES = (
     *("platform/ctplatform/accounts/*.py", "platform/ctplatform/error_pages.py", "platform/ctplatform/lists.py"),
     *("platform/ctplatform/bodies.py", "readerstudy/ledger/*.py", "readerstudy/reading/*.py"),
-    *("readerstudy/api/reading.py", "readerstudy/web/reading.py"),
+    *("readerstudy/api/reading.py", "readerstudy/web/reading.py", "platform/ctplatform/home.py"),
+    *("platform/ctplatform/jobs/*.py", "platform/ctplatform/datasets/waiting.py", "synthesis/waiting.py"),
 )
 SAID_ALIKE = {"Turing Ward", "API", "SHA-256", "Authorization: Token …", "/api/schema/", "(OpenAPI)"}
 LETTERS = re.compile(r"[^\W\d_]{2,}")

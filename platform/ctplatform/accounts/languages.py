@@ -15,9 +15,8 @@ from django.utils.cache import patch_vary_headers
 from ctplatform.accounts.models import User
 
 ENGLISH = settings.LANGUAGE_CODE
-# Pages that nobody has translated yet, by namespace, and of a namespace that is translated in parts by name.
-UNTRANSLATED_NAMESPACES = frozenset({"datasets", "synthesis", "jobs", "studies"})
-UNTRANSLATED_VIEWS = frozenset({"home"})
+# Pages that nobody has translated yet.
+UNTRANSLATED_NAMESPACES = frozenset({"datasets", "synthesis", "studies"})
 # Programs are answered in English; what the reading room is refused, raters read.
 API, TRANSLATED_API = "api/", "reading-api"
 
@@ -64,4 +63,4 @@ def is_translated(match: ResolverMatch | None) -> bool:
         return True
     if match.route.startswith(API):
         return TRANSLATED_API in match.namespaces
-    return not (UNTRANSLATED_NAMESPACES & set(match.namespaces) or match.view_name in UNTRANSLATED_VIEWS)
+    return UNTRANSLATED_NAMESPACES.isdisjoint(match.namespaces)
