@@ -1,5 +1,6 @@
 """Lists that are searched, filtered, sorted and cut into pages: one set of filters for a page and for the API."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import django_filters
@@ -9,6 +10,11 @@ from django.db.models import QuerySet
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 from django_filters.views import FilterView
+
+
+def in_language(choices: Iterable[tuple[str, str]]) -> list[tuple[str, Any]]:
+    """Names that are kept in English elsewhere, as a select of a page calls them."""
+    return [(value, gettext_lazy(name)) for value, name in choices]
 
 
 class YesNoFilter(django_filters.BooleanFilter):

@@ -16,7 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 TRANSLATED_TEMPLATES = (
     *("base.html", "refusal.html", "429.html", "list.html", "_fields.html", "_filter.html", "_form.html"),
     *("_languages.html", "_pager.html", "account/*", "accounts/*", "allauth/*", "mfa/*", "socialaccount/*"),
-    *("home.html", "jobs/*", "datasets/_import_result.html", "readerstudy/sessions.html", "readerstudy/rate.html"),
+    *("home.html", "jobs/*", "readerstudy/sessions.html", "readerstudy/rate.html", "datasets/archives.html"),
+    *(f"datasets/_{name}.html" for name in ("imports", "import_result", "people", "scans")),
+    *(f"datasets/{name}.html" for name in ("dataset", "dataset_form", "datasets", "export", "exports")),
+    *(f"datasets/{name}.html" for name in ("retrieve", "too_large", "upload")),
 )
 TRANSLATED_MODULES = (
     *("platform/ctplatform/accounts/*.py", "platform/ctplatform/error_pages.py", "platform/ctplatform/lists.py"),
@@ -24,7 +27,7 @@ TRANSLATED_MODULES = (
     *("readerstudy/api/reading.py", "readerstudy/web/reading.py", "platform/ctplatform/home.py"),
     *("platform/ctplatform/jobs/*.py", "platform/ctplatform/datasets/waiting.py", "synthesis/waiting.py"),
 )
-SAID_ALIKE = {"Turing Ward", "API", "SHA-256", "Authorization: Token …", "/api/schema/", "(OpenAPI)"}
+SAID_ALIKE = {"Turing Ward", "API"}
 LETTERS = re.compile(r"[^\W\d_]{2,}")
 READ_ALOUD = ("aria-label", "title", "placeholder", "alt")
 # What a template gives to people as an argument of a filter or of an included template.
@@ -45,13 +48,17 @@ def template_paths():
 class Visible(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.texts = []
+        self.texts, self.typed = [], 0
 
     def handle_starttag(self, tag, attrs):
+        self.typed += tag == "code"  # the same in every language
         self.texts += [value for name, value in attrs if name in READ_ALOUD and value]
 
+    def handle_endtag(self, tag):
+        self.typed -= tag == "code"
+
     def handle_data(self, data):
-        self.texts.append(data)
+        self.texts += [] if self.typed else [data]
 
 
 def unmarked(source):

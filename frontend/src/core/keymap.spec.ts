@@ -55,6 +55,8 @@ describe("keys of a reader's own", () => {
     );
     expect(keyLabel("KeyZ", NAMES)).toBe("Z");
     expect(keyLabel("KeyZ", NAMES, new Map([["KeyZ", "y"]]))).toBe("Y");
+    expect(keyLabel("Minus", NAMES, new Map([["Minus", "ß"]]))).toBe("ß");
+    expect(keyLabel("KeyZ", wordsOf("de").keys.names)).toBe("Y");
     // The digits are the same keys wherever Shift is needed for them.
     expect(keyLabel("Digit1", NAMES, new Map([["Digit1", "&"]]))).toBe("1");
   });

@@ -127,7 +127,13 @@ export function placeOf({ key, code }: { readonly key: string; readonly code: st
   return /^[a-z]$/i.test(key) ? `Key${key.toUpperCase()}` : key;
 }
 
-/** What stands on a key: as the browser knows its layout, else as on an English keyboard. */
+/** A sign whose capital is two letters (ß) is written on its key as it is. */
+function capital(sign: string): string {
+  const upper = sign.toUpperCase();
+  return upper.length === sign.length ? upper : sign;
+}
+
+/** What stands on a key: as the browser knows its layout, else as on the keyboard of the page's language. */
 export function keyLabel(
   code: KeyCode,
   names: Readonly<Record<KeyCode, string>>,
@@ -136,6 +142,6 @@ export function keyLabel(
   const digit = /^Digit(\d)$/.exec(code)?.[1];
   if (digit !== undefined) return digit;
   const written = layout?.get(code);
-  if (written) return written.toUpperCase();
+  if (written) return capital(written);
   return names[code] ?? code.replace(/^(?:Key|Arrow)/, "");
 }

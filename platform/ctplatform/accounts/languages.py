@@ -15,10 +15,10 @@ from django.utils.cache import patch_vary_headers
 from ctplatform.accounts.models import User
 
 ENGLISH = settings.LANGUAGE_CODE
-# Pages that nobody has translated yet.
-UNTRANSLATED_NAMESPACES = frozenset({"datasets", "synthesis", "studies"})
-# Programs are answered in English; what the reading room is refused, raters read.
-API, TRANSLATED_API = "api/", "reading-api"
+# Addresses below which nobody has translated the pages yet. Programs are answered in English; what the reading room is
+# refused, raters read.
+UNTRANSLATED = ("api/", "datasets/de-identification/", "datasets/scans/", "studies/", "synthesis/")
+TRANSLATED = ("api/reading/",)
 
 
 class LanguageMiddleware:
@@ -59,8 +59,4 @@ def remember_language(response: HttpResponse, language: str) -> None:
 
 
 def is_translated(match: ResolverMatch | None) -> bool:
-    if match is None:
-        return True
-    if match.route.startswith(API):
-        return TRANSLATED_API in match.namespaces
-    return UNTRANSLATED_NAMESPACES.isdisjoint(match.namespaces)
+    return match is None or match.route.startswith(TRANSLATED) or not match.route.startswith(UNTRANSLATED)

@@ -36,15 +36,18 @@ export const de: Words = {
     triesAgain: (message) => `${message} Diese Seite versucht es von selbst noch einmal.`,
   },
   keys: {
+    // As on a German keyboard: where an English one has Z there is Y.
     names: {
-      Equal: "+",
-      Minus: "−",
+      KeyY: "Z",
+      KeyZ: "Y",
+      Equal: "´",
+      Minus: "ß",
       PageUp: "Bild ↑",
       PageDown: "Bild ↓",
       Home: "Pos 1",
       Comma: ",",
       Period: ".",
-      Slash: "/",
+      Slash: "-",
     },
     enter: "Enter",
     end: "Ende",
@@ -75,6 +78,27 @@ export const de: Words = {
     arrived: (arrived, slices) =>
       `${arrived} von ${slices} Schichten sind geladen. Sie können antworten, sobald der Fall vollständig ist.`,
     sliceNotShown: "Diese Schicht ist noch nicht auf dem Bildschirm.",
+  },
+  choose: {
+    findInList: "In der Liste suchen",
+    find: "Suchen",
+    tick: "Alle gezeigten ankreuzen",
+    clear: "Alle gezeigten abwählen",
+    ticked: (ticked, all) => `${ticked} von ${all} angekreuzt`,
+    tickedOfShown: (ticked, all, shown) => `${ticked} von ${all} angekreuzt, ${shown || "keine"} gezeigt`,
+  },
+  upload: {
+    folder: "oder ein ganzer Ordner (eine DICOM-Serie, ein Satz wie LiTS)",
+    files: (count, size) => `${one(count, "Datei", "Dateien")}, ${size}`,
+    tooMany: (count, most) =>
+      `Das sind ${count} Dateien; ${most} können auf einmal gesendet werden. Packen Sie sie in ein ZIP, das als eine zählt.`,
+    tooLarge: (size, most) =>
+      `Die Dateien haben ${size}; ${most} können auf einmal gesendet werden. Senden Sie sie in Teilen.`,
+    broke:
+      "Die Verbindung brach ab, während die Dateien gesendet wurden. Nichts wurde importiert. Versuchen Sie es noch einmal.",
+    sent: (size, all) => `${size} von ${all} gesendet`,
+    looking: "Gesendet. Der Server prüft die Dateien.",
+    more: (count) => ` und ${count} weitere`,
   },
   saved: {
     why: {

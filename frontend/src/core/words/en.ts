@@ -71,6 +71,27 @@ export const en = {
       `${arrived} of ${slices} slices have arrived. You can answer when the case is complete.`,
     sliceNotShown: "This slice is not on the screen yet.",
   },
+  choose: {
+    findInList: "Find in the list",
+    find: "Find",
+    tick: "Tick all shown",
+    clear: "Clear all shown",
+    ticked: (ticked: number, all: number) => `${ticked} of ${all} ticked`,
+    tickedOfShown: (ticked: number, all: number, shown: number) =>
+      `${ticked} of ${all} ticked, ${shown || "none"} shown`,
+  },
+  upload: {
+    folder: "or a whole folder (a DICOM series, a LiTS-style set)",
+    files: (count: number, size: string) => `${one(count, "file")}, ${size}`,
+    tooMany: (count: number, most: number) =>
+      `These are ${count} files; ${most} can be sent at once. Put them into a zip, which counts as one.`,
+    tooLarge: (size: string, most: string) =>
+      `The files have ${size}; ${most} can be sent at once. Send them in parts.`,
+    broke: "The connection broke while the files were sent. Nothing was imported. Try again.",
+    sent: (size: string, all: string) => `${size} of ${all} sent`,
+    looking: "Sent. The server looks at the files.",
+    more: (count: number) => ` and ${count} more`,
+  },
   saved: {
     why: {
       offline: "No connection",
