@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset
@@ -53,8 +53,11 @@ class StudyState(models.TextChoices):
 
 
 class Template(models.TextChoices):
-    INSERTED_LESIONS = "inserted_lesions", "Inserted lesions: is this lesion real or synthetic?"
-    REMOVED_LESIONS = "removed_lesions", "Removed lesions: is this liver untouched or was a lesion removed?"
+    INSERTED_LESIONS = "inserted_lesions", gettext_noop("Inserted lesions: is this lesion real or synthetic?")
+    REMOVED_LESIONS = (
+        "removed_lesions",
+        gettext_noop("Removed lesions: is this liver untouched or was a lesion removed?"),
+    )
 
 
 class DisplayMode(models.TextChoices):

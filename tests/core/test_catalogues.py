@@ -17,6 +17,7 @@ TRANSLATED_TEMPLATES = (
     *("base.html", "refusal.html", "429.html", "list.html", "_fields.html", "_filter.html", "_form.html"),
     *("_languages.html", "_pager.html", "account/*", "accounts/*", "allauth/*", "mfa/*", "socialaccount/*"),
     *("home.html", "jobs/*", "readerstudy/sessions.html", "readerstudy/rate.html", "datasets/archives.html"),
+    *("readerstudy/studies.html", "readerstudy/_state.html"),
     *(f"datasets/_{name}.html" for name in ("imports", "import_result", "people", "scans")),
     *(f"datasets/{name}.html" for name in ("dataset", "dataset_form", "datasets", "export", "exports")),
     *(f"datasets/{name}.html" for name in ("retrieve", "too_large", "upload")),
@@ -25,6 +26,7 @@ TRANSLATED_MODULES = (
     *("platform/ctplatform/accounts/*.py", "platform/ctplatform/error_pages.py", "platform/ctplatform/lists.py"),
     *("platform/ctplatform/bodies.py", "readerstudy/ledger/*.py", "readerstudy/reading/*.py"),
     *("readerstudy/api/reading.py", "readerstudy/web/reading.py", "platform/ctplatform/home.py"),
+    *("readerstudy/filters.py", "platform/ctplatform/datasets/filters.py", "platform/ctplatform/datasets/web/forms.py"),
     *("platform/ctplatform/jobs/*.py", "platform/ctplatform/datasets/waiting.py", "synthesis/waiting.py"),
 )
 SAID_ALIKE = {"Turing Ward", "API"}

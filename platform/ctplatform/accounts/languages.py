@@ -17,7 +17,10 @@ from ctplatform.accounts.models import User
 ENGLISH = settings.LANGUAGE_CODE
 # Addresses below which nobody has translated the pages yet. Programs are answered in English; what the reading room is
 # refused, raters read.
-UNTRANSLATED = ("api/", "datasets/de-identification/", "datasets/scans/", "studies/", "synthesis/")
+UNTRANSLATED = (
+    *("api/", "datasets/de-identification/", "datasets/scans/", "synthesis/"),
+    *("studies/<", "studies/new/", "studies/planner/"),
+)
 TRANSLATED = ("api/reading/",)
 
 
