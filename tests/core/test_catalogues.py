@@ -29,7 +29,7 @@ TRANSLATED_MODULES = (
     *("readerstudy/filters.py", "platform/ctplatform/datasets/filters.py", "platform/ctplatform/datasets/web/forms.py"),
     *("platform/ctplatform/jobs/*.py", "platform/ctplatform/datasets/waiting.py", "synthesis/waiting.py"),
 )
-SAID_ALIKE = {"Turing Ward", "API"}
+SAID_ALIKE = {"Turing Ward", "API", "SHA-256"}
 LETTERS = re.compile(r"[^\W\d_]{2,}")
 READ_ALOUD = ("aria-label", "title", "placeholder", "alt")
 # What a template gives to people as an argument of a filter or of an included template.
