@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_reading_live import Reading
+from tests.e2e.test_viewer_pages import enter as log_in_as
 from tests.e2e.test_viewer_reading import READY, press
 from tests.factories import PASSWORD
 
@@ -52,3 +53,17 @@ def test_a_case_is_read_in_german(screen: Page, live_server) -> None:
     screen.keyboard.press("p")
     expect(screen.locator(".room-cover")).to_contain_text("Die Zeit dieses Falls steht still")
     assert reading.intact()
+
+
+def test_pages_of_a_coordinator_have_room(screen: Page, live_server) -> None:
+    reading = Reading(live_server)
+    dataset = reading.study.datasets.get()
+    log_in_as(screen, live_server, reading.cast.owner)
+    for path in ("/", "/people/", "/people/account/", "/people/token/", "/jobs/", "/datasets/", "/studies/"):
+        screen.goto(f"{reading.base}{path}")
+        expect(screen.locator("html")).to_have_attribute("lang", "de")
+        has_room(screen)
+    for page in ("", "edit/", "upload/", "export/"):
+        screen.goto(f"{reading.base}/datasets/{dataset.pk}/{page}")
+        expect(screen.locator("html")).to_have_attribute("lang", "de")
+        has_room(screen)
