@@ -5384,6 +5384,7 @@ export interface operations {
                 id?: string;
                 /** @description Order */
                 ordering?: ("-created_at" | "-lesion_count" | "-name" | "-origin" | "-slice_spacing_mm" | "-slices" | "-subject" | "created_at" | "lesion_count" | "name" | "origin" | "slice_spacing_mm" | "slices" | "subject")[];
+                /** @description Origin */
                 origin?: "acquired" | "phantom" | "synthetic";
                 /** @description A page number within the paginated result set. */
                 page?: number;
