@@ -41,7 +41,8 @@ def test_pages_are_whole_and_their_numbers_are_read_by_programs(many_things, cas
         for address in addresses(many_things):
             answer = browser.get(address.path)
             if answer.streaming or answer.headers.get("Content-Type", "").split(";")[0] != "text/html":
-                answer.close()
+                if getattr(answer, "file_to_stream", None):
+                    answer.file_to_stream.close()
                 continue
             page = Read()
             page.feed(answer.content.decode())
