@@ -10,9 +10,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 TEMPLATES := platform/ctplatform/templates readerstudy/templates synthesis/templates
+CATALOGUES := $(wildcard platform/ctplatform/locale/*/LC_MESSAGES/django.po)
 FRONTEND_SOURCES := $(shell find frontend/src frontend/*.ts frontend/*.json -type f 2>/dev/null)
 
-.PHONY: help demo test check check-python check-frontend setup setup-dev system-packages chromium build dev services administrator openapi format bench clean
+.PHONY: help demo test check check-python check-frontend setup setup-dev system-packages chromium build dev services administrator openapi messages format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -73,7 +74,7 @@ setup: $(VENV)/.installed frontend/node_modules/.installed ## virtual environmen
 
 setup-dev: $(VENV)/.installed-dev frontend/node_modules/.installed
 
-build: frontend/dist/.vite/manifest.json ## the frontend
+build: frontend/dist/.vite/manifest.json $(CATALOGUES:.po=.mo) ## the frontend, and the catalogues of translated texts
 
 system-packages:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; PYTHON=... names another one."; exit 1; }
@@ -100,6 +101,13 @@ frontend/node_modules/.installed: frontend/package.json frontend/package-lock.js
 
 frontend/dist/.vite/manifest.json: frontend/node_modules/.installed $(FRONTEND_SOURCES)
 	@cd frontend && npm run --silent build
+
+%.mo: %.po | $(VENV)/.installed
+	@$(BIN)/python -m ctplatform.catalogues compile
+	@touch $@
+
+messages: setup-dev ## write texts that were marked for translation into the catalogues
+	@$(BIN)/python -m ctplatform.catalogues update
 
 bench: setup-dev ## the benchmarks, one command per question
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script; done

@@ -11,8 +11,12 @@ from django.db import connection
 from django.test import TransactionTestCase
 
 from ctplatform.accounts.record import RECORD
+from ctplatform.catalogues import catalogue_paths, compile_catalogues
 from ctplatform.jobs import registry
 from readerstudy.ledger.triggers import LEDGER
+
+# A tree that nobody has built yet shows its translated texts all the same.
+compile_catalogues(catalogue_paths())
 
 pytest_plugins = ["tests.draws", "tests.recorded", "tests.warm_readers"]
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup"}

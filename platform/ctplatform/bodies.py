@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.http import HttpRequest, HttpResponse, UnreadablePostError, parse_cookie
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
+from django.utils.translation import gettext, gettext_lazy
 
 from ctplatform.accounts.authentication import session_user, token_user
 from ctplatform.accounts.models import User
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 KIB = 1024
 ANONYMOUS_BYTES = 64 * KIB  # a login or an invitation's form
 RATER_BYTES = 1024 * KIB  # answers
-TOO_LARGE = (
+TOO_LARGE = gettext_lazy(
     "The request is larger than your account may send. Log in first if you want to upload something, "
     "and upload large data in parts."
 )
@@ -60,18 +61,20 @@ class BodyMiddleware:
     def refuse(self, request: HttpRequest) -> HttpResponse | None:
         if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
             # No text of ours holds one, and PostgreSQL refuses to look for it.
-            return refusal(request, HTTPStatus.BAD_REQUEST, "The address has a NUL character in it.")
+            return refusal(request, HTTPStatus.BAD_REQUEST, gettext("The address has a NUL character in it."))
         declared = request.META.get("CONTENT_LENGTH") or "0"
         if not (declared.isascii() and declared.isdigit()):
-            return refusal(request, HTTPStatus.BAD_REQUEST, "The length of the request is no number.")
+            return refusal(request, HTTPStatus.BAD_REQUEST, gettext("The length of the request is no number."))
         length = int(declared)
         if length > ANONYMOUS_BYTES and length > self.limit_of(request):
-            return refusal(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
+            return refusal(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(TOO_LARGE))
         if request.content_type == "multipart/form-data":
             try:
                 MultiPartParser(request.META, request, [])
             except MultiPartParserError as error:
-                return refusal(request, HTTPStatus.BAD_REQUEST, f"The form can't be read: {error}")
+                return refusal(
+                    request, HTTPStatus.BAD_REQUEST, gettext("The form can't be read: %(error)s") % {"error": error}
+                )
         return None
 
     def limit_of(self, request: HttpRequest) -> int:
@@ -96,7 +99,7 @@ class FormMiddleware:
     ) -> HttpResponse | None:
         if getattr(view, "csrf_exempt", False) or not _has_zeros(request):
             return None
-        return refusal(request, HTTPStatus.BAD_REQUEST, "The form has a NUL character in it.")
+        return refusal(request, HTTPStatus.BAD_REQUEST, gettext("The form has a NUL character in it."))
 
 
 def _has_zeros(request: HttpRequest) -> bool:

@@ -6,6 +6,7 @@ from django.core.files.storage import default_storage
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
@@ -273,4 +274,6 @@ def receipt_of(event: RatingEvent) -> dict[str, Any]:
 def refuse_when_closed(presentation: Presentation) -> None:
     rater = presentation.session.rater
     if not rater.study.accepts_ratings or rater.excluded_at is not None:
-        raise ConflictError("This study takes no more ratings from you. Thank you for reading.", code="study_not_open")
+        raise ConflictError(
+            gettext("This study takes no more ratings from you. Thank you for reading."), code="study_not_open"
+        )

@@ -87,6 +87,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "other_patients",
             "state",
             "owner",
+            "language",
             "question",
             "instructions",
             "display_mode",

@@ -11,6 +11,7 @@ from readerstudy.design.published import PUBLISHED, STARTED
 from readerstudy.design.published_protocol import Cases, PublishedPhases, PublishedProtocol
 from readerstudy.design.services import create_study
 from readerstudy.models import Study
+from readerstudy.tasks.labels import ENGLISH
 
 TITLE = "After {}"
 # Together they say what is answered; apart they say little.
@@ -43,6 +44,8 @@ def _draft(protocol: PublishedProtocol, *, owner: User, continues: Study | None)
     words = {"title": TITLE.format(protocol.authors), **protocol.ours}
     return create_study(
         owner=owner,
+        # As it was published: the words of its settings are English.
+        language=ENGLISH,
         published=protocol.key,
         continues=continues,
         other_patients=continues is not None and protocol.cases is Cases.OTHERS,

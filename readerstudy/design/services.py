@@ -14,18 +14,20 @@ from readerstudy.design.candidate import Candidate
 from readerstudy.design.candidates import with_positions
 from readerstudy.design.cases import chosen_candidates
 from readerstudy.design.likeness import match_report
-from readerstudy.design.templates import DEFAULTS, fit_words, usual_words
+from readerstudy.design.templates import defaults_of, fit_words, usual_words
 from readerstudy.design.together import CHANGED, plain, refuse_if_chosen_since, settle
 from readerstudy.models import Case, CaseTruth, Study, StudyRater, Template, record
 from readerstudy.models.reading import LONGEST_GROUP
 from readerstudy.models.study import new_seed
 from readerstudy.permissions import refuse_unless_editor, refuse_unless_in_team
+from readerstudy.tasks.labels import ENGLISH
 
 # What a copy takes over; every other field says who, when or what happened in the original.
 COPIED_FIELDS = (
     "description",
     "template",
     "published",
+    "language",
     "question",
     "instructions",
     "display_mode",
@@ -75,9 +77,11 @@ PROTOCOL_FIELDS = (
 
 
 def create_study(*, owner: User, template: Template | str, **settings: Any) -> Study:
+    """In the language of its owner, unless the settings name another one."""
     if not owner.may_coordinate:
         raise ForbiddenError("Only coordinators and administrators start studies. Ask one of them to do it.")
-    usual = DEFAULTS[Template(template)]
+    language = settings.setdefault("language", owner.language or ENGLISH)
+    usual = defaults_of(Template(template), language)
     study = Study(owner=owner, template=template, **{**usual, **settings})
     if study.continues is not None:
         refuse_unless_editor(study.continues, owner)

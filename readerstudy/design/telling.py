@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from readerstudy.design.published import PUBLISHED
 from readerstudy.design.templates import usual_words
 from readerstudy.models import Study
+from readerstudy.tasks.labels import question_in
 
 # What a title says of cases; with words of both kinds it only asks.
 SYNTHETIC_WORDS = {
@@ -21,11 +22,23 @@ SYNTHETIC_WORDS = {
     "tampered",
 }
 REAL_WORDS = {"real", "untouched", "genuine", "authentic", "original", "true"}
+# German words bend: whatever begins so tells as much.
+GERMAN_SYNTHETIC = (
+    "synthetisch",
+    "künstlich",
+    "eingefügt",
+    "entfernt",
+    "generiert",
+    "gefälscht",
+    "bearbeitet",
+    "erzeugt",
+)
+GERMAN_REAL = ("echt", "unberührt", "unverändert", "unbearbeitet", "authentisch")
 
 
 def telling_title(title: str) -> str:
     words = _words_in(title)
-    of_one_kind = bool(words & SYNTHETIC_WORDS) != bool(words & REAL_WORDS)
+    of_one_kind = any(map(_says_synthetic, words)) != any(map(_says_real, words))
     if not of_one_kind and "%" not in title:
         return ""
     return (
@@ -40,7 +53,12 @@ def telling_words(study: Study) -> str:
     if followed is None or not followed.naive:
         return ""
     told = sorted(
-        {word for said in _read_by_raters(study) for word in _words_in(said) & (SYNTHETIC_WORDS | REAL_WORDS)}
+        {
+            word
+            for said in _read_by_raters(study)
+            for word in _words_in(said)
+            if _says_synthetic(word) or _says_real(word)
+        }
     )
     if not told:
         return ""
@@ -62,7 +80,7 @@ def missing_clue(study: Study) -> str:
 def _read_by_raters(study: Study) -> Iterator[str]:
     asked = study.asked
     yield from (asked.title, asked.question, asked.instructions)
-    payload = asked.task.question_payload()
+    payload = question_in(asked.task, asked.language)
     yield from (answer["label"] for answer in payload["answers"])
     yield from (payload["scale"] or {}).get("ends", [])
     yield asked.end_question
@@ -72,4 +90,12 @@ def _read_by_raters(study: Study) -> Iterator[str]:
 
 
 def _words_in(said: str) -> set[str]:
-    return set(re.findall(r"[a-z]+", said.lower()))
+    return set(re.findall(r"[^\W\d_]+", said.lower()))
+
+
+def _says_synthetic(word: str) -> bool:
+    return word in SYNTHETIC_WORDS or word.startswith(GERMAN_SYNTHETIC)
+
+
+def _says_real(word: str) -> bool:
+    return word in REAL_WORDS or word.startswith(GERMAN_REAL)

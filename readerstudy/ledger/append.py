@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from ctplatform.errors import ConflictError, DomainError
 from readerstudy.anchors import anchor
@@ -93,12 +94,14 @@ def _counter(event: RatingEvent) -> int:
 def _same_rating(known: RatingEvent, presentation: Presentation, rating: Rating) -> RatingEvent:
     if known.presentation_id != presentation.pk:
         raise DomainError(
-            "This event id belongs to another rating. Make a new id for every rating.", code="event_id_taken"
+            gettext("This event id belongs to another rating. Make a new id for every rating."), code="event_id_taken"
         )
     if not rating.is_what_made(known):
         raise ConflictError(
-            "An answer with this event id and another content was taken before; that one stands. "
-            "Make a new id for every rating.",
+            gettext(
+                "An answer with this event id and another content was taken before; that one stands. Make a "
+                "new id for every rating."
+            ),
             code="event_id_reused",
         )
     known.presentation = presentation
@@ -136,7 +139,7 @@ def _is_last(presentation: Presentation, slots: Sequence[Slot]) -> bool:
 def _refuse_other_side(presentation: Presentation, rating: Rating) -> None:
     """Of several images the one that was chosen is the one that stood where the rater saw it."""
     if rating.side not in (None, presentation.side):
-        raise DomainError("The image that was chosen stood on another side.", code="another_side")
+        raise DomainError(gettext("The image that was chosen stood on another side."), code="another_side")
 
 
 def _chained(

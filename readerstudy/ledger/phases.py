@@ -1,5 +1,7 @@
 """Sittings of a study that continues another one: closed until the rater was let in; then the earlier answers stand."""
 
+from django.utils.translation import gettext
+
 from ctplatform.errors import ConflictError
 from readerstudy.design.phases import later_phases
 from readerstudy.models import Presentation, Session
@@ -13,7 +15,9 @@ def not_yet_begun(session: Session) -> bool:
 def refuse_before_begun(session: Session) -> None:
     if not_yet_begun(session):
         raise ConflictError(
-            "This reading isn't open to you yet: it follows another one. Your list of readings says when it opens.",
+            gettext(
+                "This reading isn't open to you yet: it follows another one. Your list of readings says when it opens."
+            ),
             code="not_begun",
         )
 
@@ -22,7 +26,8 @@ def refuse_change_after_next(presentation: Presentation) -> None:
     """Whoever has begun a later study may have been told there what the earlier ones were about."""
     if has_begun_a_later_one(presentation.session):
         raise ConflictError(
-            "The answer to this case stands: you have begun a reading that follows this one.", code="answer_stands"
+            gettext("The answer to this case stands: you have begun a reading that follows this one."),
+            code="answer_stands",
         )
 
 

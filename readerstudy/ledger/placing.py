@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext
+
 from ctplatform.errors import ConflictError
 from readerstudy.design.phases import of_the_same_scans
 from readerstudy.ledger.phases import has_begun_a_later_one
@@ -140,11 +142,14 @@ def _refuse_too_late(
 def _refuse_ended(study: Study, presentation: Presentation) -> None:
     if study.state != StudyState.COLLECTING:
         raise ConflictError(
-            f"This study does not take ratings: it is {study.get_state_display().lower()}. "
-            "Your answer was not counted; ask the study's coordinator.",
+            gettext(
+                "This study does not take ratings: it is %(state)s. Your answer was not counted; ask the "
+                "study's coordinator."
+            )
+            % {"state": study.get_state_display().lower()},
             code="study_not_open",
         )
     raise ConflictError(
-        "The coordinator has ended your part in this study, so it takes no more ratings from you.",
+        gettext("The coordinator has ended your part in this study, so it takes no more ratings from you."),
         code="rater_excluded",
     )

@@ -1,5 +1,7 @@
 """Whether the screen of a sitting was shown to tell greys apart, where the study asks for it."""
 
+from django.utils.translation import gettext
+
 from ctplatform.errors import ConflictError
 from readerstudy.models import DisplayCheck, DisplayPolicy, Presentation, Study
 
@@ -18,7 +20,9 @@ def refuse_unchecked_display(study: Study, presentation: Presentation) -> None:
         return
     if not DisplayCheck.objects.filter(session=presentation.session_id, passed=True).exists():
         raise ConflictError(
-            "This study is read only after a check of the display that was passed, and this reading has none yet. "
-            "Your answer was not counted; make the check, then it is offered again.",
+            gettext(
+                "This study is read only after a check of the display that was passed, and this reading has "
+                "none yet. Your answer was not counted; make the check, then it is offered again."
+            ),
             code="display_not_checked",
         )

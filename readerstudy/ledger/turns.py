@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django.db import connection
 from django.db.models import Max
+from django.utils.translation import gettext
 
 from ctplatform.errors import ConflictError
 from readerstudy.models import GoingBack, Presentation, RatingEvent, Session, Study
@@ -47,12 +48,13 @@ def refuse_out_of_turn(study: Study, presentation: Presentation, *, turn: int, a
     """`turn`: position of the first slot that has no answer."""
     if not answered and presentation.position != turn:
         raise ConflictError(
-            "It isn't this case's turn: the one before it has no answer yet. Answer the cases in their order.",
+            gettext("It isn't this case's turn: the one before it has no answer yet. Answer the cases in their order."),
             code="not_its_turn",
         )
     if answered and not may_change(presentation.position, first_open=turn, policy=policy_of(study)):
         raise ConflictError(
-            "The answer to this case stands: this study doesn't let it be changed any more.", code="answer_stands"
+            gettext("The answer to this case stands: this study doesn't let it be changed any more."),
+            code="answer_stands",
         )
 
 

@@ -20,6 +20,7 @@ from readerstudy.locking.stimuli import round_trip_of
 from readerstudy.models import CaseTruth, Study, StudySeal
 from readerstudy.planning.arrival import frozen_policy
 from readerstudy.planning.plans import frozen_form
+from readerstudy.tasks.labels import ENGLISH
 
 ASKED_OF_ORDERS = ("block_size", "longest_run", "scan_distance", "place_distance")
 ASKED_OF_REPEATS = ("repeats", "repeat_distance")
@@ -39,6 +40,7 @@ def protocol_of(
         "study": str(study.pk),
         "title": study.title,
         "template": str(study.template),
+        **({"language": study.language} if study.language != ENGLISH else {}),
         "question": study.question,
         "instructions": study.instructions,
         **frozen_following(study),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from readerstudy.tasks.items import Item, asked_of_trial, items_of
+from readerstudy.tasks.labels import ENGLISH
 from readerstudy.tasks.registry import FIRST, task_of
 from readerstudy.tasks.task import Task
 
@@ -13,6 +14,7 @@ from readerstudy.tasks.task import Task
 class Asked:
     title: str
     template: str
+    language: str
     question: str
     instructions: str
     task_name: str
@@ -34,9 +36,12 @@ class Asked:
         display = protocol["display"]
         # Protocols of before there were others name no task.
         task = protocol.get("task", {"name": FIRST, "settings": {}})
+        # Nor do those of before there were others name a language.
+        language = protocol.get("language", ENGLISH)
         same = ("title", "template", "question", "instructions", "confidence_levels")
         return cls(
             **{name: protocol[name] for name in same},
+            language=language,
             task_name=task["name"],
             task_settings=task["settings"],
             further_questions=protocol.get("further_questions", []),

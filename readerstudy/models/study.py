@@ -5,12 +5,14 @@ from functools import lru_cache
 from typing import Any, Self
 
 from django.apps import apps
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset
@@ -21,6 +23,7 @@ from readerstudy.hounsfield import HU_HIGH, HU_LOW
 from readerstudy.models.asked import Asked
 from readerstudy.tasks.ending import LONGEST_END_QUESTION
 from readerstudy.tasks.items import asked_of_trial, items_of
+from readerstudy.tasks.labels import ENGLISH
 from readerstudy.tasks.registry import FIRST, task_of
 from readerstudy.tasks.task import CANNOT_TELL, CHOSEN, LEVEL, REAL, SYNTHETIC
 
@@ -28,11 +31,11 @@ MAX_CONFIDENCE_LEVELS = 6
 
 
 class StudyState(models.TextChoices):
-    DRAFT = "draft", "Draft"
-    LOCKED = "locked", "Locked"
-    COLLECTING = "collecting", "Collecting"
-    CLOSED = "closed", "Closed"
-    UNBLINDED = "unblinded", "Unblinded"
+    DRAFT = "draft", gettext_lazy("Draft")
+    LOCKED = "locked", gettext_lazy("Locked")
+    COLLECTING = "collecting", gettext_lazy("Collecting")
+    CLOSED = "closed", gettext_lazy("Closed")
+    UNBLINDED = "unblinded", gettext_lazy("Unblinded")
 
     @property
     def sealed(self) -> bool:
@@ -52,8 +55,11 @@ class StudyState(models.TextChoices):
 
 
 class Template(models.TextChoices):
-    INSERTED_LESIONS = "inserted_lesions", "Inserted lesions: is this lesion real or synthetic?"
-    REMOVED_LESIONS = "removed_lesions", "Removed lesions: is this liver untouched or was a lesion removed?"
+    INSERTED_LESIONS = "inserted_lesions", gettext_noop("Inserted lesions: is this lesion real or synthetic?")
+    REMOVED_LESIONS = (
+        "removed_lesions",
+        gettext_noop("Removed lesions: is this liver untouched or was a lesion removed?"),
+    )
 
 
 class DisplayMode(models.TextChoices):
@@ -181,6 +187,13 @@ class Study(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True, help_text="Since then it is not in the list of studies")
 
+    language = models.CharField(
+        "Language of raters",
+        max_length=10,
+        choices=settings.LANGUAGES,
+        default=ENGLISH,
+        help_text="Of the product's own words for this study: names of answers, usual question and instructions",
+    )
     question = models.CharField(max_length=300)
     instructions = models.TextField(blank=True, help_text="Raters read this before the first case")
     display_mode = models.CharField(max_length=10, choices=DisplayMode.choices, default=DisplayMode.PATCH)

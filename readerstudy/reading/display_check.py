@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from ctplatform.errors import ConflictError
 from readerstudy.digests import storable
@@ -42,7 +43,7 @@ def store_display_check(
         # The lock on the study's row lets the closing see every check that was taken before it.
         study = Study.objects.select_for_update().only("state").get(pk=session.rater.study_id)
         if not study.accepts_ratings or session.rater.excluded_at is not None:
-            raise ConflictError("This study takes no more ratings from you.", code="study_not_open")
+            raise ConflictError(gettext("This study takes no more ratings from you."), code="study_not_open")
         check = DisplayCheck.objects.create(
             session=session,
             passed=found.issuperset(DEMANDED),

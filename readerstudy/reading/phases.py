@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext
 
 from ctplatform.errors import ConflictError
 from readerstudy.design.phases import held_with_phases
@@ -34,10 +35,25 @@ class Wait:
     def words(self) -> str:
         if self.until is not None:
             at = date_format(timezone.localtime(self.until), "DATETIME_FORMAT")
-            return f"It opens for you on {at}, {_days(self.gap_days)} after your last answer in “{self.earlier}”."
-        cases = "1 case" if self.left == 1 else f"{self.left} cases"
-        after = f", {_days(self.gap_days)} after your last answer there" if self.gap_days else ""
-        return f"It opens when you have finished “{self.earlier}” ({cases} left){after}."
+            return ngettext(
+                "It opens for you on %(at)s, %(days)s day after your last answer in “%(earlier)s”.",
+                "It opens for you on %(at)s, %(days)s days after your last answer in “%(earlier)s”.",
+                self.gap_days,
+            ) % {"at": at, "days": self.gap_days, "earlier": self.earlier}
+        cases = ngettext("%(count)s case", "%(count)s cases", self.left) % {"count": self.left}
+        said = {"earlier": self.earlier, "cases": cases, "days": self.gap_days}
+        if not self.gap_days:
+            return gettext("It opens when you have finished “%(earlier)s” (%(cases)s left).") % said
+        return (
+            ngettext(
+                "It opens when you have finished “%(earlier)s” (%(cases)s left), %(days)s day after your last answer "
+                "there.",
+                "It opens when you have finished “%(earlier)s” (%(cases)s left), %(days)s days after your last answer "
+                "there.",
+                self.gap_days,
+            )
+            % said
+        )
 
 
 def begin(session: Session) -> None:
@@ -55,7 +71,9 @@ def begin(session: Session) -> None:
 
 def _refuse_too_early(session: Session) -> None:
     if wait := waits_of([session]).get(session.pk):
-        raise ConflictError(f"This reading isn't open to you yet. {wait.words}", code="not_begun")
+        raise ConflictError(
+            gettext("This reading isn't open to you yet. %(words)s") % {"words": wait.words}, code="not_begun"
+        )
 
 
 def waits_of(sessions: Sequence[Session]) -> dict[int, Wait]:
@@ -103,7 +121,3 @@ def _wait(earlier: Session, slots: Sequence[Slot], last: datetime | None, *, gap
     if not left and (until is None or until <= timezone.now()):
         return None
     return Wait(earlier=study.asked.title, left=left, gap_days=gap_days, until=until)
-
-
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from django.db.models import Max, QuerySet
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from readerstudy.blinding.wire import RAW
@@ -15,6 +16,7 @@ from readerstudy.ledger.slots import Slot, answered_before, slots_of
 from readerstudy.ledger.turns import policy_of
 from readerstudy.models import GoingBack, Presentation, RatingEvent, Session, Study, StudyState
 from readerstudy.reading.phases import Wait, waits_of
+from readerstudy.tasks.labels import mark_in, question_in
 
 # The case being read and those to fetch meanwhile: an outage of half a minute must not end the reading.
 AHEAD = 6
@@ -120,7 +122,9 @@ def standings(sessions: Sequence[Session]) -> dict[int, Standing]:
 def shown_title(session: Session) -> str:
     """A title may tell what the earlier study is about."""
     study = session.rater.study
-    return f"What follows “{study.frozen['continues']['title']}”" if not_yet_begun(session) else study.asked.title
+    if not_yet_begun(session):
+        return gettext("What follows “%(title)s”") % {"title": study.frozen["continues"]["title"]}
+    return study.asked.title
 
 
 def _standing(session: Session, slots: Sequence[Slot]) -> Standing:
@@ -159,8 +163,8 @@ def study_payload(study: Study) -> dict[str, Any]:
             "title": asked.title,
             "instructions": asked.instructions,
             "question": asked.question,
-            **asked.task.question_payload(),
-            "mark": None if (mark := asked.task.mark) is None else mark.payload(),
+            **question_in(asked.task, asked.language),
+            "mark": mark_in(asked.task, asked.language),
             "further": [item.payload() for item in asked.items],
             "at_the_end": asked.end_question,
         },

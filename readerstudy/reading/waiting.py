@@ -7,9 +7,10 @@ from uuid import UUID
 
 from django.db.models import Count, Max, Q
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from ctplatform.accounts.models import User
-from ctplatform.waiting import Waiting, counted
+from ctplatform.waiting import Waiting
 from readerstudy.models import Study, StudyRater, StudyState
 
 STALLED_AFTER = timedelta(days=7)
@@ -53,19 +54,29 @@ def _readers(studies: Sequence[Study]) -> dict[UUID, list[_Reader]]:
 
 def _of_study(study: Study, readers: Sequence[_Reader]) -> Waiting | None:
     if study.state == StudyState.LOCKED:
-        return _waiting(study, "Open", "It is locked; raters see nothing until it is opened.")
+        why = gettext("It is locked; raters see nothing until it is opened.")
+        return _waiting(study, gettext("Open “%(study)s”"), why)
     if study.state == StudyState.CLOSED:
-        return _waiting(study, "Unblind", "It is closed; its results are sealed until it is unblinded.")
+        why = gettext("It is closed; its results are sealed until it is unblinded.")
+        return _waiting(study, gettext("Unblind “%(study)s”"), why)
     if not readers:
         return None
     if not any(reader.left for reader in readers):
-        return _waiting(study, "Close", "Every case of every rater has its answer.")
+        return _waiting(study, gettext("Close “%(study)s”"), gettext("Every case of every rater has its answer."))
     stalled = [reader for reader in readers if _has_stalled(reader, study)]
-    if not stalled:
-        return None
-    who = ", ".join(f"{reader.name} ({reader.left} left)" for reader in stalled[:NAMES_SHOWN])
-    more = f" and {len(stalled) - NAMES_SHOWN} more" if len(stalled) > NAMES_SHOWN else ""
-    return _waiting(study, f"Remind {counted(len(stalled), 'rater')} of", f"No answer for a week: {who}{more}.")
+    return _stalled(study, stalled) if stalled else None
+
+
+def _stalled(study: Study, stalled: Sequence[_Reader]) -> Waiting:
+    who = ", ".join(
+        gettext("%(reader)s (%(left)s left)") % {"reader": reader.name, "left": reader.left}
+        for reader in stalled[:NAMES_SHOWN]
+    )
+    more = len(stalled) - NAMES_SHOWN
+    if more > 0:
+        who = gettext("%(names)s and %(count)s more") % {"names": who, "count": more}
+    what = ngettext("Remind %(count)s rater of “%(study)s”", "Remind %(count)s raters of “%(study)s”", len(stalled))
+    return _waiting(study, what, gettext("No answer for a week: %(names)s.") % {"names": who}, count=len(stalled))
 
 
 def _has_stalled(reader: _Reader, study: Study) -> bool:
@@ -73,5 +84,5 @@ def _has_stalled(reader: _Reader, study: Study) -> bool:
     return reader.left > 0 and heard is not None and heard < timezone.now() - STALLED_AFTER
 
 
-def _waiting(study: Study, step: str, why: str) -> Waiting:
-    return Waiting(what=f"{step} “{study.title}”", url=study.get_absolute_url(), why=why)
+def _waiting(study: Study, step: str, why: str, **said: int) -> Waiting:
+    return Waiting(what=step % {"study": study.title, **said}, url=study.get_absolute_url(), why=why)

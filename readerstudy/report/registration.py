@@ -24,6 +24,7 @@ from readerstudy.planning.arrival import ArrivalPolicy
 from readerstudy.planning.plans import plan_of, sentences_of
 from readerstudy.report.display import DIGEST_WORDS, display_words
 from readerstudy.report.zipping import checksums
+from readerstudy.tasks.labels import GERMAN
 
 SIZE_UNKNOWN = "Not stated: the plan has no paragraph on why the study has this size."
 BY_THE_AUTHORS = (
@@ -34,6 +35,8 @@ BY_THE_AUTHORS = (
     "Why the margin of equivalence is what it is, unless the plan says so",
     "Where scans, ratings and code will be available",
 )
+
+IN_GERMAN = "German: raters read the names of answers and of levels of confidence in German"
 
 
 def registration(study: Study) -> Document:
@@ -115,6 +118,7 @@ def _design(study: Study) -> list[tuple[str, str]]:
         ("Cases", _cases(study)),
         ("Raters", _raters(study)),
         ("Display", display_words(study)),
+        *([("Language", IN_GERMAN)] if study.asked.language == GERMAN else []),
         ("Lesions", _lesions(study)),
         ("Order", _order(study)),
         ("Changes of answers", (policy_of(study) if study.protocol else GoingBack(study.going_back)).label),

@@ -17,7 +17,7 @@ from readerstudy.web.task_fields import chosen_settings, entered, setting_fields
 
 # The protocol form, part by part.
 PROTOCOL_PARTS = {
-    "Study": ["title", "description", "question", "instructions", "end_question"],
+    "Study": ["title", "description", "language", "question", "instructions", "end_question"],
     "Question": ["task_name", "confidence_levels"],
     "Display": [
         "display_mode",

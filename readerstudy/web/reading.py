@@ -8,6 +8,7 @@ from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.generic import TemplateView
 
 from ctplatform.accounts.permissions import current_user
@@ -88,7 +89,7 @@ class PracticeRoomView(RoomMixin):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            title=f"Practice: {self.session.rater.study.asked.title}",
+            title=gettext("Practice: %(title)s") % {"title": self.session.rater.study.asked.title},
             back=reverse("reading:room", args=[self.session.token]),
             **{**kwargs, "token": practice_token(self.session)},
         )

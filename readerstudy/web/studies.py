@@ -18,15 +18,16 @@ from readerstudy.design.phases import continued, linked_for, phase_words
 from readerstudy.design.published import LISTED
 from readerstudy.design.readiness import before_lock
 from readerstudy.design.same_raters import take_same_raters
-from readerstudy.design.templates import DEFAULTS
+from readerstudy.design.templates import defaults_of
 from readerstudy.design.together import last_entry
 from readerstudy.filters import StudyFilter
 from readerstudy.locking.stimuli import round_trip_of
-from readerstudy.models import Study, StudyState
+from readerstudy.models import Study, StudyState, Template
 from readerstudy.planning.arrival import arrival_policy, grace_ends_at
 from readerstudy.planning.plans import plan_of, sentences_of
 from readerstudy.reading.preview import session_token
 from readerstudy.reading.progress import progress_of
+from readerstudy.tasks.labels import ENGLISH
 from readerstudy.unblinding.services import first_to_unblind, may_confirm
 from readerstudy.unblinding.under_way import under_way
 from readerstudy.unblinding.withdrawn import withdrawn_words
@@ -73,11 +74,12 @@ class NewStudyView(CoordinatorPageMixin, FormView[NewStudyForm]):
     form_class = NewStudyForm
 
     def get_initial(self) -> dict[str, Any]:
-        template, defaults = next(iter(DEFAULTS.items()))
+        language = current_user(self.request).language or ENGLISH
+        template = next(iter(Template))
         answer = answered(self.request.GET.get("planner", ""))
         return {
             "template": template,
-            "title": defaults["title"],
+            "title": defaults_of(template, language)["title"],
             "cases_planned": answer.cases if answer else 100,
             "planner": self.request.GET.get("planner", "") if answer else "",
         }

@@ -10,7 +10,15 @@ from tests.doors.addresses import Things, addresses
 from tests.factories import make_dataset, make_user
 
 pytestmark = pytest.mark.django_db
-OPEN_TO_ALL = ("/api/", "/account/", "/people/invitation/", "/people/reset/", "/people/lost-password/", "/favicon.ico")
+OPEN_TO_ALL = (
+    "/people/account/language/",
+    "/api/",
+    "/account/",
+    "/people/invitation/",
+    "/people/reset/",
+    "/people/lost-password/",
+    "/favicon.ico",
+)
 
 
 def sent(path, came_from="", **headers):

@@ -24,7 +24,7 @@ ALLOWED_PRESENTATION = {"rows", "columns", "slices", "spacing_zyx_mm", "start_sl
 ALLOWED_HEADERS = {
     *("Content-Type", "Content-Length", "Cache-Control", "Vary", "Allow", "X-Frame-Options"),
     *("X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Opener-Policy", "Content-Security-Policy"),
-    "Content-Encoding",
+    *("Content-Encoding", "Content-Language"),
 }
 
 

@@ -1,6 +1,7 @@
 /** Requests to the own server, with messages that a person may read. */
 import { classifyStatus, retryDelayMs } from "../core/retry";
 import type { SendReply } from "../core/outbox";
+import { words } from "../words";
 
 const TIMEOUT_MS = 30_000;
 const PIXEL_ATTEMPTS = 5;
@@ -27,11 +28,11 @@ async function request(url: string, init: RequestInit = {}): Promise<Response> {
       signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(init.signal ? [init.signal] : [])]),
     });
     // The API never redirects; a redirect to the login page is an expired login.
-    if (response.redirected) throw new HttpError(401, "You are logged out.");
+    if (response.redirected) throw new HttpError(401, words.server.loggedOut);
     return response;
   } catch (error) {
     if (error instanceof HttpError) throw error;
-    throw new HttpError(0, "The server cannot be reached. Check the network connection.");
+    throw new HttpError(0, words.server.unreachable);
   }
 }
 
@@ -56,10 +57,10 @@ export function messageIn(body: unknown, status: number): string {
       .filter((value): value is string => typeof value === "string");
     if (texts.length > 0) return texts.join(" ");
   }
-  if (status === 401 || status === 403) return "You are logged out, or this is not yours to see.";
-  if (status === 404) return "This does not exist (any more).";
-  if (status >= 500) return `The server had a problem (${status}). Try again in a moment.`;
-  return `The server answered with status ${status}.`;
+  if (status === 401 || status === 403) return words.server.notYours;
+  if (status === 404) return words.server.gone;
+  if (status >= 500) return words.server.trouble(status);
+  return words.server.status(status);
 }
 
 export async function getJson<T>(url: string): Promise<T> {

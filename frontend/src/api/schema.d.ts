@@ -2270,6 +2270,8 @@ export interface components {
             found: boolean | null;
             equivalence: components["schemas"]["ChangeEquivalence"] | null;
         };
+        /** @enum {string} */
+        LanguageEnum: "en-gb" | "de";
         /** @description The primary measure without one rater, or without one patient; no p where it is tested by permutation. */
         LeftOut: {
             /** @description The rater, or the codes of the patient's cases */
@@ -2720,6 +2722,11 @@ export interface components {
             other_patients?: boolean;
             /** @description For the team; raters do not see it */
             description?: string;
+            /**
+             * Language of raters
+             * @description Of the product's own words for this study: names of answers, usual question and instructions
+             */
+            language?: components["schemas"]["LanguageEnum"];
             question?: string;
             /** @description Raters read this before the first case */
             instructions?: string;
@@ -3612,6 +3619,11 @@ export interface components {
             readonly other_patients: boolean;
             readonly state: components["schemas"]["StudyStateEnum"];
             readonly owner: string;
+            /**
+             * Language of raters
+             * @description Of the product's own words for this study: names of answers, usual question and instructions
+             */
+            readonly language: components["schemas"]["LanguageEnum"];
             readonly question: string;
             /** @description Raters read this before the first case */
             readonly instructions: string;
@@ -3678,6 +3690,11 @@ export interface components {
             readonly other_patients: boolean;
             readonly state: components["schemas"]["StudyStateEnum"];
             readonly owner: string;
+            /**
+             * Language of raters
+             * @description Of the product's own words for this study: names of answers, usual question and instructions
+             */
+            readonly language: components["schemas"]["LanguageEnum"];
             readonly question: string;
             /** @description Raters read this before the first case */
             readonly instructions: string;
@@ -5404,6 +5421,7 @@ export interface operations {
                 id?: string;
                 /** @description Order */
                 ordering?: ("-created_at" | "-lesion_count" | "-name" | "-origin" | "-slice_spacing_mm" | "-slices" | "-subject" | "created_at" | "lesion_count" | "name" | "origin" | "slice_spacing_mm" | "slices" | "subject")[];
+                /** @description Origin */
                 origin?: "acquired" | "phantom" | "synthetic";
                 /** @description A page number within the paginated result set. */
                 page?: number;

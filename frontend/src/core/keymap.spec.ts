@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 
 import { COMMANDS, KEYMAPS, keyLabel, keymapOf, rebound } from "./keymap";
+import { wordsOf } from "./words/words";
+
+const NAMES = wordsOf("en").keys.names;
 
 describe("keys of a reader's own", () => {
   it.each(["right", "left"] as const)("has no key with two meanings for the %s hand", (hand) => {
@@ -47,10 +50,14 @@ describe("keys of a reader's own", () => {
   });
 
   it("calls keys by what stands on them", () => {
-    expect(COMMANDS.map((command) => keyLabel(KEYMAPS.right[command])).every((label) => label.length < 10)).toBe(true);
-    expect(keyLabel("KeyZ")).toBe("Z");
-    expect(keyLabel("KeyZ", new Map([["KeyZ", "y"]]))).toBe("Y");
+    expect(COMMANDS.map((command) => keyLabel(KEYMAPS.right[command], NAMES)).every((label) => label.length < 10)).toBe(
+      true,
+    );
+    expect(keyLabel("KeyZ", NAMES)).toBe("Z");
+    expect(keyLabel("KeyZ", NAMES, new Map([["KeyZ", "y"]]))).toBe("Y");
+    expect(keyLabel("Minus", NAMES, new Map([["Minus", "ß"]]))).toBe("ß");
+    expect(keyLabel("KeyZ", wordsOf("de").keys.names)).toBe("Y");
     // The digits are the same keys wherever Shift is needed for them.
-    expect(keyLabel("Digit1", new Map([["Digit1", "&"]]))).toBe("1");
+    expect(keyLabel("Digit1", NAMES, new Map([["Digit1", "&"]]))).toBe("1");
   });
 });

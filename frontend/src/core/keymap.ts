@@ -127,21 +127,21 @@ export function placeOf({ key, code }: { readonly key: string; readonly code: st
   return /^[a-z]$/i.test(key) ? `Key${key.toUpperCase()}` : key;
 }
 
-const NAMES: Readonly<Record<KeyCode, string>> = {
-  Equal: "+",
-  Minus: "−",
-  PageUp: "Page up",
-  PageDown: "Page down",
-  Comma: ",",
-  Period: ".",
-  Slash: "/",
-};
+/** A sign whose capital is two letters (ß) is written on its key as it is. */
+function capital(sign: string): string {
+  const upper = sign.toUpperCase();
+  return upper.length === sign.length ? upper : sign;
+}
 
-/** What stands on a key: as the browser knows its layout, else as on an English keyboard. */
-export function keyLabel(code: KeyCode, layout: ReadonlyMap<KeyCode, string> | null = null): string {
+/** What stands on a key: as the browser knows its layout, else as on the keyboard of the page's language. */
+export function keyLabel(
+  code: KeyCode,
+  names: Readonly<Record<KeyCode, string>>,
+  layout: ReadonlyMap<KeyCode, string> | null = null,
+): string {
   const digit = /^Digit(\d)$/.exec(code)?.[1];
   if (digit !== undefined) return digit;
   const written = layout?.get(code);
-  if (written) return written.toUpperCase();
-  return NAMES[code] ?? code.replace(/^(?:Key|Arrow)/, "");
+  if (written) return capital(written);
+  return names[code] ?? code.replace(/^(?:Key|Arrow)/, "");
 }

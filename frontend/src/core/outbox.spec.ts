@@ -8,6 +8,7 @@ import { noDrawer, openIndexedDbDrawer } from "./outbox-storage";
 import { HELD_CHECK_MS } from "./retry";
 import { savedWords } from "./saved";
 import { sealedStorage } from "./sealing";
+import { wordsOf } from "./words/words";
 
 const VOICE = "voice of s1";
 const KEY = "07".repeat(32);
@@ -91,7 +92,7 @@ class Desk {
   }
 
   get words(): string {
-    return savedWords(this.status);
+    return savedWords(this.status, wordsOf("en"));
   }
 
   /** What the timer would do. */

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 
 import { BreakReminder, describeTimeLeft, IDLE_AFTER_MS, median, millisecondsLeft, ReadingClock } from "./timing";
+import { wordsOf } from "./words/words";
+
+const ENGLISH = wordsOf("en");
 
 describe("reading time", () => {
   it("does not count while the page is hidden", () => {
@@ -78,11 +81,11 @@ describe("reading time", () => {
     expect(median([4, 1, 2, 3])).toBe(2.5);
     expect(millisecondsLeft([9000, 9000, 9000, 9000], 10)).toBeNull();
     expect(millisecondsLeft([10_000, 10_000, 10_000, 10_000, 600_000], 12)).toBe(120_000);
-    expect(describeTimeLeft(null)).toBe("");
-    expect(describeTimeLeft(millisecondsLeft([9000, 9000, 9000, 9000, 9000], 0))).toBe("");
-    expect(describeTimeLeft(120_000)).toBe("about 2 min left");
-    expect(describeTimeLeft(20_000)).toBe("less than a minute left");
-    expect(describeTimeLeft(6_000_000)).toBe("about 1.7 h left");
+    expect(describeTimeLeft(null, ENGLISH)).toBe("");
+    expect(describeTimeLeft(millisecondsLeft([9000, 9000, 9000, 9000, 9000], 0), ENGLISH)).toBe("");
+    expect(describeTimeLeft(120_000, ENGLISH)).toBe("about 2 min left");
+    expect(describeTimeLeft(20_000, ENGLISH)).toBe("less than a minute left");
+    expect(describeTimeLeft(6_000_000, ENGLISH)).toBe("about 1.7 h left");
   });
 
   it("suggests a pause after a long stretch and forgets it after one", () => {

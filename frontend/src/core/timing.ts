@@ -1,3 +1,6 @@
+import type { Words } from "./words/words";
+import { decimal } from "./words/words";
+
 /** A minute without a movement is a minute in which nobody is known to have looked. */
 export const IDLE_AFTER_MS = 60_000;
 
@@ -104,12 +107,12 @@ export function millisecondsLeft(caseTimesMs: readonly number[], casesLeft: numb
   return typical === null ? null : typical * casesLeft;
 }
 
-export function describeTimeLeft(milliseconds: number | null): string {
+export function describeTimeLeft(milliseconds: number | null, words: Words): string {
   if (milliseconds === null || milliseconds === 0) return "";
   const minutes = milliseconds / 60_000;
-  if (minutes < 1) return "less than a minute left";
-  if (minutes < 90) return `about ${Math.round(minutes)} min left`;
-  return `about ${(minutes / 60).toFixed(1)} h left`;
+  if (minutes < 1) return words.time.lessThanAMinute;
+  if (minutes < 90) return words.time.minutes(Math.round(minutes));
+  return words.time.hours(decimal(words, minutes / 60, 1));
 }
 
 /** Suggests a pause after a long stretch without one; leaving the page for a while counts as a pause. */

@@ -1,10 +1,15 @@
 /** Long lists of things to tick: find by name, tick or clear what is shown, see how many are ticked. */
 import { button, element } from "./shared/dom";
+import { words } from "../words";
 
 class Choice {
   private readonly boxes: HTMLInputElement[];
   private readonly count = element("span", { class: "sub", "aria-live": "polite" });
-  private readonly find = element("input", { type: "search", "aria-label": "Find in the list", placeholder: "Find" });
+  private readonly find = element("input", {
+    type: "search",
+    "aria-label": words.choose.findInList,
+    placeholder: words.choose.find,
+  });
 
   constructor(list: HTMLElement) {
     this.boxes = [...list.querySelectorAll<HTMLInputElement>("input[type=checkbox]")];
@@ -13,10 +18,10 @@ class Choice {
       "div",
       { class: "toolbar" },
       this.find,
-      button("Tick all shown", { class: "button" }, () => {
+      button(words.choose.tick, { class: "button" }, () => {
         this.tick(true);
       }),
-      button("Clear all shown", { class: "button" }, () => {
+      button(words.choose.clear, { class: "button" }, () => {
         this.tick(false);
       }),
       this.count,
@@ -56,8 +61,9 @@ class Choice {
   private say(): void {
     const ticked = this.boxes.filter(({ checked }) => checked).length;
     const shown = this.boxes.filter((box) => !this.rowOf(box).hidden).length;
-    const found = shown === this.boxes.length ? "" : `, ${shown || "none"} shown`;
-    this.count.textContent = `${ticked} of ${this.boxes.length} ticked${found}`;
+    const all = this.boxes.length;
+    this.count.textContent =
+      shown === all ? words.choose.ticked(ticked, all) : words.choose.tickedOfShown(ticked, all, shown);
   }
 }
 

@@ -5,6 +5,8 @@ import { messageIn } from "../api/http";
 import { element, required } from "./shared/dom";
 import { loginLink } from "./shared/login";
 import { keepNames } from "./shared/own_names";
+import { decimal } from "../core/words/words";
+import { words } from "../words";
 
 const MB = 1_000_000;
 
@@ -43,10 +45,7 @@ class Upload {
     folder.webkitdirectory = true;
     folder.disabled = true;
     const box = element("div", { class: "field upload-folder" });
-    box.append(
-      element("label", { for: "upload-folder" }, "or a whole folder (a DICOM series, a LiTS-style set)"),
-      folder,
-    );
+    box.append(element("label", { for: "upload-folder" }, words.upload.folder), folder);
     const wasRequired = this.files.required;
     const prefer = (chosen: HTMLInputElement, other: HTMLInputElement): void => {
       if (!chosen.files?.length) return;
@@ -67,8 +66,7 @@ class Upload {
   private describe(input: HTMLInputElement): void {
     const files = [...(input.files ?? [])];
     const size = files.reduce((sum, file) => sum + file.size, 0);
-    this.status.textContent =
-      files.length === 0 ? "" : `${files.length === 1 ? "1 file" : `${files.length} files`}, ${megabytes(size)}`;
+    this.status.textContent = files.length === 0 ? "" : words.upload.files(files.length, megabytes(size));
   }
 
   /** What the server would refuse after everything was sent is told before anything is. */
@@ -78,10 +76,10 @@ class Upload {
     const size = files.reduce((sum, file) => sum + file.size, 0);
     const [mostFiles, mostBytes] = [Number(this.form.dataset.maxFiles), Number(this.form.dataset.maxBytes)];
     if (files.length > mostFiles) {
-      return `These are ${files.length} files; ${mostFiles} can be sent at once. Put them into a zip, which counts as one.`;
+      return words.upload.tooMany(files.length, mostFiles);
     }
     if (size > mostBytes) {
-      return `The files have ${megabytes(size)}; ${megabytes(mostBytes)} can be sent at once. Send them in parts.`;
+      return words.upload.tooLarge(megabytes(size), megabytes(mostBytes));
     }
     return null;
   }
@@ -104,7 +102,7 @@ class Upload {
       this.answered(request);
     });
     request.addEventListener("error", () => {
-      this.refuse("The connection broke while the files were sent. Nothing was imported. Try again.");
+      this.refuse(words.upload.broke);
     });
     this.refusal.hidden = true;
     this.bar.hidden = false;
@@ -119,7 +117,7 @@ class Upload {
     if (!lengthComputable) return;
     this.bar.value = (100 * loaded) / total;
     this.status.textContent =
-      loaded < total ? `${megabytes(loaded)} of ${megabytes(total)} sent` : "Sent. The server looks at the files.";
+      loaded < total ? words.upload.sent(megabytes(loaded), megabytes(total)) : words.upload.looking;
   }
 
   private answered(request: XMLHttpRequest): void {
@@ -174,6 +172,6 @@ function parsed(text: string): unknown {
   }
 }
 
-const megabytes = (bytes: number): string => `${(bytes / MB).toFixed(bytes < 10 * MB ? 1 : 0)} MB`;
+const megabytes = (bytes: number): string => `${decimal(words, bytes / MB, bytes < 10 * MB ? 1 : 0)} MB`;
 
 new Upload(required("#upload-form", HTMLFormElement));

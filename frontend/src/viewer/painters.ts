@@ -4,6 +4,8 @@ import { scaleBarMm } from "../core/camera";
 import { maskOutline } from "../core/outline";
 import type { PlaneGeometry, PlanePoint } from "../core/planes";
 import type { PaintTarget, Painter } from "./stack-view";
+import { decimal } from "../core/words/words";
+import { words } from "../words";
 
 const FONT = "system-ui, 'DejaVu Sans', sans-serif";
 const INK = "#dfe7ee";
@@ -267,7 +269,7 @@ export function measurementPainter(
         context.moveTo(from.x, from.y);
         context.lineTo(to.x, to.y);
       });
-      label(context, `${lengthMm(measurement, spacing).toFixed(1)} mm`, to.x + 8, to.y - 10, "left");
+      label(context, `${decimal(words, lengthMm(measurement, spacing), 1)} mm`, to.x + 8, to.y - 10, "left");
     }
   };
 }

@@ -5,6 +5,7 @@ import secrets
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import AccountEventKind, ApiToken, Invitation, Role, User, token_digest
 from ctplatform.accounts.permissions import refuse_unless_theirs
@@ -18,9 +19,12 @@ MOST_TOKENS = 20
 def make_token(*, user: User, name: str, author: Author) -> tuple[ApiToken, str]:
     """A new token; its key is returned once and never stored."""
     if user.is_rater and user.as_program is None:
-        raise ForbiddenError("Raters' accounts read in the browser and have no tokens.")
+        raise ForbiddenError(gettext("Raters' accounts read in the browser and have no tokens."))
     if ApiToken.objects.alive().filter(user=user).count() >= MOST_TOKENS:
-        raise ConflictError(f"You have {MOST_TOKENS} tokens. End one that is no longer used, then make a new one.")
+        raise ConflictError(
+            gettext("You have %(count)s tokens. End one that is no longer used, then make a new one.")
+            % {"count": MOST_TOKENS}
+        )
     key = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = ApiToken(user=user, name=name, digest=token_digest(key), access_number=user.access_number)
     token.full_clean()
@@ -39,7 +43,7 @@ def close_token(*, token: ApiToken, author: Author) -> None:
     """For whoever may has been asked."""
     with transaction.atomic():
         if not ApiToken.objects.filter(pk=token.pk, ended_at=None).update(ended_at=timezone.now()):
-            raise ConflictError("This token has ended already.")
+            raise ConflictError(gettext("This token has ended already."))
         note(AccountEventKind.TOKEN_ENDED, subject=token.user, author=author, detail=token.name)
 
 
@@ -62,9 +66,9 @@ def deactivate(*, user: User, author: Author) -> None:
     with transaction.atomic():
         _require_active_administrator(author)
         if author.user == user:
-            raise DomainError("You can't deactivate your own account. Ask another administrator.")
+            raise DomainError(gettext("You can't deactivate your own account. Ask another administrator."))
         if not User.objects.filter(pk=user.pk, is_active=True).update(is_active=False):
-            raise ConflictError(f"{user} is deactivated already.")
+            raise ConflictError(gettext("%(user)s is deactivated already.") % {"user": user})
         user.refresh_from_db(fields=["is_active"])
         _end_all_access(user)
         Invitation.objects.open().filter(invited_by=user).update(revoked_at=timezone.now())
@@ -76,7 +80,7 @@ def reactivate(*, user: User, author: Author) -> None:
     with transaction.atomic():
         _require_active_administrator(author)
         if not User.objects.filter(pk=user.pk, is_active=False).update(is_active=True):
-            raise ConflictError(f"{user} is active already.")
+            raise ConflictError(gettext("%(user)s is active already.") % {"user": user})
         user.refresh_from_db(fields=["is_active"])
         note(AccountEventKind.REACTIVATED, subject=user, author=author)
 
@@ -86,17 +90,19 @@ def change_role(*, user: User, role: str, author: Author) -> None:
     with transaction.atomic():
         _require_active_administrator(author)
         if author.user == user:
-            raise DomainError("You can't change your own role. Ask another administrator.")
+            raise DomainError(gettext("You can't change your own role. Ask another administrator."))
         if Role.RATER in (user.role, role):
             raise DomainError(
-                "Accounts of raters stay accounts of raters, so that nobody rates what they have seen unblinded. "
-                "Invite this person to a second account."
+                gettext(
+                    "Accounts of raters stay accounts of raters, so that nobody rates what they have seen "
+                    "unblinded. Invite this person to a second account."
+                )
             )
-        before = user.get_role_display()
+        before = Role(user.role).in_record
         if not User.objects.filter(pk=user.pk, role=user.role).exclude(role=role).update(role=role):
-            raise ConflictError(f"{user} has this role already.")
+            raise ConflictError(gettext("%(user)s has this role already.") % {"user": user})
         user.refresh_from_db(fields=["role"])
-        detail = f"{before} → {user.get_role_display()}"
+        detail = f"{before} → {Role(user.role).in_record}"
         note(AccountEventKind.ROLE_CHANGED, subject=user, author=author, detail=detail)
 
 
@@ -104,4 +110,4 @@ def _require_active_administrator(author: Author) -> None:
     """Locks the administrators: of two who deactivate each other at the same time only the first succeeds."""
     active = User.objects.select_for_update().filter(role=Role.ADMINISTRATOR, is_active=True).order_by("pk")
     if author.user is None or author.user.pk not in {person.pk for person in active}:
-        raise ForbiddenError("Only administrators switch accounts off and on or change roles.")
+        raise ForbiddenError(gettext("Only administrators switch accounts off and on or change roles."))

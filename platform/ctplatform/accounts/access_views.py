@@ -8,11 +8,14 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, gettext_lazy
 from django.views.generic import DetailView, TemplateView, View
 
 from ctplatform.accounts import access, services, single_sign_on
 from ctplatform.accounts.filters import AccountEventFilter
-from ctplatform.accounts.forms import EmailForm, RoleForm, TokenForm
+from ctplatform.accounts.forms import EmailForm, LanguageForm, RoleForm, TokenForm
+from ctplatform.accounts.languages import remember_language
 from ctplatform.accounts.models import AccountEvent, ApiToken, User
 from ctplatform.accounts.permissions import StaffPageMixin, current_user
 from ctplatform.accounts.record import Author
@@ -36,8 +39,13 @@ class AccountView(LoginRequiredMixin, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         events = AccountEvent.objects.filter(subject=current_user(self.request)).select_related("actor")
-        form = EmailForm(initial={"email": current_user(self.request).email})
-        return super().get_context_data(events=events[:EVENTS_SHOWN], email_form=form, **kwargs)
+        user = current_user(self.request)
+        return super().get_context_data(
+            events=events[:EVENTS_SHOWN],
+            email_form=EmailForm(initial={"email": user.email}),
+            language_form=LanguageForm(initial={"language": user.language}),
+            **kwargs,
+        )
 
 
 class ChangeEmailView(LoginRequiredMixin, View):
@@ -48,17 +56,35 @@ class ChangeEmailView(LoginRequiredMixin, View):
             return redirect("people:account")
         try:
             services.change_email(user=current_user(request), author=Author.of(request), **form.cleaned_data)
-            messages.success(request, "Your e-mail address is saved.")
+            messages.success(request, gettext("Your e-mail address is saved."))
         except DomainError as error:
             messages.error(request, error.message)
         return redirect("people:account")
+
+
+class LanguageView(View):
+    """The account's language; of who is not logged in, this browser's, by the switch of the sign-in page."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = LanguageForm(request.POST)
+        chosen = form.cleaned_data["language"] if form.is_valid() else ""
+        if isinstance(request.user, User):
+            services.choose_language(user=request.user, language=chosen, author=Author.of(request))
+            return redirect("people:account")
+        came_from = request.POST.get("next", "")
+        response = redirect(
+            came_from if url_has_allowed_host_and_scheme(came_from, {request.get_host()}) else "account_login"
+        )
+        if chosen:
+            remember_language(response, chosen)
+        return response
 
 
 class EndLinkView(LoginRequiredMixin, View):
     def post(self, request: HttpRequest) -> HttpResponse:
         try:
             single_sign_on.end_link(user=current_user(request), author=Author.of(request))
-            messages.success(request, "The link is ended. You log in with your password.")
+            messages.success(request, gettext("The link is ended. You log in with your password."))
         except DomainError as error:
             messages.error(request, error.message)
         return redirect("people:account")
@@ -68,7 +94,7 @@ class SignOutEverywhereView(LoginRequiredMixin, View):
     def post(self, request: HttpRequest) -> HttpResponse:
         access.end_all_access(user=current_user(request), author=Author.of(request))
         request.session.flush()
-        messages.success(request, "You are signed out everywhere, and your API tokens have ended.")
+        messages.success(request, gettext("You are signed out everywhere, and your API tokens have ended."))
         return redirect("account_login")
 
 
@@ -101,7 +127,11 @@ class EndTokenView(StaffPageMixin, View):
         token = get_object_or_404(ApiToken, pk=pk, user=current_user(request))
         try:
             access.end_token(token=token, author=Author.of(request))
-            messages.success(request, f"The token “{token}” has ended; programs that use it are refused from now on.")
+            messages.success(
+                request,
+                gettext("The token “%(token)s” has ended; programs that use it are refused from now on.")
+                % {"token": token},
+            )
         except DomainError as error:
             messages.error(request, error.message)
         return redirect("people:token")
@@ -122,7 +152,7 @@ class PersonView(AdministratorPageMixin, DetailView[User]):
 class PersonActionView(AdministratorPageMixin, View):
     """One thing that an administrator does to somebody's access."""
 
-    done: str
+    done: Any  # of the person's language, once it is shown
 
     def act(self, person: User, author: Author) -> None:
         raise NotImplementedError
@@ -138,31 +168,31 @@ class PersonActionView(AdministratorPageMixin, View):
 
 
 class DeactivateView(PersonActionView):
-    done = "{person} is deactivated: signed out everywhere, all tokens and open invitations ended."
+    done = gettext_lazy("{person} is deactivated: signed out everywhere, all tokens and open invitations ended.")
 
     def act(self, person: User, author: Author) -> None:
         access.deactivate(user=person, author=author)
 
 
 class ReactivateView(PersonActionView):
-    done = "{person} can log in again."
+    done = gettext_lazy("{person} can log in again.")
 
     def act(self, person: User, author: Author) -> None:
         access.reactivate(user=person, author=author)
 
 
 class ChangeRoleView(PersonActionView):
-    done = "{person} has another role now."
+    done = gettext_lazy("{person} has another role now.")
 
     def act(self, person: User, author: Author) -> None:
         form = RoleForm(self.request.POST)
         if not form.is_valid():
-            raise DomainError("Choose a role from the list.")
+            raise DomainError(gettext("Choose a role from the list."))
         access.change_role(user=person, role=form.cleaned_data["role"], author=author)
 
 
 class SignOutPersonView(PersonActionView):
-    done = "{person} is signed out everywhere, and all tokens have ended."
+    done = gettext_lazy("{person} is signed out everywhere, and all tokens have ended.")
 
     def act(self, person: User, author: Author) -> None:
         access.end_all_access(user=person, author=author)

@@ -5,6 +5,7 @@ from allauth.core.internal import ratelimit
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy
 
 from ctplatform.accounts import familiar
 from ctplatform.accounts.models import AccountEventKind, User
@@ -22,7 +23,7 @@ class InvitationOnlyAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # all
 
     error_messages = {
         **DefaultAccountAdapter.error_messages,
-        "too_many_login_attempts": (
+        "too_many_login_attempts": gettext_lazy(
             "There were too many wrong logins. Wait five minutes, then try again. "
             "If you have lost your password, ask your study coordinator or an administrator for a link."
         ),

@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import resolve_url
 from django.urls import Resolver404, resolve
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-NOT_SAVED = "Your login has expired, so nothing was saved. Log in again."
+NOT_SAVED = gettext_lazy("Your login has expired, so nothing was saved. Log in again.")
 
 
 class ExpiredLoginMiddleware:
@@ -33,7 +34,7 @@ class ExpiredLoginMiddleware:
         if request.user.is_authenticated or at_login or not _asks_for_login(response):
             return response
         if _sent_by_code(request):
-            return JsonResponse({"detail": NOT_SAVED}, status=HTTPStatus.UNAUTHORIZED)
+            return JsonResponse({"detail": str(NOT_SAVED)}, status=HTTPStatus.UNAUTHORIZED)
         if request.method in SAFE_METHODS:
             return response
         messages.warning(request, NOT_SAVED)

@@ -1,23 +1,26 @@
 import django_filters
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy
 
 from ctplatform.accounts.models import AccountEvent, AccountEventKind, Role, User
 from ctplatform.lists import ListFilter, Ordering, YesNoFilter
 
 
 class PersonFilter(ListFilter):
-    q = django_filters.CharFilter(method="with_text", label="Name or login")
-    role = django_filters.ChoiceFilter(choices=Role.choices, label="Role", empty_label="Any")
-    is_active = YesNoFilter(label="Active")
+    q = django_filters.CharFilter(method="with_text", label=gettext_lazy("Name or login"))
+    role = django_filters.ChoiceFilter(
+        choices=Role.choices, label=gettext_lazy("Role"), empty_label=gettext_lazy("Any")
+    )
+    is_active = YesNoFilter(label=gettext_lazy("Active"))
     ordering = Ordering(
         fields=["role", "username", "date_joined", "last_login"],
         field_labels={
-            "role": "Role",
-            "username": "Login",
-            "date_joined": "Longest here first",
-            "-date_joined": "Newest first",
-            "last_login": "Longest away first",
-            "-last_login": "Last login first",
+            "role": gettext_lazy("Role"),
+            "username": gettext_lazy("Login"),
+            "date_joined": gettext_lazy("Longest here first"),
+            "-date_joined": gettext_lazy("Newest first"),
+            "last_login": gettext_lazy("Longest away first"),
+            "-last_login": gettext_lazy("Last login first"),
         },
         first="role",
     )
@@ -31,8 +34,10 @@ class PersonFilter(ListFilter):
 
 
 class AccountEventFilter(ListFilter):
-    person = django_filters.CharFilter(field_name="subject__username", label="Login")
-    kind = django_filters.ChoiceFilter(choices=AccountEventKind.choices, label="What", empty_label="Any")
+    person = django_filters.CharFilter(field_name="subject__username", label=gettext_lazy("Login"))
+    kind = django_filters.ChoiceFilter(
+        choices=AccountEventKind.choices, label=gettext_lazy("What"), empty_label=gettext_lazy("Any")
+    )
 
     class Meta:
         model = AccountEvent

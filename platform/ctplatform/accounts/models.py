@@ -4,20 +4,28 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Self
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext_lazy
 
 INVITATION_DAYS = 30
 LAST_USED_PRECISION = timedelta(minutes=1)
 
 
 class Role(models.TextChoices):
-    ADMINISTRATOR = "administrator", "Administrator"
-    COORDINATOR = "coordinator", "Coordinator"
-    RESEARCHER = "researcher", "Researcher"
-    RATER = "rater", "Rater"
+    ADMINISTRATOR = "administrator", gettext_lazy("Administrator")
+    COORDINATOR = "coordinator", gettext_lazy("Coordinator")
+    RESEARCHER = "researcher", gettext_lazy("Researcher")
+    RATER = "rater", gettext_lazy("Rater")
+
+    @property
+    def in_record(self) -> str:
+        """What is kept is written once, for readers of every language: in English."""
+        with translation.override(settings.LANGUAGE_CODE):
+            return str(self.label)
 
 
 class User(AbstractUser):
@@ -32,6 +40,9 @@ class User(AbstractUser):
     )
     is_simulated = models.BooleanField(
         default=False, help_text="A virtual rater of a dry run; marked wherever its ratings appear."
+    )
+    language = models.CharField(
+        max_length=10, choices=settings.LANGUAGES, blank=True, help_text="Empty: as the browser asks"
     )
     access_number = models.PositiveIntegerField(
         default=1, help_text="Logins and tokens carry the number they were made under; a new number ends them all."
@@ -78,16 +89,18 @@ class Program(models.Model):
     """A program that reads studies as raters do, by the API: one version of it, in one run, is one account."""
 
     user = models.OneToOneField(User, on_delete=models.PROTECT, related_name="program")
-    version = models.CharField(max_length=80, help_text="As its makers name it")
+    version = models.CharField(max_length=80, help_text=gettext_lazy("As its makers name it"))
     digest = models.CharField(
         max_length=64,
-        validators=[RegexValidator(r"\A[0-9a-f]{64}\Z", "A SHA-256 has 64 characters of 0 to 9 and a to f.")],
-        help_text="SHA-256 of its weights, or of the file that holds all of it",
+        validators=[
+            RegexValidator(r"\A[0-9a-f]{64}\Z", gettext_lazy("A SHA-256 has 64 characters of 0 to 9 and a to f."))
+        ],
+        help_text=gettext_lazy("SHA-256 of its weights, or of the file that holds all of it"),
     )
     run_number = models.PositiveIntegerField(
         default=1,
         validators=[MinValueValidator(1)],
-        help_text="A program that answers otherwise each time reads in several runs",
+        help_text=gettext_lazy("A program that answers otherwise each time reads in several runs"),
     )
     registered_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
 
@@ -96,7 +109,9 @@ class Program(models.Model):
             models.UniqueConstraint(
                 fields=["digest", "version", "run_number"],
                 name="one_account_per_run_of_a_program",
-                violation_error_message="This run of this program has an account already. Give another run number.",
+                violation_error_message=gettext_lazy(
+                    "This run of this program has an account already. Give another run number."
+                ),
             )
         ]
 
@@ -188,28 +203,28 @@ class ApiToken(models.Model):
 
 
 class AccountEventKind(models.TextChoices):
-    LOGGED_IN = "logged_in", "Logged in"
-    LOGIN_REFUSED = "login_refused", "Wrong password"
-    LOGIN_PAUSED = "login_paused", "Logins paused after too many wrong passwords"
-    LOGGED_OUT = "logged_out", "Logged out"
-    PASSWORD_CHANGED = "password_changed", "Changed the password"
-    RESET_LINK_MADE = "reset_link_made", "Made a link for a new password"
-    PASSWORD_RESET = "password_reset", "Chose a new password by a link"
-    SECOND_FACTOR_CHANGED = "second_factor_changed", "Changed the second factor"
-    SIGNED_OUT_EVERYWHERE = "signed_out_everywhere", "Signed out everywhere"
-    EMAIL_CHANGED = "email_changed", "Changed the e-mail address"
-    ROLE_CHANGED = "role_changed", "Changed the role"
-    DEACTIVATED = "deactivated", "Deactivated"
-    REACTIVATED = "reactivated", "Activated again"
-    TOKEN_MADE = "token_made", "Made an API token"
-    TOKEN_ENDED = "token_ended", "Ended an API token"
-    PROGRAM_REGISTERED = "program_registered", "Registered a program that reads"
-    INVITED = "invited", "Invited somebody"
-    INVITATION_WITHDRAWN = "invitation_withdrawn", "Withdrew an invitation"
-    JOINED = "joined", "Made the account from an invitation"
-    JOINED_BY_SIGN_ON = "joined_by_sign_on", "Made the account at the first single sign-on"
-    LINKED = "linked", "Linked the account with single sign-on"
-    UNLINKED = "unlinked", "Ended the link with single sign-on"
+    LOGGED_IN = "logged_in", gettext_lazy("Logged in")
+    LOGIN_REFUSED = "login_refused", gettext_lazy("Wrong password")
+    LOGIN_PAUSED = "login_paused", gettext_lazy("Logins paused after too many wrong passwords")
+    LOGGED_OUT = "logged_out", gettext_lazy("Logged out")
+    PASSWORD_CHANGED = "password_changed", gettext_lazy("Changed the password")
+    RESET_LINK_MADE = "reset_link_made", gettext_lazy("Made a link for a new password")
+    PASSWORD_RESET = "password_reset", gettext_lazy("Chose a new password by a link")
+    SECOND_FACTOR_CHANGED = "second_factor_changed", gettext_lazy("Changed the second factor")
+    SIGNED_OUT_EVERYWHERE = "signed_out_everywhere", gettext_lazy("Signed out everywhere")
+    EMAIL_CHANGED = "email_changed", gettext_lazy("Changed the e-mail address")
+    ROLE_CHANGED = "role_changed", gettext_lazy("Changed the role")
+    DEACTIVATED = "deactivated", gettext_lazy("Deactivated")
+    REACTIVATED = "reactivated", gettext_lazy("Activated again")
+    TOKEN_MADE = "token_made", gettext_lazy("Made an API token")
+    TOKEN_ENDED = "token_ended", gettext_lazy("Ended an API token")
+    PROGRAM_REGISTERED = "program_registered", gettext_lazy("Registered a program that reads")
+    INVITED = "invited", gettext_lazy("Invited somebody")
+    INVITATION_WITHDRAWN = "invitation_withdrawn", gettext_lazy("Withdrew an invitation")
+    JOINED = "joined", gettext_lazy("Made the account from an invitation")
+    JOINED_BY_SIGN_ON = "joined_by_sign_on", gettext_lazy("Made the account at the first single sign-on")
+    LINKED = "linked", gettext_lazy("Linked the account with single sign-on")
+    UNLINKED = "unlinked", gettext_lazy("Ended the link with single sign-on")
 
 
 class AccountEvent(models.Model):

@@ -11,6 +11,7 @@ from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -39,7 +40,9 @@ def current_user(request: HttpRequest) -> User:
 def refuse_unless_theirs(person: User, actor: User | None) -> None:
     """Access is the person's own and the administrators' business; what the server itself does has no actor."""
     if actor is not None and actor.pk != person.pk and not actor.is_administrator:
-        raise ForbiddenError(f"Only {person} and administrators do this. Ask one of them.")
+        raise ForbiddenError(
+            gettext("Only %(person)s and administrators do this. Ask one of them.") % {"person": person}
+        )
 
 
 def may_reset(person: User, actor: User) -> bool:
@@ -52,8 +55,11 @@ def may_reset(person: User, actor: User) -> bool:
 def refuse_unless_may_reset(person: User, actor: User | None) -> None:
     if actor is not None and not may_reset(person, actor):
         raise ForbiddenError(
-            "Administrators make links for a new password, and coordinators those of raters, for active accounts of "
-            "other people; programs have none. Your own password you change on your account's page."
+            gettext(
+                "Administrators make links for a new password, and coordinators those of raters, for active "
+                "accounts of other people; programs have none. Your own password you change on your "
+                "account's page."
+            )
         )
 
 

@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from ctplatform.accounts.access import close_token, make_token
 from ctplatform.accounts.models import AccountEventKind, ApiToken, Program, Role, User
@@ -14,7 +15,10 @@ def register_program(*, name: str, version: str, digest: str, run_number: int, a
     registered_by = _coordinator(author)
     login = slugify(f"{name} {version} {digest[:8]} {run_number}")
     if User.objects.filter(username=login).exists():
-        raise ConflictError(f"There is an account {login} already. Give another name, version or run number.")
+        raise ConflictError(
+            gettext("There is an account %(login)s already. Give another name, version or run number.")
+            % {"login": login}
+        )
     with transaction.atomic():
         user = User(username=login, display_name=name, role=Role.RATER)
         user.set_unusable_password()
@@ -33,7 +37,10 @@ def register_program(*, name: str, version: str, digest: str, run_number: int, a
 def renew_key(*, program: Program, author: Author) -> str:
     """Another key; the one before opens nothing any more. It reads in the program's name, whosever study that is."""
     if author.user is None or not may_renew(program, author.user):
-        raise ForbiddenError(f"Only {program.registered_by} and administrators make another key for this program.")
+        raise ForbiddenError(
+            gettext("Only %(registered_by)s and administrators make another key for this program.")
+            % {"registered_by": program.registered_by}
+        )
     with transaction.atomic():
         for token in ApiToken.objects.alive().filter(user=program.user):
             close_token(token=token, author=author)
@@ -47,5 +54,7 @@ def may_renew(program: Program, person: User) -> bool:
 
 def _coordinator(author: Author) -> User:
     if author.user is None or not author.user.may_coordinate:
-        raise ForbiddenError("Only coordinators and administrators register programs that read. Ask one of them.")
+        raise ForbiddenError(
+            gettext("Only coordinators and administrators register programs that read. Ask one of them.")
+        )
     return author.user

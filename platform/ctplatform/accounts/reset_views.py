@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView, View
 
@@ -46,8 +47,10 @@ class LostPasswordView(FormView[LostPasswordForm]):
             resetting.send_link(login=login, address=address, as_url=self.as_url)
         messages.info(
             self.request,
-            "If this account exists and has an e-mail address, a link is on its way to it. It works once, for three "
-            "days. If none comes, ask your study coordinator or an administrator.",
+            gettext(
+                "If this account exists and has an e-mail address, a link is on its way to it. It works "
+                "once, for three days. If none comes, ask your study coordinator or an administrator."
+            ),
         )
         return redirect("account_login")
 
@@ -73,5 +76,5 @@ class ResetView(FormView[NewPasswordForm]):
         except DomainError as error:
             form.add_error(None, error.message)
             return self.form_invalid(form)
-        messages.success(self.request, "Your new password is set. Log in with it.")
+        messages.success(self.request, gettext("Your new password is set. Log in with it."))
         return redirect("account_login")

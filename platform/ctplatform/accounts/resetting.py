@@ -13,7 +13,9 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import Q
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.http import base36_to_int, int_to_base36
+from django.utils.translation import gettext
 
 from ctplatform.accounts.access import end_all_access
 from ctplatform.accounts.models import AccountEventKind, User
@@ -45,8 +47,10 @@ def send_link(*, login: str, address: str | None, as_url: Callable[[str], str]) 
     if person is None or not person.email or not person.has_usable_password():
         return
     link = make_link(user=person, author=Author(user=None, address=address), detail="By e-mail")
-    words = render_to_string("accounts/lost_password_mail.txt", {"person": person, "link": as_url(link)})
-    send_mail("A new password for Turing Ward", words, None, [person.email], fail_silently=True)
+    with translation.override(person.language or translation.get_language()):
+        subject = gettext("A new password for Turing Ward")
+        words = render_to_string("accounts/lost_password_mail.txt", {"person": person, "link": as_url(link)})
+    send_mail(subject, words, None, [person.email], fail_silently=True)
 
 
 def opened_by(link: str) -> User | None:
@@ -63,10 +67,10 @@ def choose_password(*, link: str, password: str, address: str | None) -> User:
     with transaction.atomic():
         seen = opened_by(link)
         if seen is None:
-            raise ConflictError("This link has been used or has run out. Ask for a new one.")
+            raise ConflictError(gettext("This link has been used or has run out. Ask for a new one."))
         user = User.objects.select_for_update().get(pk=seen.pk)
         if opened_by(link) is None:
-            raise ConflictError("This link has just been used. Ask for a new one.")
+            raise ConflictError(gettext("This link has just been used. Ask for a new one."))
         user.set_password(password)
         user.save(update_fields=["password"])
         author = Author(user=user, address=address)

@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 
 from ctplatform.accounts import single_sign_on
 from ctplatform.accounts.models import User
@@ -39,10 +40,13 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  #
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: str | None = None, **details: Any
     ) -> NoReturn:
-        what = (
-            "You have cancelled it" if error == AuthError.CANCELLED else f"{settings.CT_OIDC_NAME} did not let you in"
-        )
-        messages.error(request, f"{what}, so you are not logged in. Try again, or log in with your password.")
+        if error == AuthError.CANCELLED:
+            words = gettext("You have cancelled it, so you are not logged in. Try again, or log in with your password.")
+        else:
+            words = gettext(
+                "%(provider)s did not let you in, so you are not logged in. Try again, or log in with your password."
+            ) % {"provider": settings.CT_OIDC_NAME}
+        messages.error(request, words)
         raise ImmediateHttpResponse(_back(request))
 
 
@@ -61,19 +65,22 @@ def _join(request: HttpRequest, sociallogin: SocialLogin, claims: dict[str, Any]
             user = single_sign_on.make_account(claims=claims, address=Author.of(request).address)
             sociallogin.connect(request, user)
     except IntegrityError as error:
-        raise ConflictError("Your account was being made in another window. Log in again.") from error
+        raise ConflictError(gettext("Your account was being made in another window. Log in again.")) from error
 
 
 def _link(request: HttpRequest, sociallogin: SocialLogin, claims: dict[str, Any]) -> NoReturn:
     if not isinstance(request.user, User):
-        raise ConflictError("Your login has expired, so nothing was linked. Log in again.")
+        raise ConflictError(gettext("Your login has expired, so nothing was linked. Log in again."))
     if sociallogin.is_existing:
-        raise ConflictError("This login belongs to another account here already.")
+        raise ConflictError(gettext("This login belongs to another account here already."))
     with transaction.atomic():
         single_sign_on.refuse_link(user=request.user, claims=claims)
         sociallogin.connect(request, request.user)
         single_sign_on.note_link(user=request.user, author=Author.of(request))
-    messages.success(request, f"From now on {settings.CT_OIDC_NAME} opens this account as well.")
+    messages.success(
+        request,
+        gettext("From now on %(provider)s opens this account as well.") % {"provider": settings.CT_OIDC_NAME},
+    )
     raise ImmediateHttpResponse(redirect("people:account"))
 
 

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 from requests import RequestException
 
 logger = logging.getLogger(__name__)
@@ -16,6 +17,10 @@ def begin(request: HttpRequest, provider_id: str) -> HttpResponse:
         answer: HttpResponse = views.login(request, provider_id)
     except (RequestException, KeyError):
         logger.exception("the provider of single sign-on does not answer")
-        messages.error(request, f"{settings.CT_OIDC_NAME} does not answer. Try again later, or log in with a password.")
+        messages.error(
+            request,
+            gettext("%(provider)s does not answer. Try again later, or log in with a password.")
+            % {"provider": settings.CT_OIDC_NAME},
+        )
         return redirect("people:account" if request.user.is_authenticated else "account_login")
     return answer

@@ -11,6 +11,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import AccountEventKind, Role, User
 from ctplatform.accounts.record import Author, note
@@ -30,12 +31,15 @@ def role_of(claims: Claims) -> Role:
     given = {Role(settings.CT_OIDC_ROLES[group]) for group in _groups(claims) if group in settings.CT_OIDC_ROLES}
     if not given:
         raise ForbiddenError(
-            f"{settings.CT_OIDC_NAME} knows you, and none of your groups has a role here. Ask the administrator."
+            gettext("%(provider)s knows you, and none of your groups has a role here. Ask the administrator.")
+            % {"provider": settings.CT_OIDC_NAME}
         )
     if Role.RATER in given and len(given) > 1:
         raise ForbiddenError(
-            "Your groups make you a rater and something else as well. Whoever rates must not see datasets, so it has "
-            "to be one of the two. Ask the administrator."
+            gettext(
+                "Your groups make you a rater and something else as well. Whoever rates must not see "
+                "datasets, so it has to be one of the two. Ask the administrator."
+            )
         )
     return next(role for role in Role if role in given)
 
@@ -54,15 +58,21 @@ def make_account(*, claims: Claims, address: str | None) -> User:
     username = next((str(claims[name]) for name in NAME_CLAIMS if claims.get(name)), str(claims["sub"]))
     if User.objects.filter(username__iexact=username).exists():
         raise ConflictError(
-            f"An account here is called “{username}” already. If it is yours, log in with its password and link it on "
-            "your account's page; else ask the administrator."
+            gettext(
+                "An account here is called “%(username)s” already. If it is yours, log in with its password "
+                "and link it on your account's page; else ask the administrator."
+            )
+            % {"username": username}
         )
     user = User(username=username, display_name=str(claims.get("name", ""))[:120], role=role, email=_free_email(claims))
     user.set_unusable_password()
     try:
         user.full_clean()
     except ValidationError as error:
-        raise DomainError(f"No account could be made of what {settings.CT_OIDC_NAME} says: {error}") from error
+        raise DomainError(
+            gettext("No account could be made of what %(provider)s says: %(error)s")
+            % {"provider": settings.CT_OIDC_NAME, "error": error}
+        ) from error
     user.save()
     note(
         AccountEventKind.JOINED_BY_SIGN_ON,
@@ -89,10 +99,10 @@ def admit(*, user: User, claims: Claims, address: str | None) -> None:
         active = User.objects.select_for_update().filter(role=Role.ADMINISTRATOR, is_active=True).order_by("pk")
         if [person.pk for person in active] == [user.pk]:
             return
-        before = user.get_role_display()
+        before = Role(user.role).in_record
         User.objects.filter(pk=user.pk).update(role=role)
         user.refresh_from_db(fields=["role"])
-        detail = f"{before} → {user.get_role_display()}, by {settings.CT_OIDC_NAME}"
+        detail = f"{before} → {Role(user.role).in_record}, by {settings.CT_OIDC_NAME}"
         note(AccountEventKind.ROLE_CHANGED, subject=user, author=Author(address=address), detail=detail)
 
 
@@ -100,14 +110,17 @@ def refuse_link(*, user: User, claims: Claims) -> None:
     """Before the person's own account is linked with what the provider says of them."""
     _refuse_to_cross(user, role_of(claims))
     if linked(user) is not None:
-        raise ConflictError("Your account is linked already. End that link first.")
+        raise ConflictError(gettext("Your account is linked already. End that link first."))
 
 
 def _refuse_to_cross(user: User, role: Role) -> None:
     if user.role != role and Role.RATER in (user.role, role):
         raise ForbiddenError(
-            f"This is the account of a {user.get_role_display().lower()}, and your groups make you a "
-            f"{role.label.lower()}. Nobody rates what they have seen unblinded, so that needs another account."
+            gettext(
+                "This account has the role “%(role)s”, and your groups give you the role “%(other)s”. Nobody "
+                "rates what they have seen unblinded, so that needs another account."
+            )
+            % {"role": user.get_role_display(), "other": role.label}
         )
 
 
@@ -122,10 +135,10 @@ def note_link(*, user: User, author: Author) -> None:
 def end_link(*, user: User, author: Author) -> None:
     """By the person; an account without a password would be shut for good."""
     if author.user != user:
-        raise ForbiddenError("Only the owner of an account ends its link.")
+        raise ForbiddenError(gettext("Only the owner of an account ends its link."))
     if not user.has_usable_password():
-        raise ConflictError("This account has no password, so without its link nobody could log in.")
+        raise ConflictError(gettext("This account has no password, so without its link nobody could log in."))
     with transaction.atomic():
         if not SocialAccount.objects.filter(user=user).delete()[0]:
-            raise ConflictError("Your account is not linked.")
+            raise ConflictError(gettext("Your account is not linked."))
         note(AccountEventKind.UNLINKED, subject=user, author=author, detail=settings.CT_OIDC_NAME)

@@ -13,6 +13,7 @@ urlpatterns = [
     path("<int:pk>/reset-link/", reset_views.MakeResetLinkView.as_view(), name="make-reset-link"),
     path("account/", access_views.AccountView.as_view(), name="account"),
     path("account/sign-out/", access_views.SignOutEverywhereView.as_view(), name="sign-out"),
+    path("account/language/", access_views.LanguageView.as_view(), name="language"),
     path("account/end-link/", access_views.EndLinkView.as_view(), name="end-link"),
     path("account/email/", access_views.ChangeEmailView.as_view(), name="email"),
     path("token/", access_views.TokensView.as_view(), name="token"),

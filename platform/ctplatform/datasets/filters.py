@@ -3,16 +3,21 @@
 import django_filters
 from django import forms
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from ctplatform.datasets.models import Dataset, DatasetQuerySet, Lesion, Origin, Scan, ScanQuerySet, Verdict
-from ctplatform.lists import ListFilter, Ordering, YesNoFilter
+from ctplatform.lists import ListFilter, Ordering, YesNoFilter, in_language
 
 
 class DatasetFilter(ListFilter):
-    q = django_filters.CharFilter(method="with_text", label="Text")
+    q = django_filters.CharFilter(method="with_text", label=gettext_lazy("Text"))
     ordering = Ordering(
         fields={"name": "name", "created_at": "created_at"},
-        field_labels={"name": "Name", "created_at": "Oldest first", "-created_at": "Newest first"},
+        field_labels={
+            "name": gettext_lazy("Name"),
+            "created_at": gettext_lazy("Oldest first"),
+            "-created_at": gettext_lazy("Newest first"),
+        },
         first="name",
     )
 
@@ -25,13 +30,18 @@ class DatasetFilter(ListFilter):
 
 
 class ScanFilter(ListFilter):
-    q = django_filters.CharFilter(method="with_text", label="Text")
-    origin = django_filters.ChoiceFilter(choices=Origin.choices, empty_label="Any")
-    review = django_filters.ChoiceFilter(
-        field_name="provenance__verdict", choices=Verdict.choices, label="Review", empty_label="Any"
+    q = django_filters.CharFilter(method="with_text", label=gettext_lazy("Text"))
+    origin = django_filters.ChoiceFilter(
+        choices=in_language(Origin.choices), label=gettext_lazy("Origin"), empty_label=gettext_lazy("Any")
     )
-    has_lesions = YesNoFilter(label="Lesions")
-    has_liver = YesNoFilter(label="Liver mask")
+    review = django_filters.ChoiceFilter(
+        field_name="provenance__verdict",
+        choices=in_language(Verdict.choices),
+        label=gettext_lazy("Review"),
+        empty_label=gettext_lazy("Any"),
+    )
+    has_lesions = YesNoFilter(label=gettext_lazy("Lesions"))
+    has_liver = YesNoFilter(label=gettext_lazy("Liver mask"))
     id = django_filters.UUIDFilter(widget=forms.HiddenInput)
     dataset = django_filters.UUIDFilter(widget=forms.HiddenInput)
     source_scan = django_filters.UUIDFilter(widget=forms.HiddenInput)

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 from django.db.models import TextChoices
+from django.utils.translation import gettext_noop
 
 # HU as they are read, stored and sent; `ml` computes on float32.
 StoredVolume = npt.NDArray[np.int16]
@@ -17,5 +18,5 @@ class MaskKind(TextChoices):
 
 
 class ExportFormat(TextChoices):
-    DICOM = "dicom", "DICOM (masks as DICOM-SEG)"
-    NIFTI = "nifti", "NIfTI (masks as labels)"
+    DICOM = "dicom", gettext_noop("DICOM (masks as DICOM-SEG)")
+    NIFTI = "nifti", gettext_noop("NIfTI (masks as labels)")

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.kinds import ExportFormat, MaskKind
@@ -55,9 +56,9 @@ class Dataset(models.Model):
 
 
 class Origin(models.TextChoices):
-    ACQUIRED = "acquired", "Acquired"
-    PHANTOM = "phantom", "Phantom"
-    SYNTHETIC = "synthetic", "Synthetic"
+    ACQUIRED = "acquired", gettext_noop("Acquired")
+    PHANTOM = "phantom", gettext_noop("Phantom")
+    SYNTHETIC = "synthetic", gettext_noop("Synthetic")
 
 
 class ScanQuerySet(models.QuerySet["Scan"]):
@@ -286,9 +287,9 @@ EDITS = [Operation.INSERT, Operation.REMOVE]
 
 
 class Verdict(models.TextChoices):
-    PENDING = "pending", "To review"
-    ACCEPTED = "accepted", "Accepted"
-    REJECTED = "rejected", "Rejected"
+    PENDING = "pending", gettext_noop("To review")
+    ACCEPTED = "accepted", gettext_noop("Accepted")
+    REJECTED = "rejected", gettext_noop("Rejected")
 
 
 _HERE_IS_COMPLETE = Q(

@@ -5,6 +5,8 @@ The list and the object form stand beside the rows: `visible_to` of every table 
 
 from collections.abc import Iterable
 
+from django.utils.translation import gettext
+
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset, Scan
 from ctplatform.errors import ConflictError, ForbiddenError
@@ -13,20 +15,22 @@ from ctplatform.errors import ConflictError, ForbiddenError
 def refuse_unless_editor(dataset: Dataset, actor: User) -> None:
     if not dataset.editable_by(actor):
         raise ForbiddenError(
-            f"Only {dataset.owner} and administrators change this dataset. Ask one of them.", code="not_yours"
+            gettext("Only %(owner)s and administrators change this dataset. Ask one of them.")
+            % {"owner": dataset.owner},
+            code="not_yours",
         )
 
 
 def refuse_unless_shared(dataset: Dataset, actor: User) -> None:
     if not Dataset.objects.visible_to(actor).filter(pk=dataset.pk).exists():
-        raise ForbiddenError("This dataset is not shared with you. Ask its owner.")
+        raise ForbiddenError(gettext("This dataset is not shared with you. Ask its owner."))
 
 
 def refuse_unless_usable(scans: Iterable[Scan], actor: User) -> None:
     scans = list(scans)
     datasets = {scan.dataset_id for scan in scans}
     if Dataset.objects.visible_to(actor).filter(pk__in=datasets).count() != len(datasets):
-        raise ForbiddenError("Only those who may use a scan's dataset use the scan. Ask the dataset's owner.")
+        raise ForbiddenError(gettext("Only those who may use a scan's dataset use the scan. Ask the dataset's owner."))
     refuse_without_pixels(scans)
 
 
@@ -35,7 +39,9 @@ def refuse_without_pixels(scans: Iterable[Scan]) -> None:
     gone = [scan.name for scan in scans if scan.withdrawn_at is not None]
     if gone:
         raise ConflictError(
-            f"“{gone[0]}” was withdrawn, so its pixels are no longer here. Choose other scans.", code="withdrawn"
+            gettext("“%(name)s” was withdrawn, so its pixels are no longer here. Choose other scans.")
+            % {"name": gone[0]},
+            code="withdrawn",
         )
 
 

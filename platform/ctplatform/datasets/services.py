@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.exporting import orders as exports
@@ -32,7 +33,7 @@ MAX_REASON = 300
 
 def create_dataset(*, owner: User, **fields: Any) -> Dataset:
     if owner.is_rater:
-        raise ForbiddenError("A rater's account can't have datasets: it would see which scans are synthetic.")
+        raise ForbiddenError(gettext("A rater's account can't have datasets: it would see which scans are synthetic."))
     dataset = Dataset(owner=owner, **fields)
     dataset.full_clean()
     dataset.save()
@@ -64,13 +65,13 @@ def delete_dataset(*, dataset: Dataset, user: User) -> None:
                 refuse(dataset)
             dataset.delete()
     except ProtectedError:
-        raise ConflictError("The dataset still holds scans, so it can't be deleted.") from None
+        raise ConflictError(gettext("The dataset still holds scans, so it can't be deleted.")) from None
 
 
 def share(*, dataset: Dataset, user: User, member: User) -> None:
     refuse_unless_editor(dataset, user)
     if member.is_rater:
-        raise DomainError("A rater's account can't use datasets: it would see which scans are synthetic.")
+        raise DomainError(gettext("A rater's account can't use datasets: it would see which scans are synthetic."))
     dataset.members.add(member)
 
 
@@ -90,7 +91,9 @@ def guard_patients(refuse: Callable[[Scan], None]) -> None:
 def update_scan(*, scan: Scan, user: User, name: str, subject: str) -> Scan:
     refuse_unless_editor(scan.dataset, user)
     if Scan.objects.filter(dataset=scan.dataset_id, name=name).exclude(pk=scan.pk).exists():
-        raise ConflictError(f"Another scan of this dataset is called “{name}”. Choose another name.")
+        raise ConflictError(
+            gettext("Another scan of this dataset is called “%(name)s”. Choose another name.") % {"name": name}
+        )
     with transaction.atomic():
         # Whoever freezes patients holds their scans meanwhile: either this comes first, or the guard knows of it.
         held = Scan.objects.select_for_update().get(pk=scan.pk)
@@ -118,7 +121,8 @@ def delete_scan(*, scan: Scan, user: User) -> None:
             scan.delete()
     except ProtectedError:
         raise ConflictError(
-            f"“{scan.name}” can't be deleted: an edited scan, a synthesis or a study is based on it."
+            gettext("“%(name)s” can't be deleted: an edited scan, a synthesis or a study is based on it.")
+            % {"name": scan.name}
         ) from None
 
     def delete_files() -> None:
@@ -174,7 +178,7 @@ def request_liver_estimate(*, scan: Scan, user: User) -> Job:
     refuse_unless_editor(scan.dataset, user)
     refuse_without_pixels([scan])
     if scan.masks.filter(kind=MaskKind.LIVER).exists():
-        raise ConflictError("This scan has a liver mask already.")
+        raise ConflictError(gettext("This scan has a liver mask already."))
     return jobs.enqueue(
         kind=LIVER_KIND,
         title=f"Estimate the liver of {scan.name}",
@@ -191,7 +195,7 @@ def request_masks(
     refuse_unless_editor(scan.dataset, user)
     refuse_without_pixels([scan])
     if scan.origin == Origin.SYNTHETIC:
-        raise ConflictError("The masks of a synthetic scan belong to its edit, so they stay as they are.")
+        raise ConflictError(gettext("The masks of a synthetic scan belong to its edit, so they stay as they are."))
     if kind == MaskKind.LESION:
         refuse_where_lesions_stand(scan, [MaskKind.LESION])
     Said.of(labels=labels)
@@ -214,10 +218,12 @@ def accept_liver(*, scan: Scan, user: User, seen: UUID | None) -> None:
     refuse_unless_editor(scan.dataset, user)
     estimated = scan.masks.filter(kind=MaskKind.LIVER, made_by=MadeBy.ESTIMATED, accepted_at=None)
     if not estimated.exists():
-        raise ConflictError("This scan has no estimated liver that is still to be looked at.")
+        raise ConflictError(gettext("This scan has no estimated liver that is still to be looked at."))
     if seen is None or not estimated.filter(pk=seen).update(accepted_by=user, accepted_at=timezone.now()):
         raise ConflictError(
-            "The estimated liver is another one than the page showed. Look at it as it is now, then accept it.",
+            gettext(
+                "The estimated liver is another one than the page showed. Look at it as it is now, then accept it."
+            ),
             code=voxels.MASK_CHANGED,
         )
 
@@ -260,7 +266,7 @@ def give_verdict(*, scan: Scan, reviewer: User, accept: bool, reason: str = "", 
     refuse_unless_usable([scan], reviewer)
     provenance: Provenance | None = getattr(scan, "provenance", None)
     if provenance is None:
-        raise ConflictError("This scan isn't synthetic, so there is nothing to review.")
+        raise ConflictError(gettext("This scan isn't synthetic, so there is nothing to review."))
     given: dict[str, Any] = {
         "verdict": Verdict.ACCEPTED if accept else Verdict.REJECTED,
         "verdict_reason": _checked_reason(reason, needed=not accept),
@@ -277,8 +283,10 @@ def give_verdict(*, scan: Scan, reviewer: User, accept: bool, reason: str = "", 
         _refuse_out_of_turn(scan, accept=accept)
         if not as_seen.update(**given):
             raise ConflictError(
-                "Somebody has decided about this result since you opened it. Look at the decision; you can still "
-                "change it."
+                gettext(
+                    "Somebody has decided about this result since you opened it. Look at the decision; you can "
+                    "still change it."
+                )
             )
         Decision.objects.create(
             scan=scan, verdict=given["verdict"], reason=given["verdict_reason"], by=reviewer, at=given["reviewed_at"]
@@ -293,13 +301,15 @@ def _refuse_out_of_turn(scan: Scan, *, accept: bool) -> None:
     before = Provenance.objects.filter(scan=scan.source_scan_id).exclude(verdict=Verdict.ACCEPTED)
     if accept and before.exists():
         raise ConflictError(
-            "This edit was made of an edited scan, which it shows as well. Accept that one first.", code="out_of_turn"
+            gettext("This edit was made of an edited scan, which it shows as well. Accept that one first."),
+            code="out_of_turn",
         )
     built_on = Scan.objects.filter(source_scan=scan, provenance__verdict=Verdict.ACCEPTED)
     if not accept and built_on.exists():
         names = ", ".join(built_on.order_by("name").values_list("name", flat=True)[:3])
         raise ConflictError(
-            f"Accepted edits were made of this scan and show it as well ({names}). Reject them first.",
+            gettext("Accepted edits were made of this scan and show it as well (%(names)s). Reject them first.")
+            % {"names": names},
             code="out_of_turn",
         )
 
@@ -308,7 +318,12 @@ def _checked_reason(reason: str, *, needed: bool) -> str:
     # Browsers count a line's end once and send two characters.
     reason = reason.replace("\r\n", "\n").strip()
     if len(reason) > MAX_REASON:
-        raise DomainError(f"The reason has {len(reason)} characters; at most {MAX_REASON} are kept. Shorten it.")
+        raise DomainError(
+            gettext("The reason has %(reason)s characters; at most %(max_reason)s are kept. Shorten it.")
+            % {"reason": len(reason), "max_reason": MAX_REASON}
+        )
     if needed and not reason:
-        raise DomainError("Say in a few words why the result is rejected: the reason is part of the study's record.")
+        raise DomainError(
+            gettext("Say in a few words why the result is rejected: the reason is part of the study's record.")
+        )
     return reason

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Made, Provenance, Scan, Verdict
 from ctplatform.datasets.services import IMPORT_KIND
 from ctplatform.jobs.models import Job, JobStatus
-from ctplatform.waiting import Waiting, counted
+from ctplatform.waiting import Waiting
 
 FAILURES_SHOWN_FOR = timedelta(days=7)
 
@@ -25,8 +26,11 @@ def _failed_imports(user: User) -> list[Waiting]:
     if not count:
         return []
     url = f"{reverse('jobs:jobs')}?status={JobStatus.FAILED}&kind={IMPORT_KIND}"
-    what = f"{counted(count, 'import')} failed in the last {FAILURES_SHOWN_FOR.days} days"
-    return [Waiting(what=what, url=url, why="Nothing of a failed import is stored; the job says what to change.")]
+    what = ngettext(
+        "%(count)s import failed in the last %(days)s days", "%(count)s imports failed in the last %(days)s days", count
+    ) % {"count": count, "days": FAILURES_SHOWN_FOR.days}
+    why = gettext("Nothing of a failed import is stored; the job says what to change.")
+    return [Waiting(what=what, url=url, why=why)]
 
 
 def _imported_to_review(user: User) -> list[Waiting]:
@@ -37,6 +41,8 @@ def _imported_to_review(user: User) -> list[Waiting]:
     if not count:
         return []
     first = pending.order_by("scan__created_at", "pk").values_list("pk", flat=True)[0]
-    what = counted(count, "imported synthetic scan to review", "imported synthetic scans to review")
-    why = "Scans of other programs become cases of a study once somebody has accepted them."
+    what = ngettext(
+        "%(count)s imported synthetic scan to review", "%(count)s imported synthetic scans to review", count
+    ) % {"count": count}
+    why = gettext("Scans of other programs become cases of a study once somebody has accepted them.")
     return [Waiting(what=what, url=reverse("datasets:scan", args=[first]), why=why)]

@@ -1,5 +1,7 @@
 """Who may steer a job: services ask here and refuse. The list form stands beside the rows: `Job.objects.visible_to`."""
 
+from django.utils.translation import gettext
+
 from ctplatform.accounts.models import User
 from ctplatform.errors import ForbiddenError
 from ctplatform.jobs.models import Job
@@ -7,4 +9,6 @@ from ctplatform.jobs.models import Job
 
 def refuse_unless_owner(job: Job, actor: User) -> None:
     if not Job.objects.visible_to(actor).filter(pk=job.pk).exists():
-        raise ForbiddenError(f"Only {job.owner}, who ordered this job, and administrators steer it.")
+        raise ForbiddenError(
+            gettext("Only %(owner)s, who ordered this job, and administrators steer it.") % {"owner": job.owner}
+        )

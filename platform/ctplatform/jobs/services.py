@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
@@ -38,7 +39,7 @@ def cancel(*, job: Job, actor: User) -> Job:
         if waiting.update(status=JobStatus.CANCELLED, finished_at=timezone.now(), message="Cancelled"):
             registry.abandon(job.kind, job.payload, "cancelled")
         elif not Job.objects.filter(pk=job.pk, status=JobStatus.RUNNING).update(cancel_requested=True):
-            raise ConflictError("This job has already ended, so it can't be cancelled.")
+            raise ConflictError(gettext("This job has already ended, so it can't be cancelled."))
     job.refresh_from_db()
     return job
 
@@ -70,7 +71,7 @@ def retry(*, job: Job, actor: User) -> Job:
             lease_token=None,
             lease_expires_at=None,
         ):
-            raise ConflictError("Only a failed or cancelled job can be tried again.")
+            raise ConflictError(gettext("Only a failed or cancelled job can be tried again."))
         job.refresh_from_db()
         send(job)
     return job

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from statistics import median
 
 from django.db.models import Count, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
+from django.utils.formats import localize
+from django.utils.translation import gettext, ngettext
 
 from ctplatform.accounts.models import User
 from ctplatform.jobs.models import Job, JobQuerySet, JobStatus
@@ -24,26 +27,30 @@ class Place:
     def sentence(self) -> str:
         parts = []
         if self.running:
-            parts.append(f"At work: {'; '.join(self.running)}.")
+            parts.append(gettext("At work: %(titles)s.") % {"titles": "; ".join(self.running)})
         elif self.running_of_others:
-            parts.append("A job of somebody else is at work.")
+            parts.append(gettext("A job of somebody else is at work."))
         if self.ahead:
-            parts.append(f"{self.ahead} more {'is' if self.ahead == 1 else 'are'} ahead of it.")
+            said = ngettext("%(count)s more is ahead of it.", "%(count)s more are ahead of it.", self.ahead)
+            parts.append(said % {"count": self.ahead})
         busy = self.ahead + len(self.running) + self.running_of_others
         if not busy:
-            return "It is the next one. If nothing happens for a minute, no worker runs."
+            return gettext("It is the next one. If nothing happens for a minute, no worker runs.")
         if self.seconds_each is not None:
-            parts.append(f"It begins in about {duration_words(busy * self.seconds_each)}, as such jobs took lately.")
+            duration = duration_words(busy * self.seconds_each)
+            parts.append(gettext("It begins in about %(duration)s, as such jobs took lately.") % {"duration": duration})
         return " ".join(parts)
 
 
 def duration_words(seconds: float) -> str:
     if seconds < 10:
-        return f"{max(0.1, seconds):.2g} s"
+        return f"{localize(Decimal(f'{max(0.1, seconds):.2g}'))} s"
     if seconds < 90:
         return f"{round(seconds)} s"
     minutes = round(seconds / 60)
-    return f"{minutes} minutes" if minutes < 90 else f"{round(minutes / 60)} hours"
+    if minutes < 90:
+        return gettext("%(minutes)s minutes") % {"minutes": minutes}
+    return gettext("%(hours)s hours") % {"hours": round(minutes / 60)}
 
 
 def place_of(job: Job, user: User) -> Place:

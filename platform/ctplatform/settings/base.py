@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "ctplatform.zones.ZoneMiddleware",
+    "ctplatform.accounts.languages.LanguageMiddleware",
     "ctplatform.accounts.expired.ExpiredLoginMiddleware",
     "ctplatform.accounts.confinement.RaterConfinementMiddleware",
 ]
@@ -178,6 +179,12 @@ CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "ctplatform.error_pages.forged"
 
 LANGUAGE_CODE = "en-gb"
+# By their own names: whoever looks for theirs may read no other.
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [ROOT / "platform" / "ctplatform" / "locale"]
+LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
 TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = "ctplatform.formats"

@@ -7,6 +7,7 @@ import type { Decision, NamedChoice } from "./answers";
 import { choicesOf } from "./answers";
 import type { FurtherValue } from "./further-panel";
 import type { ReadingLayout } from "./layout";
+import { words } from "../../words";
 
 export interface WholeAnswer {
   readonly decision: Decision;
@@ -165,7 +166,7 @@ export class Answering {
     if (item === undefined) return;
     const atTheEnd = item.name === AT_THE_END;
     this.askedAtTheEnd ||= atTheEnd;
-    const position = atTheEnd ? "At the end of this reading" : `Question ${further.length + 2} of ${this.ofCase + 1}`;
+    const position = atTheEnd ? words.room.atTheEnd : words.room.question(further.length + 2, this.ofCase + 1);
     this.layout.state("further");
     this.asked = item;
     this.layout.further.show(item, position, this.words.get(item.name));

@@ -24,19 +24,13 @@ import type { CrosshairHooks } from "./crosshair";
 import { Crosshair } from "./crosshair";
 import type { CaseDisplay } from "./display";
 import type { Marking } from "./marking";
-import { PLACING } from "./one-place";
 import type { Preferences } from "./preferences";
+import { words } from "../../words";
 
 type Each = NonNullable<NonNullable<ReadingSession["study"]["mark"]>["each"]>;
 
-// Of two lines at most, so that no button moves when they change.
-const ASKED = "Mark every place: click it, or Enter and the arrow keys.";
-const NONE = "Mark a place first, or answer that there is nothing to mark.";
-const SOME = "Places are marked: remove them first, or answer that everything is marked.";
-const QUESTIONS: Readonly<Record<Step, string>> = { confidence: "how sure are you?", reason: "why?" };
-
 export class AnyPlaces implements Marking {
-  readonly element = element("div", { class: "room-mark", role: "group", "aria-label": "Marked places" });
+  readonly element = element("div", { class: "room-mark", role: "group", "aria-label": words.marks.places });
   private readonly words = element("p", { class: "room-mark-words", role: "status" });
   private readonly rows = element("ol", { class: "room-places" });
   private readonly choices: Readonly<Record<Step, HTMLElement>>;
@@ -54,13 +48,13 @@ export class AnyPlaces implements Marking {
     private readonly hooks: CrosshairHooks,
   ) {
     this.choices = { confidence: this.group("confidence"), reason: this.group("reason") };
-    const begins = this.tool("By keys", "Enter", () => {
+    const begins = this.tool(words.marks.byKeys, words.keys.enter, () => {
       this.crosshair.begin();
     });
-    this.nexts = this.tool("Next", "End", () => {
+    this.nexts = this.tool(words.marks.next, words.keys.end, () => {
       this.next();
     });
-    this.removes = this.tool("Remove", "Del", () => {
+    this.removes = this.tool(words.marks.remove, words.keys.remove, () => {
       this.become(remove(this.list));
     });
     const tools = element("div", { class: "room-row" }, begins, this.nexts, this.removes);
@@ -105,7 +99,7 @@ export class AnyPlaces implements Marking {
     const open = wholeMarks(this.list) === null;
     const fits = !open && some === this.requiredWith.includes(answer);
     if (open) this.become(selectOpen(this.list));
-    else if (!fits) this.words.textContent = some ? SOME : NONE;
+    else if (!fits) this.words.textContent = some ? words.marks.some : words.marks.none;
     this.element.toggleAttribute("data-missing", !fits);
     // What is missing is done in the picture: Enter is meant for it, not once more for a button that was pressed.
     if (!fits) this.display.focus();
@@ -159,10 +153,14 @@ export class AnyPlaces implements Marking {
       made.append(this.preferences.cap(scaleCommand(index), made), element("span", {}, label));
       return made;
     });
-    const back = button("One step back (Esc)", { class: "room-quiet" }, () => {
+    const back = button(words.room.stepBack, { class: "room-quiet" }, () => {
       this.become(stepBack(this.list));
     });
-    const attributes = { class: "room-choices", role: "group", "aria-label": `Of this place: ${QUESTIONS[step]}` };
+    const attributes = {
+      class: "room-choices",
+      role: "group",
+      "aria-label": words.marks.ofThisPlace(words.marks[step]),
+    };
     return element("div", attributes, ...buttons, back);
   }
 
@@ -199,7 +197,7 @@ export class AnyPlaces implements Marking {
     this.element.dataset.marks = marks
       .map((one) => [one.slice, one.row, one.column, one.confidence, one.reason].join(","))
       .join(";");
-    this.words.textContent = this.crosshair.at !== null ? PLACING : this.standing();
+    this.words.textContent = this.crosshair.at !== null ? words.marks.placing : this.standing();
     this.choices.confidence.hidden = !asked || step !== "confidence";
     this.choices.reason.hidden = !asked || step !== "reason";
     this.rows.replaceChildren(...marks.map((mark, index) => element("li", {}, this.row(mark, index))));
@@ -209,15 +207,15 @@ export class AnyPlaces implements Marking {
 
   private standing(): string {
     const { marks, selected, step } = this.list;
-    if (selected !== null) return `Place ${selected + 1}: ${QUESTIONS[step]}`;
-    if (marks.length === 0) return ASKED;
-    return marks.length === 1 ? "One place is marked." : `${marks.length} places are marked.`;
+    if (selected !== null) return words.marks.ofPlace(selected + 1, words.marks[step]);
+    if (marks.length === 0) return words.marks.asked;
+    return words.marks.standing(marks.length);
   }
 
   private row(mark: OpenMark, index: number): HTMLElement {
     const labelOf = (step: Step): string =>
       this.choicesOf(step).find(({ value }) => value === mark[step])?.label ?? "–";
-    const where = this.display.stacked ? [`slice ${mark.slice + 1}`] : [];
+    const where = this.display.stacked ? [words.marks.slice(mark.slice + 1)] : [];
     const text = [...where, labelOf("confidence"), labelOf("reason")].join(", ");
     const pressed = String(index === this.list.selected);
     return button(text, { class: "room-place", "aria-pressed": pressed }, () => {

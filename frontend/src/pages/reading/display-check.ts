@@ -3,12 +3,13 @@ import type { ReadingSession } from "../../api/contract";
 import { postJson } from "../../api/http";
 import { placeOf } from "../../core/keymap";
 import { button, element } from "../shared/dom";
+import { words } from "../../words";
 
 type Asked = NonNullable<ReadingSession["display_check"]>;
 type Step = Asked["steps"][number];
 type Screen = NonNullable<Asked["last"]>["screen"];
 
-const CORNERS = ["Top left", "Top right", "Bottom left", "Bottom right"] as const;
+const CORNERS = words.display.corners;
 
 export interface CheckParts {
   readonly url: string;
@@ -25,15 +26,15 @@ export function isNeeded(asked: ReadingSession["display_check"]): asked is Asked
 /** Resolves when reading may begin: the check is passed, or the study only advises it. */
 export async function checkDisplay(asked: Asked, parts: CheckParts): Promise<void> {
   const required = asked.policy === "require";
-  let words = introduction(required);
+  let said = introduction(required);
   for (;;) {
-    if (!(await choice(parts, words, "Check this screen", required ? null : "Skip it"))) return;
+    if (!(await choice(parts, said, words.display.check, required ? null : words.display.skip))) return;
     const steps: (Step & { found: boolean })[] = [];
     for (const step of asked.steps) steps.push({ ...step, found: await finds(step, parts) });
     const { status, body } = await postJson(parts.url, { steps, screen: thisScreen() });
     const passed = status === 201 ? (body as { passed: boolean }).passed : null;
     if (passed === true || (passed === null && !required)) return;
-    words = passed === null ? unsent() : notPassed(required);
+    said = passed === null ? unsent() : notPassed(required);
   }
 }
 
@@ -51,7 +52,7 @@ const sameScreen = (one: Screen, other: Screen): boolean =>
 
 function finds(step: Step, parts: CheckParts): Promise<boolean> {
   const corner = Math.floor(parts.random() * CORNERS.length);
-  const field = element("div", { class: "check-field", role: "img", "aria-label": "A field with one square in it" });
+  const field = element("div", { class: "check-field", role: "img", "aria-label": words.display.field });
   const square = element("div", { class: "check-square", "data-corner": corner });
   field.style.setProperty("background-color", grey(step.ground));
   square.style.setProperty("background-color", grey(step.grey));
@@ -73,24 +74,24 @@ function finds(step: Step, parts: CheckParts): Promise<boolean> {
         done(index);
       }),
     );
-    const none = keyed("I see none", "0", () => {
+    const none = keyed(words.display.none, "0", () => {
       done(null);
     });
     parts.cover(
-      element("h2", {}, "In which corner is the square?"),
+      element("h2", {}, words.display.where),
       field,
-      element("div", { class: "check-corners", role: "group", "aria-label": "Corner" }, ...choices, none),
+      element("div", { class: "check-corners", role: "group", "aria-label": words.display.corner }, ...choices, none),
     );
   });
 }
 
 /** True for the first button, false for the second. */
-function choice(parts: CheckParts, words: HTMLElement[], first: string, second: string | null): Promise<boolean> {
+function choice(parts: CheckParts, said: HTMLElement[], first: string, second: string | null): Promise<boolean> {
   return new Promise((resolve) => {
     const begin = button(first, { class: "button primary" }, () => {
       resolve(true);
     });
-    begin.append(" ", element("kbd", {}, "Enter"));
+    begin.append(" ", element("kbd", {}, words.keys.enter));
     const buttons = [begin];
     if (second !== null)
       buttons.push(
@@ -98,46 +99,26 @@ function choice(parts: CheckParts, words: HTMLElement[], first: string, second: 
           resolve(false);
         }),
       );
-    parts.cover(...words, element("div", { class: "room-row" }, ...buttons));
+    parts.cover(...said, element("div", { class: "room-row" }, ...buttons));
     parts.focusCover();
   });
 }
 
 const introduction = (required: boolean): HTMLElement[] => [
-  element("h2", {}, "Is this screen good enough?"),
-  element(
-    "p",
-    {},
-    "Four fields, dark and bright, each with a square that is hardly lighter or darker. Say in which corner it is. " +
-      "It takes a quarter of a minute, with the room as dark and the screen as bright as you will read.",
-  ),
-  element(
-    "p",
-    {},
-    required
-      ? "This study asks for it before you read. What you found and the size of your screen are kept with your answers."
-      : "What you found and the size of your screen are kept with your answers. You may go on without it.",
-  ),
+  element("h2", {}, words.display.goodEnough),
+  element("p", {}, words.display.fourFields),
+  element("p", {}, required ? words.display.required : words.display.advised),
 ];
 
 const notPassed = (required: boolean): HTMLElement[] => [
-  element("h2", {}, "Some of the squares were not found"),
-  element(
-    "p",
-    {},
-    "Dark or bright livers may look flat on this screen. Turn up its brightness, switch off night colours and power " +
-      "saving, keep light from falling on it, and try again; or read at another screen.",
-  ),
-  element(
-    "p",
-    {},
-    required ? "This study is read only after a check that was passed." : "You may also go on as it is; it is noted.",
-  ),
+  element("h2", {}, words.display.notFound),
+  element("p", {}, words.display.flat),
+  element("p", {}, required ? words.display.onlyPassed : words.display.goOnNoted),
 ];
 
 const unsent = (): HTMLElement[] => [
-  element("h2", {}, "The check could not be stored"),
-  element("p", {}, "The server did not answer as expected. Look whether the network is there and try again."),
+  element("h2", {}, words.display.notStored),
+  element("p", {}, words.display.networkThere),
 ];
 
 function keyed(text: string, key: string, act: () => void): HTMLButtonElement {

@@ -23,6 +23,7 @@ import {
 import { Pane } from "../shared/pane";
 import type { LoadedCase, LoadedImage } from "./cases";
 import { tiled } from "./tiles";
+import { words } from "../../words";
 
 /** Of studies that were locked before rings had sizes: wide enough to run around nearly every liver lesion. */
 const MARKER_RADIUS_MM = 20;
@@ -62,7 +63,10 @@ export class CaseDisplay {
   ) {
     this.record = new ViewingRecord(now);
     const { images } = options;
-    this.panes = Array.from({ length: images }, (_, n) => new Pane(stage, images > 1 ? `Image ${n + 1}` : "Image"));
+    this.panes = Array.from(
+      { length: images },
+      (_, n) => new Pane(stage, images > 1 ? words.view.imageNumber(n + 1) : words.view.image),
+    );
     [this.pane] = this.panes as [Pane, ...Pane[]];
     this.alike = new Alike(this.panes.map((pane) => pane.view));
     this.panes.forEach((pane, number) => {
@@ -157,19 +161,18 @@ export class CaseDisplay {
   /** Why an answer would be about something that is not on the screen; null when it can be given. */
   get obstacle(): string | null {
     const { shown } = this;
-    if (shown === null) return "The case is not on the screen yet.";
+    if (shown === null) return words.view.notShownYet;
     const [width, height] = this.sizePx;
-    if (Math.min(width, height) < LEGIBLE_PX)
-      return "The image has no room on this screen. Make the window larger or zoom out (Ctrl and −) to answer.";
+    if (Math.min(width, height) < LEGIBLE_PX) return words.view.noRoom;
     if (!shown.images.every(({ volume }) => volume.complete)) {
       const slices = shown.presentation.slices * shown.images.length;
       const arrived = shown.images.reduce(
         (sum, { volume }) => sum + volume.fractionLoaded * shown.presentation.slices,
         0,
       );
-      return `${Math.round(arrived)} of ${slices} slices have arrived. You can answer when the case is complete.`;
+      return words.view.arrived(Math.round(arrived), slices);
     }
-    return this.panes.every(({ view }) => view.legible) ? null : "This slice is not on the screen yet.";
+    return this.panes.every(({ view }) => view.legible) ? null : words.view.sliceNotShown;
   }
 
   /** The wanted slice has not arrived. */

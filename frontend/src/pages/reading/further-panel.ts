@@ -5,6 +5,7 @@ import { scaleCommand } from "../../core/keyboard";
 import { button, element } from "../shared/dom";
 import { NumberField } from "./number-field";
 import type { Preferences } from "./preferences";
+import { words } from "../../words";
 
 export type FurtherValue = number | string;
 
@@ -23,8 +24,8 @@ export class FurtherPanel {
     private readonly hooks: FurtherHooks,
   ) {}
 
-  /** `words` stand in the field for text at first. */
-  show(item: FurtherQuestion, position: string, words = ""): void {
+  /** `written` stands in the field for text at first. */
+  show(item: FurtherQuestion, position: string, written = ""): void {
     this.choices = item.choices.map(({ value }, index) => ({ value, command: scaleCommand(index) }));
     this.number =
       item.scale === null
@@ -32,7 +33,7 @@ export class FurtherPanel {
         : new NumberField(item.scale, item.question, () => {
             this.give();
           });
-    const field = item.text ? this.textField(item.question, words) : [];
+    const field = item.text ? this.textField(item.question, written) : [];
     this.element.setAttribute("aria-label", item.question);
     this.element.replaceChildren(
       element("p", { class: "room-note" }, position),
@@ -40,7 +41,7 @@ export class FurtherPanel {
       ...item.choices.map(({ value, label }, index) => this.choiceButton(value, label, index)),
       ...(this.number === null ? [] : [this.number.element]),
       ...field,
-      button("One step back (Esc)", { class: "room-quiet" }, () => {
+      button(words.room.stepBack, { class: "room-quiet" }, () => {
         this.hooks.stepBack();
       }),
     );
@@ -72,13 +73,13 @@ export class FurtherPanel {
     return made;
   }
 
-  private textField(label: string, words: string): HTMLElement[] {
+  private textField(label: string, written: string): HTMLElement[] {
     const field = element("textarea", { class: "room-words", rows: 4, maxlength: 2000, "aria-label": label });
-    field.value = words;
+    field.value = written;
     const done = button("", { class: "room-answer", "aria-keyshortcuts": "Control+Enter" }, () => {
       this.hooks.answer(field.value.trim());
     });
-    done.append(element("kbd", {}, "Ctrl Enter"), element("span", {}, "Go on"));
+    done.append(element("kbd", {}, words.keys.controlEnter), element("span", {}, words.room.goOn));
     field.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.hooks.stepBack();
       else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) done.click();

@@ -4,49 +4,14 @@ import { COMMANDS, KEYMAPS, placeOf, rebound } from "../../core/keymap";
 import { button, element } from "../shared/dom";
 import type { Preferences } from "./preferences";
 import { LEFT_BUTTON } from "./preferences";
+import { words } from "../../words";
 
-const MEANINGS: Readonly<Record<Command, string>> = {
-  answer1: "first answer",
-  answer2: "second answer",
-  level1: "sureness, 1st level",
-  level2: "2nd level",
-  level3: "3rd level",
-  level4: "4th level",
-  level5: "5th level",
-  level6: "6th level",
-  scale1: "1st level or choice",
-  scale2: "2nd level or choice",
-  scale3: "3rd level or choice",
-  scale4: "4th level or choice",
-  scale5: "5th level or choice",
-  scale6: "6th level or choice",
-  scale7: "7th level or choice",
-  scale8: "8th level or choice",
-  scale9: "9th level or choice",
-  scale10: "10th level or choice",
-  cannotTell: "cannot tell",
-  back: "previous case",
-  liver: "liver window",
-  softTissue: "soft tissue window",
-  lung: "lung window",
-  bone: "bone window",
-  keepWindow: "keep my window from case to case",
-  tool: "what the left button does",
-  reset: "image and window as at first",
-  marker: "hide or show the ring",
-  home: "to the slice shown first",
-  slicesBack: "five slices back",
-  slicesOn: "five slices on",
-  zoomIn: "larger",
-  zoomOut: "smaller",
-  fullScreen: "full screen",
-  pause: "pause",
-};
+const MEANINGS: Readonly<Record<Command, string>> = words.keysPanel.meanings;
 const FIXED_LINES: readonly (readonly [string, string])[] = [
-  ["Wheel, ↑ ↓", "scroll (a single image: zoom)"],
-  ["Right drag", "zoom"],
-  ["Shift drag", "move the image"],
-  ["Esc, Backspace", "one step back"],
+  [words.keys.wheelArrows, words.keysPanel.scroll],
+  [words.keys.rightDrag, words.keysPanel.zoom],
+  [words.keys.shiftDrag, words.keysPanel.move],
+  [words.keys.stepBack, words.keysPanel.stepBack],
 ];
 
 export class KeysPanel {
@@ -69,7 +34,7 @@ export class KeysPanel {
     this.element = element(
       "details",
       { class: "room-keys-panel" },
-      element("summary", {}, "Keys and mouse"),
+      element("summary", {}, words.keysPanel.title),
       this.leftButton(),
       this.hands(),
       this.news,
@@ -84,10 +49,13 @@ export class KeysPanel {
   }
 
   private changer(command: Command): HTMLButtonElement {
-    const made = button("", { class: "room-key", title: "Choose another key" }, () => {
+    const made = button("", { class: "room-key", title: words.keysPanel.choose }, () => {
       this.begin(command, made);
     });
-    made.append(this.preferences.cap(command), element("span", { class: "visually-hidden" }, ": choose another key"));
+    made.append(
+      this.preferences.cap(command),
+      element("span", { class: "visually-hidden" }, words.keysPanel.chooseFor),
+    );
     return made;
   }
 
@@ -95,17 +63,17 @@ export class KeysPanel {
     const choose = (text: string, hand: Hand): HTMLElement =>
       button(text, { class: "room-tool" }, () => {
         this.preferences.keymap = KEYMAPS[hand];
-        this.say(`Keys for the mouse in the ${hand} hand.`);
+        this.say(hand === "right" ? words.keysPanel.nowRight : words.keysPanel.nowLeft);
       });
-    const reset = button("As at first", { class: "room-tool" }, () => {
+    const reset = button(words.keysPanel.asAtFirst, { class: "room-tool" }, () => {
       this.preferences.reset();
-      this.say("Keys and left button are as at first.");
+      this.say(words.keysPanel.nowAsAtFirst);
     });
     return element(
       "div",
-      { class: "room-tools", role: "group", "aria-label": "Sets of keys" },
-      choose("Mouse right", "right"),
-      choose("Mouse left", "left"),
+      { class: "room-tools", role: "group", "aria-label": words.keysPanel.sets },
+      choose(words.keysPanel.mouseRight, "right"),
+      choose(words.keysPanel.mouseLeft, "left"),
       reset,
     );
   }
@@ -122,14 +90,14 @@ export class KeysPanel {
       const chosen = LEFT_BUTTON.find(({ tool }) => tool === select.value);
       if (chosen) this.preferences.leftButton = chosen.tool;
     });
-    return element("p", {}, element("label", { for: "room-left-button" }, "Left button: "), select);
+    return element("p", {}, element("label", { for: "room-left-button" }, words.keysPanel.leftButton), select);
   }
 
   private begin(command: Command, from: HTMLElement): void {
     this.stop();
     this.choosing = { command, from };
     from.classList.add("choosing");
-    this.say(`Press the key for “${MEANINGS[command]}”. Esc leaves it as it is.`);
+    this.say(words.keysPanel.press(MEANINGS[command]));
   }
 
   private stop(): void {
@@ -151,10 +119,10 @@ export class KeysPanel {
     if ("keymap" in outcome) {
       this.stop();
       this.preferences.keymap = outcome.keymap;
-      this.say(`${this.preferences.label(command)} is now for “${MEANINGS[command]}”.`);
-    } else if (outcome.takenBy === "reserved") this.say("The browser or the system needs this key. Press another one.");
-    else if (outcome.takenBy === "fixed") this.say("This key has a meaning of its own. Press another one.");
-    else this.say(`This key is for “${MEANINGS[outcome.takenBy]}”. Press another one, or change that one first.`);
+      this.say(words.keysPanel.isNow(this.preferences.label(command), MEANINGS[command]));
+    } else if (outcome.takenBy === "reserved") this.say(words.keysPanel.reserved);
+    else if (outcome.takenBy === "fixed") this.say(words.keysPanel.fixed);
+    else this.say(words.keysPanel.taken(MEANINGS[outcome.takenBy]));
   }
 
   private say(text: string): void {

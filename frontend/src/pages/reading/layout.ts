@@ -17,6 +17,7 @@ import { FurtherPanel } from "./further-panel";
 import type { Preferences } from "./preferences";
 import type { ViewTools } from "./tools";
 import { conflictWords, keptWords, paragraphs } from "./words";
+import { words } from "../../words";
 
 export type RoomState =
   | "loading"
@@ -56,7 +57,7 @@ export class ReadingLayout {
   private readonly cover = element("div", { class: "room-cover", role: "status" });
   private readonly title = element("span", { class: "room-title" });
   private readonly count = element("span", { class: "room-count" });
-  private readonly bar = element("progress", { max: 1, value: 0, "aria-label": "Cases read" });
+  private readonly bar = element("progress", { max: 1, value: 0, "aria-label": words.room.read });
   private readonly timeLeft = element("span", { class: "room-time" });
   private readonly saved = element("span", { class: "room-saved", role: "status" });
   private readonly banner = new Banner();
@@ -69,7 +70,7 @@ export class ReadingLayout {
   /** Of a study whose scale has no keys. */
   number: NumberField | null = null;
   private readonly answers = element("div", { class: "room-answers", role: "group" });
-  private readonly levels = element("div", { class: "room-levels", role: "group", "aria-label": "How sure are you?" });
+  private readonly levels = element("div", { class: "room-levels", role: "group", "aria-label": words.room.howSure });
   readonly further: FurtherPanel;
   private readonly backButton: HTMLButtonElement;
   private readonly aside = element("div", { class: "room-aside" });
@@ -90,11 +91,11 @@ export class ReadingLayout {
         actions.withdraw();
       },
     });
-    this.backButton = button("Previous case", { class: "room-quiet" }, () => {
+    this.backButton = button(words.room.previous, { class: "room-quiet" }, () => {
       actions.back();
     });
     this.backButton.append(" ", preferences.cap("back", this.backButton));
-    const pause = button("Pause ", { class: "room-quiet" }, () => {
+    const pause = button(`${words.room.pause} `, { class: "room-quiet" }, () => {
       actions.pause();
     });
     pause.append(preferences.cap("pause", pause));
@@ -108,7 +109,7 @@ export class ReadingLayout {
         this.saved,
         this.reader,
         pause,
-        element("a", { class: "room-quiet", href: leaveUrl }, "Stop for now"),
+        element("a", { class: "room-quiet", href: leaveUrl }, words.room.stop),
       ),
       this.banner.element,
       element("div", { class: "room-main" }, this.stage, this.panel()),
@@ -152,7 +153,7 @@ export class ReadingLayout {
     this.answers.classList.toggle("many", this.choices.length > FEW);
     const levels = study.confidence?.levels ?? [];
     this.levels.replaceChildren(
-      element("h3", {}, "How sure are you?"),
+      element("h3", {}, words.room.howSure),
       ...levels.map((level, index) =>
         this.answerButton(level.label, levelCommand(index), { "data-level": level.value }, () => {
           this.actions.confidence(level.value);
@@ -160,7 +161,7 @@ export class ReadingLayout {
       ),
     );
     this.levels.append(
-      button("Change the answer (Esc)", { class: "room-quiet" }, () => {
+      button(words.room.changeAnswer, { class: "room-quiet" }, () => {
         this.actions.withdraw();
       }),
     );
@@ -205,10 +206,11 @@ export class ReadingLayout {
   }
 
   progress(done: number, total: number, timeLeft: string): void {
-    this.count.textContent = `${done} of ${total}`;
+    this.count.textContent = words.room.done(done, total);
     this.bar.max = Math.max(1, total);
     this.bar.value = done;
     this.timeLeft.textContent = timeLeft;
+    document.title = `${words.room.done(done, total)} · ${this.title.textContent}`;
   }
 
   presentation(token: string | null, note: string, hasPrevious: boolean): void {
@@ -234,11 +236,11 @@ export class ReadingLayout {
   }
 
   suggestPause(minutes: number): void {
-    const dismiss = button("Go on", { class: "room-quiet" }, () => {
+    const dismiss = button(words.room.goOn, { class: "room-quiet" }, () => {
       this.pause.hidden = true;
       this.actions.pauseDismissed();
     });
-    const text = `You have been reading for ${minutes} minutes. A short break keeps the eye fresh; everything is saved.`;
+    const text = words.room.rest(minutes);
     this.pause.replaceChildren(element("span", {}, text), dismiss);
     this.pause.hidden = false;
   }
@@ -247,14 +249,11 @@ export class ReadingLayout {
     const { waiting, kept, conflicts, problem } = status;
     this.saved.dataset.waiting = String(waiting);
     this.saved.dataset.problem = conflicts.length + kept.length > 0 ? "kept" : problem;
-    this.saved.textContent = savedWords(status);
+    const saved = savedWords(status, words);
+    this.saved.textContent = saved;
     const reader = this.session?.reader ?? "";
-    if (problem === "logged-out") this.askForLogin("Your login has expired.", savedWords(status));
-    else if (problem === "other-login")
-      this.askForLogin(
-        `Somebody else is logged in in this browser, or this reading is not ${reader}'s.`,
-        savedWords(status),
-      );
+    if (problem === "logged-out") this.askForLogin(words.login.expired, saved);
+    else if (problem === "other-login") this.askForLogin(words.room.otherLogin(reader), saved);
     else this.say("login");
     this.say("kept", ...(kept.length > 0 ? keptWords(kept) : []));
     const [conflict] = conflicts;
@@ -268,18 +267,15 @@ export class ReadingLayout {
   }
 
   nothingStored(practice: boolean): void {
-    this.saved.textContent = `${practice ? "Practice" : "Preview"}: nothing is stored`;
-    const words = practice
-      ? "This is a practice: the cases belong to no study, and nothing you answer is stored."
-      : "This is a preview: it looks and works as for a reader, and nothing is stored.";
-    this.say("preview", words);
+    this.saved.textContent = practice ? words.room.practice : words.room.preview;
+    this.say("preview", practice ? words.room.practiceNote : words.room.previewNote);
   }
 
   askForLogin(reason: string, consequence: string): void {
     const name = this.session?.reader;
-    const again = name ? `Log in as ${name} in a new tab` : "Log in again in a new tab";
+    const again = name ? words.login.againAs(name) : words.login.again;
     const link = element("a", { href: this.loginUrl, target: "_blank", rel: "noopener" }, again);
-    this.say("login", `${reason} `, link, ` and come back: reading goes on by itself. ${consequence}`);
+    this.say("login", `${reason} `, link, words.login.comeBack(consequence));
   }
 
   private answerButton(
@@ -312,5 +308,5 @@ export class ReadingLayout {
 
 function instructionParts(instructions: string): HTMLElement[] {
   if (!instructions) return [];
-  return [element("details", {}, element("summary", {}, "Instructions"), ...paragraphs(instructions))];
+  return [element("details", {}, element("summary", {}, words.room.instructions), ...paragraphs(instructions))];
 }

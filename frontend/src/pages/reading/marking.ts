@@ -6,6 +6,7 @@ import type { CrosshairHooks } from "./crosshair";
 import type { CaseDisplay } from "./display";
 import { OnePlace } from "./one-place";
 import type { Preferences } from "./preferences";
+import { words } from "../../words";
 
 type Study = ReadingSession["study"];
 
@@ -39,11 +40,11 @@ export const markingKeys = ({ mark }: Study): readonly (readonly [string, string
   ...(mark === null
     ? []
     : ([
-        ["Click", "mark the place"],
-        ["Enter, arrows, Enter", "mark the place by keys; Page up and down change the slice"],
-        ["Delete", mark.each === null ? "clear the mark" : "remove the mark"],
+        [words.keys.click, words.marks.keyMark],
+        [words.keys.enterArrowsEnter, words.marks.keyByKeys],
+        [words.keys.delete, mark.each === null ? words.marks.keyClear : words.marks.keyRemove],
       ] as const)),
-  ...(mark?.each ? ([["End", "the next mark, to change it"]] as const) : []),
+  ...(mark?.each ? ([[words.keys.end, words.marks.keyNext]] as const) : []),
 ];
 
 /** So many keys choose how sure a reader is of a mark, or why it was set. */

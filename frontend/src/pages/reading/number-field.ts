@@ -3,6 +3,7 @@ import type { ReadingSession } from "../../api/contract";
 import type { NumberChange, NumberEntry } from "../../core/number-entry";
 import { changed, NOTHING, set } from "../../core/number-entry";
 import { button, element } from "../shared/dom";
+import { words } from "../../words";
 
 type Scale = NonNullable<ReadingSession["study"]["scale"]>;
 
@@ -34,7 +35,7 @@ export class NumberField {
       });
     }
     this.done = button("", { class: "room-answer", "aria-keyshortcuts": "Enter" }, give);
-    this.done.append(element("kbd", {}, "Enter"), element("span", {}, "Give this answer"));
+    this.done.append(element("kbd", {}, words.keys.enter), element("span", {}, words.room.giveAnswer));
     const ends = [`${scale.lowest} ${low ?? ""}`, `${scale.highest} ${high ?? ""}`];
     this.element = element(
       "div",
@@ -42,7 +43,7 @@ export class NumberField {
       this.shown,
       this.slider,
       element("div", { class: "room-ends" }, ...ends.map((end) => element("span", {}, end))),
-      element("p", { class: "room-note" }, "Type the number, or use ← → or the slider."),
+      element("p", { class: "room-note" }, words.room.typeNumber),
       this.done,
     );
     this.show(NOTHING);
@@ -66,7 +67,7 @@ export class NumberField {
     this.shown.textContent = value === null ? "–" : String(value);
     this.slider.classList.toggle("unset", value === null);
     if (value !== null) this.slider.value = String(value);
-    this.slider.setAttribute("aria-valuetext", value === null ? "not set" : String(value));
+    this.slider.setAttribute("aria-valuetext", value === null ? words.room.notSet : String(value));
     this.done.disabled = value === null;
   }
 }

@@ -6,13 +6,10 @@ import type { CrosshairHooks } from "./crosshair";
 import { Crosshair } from "./crosshair";
 import type { CaseDisplay } from "./display";
 import type { Marking } from "./marking";
-
-// Of two lines at most, so that no button moves when they change.
-const ASKED = "Mark the place: click it, or Enter and the arrow keys.";
-export const PLACING = "Arrows move the cross (Shift: faster), Enter sets it.";
+import { words } from "../../words";
 
 export class OnePlace implements Marking {
-  readonly element = element("div", { class: "room-mark", role: "group", "aria-label": "Marked place" });
+  readonly element = element("div", { class: "room-mark", role: "group", "aria-label": words.marks.place });
   private readonly words = element("p", { class: "room-mark-words", role: "status" });
   private readonly clears: HTMLButtonElement;
   private readonly crosshair: Crosshair;
@@ -23,14 +20,14 @@ export class OnePlace implements Marking {
     private readonly display: CaseDisplay,
     private readonly hooks: CrosshairHooks,
   ) {
-    const begins = button("By keys ", { class: "room-tool" }, () => {
+    const begins = button(`${words.marks.byKeys} `, { class: "room-tool" }, () => {
       this.crosshair.begin();
     });
-    begins.append(element("kbd", {}, "Enter"));
-    this.clears = button("Clear ", { class: "room-tool" }, () => {
+    begins.append(element("kbd", {}, words.keys.enter));
+    this.clears = button(`${words.marks.clear} `, { class: "room-tool" }, () => {
       this.clear();
     });
-    this.clears.append(element("kbd", {}, "Del"));
+    this.clears.append(element("kbd", {}, words.keys.remove));
     this.element.append(this.words, element("div", { class: "room-row" }, begins, this.clears));
     const place = (mark: Mark): void => {
       this.place(mark);
@@ -85,12 +82,13 @@ export class OnePlace implements Marking {
     const { placed } = this;
     if (placed !== null) this.element.removeAttribute("data-missing");
     this.element.dataset.mark = placed === null ? "" : [placed.slice, placed.row, placed.column].join(",");
-    this.words.textContent = this.crosshair.at !== null ? PLACING : placed === null ? ASKED : this.standing(placed);
+    const at = placed === null ? words.marks.askedForOne : this.standing(placed);
+    this.words.textContent = this.crosshair.at !== null ? words.marks.placing : at;
     this.clears.disabled = placed === null;
     this.display.redraw();
   }
 
   private standing({ slice }: Mark): string {
-    return this.display.stacked ? `A place is marked on slice ${slice + 1}.` : "A place is marked.";
+    return this.display.stacked ? words.marks.onSlice(slice + 1) : words.marks.isMarked;
   }
 }

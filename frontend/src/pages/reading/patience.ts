@@ -3,6 +3,7 @@ import { getBytes, HttpError } from "../../api/http";
 import { classifyStatus, LOGIN_CHECK_MS, retryDelayMs } from "../../core/retry";
 import { element } from "../shared/dom";
 import type { ReadingLayout } from "./layout";
+import { words } from "../../words";
 
 export async function untilAnswered<T>(layout: ReadingLayout, ask: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
@@ -49,12 +50,12 @@ async function pause(layout: ReadingLayout, attempt: number, error: unknown): Pr
   if (outcome === "logged-out") {
     delay = LOGIN_CHECK_MS;
     layout.state("logged-out");
-    layout.askForLogin("Your login has expired.", "");
-    layout.coverWith(element("p", {}, "Waiting for your login."));
+    layout.askForLogin(words.login.expired, "");
+    layout.coverWith(element("p", {}, words.login.waiting));
   } else if (outcome === "transient") {
     delay = retryDelayMs(attempt, Math.random);
     layout.state("error");
-    layout.coverWith(element("p", {}, `${message} This page tries again by itself.`));
+    layout.coverWith(element("p", {}, words.server.triesAgain(message)));
   } else {
     layout.state("error");
     layout.coverWith(element("p", {}, message));

@@ -4,14 +4,14 @@ import type { Command, Keymap } from "../../core/keymap";
 import { keyLabel, KEYMAPS, keymapOf } from "../../core/keymap";
 import type { Tool } from "../../viewer";
 import { element } from "../shared/dom";
+import { words } from "../../words";
 
-export const LEFT_BUTTON: readonly { readonly tool: Tool; readonly text: string }[] = [
-  { tool: "window", text: "Window" },
-  { tool: "scroll", text: "Scroll" },
-  { tool: "pan", text: "Move" },
-  { tool: "zoom", text: "Zoom" },
-  { tool: "length", text: "Length" },
-];
+const LEFT_TOOLS: readonly Tool[] = ["window", "scroll", "pan", "zoom", "length"];
+
+export const LEFT_BUTTON: readonly { readonly tool: Tool; readonly text: string }[] = LEFT_TOOLS.map((tool) => ({
+  tool,
+  text: words.tools.left[tool] ?? tool,
+}));
 
 /** Chromium knows on https what stands on the keys. */
 interface KeyboardApi {
@@ -68,7 +68,7 @@ export class Preferences {
   }
 
   label(command: Command): string {
-    return keyLabel(this.keys[command], this.layout);
+    return keyLabel(this.keys[command], words.keys.names, this.layout);
   }
 
   /** A picture of the key beside what it does, on a button that does the same. */

@@ -35,6 +35,7 @@ import { SolePage } from "./sole-page";
 import { ViewTools } from "./tools";
 import type { RoomParts } from "./parts";
 import { endWords, revisitWords, ringWords, savingWords } from "./words";
+import { words } from "../../words";
 
 const BREAK_AFTER_MINUTES = 25;
 const COVERED = new Set(["busy", "welcome", "paused"]);
@@ -231,7 +232,7 @@ export class ReadingRoom {
       this.lookChanged();
     });
     this.cases.troubled.listen((status) => {
-      if (classifyStatus(status) === "logged-out") this.layout.askForLogin("Your login has expired.", "");
+      if (classifyStatus(status) === "logged-out") this.layout.askForLogin(words.login.expired, "");
     });
   }
 
@@ -444,7 +445,6 @@ export class ReadingRoom {
 
   private updateProgress(): void {
     const { done, total } = progress(this.sitting);
-    this.layout.progress(done, total, describeTimeLeft(millisecondsLeft(this.caseTimesMs, total - done)));
-    document.title = `${done} of ${total} · ${this.session.study.title}`;
+    this.layout.progress(done, total, describeTimeLeft(millisecondsLeft(this.caseTimesMs, total - done), words));
   }
 }

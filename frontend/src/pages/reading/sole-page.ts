@@ -2,6 +2,7 @@
 import type { Place, Presence } from "../../core/presence";
 import type { ReadingLayout } from "./layout";
 import { elsewhereWords } from "./words";
+import { words } from "../../words";
 
 export type PresenceHere = (onChange: (place: Place) => void) => Presence;
 
@@ -43,7 +44,7 @@ export class SolePage {
     if (place === "elsewhere") {
       this.hooks.left();
       this.layout.state("elsewhere");
-      this.layout.say("elsewhere", "This reading is open in another tab. It takes your answers; this one does not.");
+      this.layout.say("elsewhere", words.room.elsewhere);
       this.layout.coverWith(
         ...elsewhereWords(() => {
           this.presence.takeOver();

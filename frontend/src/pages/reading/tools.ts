@@ -7,6 +7,7 @@ import { button, element } from "../shared/dom";
 import type { CaseDisplay } from "./display";
 import type { Preferences } from "./preferences";
 import { LEFT_BUTTON } from "./preferences";
+import { words } from "../../words";
 
 const PRESET_COMMANDS: Readonly<Record<string, Command>> = {
   Liver: "liver",
@@ -29,13 +30,18 @@ export class ViewTools {
       this.nextTool();
     });
     this.toolButton.prepend(this.toolName);
-    this.keepButton = this.tool("Keep window", "keepWindow", { "aria-pressed": "false" }, () => {
+    this.keepButton = this.tool(words.tools.keepWindow, "keepWindow", { "aria-pressed": "false" }, () => {
       this.toggleKeep();
     });
     const presets = WINDOW_PRESETS.map((preset) =>
-      this.tool(preset.name, PRESET_COMMANDS[preset.name], { title: described(preset) }, () => {
-        this.preset(preset.name);
-      }),
+      this.tool(
+        words.view.windows[preset.name] ?? preset.name,
+        PRESET_COMMANDS[preset.name],
+        { title: described(preset) },
+        () => {
+          this.preset(preset.name);
+        },
+      ),
     );
     this.element.append(this.toolButton, ...presets, this.keepButton);
     this.useTool();
@@ -107,7 +113,7 @@ export class ViewTools {
   private useTool(): void {
     this.display.tool = this.preferences.leftButton;
     const text = LEFT_BUTTON.find(({ tool }) => tool === this.display.tool)?.text ?? "";
-    this.toolName.textContent = `Drag: ${text}`;
+    this.toolName.textContent = words.tools.drag(text);
   }
 }
 
@@ -116,4 +122,4 @@ async function toggleFullScreen(): Promise<void> {
   else await document.documentElement.requestFullscreen();
 }
 
-const described = ({ center, width }: WindowPreset): string => `Level ${center} HU, width ${width} HU`;
+const described = ({ center, width }: WindowPreset): string => words.view.preset(center, width);

@@ -4,12 +4,12 @@ import { levelCommand } from "../../core/keyboard";
 import type { Command } from "../../core/keymap";
 import type { GivenAnswer } from "../../core/judgement";
 import type { OutboxEntry, OutboxStatus } from "../../core/outbox";
-import { counted } from "../../core/saved";
 import type { ServerView } from "../../core/sitting";
 import { button, element } from "../shared/dom";
 import type { Decision } from "./answers";
 import { choicesOf, decisionName } from "./answers";
 import { markingKeys } from "./marking";
+import { words } from "../../words";
 
 export const paragraphs = (text: string): HTMLElement[] =>
   text
@@ -22,15 +22,11 @@ export function welcomeWords(
   practiceUrl: string | undefined,
   begin: () => void,
 ): HTMLElement[] {
-  const words = [element("h2", {}, study.title), ...paragraphs(study.instructions)];
-  const start = primary("Start reading", "Enter", begin);
-  if (practiceUrl === undefined) return [...words, start];
-  const practise = element("a", { class: "button", href: practiceUrl }, "Practise first");
-  return [
-    ...words,
-    element("p", {}, "You can try keys and mouse on a few practice cases first. Nothing of it is stored."),
-    element("div", { class: "room-row" }, start, practise),
-  ];
+  const told = [element("h2", {}, study.title), ...paragraphs(study.instructions)];
+  const start = primary(words.covers.start, words.keys.enter, begin);
+  if (practiceUrl === undefined) return [...told, start];
+  const practise = element("a", { class: "button", href: practiceUrl }, words.covers.practise);
+  return [...told, element("p", {}, words.covers.mayPractise), element("div", { class: "room-row" }, start, practise)];
 }
 
 /** What the keys do, and what is meant by being sure, on cases that count nowhere. */
@@ -44,40 +40,35 @@ export function practiceWords(
   const line = (keys: readonly (Node | string)[], meaning: string): void => {
     lines.append(element("dt", {}, ...keys), element("dd", {}, meaning));
   };
-  line(["Wheel, ↑ ↓"], "through the slices; a single image: zoom");
-  line(["Drag"], "what the left button is set to: the window, at first");
+  line([words.keys.wheelArrows], words.covers.throughSlices);
+  line([words.keys.drag], words.covers.leftButton);
   if (study.scale !== null) {
-    line(["Digits, ← →"], `the number, ${study.scale.lowest} to ${study.scale.highest}`);
-    line(["Enter"], "gives it as the answer");
+    line([words.keys.digitsArrows], words.covers.theNumber(study.scale.lowest, study.scale.highest));
+    line([words.keys.enter], words.covers.givesIt);
   }
-  for (const { command, name } of choicesOf(session)) line([cap(command)], `the answer “${name}”`);
+  for (const { command, name } of choicesOf(session)) line([cap(command)], words.covers.theAnswer(name));
   study.confidence?.levels.forEach((level, index) => {
-    line([cap(levelCommand(index))], `after the answer, how sure you are: “${level.label}”`);
+    line([cap(levelCommand(index))], words.covers.howSure(level.label));
   });
   for (const [keys, meaning] of markingKeys(study)) line([keys], meaning);
-  line([cap("back")], "one step back");
-  line([cap("pause")], "pause: the time of the case stands still");
+  line([cap("back")], words.covers.stepBack);
+  line([cap("pause")], words.covers.pause);
   return [
-    element("h2", {}, "Practice"),
-    element(
-      "p",
-      {},
-      "A few cases to try, which belong to no study. Nothing you answer is stored or judged; there is no right answer " +
-        "here. All keys can be changed under “Keys and mouse”.",
-    ),
+    element("h2", {}, words.covers.practice),
+    element("p", {}, words.covers.practiceIs),
     lines,
-    primary("Begin", "Enter", begin),
+    primary(words.covers.begin, words.keys.enter, begin),
   ];
 }
 
 const practisedWords = (roomUrl: string): HTMLElement[] => [
-  element("h2", {}, "That was the practice"),
-  element("p", {}, "Nothing of it was stored. Keys that you changed stay as they are in this browser."),
+  element("h2", {}, words.covers.practised),
+  element("p", {}, words.covers.notStored),
   element(
     "div",
     { class: "room-row" },
-    element("a", { class: "button primary", href: roomUrl }, "To the reading"),
-    button("Practise again", { class: "button" }, () => {
+    element("a", { class: "button primary", href: roomUrl }, words.covers.toReading),
+    button(words.covers.practiseAgain, { class: "button" }, () => {
       window.location.reload();
     }),
   ),
@@ -103,71 +94,57 @@ function finishedWords(
   if (preview)
     return [
       thanks(),
-      element("p", {}, "This is the end of the preview. Nothing was stored."),
-      element("a", { class: "button", href: leaveUrl }, "Back to the study"),
+      element("p", {}, words.covers.previewEnds),
+      element("a", { class: "button", href: leaveUrl }, words.covers.backToStudy),
     ];
   if (missing > 0) {
-    return [
-      element("h2", {}, "Nearly done"),
-      element("p", {}, `All ${total} cases are read, but ${counted(missing, "answer")} did not get there; see above.`),
-    ];
+    return [element("h2", {}, words.covers.nearlyDone), element("p", {}, words.covers.missing(total, missing))];
   }
   return [
     thanks(),
-    element("p", {}, `All ${total} cases are read and every answer is saved. You can close this page.`),
-    element("a", { class: "button", href: leaveUrl }, "To my reading"),
+    element("p", {}, words.covers.finished(total)),
+    element("a", { class: "button", href: leaveUrl }, words.covers.toMyReading),
   ];
 }
 
-const thanks = (): HTMLElement => element("h2", {}, "Thank you");
+const thanks = (): HTMLElement => element("h2", {}, words.covers.thanks);
 
 function closedWords(missing: number): HTMLElement[] {
-  const rest =
-    missing === 0
-      ? "What you had answered before is saved."
-      : `${counted(missing, "answer")} did not get there in time. They stay in this browser and are offered again ` +
-        "when the study is opened again; tell its coordinator.";
-  return [
-    element("h2", {}, "This reading is closed"),
-    element("p", {}, `The study takes no more answers from you. ${rest}`),
-  ];
+  const rest = missing === 0 ? words.covers.beforeIsSaved : words.covers.notInTime(missing);
+  return [element("h2", {}, words.covers.closed), element("p", {}, words.covers.takesNoMore(rest))];
 }
 
 /** Nothing to show at the moment: either all is answered, or what comes next can't be loaded. */
 export function savingWords({ progress }: ServerView, done: number, waiting: number): HTMLElement[] {
-  const text =
-    done >= progress.total
-      ? "Saving your last answers. Please keep this page open."
-      : `The next cases can't be loaded before ${counted(waiting, "answer")} ${waiting === 1 ? "has" : "have"} been ` +
-        "saved. Please keep this page open; it goes on by itself.";
+  const text = done >= progress.total ? words.covers.savingLast : words.covers.savingBefore(waiting);
   return [element("p", {}, text)];
 }
 
 export const pausedWords = (resume: () => void): HTMLElement[] => [
-  element("h2", {}, "Paused"),
-  element("p", {}, "The time of this case stands still, and everything you answered is kept."),
-  primary("Go on", "P", resume),
+  element("h2", {}, words.covers.paused),
+  element("p", {}, words.covers.timeStands),
+  primary(words.covers.goOn, "P", resume),
 ];
 
 /** Nobody has moved for long: the next person at this computer may be another one. */
 export const lockedWords = (reader: string, leaveUrl: string, resume: () => void): HTMLElement[] => [
-  element("h2", {}, `Are you still ${reader}?`),
-  element("p", {}, "Nothing has moved here for a while, so the image is covered and the time stands still."),
-  primary(`Go on as ${reader}`, "P", resume),
-  element("p", {}, element("a", { href: leaveUrl }, "I am somebody else"), ": leave this reading."),
+  element("h2", {}, words.covers.stillYou(reader)),
+  element("p", {}, words.covers.nothingMoved),
+  primary(words.covers.goOnAs(reader), "P", resume),
+  element("p", {}, element("a", { href: leaveUrl }, words.covers.somebodyElse), words.covers.leave),
 ];
 
 export const elsewhereWords = (takeOver: () => void): HTMLElement[] => [
-  element("h2", {}, "This reading is open in another tab"),
-  element("p", {}, "One page at a time takes your answers, so that none replaces another unseen."),
-  primary("Read here instead", "Enter", takeOver),
+  element("h2", {}, words.covers.elsewhere),
+  element("p", {}, words.covers.onePage),
+  primary(words.covers.readHere, words.keys.enter, takeOver),
 ];
 
 export function brokenWords(reason: string): HTMLElement[] {
   return [
-    element("h2", {}, "The reading room could not be opened"),
-    element("p", {}, `${reason} What you answered before is kept.`),
-    primary("Load again", "Enter", () => {
+    element("h2", {}, words.covers.broken),
+    element("p", {}, words.covers.brokenBecause(reason)),
+    primary(words.covers.loadAgain, words.keys.enter, () => {
       window.location.reload();
     }),
   ];
@@ -180,16 +157,12 @@ function primary(text: string, key: string, act: () => void): HTMLButtonElement 
 }
 
 export function revisitWords(answerBefore: string | undefined): string {
-  const before = answerBefore === undefined ? "" : ` (your answer was ${answerBefore})`;
-  return (
-    `You are looking at the previous case again${before}. ` +
-    "A new answer takes the place of the earlier one; Esc leaves it as it is."
-  );
+  return words.covers.revisit(answerBefore);
 }
 
 export function ringWords(slice: number | null, mode: ReadingSession["display"]["mode"]): string {
   if (slice === null) return "";
-  return mode === "stack" ? `The ring is on slice ${slice + 1}.` : "The ring shows the place.";
+  return mode === "stack" ? words.covers.ringOnSlice(slice + 1) : words.covers.ringShows;
 }
 
 export interface Named extends Decision {
@@ -215,23 +188,18 @@ export function conflictWords(
       choose(mine);
     });
   if (entry.current === null)
-    return [
-      `You changed an answer to ${here}, but the earlier one never reached the server. `,
-      keep(`Take ${here}`, true),
-      " ",
-      keep("Give it up", false),
-    ];
+    return [words.covers.changed(here), keep(words.covers.take(here), true), " ", keep(words.covers.giveUp, false)];
   const there = answerName(session, entry.current as Named);
   return [
-    `You answered one case twice: ${there} somewhere else at ${timeOf(entry.current)}, ${here} in this browser. Which one counts? `,
-    keep(`Keep ${there}`, false),
+    words.covers.twice(there, timeOf(entry.current), here),
+    keep(words.covers.keep(there), false),
     " ",
-    keep(`Take ${here}`, true),
+    keep(words.covers.take(here), true),
   ];
 }
 
 const timeOf = ({ answered_at }: GivenAnswer): string =>
-  new Date(answered_at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  new Date(answered_at).toLocaleTimeString(words.language, { hour: "2-digit", minute: "2-digit" });
 
 export function keptWords(kept: OutboxStatus["kept"]): (Node | string)[] {
   const reasons = [...new Set(kept.map((entry) => entry.message))].join(" ");
@@ -240,10 +208,12 @@ export function keptWords(kept: OutboxStatus["kept"]): (Node | string)[] {
     null,
     1,
   );
-  const details = element("details", {}, element("summary", {}, "Show"), element("pre", { tabindex: 0 }, copies));
-  const held = kept.some((entry) => entry.state === "held") ? " They are offered again while this page is open." : "";
-  return [
-    `The server did not take ${counted(kept.length, "answer")}: ${reasons} A copy is kept in this browser.${held} `,
-    details,
-  ];
+  const details = element(
+    "details",
+    {},
+    element("summary", {}, words.covers.show),
+    element("pre", { tabindex: 0 }, copies),
+  );
+  const held = kept.some((entry) => entry.state === "held");
+  return [words.covers.notTaken(kept.length, reasons, held), details];
 }

@@ -4,6 +4,7 @@
  */
 import { csrfToken } from "../../api/http";
 import { element } from "./dom";
+import { words } from "../../words";
 
 type Field = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 
@@ -18,10 +19,6 @@ interface KeptForm {
 
 const KEY = "kept-form";
 const NEVER_KEPT = new Set(["password", "file", "hidden"]);
-const BACK =
-  "Your login had expired, so this was not saved. What you typed is back, apart from passwords and files: " +
-  "look at it and send it again.";
-
 export function keepForms(): void {
   giveBack(document.body.dataset.person ?? "");
   document.addEventListener("submit", refreshToken, { capture: true });
@@ -60,7 +57,7 @@ function giveBack(person: string): void {
   if (!form) return;
   sessionStorage.removeItem(KEY);
   fill(form, kept.values);
-  const note = element("p", { class: "message warning", role: "alert" }, BACK);
+  const note = element("p", { class: "message warning", role: "alert" }, words.login.keptForm);
   form.prepend(note);
   note.scrollIntoView({ block: "center" });
 }

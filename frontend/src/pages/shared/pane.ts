@@ -5,6 +5,7 @@ import type { ImageStack } from "../../viewer";
 import { scaleBarPainter, StackView } from "../../viewer";
 import type { Camera, ScreenSize } from "../../core/camera";
 import { element } from "./dom";
+import { words } from "../../words";
 
 const SCROLL_KEYS: Record<string, number> = {
   ArrowDown: 1,
@@ -57,7 +58,7 @@ export class Pane {
 
   rename(name: string): void {
     this.title.textContent = name;
-    this.slider.setAttribute("aria-label", `${name}: slice`);
+    this.slider.setAttribute("aria-label", words.view.slider(name));
   }
 
   say(text: string): void {
@@ -82,8 +83,10 @@ export class Pane {
   private update(): void {
     const { slice, slices, window, waiting } = this.view;
     const place = slices > 1 ? `${slice + 1} / ${slices}` : "";
-    this.caption.textContent = [place, describeWindow(window), waiting ? "loading" : ""].filter(Boolean).join("  ·  ");
+    this.caption.textContent = [place, describeWindow(window), waiting ? words.view.loading : ""]
+      .filter(Boolean)
+      .join("  ·  ");
     this.slider.value = String(slice + 1);
-    this.host.setAttribute("aria-label", `${this.title.textContent} view, slice ${slice + 1} of ${slices}`);
+    this.host.setAttribute("aria-label", words.view.label(this.title.textContent, slice + 1, slices));
   }
 }

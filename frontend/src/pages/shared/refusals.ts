@@ -2,6 +2,7 @@
 import { csrfToken, messageIn } from "../../api/http";
 import { element } from "./dom";
 import { loginLink } from "./login";
+import { words } from "../../words";
 
 interface Told {
   readonly elt: Element;
@@ -19,12 +20,12 @@ export function tellRefusals(): void {
     const { elt, xhr } = (event as CustomEvent<Told>).detail;
     const place = placeOf(elt);
     const told = place.querySelector(":scope > [data-refusal]");
-    const words = wordsFor(xhr.status, place instanceof HTMLFormElement);
-    const telling = element("p", { class: "message error", role: "alert", "data-refusal": true }, ...words);
+    const said = wordsFor(xhr.status, place instanceof HTMLFormElement);
+    const telling = element("p", { class: "message error", role: "alert", "data-refusal": true }, ...said);
     // What renews itself every second must not be told every second.
     if (told?.textContent === telling.textContent) return;
     told?.remove();
-    if (words.length > 0) place.prepend(telling);
+    if (said.length > 0) place.prepend(telling);
   });
 }
 
@@ -40,17 +41,11 @@ function placeOf(asking: Element): Element {
 function wordsFor(status: number, sent: boolean): (Node | string)[] {
   if (status === 401) {
     return sent
-      ? [
-          "Your login has expired, so nothing was sent. ",
-          loginLink(),
-          ", come back and send it once more: what you typed is still here.",
-        ]
-      : ["Your login has expired, so this page no longer shows what is new. ", loginLink(), ": it goes on by itself."];
+      ? [words.login.notSent, loginLink(), words.login.sendOnceMore]
+      : [words.login.notNew, loginLink(), words.login.goesOn];
   }
   if (!sent || (status >= 200 && status < 400)) return [];
-  if (status === 0)
-    return ["The server can't be reached, so nothing was sent. Check the network connection and try again."];
-  if (status === 403)
-    return ["The server refused this. Your account may not do it, or the page is too old: load it again."];
+  if (status === 0) return [words.server.notSent];
+  if (status === 403) return [words.server.refused];
   return [messageIn(null, status)];
 }

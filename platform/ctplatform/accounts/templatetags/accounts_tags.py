@@ -21,6 +21,11 @@ def single_sign_on_name() -> str:
     return str(settings.CT_OIDC_NAME)
 
 
+@register.simple_tag
+def languages_by_their_own_names() -> list[tuple[str, str]]:
+    return list(settings.LANGUAGES)
+
+
 @register.filter
 def is_linked(user: User) -> bool:
     return single_sign_on.linked(user) is not None

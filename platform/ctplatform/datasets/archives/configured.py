@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.errors import DomainError, ForbiddenError
@@ -30,7 +31,10 @@ def archives() -> list[Archive]:
 def archive_called(name: str) -> Archive:
     found = next((archive for archive in archives() if archive.name == name), None)
     if found is None:
-        raise DomainError(f"No archive called “{name}” is set up. An administrator names archives in CT_ARCHIVES.")
+        raise DomainError(
+            gettext("No archive called “%(name)s” is set up. An administrator names archives in CT_ARCHIVES.")
+            % {"name": name}
+        )
     return found
 
 
@@ -46,4 +50,4 @@ def archive_names(user: User) -> list[str]:
 
 def refuse_unless_may_use(user: User) -> None:
     if not may_use_archives(user):
-        raise ForbiddenError("Archives show names of patients; coordinators and administrators may use them.")
+        raise ForbiddenError(gettext("Archives show names of patients; coordinators and administrators may use them."))

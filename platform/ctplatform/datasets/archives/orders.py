@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.archives import wanted as wanted_series
@@ -51,11 +52,16 @@ def request_retrieval(
 
 def _refuse_unfit(wanted: Sequence[Wanted]) -> None:
     if not wanted:
-        raise DomainError("Choose at least one series.")
+        raise DomainError(gettext("Choose at least one series."))
     if len(wanted) > MOST_SERIES:
-        raise DomainError(f"{len(wanted)} series are too many for one job. Fetch at most {MOST_SERIES} at once.")
+        raise DomainError(
+            gettext("%(wanted)s series are too many for one job. Fetch at most %(most_series)s at once.")
+            % {"wanted": len(wanted), "most_series": MOST_SERIES}
+        )
     if not all(is_uid(one.study) and is_uid(one.series) for one in wanted):
-        raise DomainError("A series is named by the identifiers of its study and of itself, as the archive tells them.")
+        raise DomainError(
+            gettext("A series is named by the identifiers of its study and of itself, as the archive tells them.")
+        )
 
 
 def request_sending(*, user: User, scans: Sequence[Scan], archive_name: str, masks: bool) -> Job:

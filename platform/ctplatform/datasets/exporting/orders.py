@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from django.db import transaction
 from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.exporting.files import delete_files, free_bytes
@@ -35,17 +37,21 @@ def request_export(*, user: User, scans: Sequence[Scan], form: ExportFormat, mas
 
 def refuse_unfit(user: User, scans: Sequence[Scan]) -> None:
     if not scans:
-        raise DomainError("Choose at least one scan.")
+        raise DomainError(gettext("Choose at least one scan."))
     if len(scans) > MOST_SCANS:
         raise DomainError(
-            f"{len(scans)} scans are too many for one package; at most {MOST_SCANS}. Export them in parts."
+            gettext("%(scans)s scans are too many for one package; at most %(most_scans)s. Export them in parts.")
+            % {"scans": len(scans), "most_scans": MOST_SCANS}
         )
     refuse_unless_usable(scans, user)
     needed, free = estimated_bytes(scans), free_bytes()
     if free is not None and needed > free / 2:
         raise DomainError(
-            f"This package may need {needed / 1e9:.1f} GB and the server has {free / 1e9:.1f} GB left. "
-            "Export fewer scans at once, or ask an administrator for room."
+            gettext(
+                "This package may need %(needed)s GB and the server has %(free)s "
+                "GB left. Export fewer scans at once, or ask an administrator for room."
+            )
+            % {"needed": number_format(needed / 1e9, 1), "free": number_format(free / 1e9, 1)}
         )
 
 
@@ -56,7 +62,7 @@ def estimated_bytes(scans: Sequence[Scan]) -> int:
 
 def delete_export(*, export: Export, actor: User) -> None:
     if export.owner_id != actor.pk:
-        raise ForbiddenError(f"Only {export.owner} removes this package, who ordered it.")
+        raise ForbiddenError(gettext("Only %(owner)s removes this package, who ordered it.") % {"owner": export.owner})
     remove(export)
 
 

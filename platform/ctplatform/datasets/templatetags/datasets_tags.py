@@ -7,12 +7,19 @@ from django import template
 from django.template.context import RequestContext
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 register = template.Library()
 
 UNITS = {"mm": "mm", "ma": "mA", "mas": "mAs", "ms": "ms", "mgy": "mGy", "hu": "HU", "years": "years"}
 AS_WRITTEN = {"kvp": "kVp", "ctdi_vol_mgy": "CTDIvol, mGy"}
 LONG_LIST = 8
+
+
+@register.filter
+def in_language(name: str) -> str:
+    """What an enumeration calls something: kept in English, shown in the reader's language."""
+    return gettext(name)
 
 
 @register.filter

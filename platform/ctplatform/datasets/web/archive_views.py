@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.generic import TemplateView, View
 
 from ctplatform.accounts.permissions import StaffPageMixin, current_user
@@ -44,7 +45,7 @@ class TestArchiveView(ArchivePageMixin, View):
         except DomainError as error:
             messages.error(request, error.message)
         else:
-            messages.success(request, f"{name} answers.")
+            messages.success(request, gettext("%(name)s answers.") % {"name": name})
         return redirect("datasets:archives")
 
 

@@ -6,6 +6,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.generic import DetailView, TemplateView, View
 
 from ctplatform.accounts.permissions import StaffPageMixin, current_user
@@ -162,7 +163,7 @@ class ShareView(_DatasetActionView):
         if form.is_valid():
             services.share(dataset=dataset, user=current_user(request), member=form.cleaned_data["member"])
         else:
-            messages.error(request, "Choose a person from the list.")
+            messages.error(request, gettext("Choose a person from the list."))
         return redirect(dataset)
 
 
@@ -176,7 +177,7 @@ class UnshareView(_DatasetActionView):
 class DeleteDatasetView(_DatasetActionView):
     def act(self, request: HttpRequest, dataset: Dataset, **kwargs: Any) -> HttpResponse:
         services.delete_dataset(dataset=dataset, user=current_user(request))
-        messages.success(request, f"{dataset.name} was deleted.")
+        messages.success(request, gettext("%(name)s was deleted.") % {"name": dataset.name})
         return redirect("datasets:datasets")
 
 
@@ -234,7 +235,7 @@ class _ScanActionView(StaffPageMixin, View):
 class EstimateLiverView(_ScanActionView):
     def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
         services.request_liver_estimate(scan=scan, user=current_user(request))
-        messages.success(request, "The liver is being estimated. Look at the result before you use it.")
+        messages.success(request, gettext("The liver is being estimated. Look at the result before you use it."))
         return redirect(scan)
 
 
@@ -243,7 +244,7 @@ class AcceptLiverView(_ScanActionView):
         form = AcceptLiverForm(request.POST)
         seen = form.cleaned_data["mask"] if form.is_valid() else None
         services.accept_liver(scan=scan, user=current_user(request), seen=seen)
-        messages.success(request, "Noted: you have looked at the estimated liver and found it right.")
+        messages.success(request, gettext("Noted: you have looked at the estimated liver and found it right."))
         return redirect(scan)
 
 
@@ -252,7 +253,7 @@ class TakeBackView(_ScanActionView):
         form = TakeBackForm(request.POST)
         correction = form.cleaned_data["correction"] if form.is_valid() else 0
         take_back_correction(scan=scan, user=current_user(request), correction=correction)
-        messages.success(request, "The last correction was taken back; the record tells of both.")
+        messages.success(request, gettext("The last correction was taken back; the record tells of both."))
         return redirect(scan)
 
 
@@ -326,7 +327,10 @@ class WithdrawScanView(StaffPageMixin, View):
             except DomainError as error:
                 form.add_error(None, error.message)
             else:
-                messages.success(request, f"The pixels of {counted(len(gone), 'scan')} are gone; the rows say why.")
+                messages.success(
+                    request,
+                    f"The pixels of {counted(len(gone), 'scan')} are gone; the rows say why.",
+                )
                 return redirect(scan)
         return self.page(request, scan, form, status=422)
 
@@ -345,7 +349,7 @@ class WithdrawScanView(StaffPageMixin, View):
 class DeleteScanView(_ScanActionView):
     def act(self, request: HttpRequest, scan: Scan) -> HttpResponse:
         services.delete_scan(scan=scan, user=current_user(request))
-        messages.success(request, f"{scan.name} was deleted.")
+        messages.success(request, gettext("%(name)s was deleted.") % {"name": scan.name})
         return redirect(scan.dataset)
 
 
