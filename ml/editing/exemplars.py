@@ -92,7 +92,7 @@ def decode_lesion(
     if best is None:
         raise EditError(NOTHING_SUITS)
     chosen, shape = best
-    outline = outlined(shape, spacing, ROUGHNESS[spec.kind], rng)
+    outline = outlined(shape, spacing, spec.diameter_mm, ROUGHNESS[spec.kind], rng)
     return DecodedLesion(
         depth_mm=outline.depth_mm,
         centre_zyx=outline.centre_zyx,

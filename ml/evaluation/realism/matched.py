@@ -19,6 +19,7 @@ from scipy import ndimage
 from ml.editing import EditResult, LesionSpec, remove_lesion
 from ml.editing.spec import MAX_CONTRAST_HU, MAX_DIAMETER_MM, MIN_CONTRAST_HU
 from ml.errors import EditError
+from ml.evaluation.bands import band_features
 from ml.evaluation.radiomics import features
 from ml.evaluation.realism.appearance import (
     core_of,
@@ -75,6 +76,12 @@ class Seen:
     def features(self) -> NDArray[np.float64]:
         """Hand-made features of the patch."""
         found: NDArray[np.float64] = features(self.patch[None])[0]
+        return found
+
+    @cached_property
+    def bands(self) -> NDArray[np.float64]:
+        """What wavelets and frequencies tell of the patch."""
+        found: NDArray[np.float64] = band_features(self.patch[None])[0]
         return found
 
 
