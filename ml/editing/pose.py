@@ -97,7 +97,7 @@ def find_pose(
     """
     spacing = np.asarray(around.spacing_zyx_mm)
     scale = spec.diameter_mm / lesion.diameter_mm
-    matrix = np.diag(1 / np.asarray(lesion.spacing_zyx_mm)) @ random_turn(rng) / scale @ np.diag(spacing)
+    matrix = np.diag(1 / np.asarray(lesion.spacing_zyx_mm)) @ random_turn(rng, lesion.irregular) / scale @ np.diag(spacing)
     volume_mm3 = np.pi / 6 * spec.diameter_mm**3
     step_mm = max(COARSE_MM, spec.diameter_mm * COARSE_SHARE)
     stride = np.maximum(1, (step_mm / spacing).astype(int))
@@ -141,14 +141,17 @@ def _check_fit(shift_mm: float, spec: LesionSpec, *, room_mm3: float) -> None:
         )
 
 
-def random_turn(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A turn about z by any angle, a small tilt, a mirror in half of the cases, a slight stretch (zyx axes)."""
+def random_turn(rng: np.random.Generator, irregular: float) -> NDArray[np.float64]:
+    """A turn about z by any angle, a small tilt, a mirror in half of the cases, a slight stretch (zyx axes).
+
+    ``irregular`` multiplies the stretch.
+    """
     about_z, tilt = rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(-TILT_DEG, TILT_DEG))
     cosine, sine = np.cos(about_z), np.sin(about_z)
     in_plane = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
     tilted = np.array([[np.cos(tilt), 0, -np.sin(tilt)], [0, 1, 0], [np.sin(tilt), 0, np.cos(tilt)]])
     *axes, long = np.clip(rng.standard_normal(4), -FARTHEST, FARTHEST)
-    stretch = np.exp((SHALLOWER, 0, 0) + STRETCH * np.exp(STRETCH_SPREAD * long) * np.array(axes))
+    stretch = np.exp((SHALLOWER, 0, 0) + irregular * STRETCH * np.exp(STRETCH_SPREAD * long) * np.array(axes))
     stretch /= np.cbrt(stretch.prod())
     mirror = np.diag([rng.choice([-1.0, 1.0]), 1.0, rng.choice([-1.0, 1.0])])
     return settled(mirror @ np.diag(stretch) @ in_plane @ tilted, STEP_SCORE)
