@@ -80,8 +80,8 @@ def decode_lesion(
 ) -> DecodedLesion:
     """Move the place's signature along an exemplar's direction and decode the difference.
 
-    ``without`` names exemplars that did not suit the place, ``irregular`` (0 to 1) is how far a shape may be off a ball.
-    Raises EditError when no other decodes to a lesion.
+    ``without`` names exemplars that did not suit the place, ``irregular`` (0 to 1) is how far a shape may be made
+    uneven. Raises EditError when no other decodes to a lesion.
     """
     bank, spacing = decoder.bank, decoder.net.spacing_zyx_mm
     best: tuple[int, DifferenceShape] | None = None

@@ -104,8 +104,8 @@ def decode_and_place(
 ) -> tuple[DecodedLesion, PlacedLesion]:
     """The first exemplar whose lesion fits the place and looks like one.
 
-    Few voxels hold no rough or long shape, so that every refused one leaves the next a rounder one. Raises the EditError
-    of the last one when none of several does.
+    Few voxels hold no rough or long shape, so that every refused one leaves the next a rounder one. Raises the
+    EditError of the last one when none of several does.
     """
     decoder = PlaceDecoder(generator, code)
     refused: set[int] = set()

@@ -97,7 +97,9 @@ def find_pose(
     """
     spacing = np.asarray(around.spacing_zyx_mm)
     scale = spec.diameter_mm / lesion.diameter_mm
-    matrix = np.diag(1 / np.asarray(lesion.spacing_zyx_mm)) @ random_turn(rng, lesion.irregular) / scale @ np.diag(spacing)
+    matrix = (
+        np.diag(1 / np.asarray(lesion.spacing_zyx_mm)) @ random_turn(rng, lesion.irregular) / scale @ np.diag(spacing)
+    )
     volume_mm3 = np.pi / 6 * spec.diameter_mm**3
     step_mm = max(COARSE_MM, spec.diameter_mm * COARSE_SHARE)
     stride = np.maximum(1, (step_mm / spacing).astype(int))
