@@ -131,8 +131,9 @@ def test_the_report_stands_for_scans_alone_and_can_be_read(files, sets, demo_gen
     assert report["patients"] == 1
     # One patient: nobody else to learn from.
     assert "patients" not in report["line_ups"]["insertion"]["features"]
-    found = report["line_ups"]["insertion"]["features"]["lesions"]
-    assert found["power"]["value"] > found["floor"]["mean"]
+    for judge in ("features", "bands"):
+        found = report["line_ups"]["insertion"][judge]["lesions"]
+        assert found["power"]["value"] > found["floor"]["mean"]
     assert found["all"]["others"] == sum(len(item.inserted) for item in sets if len(item.inserted) >= 3)
     written = scans_table(report)
     for row in report["gate"]:
