@@ -171,9 +171,10 @@ def two_sided_liver(kind):
         for first in (0, 1):
             hu[:, first::16] += 35 * right
     z, y, x = np.ogrid[tuple(slice(n) for n in grid.size_zyx)]
-    lesion = np.square(1.5 * (z - 20)) + np.square(y - 48) + np.square(x - 20) < 5**2
-    hu[lesion] -= 45
-    liver = np.ones(grid.size_zyx, bool)
+    lesion = np.square(1.5 * (z - 20)) + np.square(y - 48) + np.square(x - 48) < 5**2
+    hu -= 45 * ndimage.gaussian_filter(lesion.astype(float), (1, 1.5, 1.5))
+    liver = np.zeros(grid.size_zyx, bool)
+    liver[4:-4, 4:-4, 4:-4] = True
     return build_case("two sides", np.rint(hu).astype(np.int16), grid, liver=liver, labels=lesion.astype(np.uint8))
 
 
