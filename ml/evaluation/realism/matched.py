@@ -237,7 +237,8 @@ class _Edited:
             for place in (centre, *np.stack(np.unravel_index(voxels, extent.shape), 1))
         )
         level, spread = np.array(others).T
-        return np.abs(level - own[0]) / OFF_HU + np.abs(np.log(spread / own[1])) / OFF_SPREAD
+        unlike: NDArray[np.float64] = np.abs(level - own[0]) / OFF_HU + np.abs(np.log(spread / own[1])) / OFF_SPREAD
+        return unlike
 
     def _around(self, places: NDArray[np.int_]) -> tuple[float, float]:
         """Mean and standard deviation (HU, cut about the liver's level) of what is plain liver of some voxels."""
