@@ -49,7 +49,7 @@ AREAS = {
     "floor_real_against_real": "Floor: real against real",
     "power_planted_difference": "Power: a planted difference",
 }
-JUDGES = ("features", "network")
+JUDGES = ("features", "bands", "network")
 MEASURED_ON = {"phantoms": "on phantoms", "scans": "on real scans"}
 NOT_ON_SCANS = "not measured on real scans"
 EARLIER_EDITOR = "edits are made otherwise since, and were not measured again"

@@ -112,6 +112,7 @@ class MeasuredArea(Part):
 
 class Judges(Part):
     features: Fitting[MeasuredArea] = None
+    bands: Fitting[MeasuredArea] = None
     network: Fitting[MeasuredArea] = None
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Counts up whenever the same order gives other voxels: what was measured of one editor holds for that one only.
 # 1: edits in bfloat16; 2: in whole numbers; 3: vessels by kind, outlines at full resolution; 4: vessels pushed aside,
-# uneven insides, rings that are seen, removals as even as the liver.
-EDITOR_VERSION = 4
+# uneven insides, rings that are seen, removals as even as the liver; 5: outlines fitted to drawn masks by size.
+EDITOR_VERSION = 5
 
 __all__ = ["EDITOR_VERSION", "LESION_KINDS", "EditResult", "LesionKind", "LesionSpec", "insert_lesion", "remove_lesion"]
 

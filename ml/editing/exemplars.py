@@ -28,7 +28,10 @@ NOTHING_SUITS = "The generator found no lesion that suits this place; try anothe
 
 @dataclass(frozen=True)
 class DecodedLesion:
-    """The generator's lesion in its own frame: depth (mm, about ``diameter_mm`` across)."""
+    """The generator's lesion in its own frame: depth (mm, about ``diameter_mm`` across).
+
+    ``irregular`` (0 to 1) is how far it may be stretched.
+    """
 
     depth_mm: Volume
     centre_zyx: tuple[float, float, float]
@@ -36,6 +39,7 @@ class DecodedLesion:
     spacing_zyx_mm: tuple[float, float, float]
     profile_hu: Volume
     exemplar: int
+    irregular: float
 
 
 class PlaceDecoder:
@@ -72,11 +76,12 @@ def rank_exemplars(bank: SignatureBank, spec: LesionSpec, rng: np.random.Generat
 
 
 def decode_lesion(
-    decoder: PlaceDecoder, spec: LesionSpec, rng: np.random.Generator, *, without: set[int]
+    decoder: PlaceDecoder, spec: LesionSpec, rng: np.random.Generator, *, without: set[int], irregular: float
 ) -> DecodedLesion:
     """Move the place's signature along an exemplar's direction and decode the difference.
 
-    ``without`` names exemplars that did not suit the place. Raises EditError when no other decodes to a lesion.
+    ``without`` names exemplars that did not suit the place, ``irregular`` (0 to 1) is how far a shape may be made
+    uneven. Raises EditError when no other decodes to a lesion.
     """
     bank, spacing = decoder.bank, decoder.net.spacing_zyx_mm
     best: tuple[int, DifferenceShape] | None = None
@@ -92,7 +97,7 @@ def decode_lesion(
     if best is None:
         raise EditError(NOTHING_SUITS)
     chosen, shape = best
-    outline = outlined(shape, spacing, ROUGHNESS[spec.kind], rng)
+    outline = outlined(shape, spacing, spec.diameter_mm, irregular * ROUGHNESS[spec.kind], rng)
     return DecodedLesion(
         depth_mm=outline.depth_mm,
         centre_zyx=outline.centre_zyx,
@@ -100,4 +105,5 @@ def decode_lesion(
         spacing_zyx_mm=outline.spacing_zyx_mm,
         profile_hu=bank.profiles_hu[chosen],
         exemplar=chosen,
+        irregular=irregular,
     )

@@ -32,6 +32,8 @@ SEARCH_MM = 60.0
 MAX_AXIAL_RATIO, MAX_HALO = 1.7, 1.0
 # Exemplars that may turn out unlike a lesion before an insertion gives up. Set by hand.
 MAX_REFUSED = 6
+# Refused ones after which the next is as round as the generator makes it.
+ROUND_AFTER = 3
 # Rounds in which the contrast that the scanner took is given back, and the largest factor (or its inverse) that
 # they come to together: a lesion whose contrast the scanner takes nearly whole is not blown up. Set by hand.
 GIVING_BACK_STEPS, MAX_GIVEN_BACK = 4, 1.3
@@ -102,13 +104,14 @@ def decode_and_place(
 ) -> tuple[DecodedLesion, PlacedLesion]:
     """The first exemplar whose lesion fits the place and looks like one.
 
-    Raises the EditError of the last one when none of several does.
+    Few voxels hold no rough or long shape, so that every refused one leaves the next a rounder one. Raises the
+    EditError of the last one when none of several does.
     """
     decoder = PlaceDecoder(generator, code)
     refused: set[int] = set()
     problem = EditError(NOTHING_SUITS)
     while len(refused) < MAX_REFUSED:
-        lesion = decode_lesion(decoder, spec, rng, without=refused)
+        lesion = decode_lesion(decoder, spec, rng, without=refused, irregular=max(0.0, 1 - len(refused) / ROUND_AFTER))
         try:
             placed = place(lesion, around, centre_zyx, spec, rng)
             if placed.looks_like_a_lesion(spec):

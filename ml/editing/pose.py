@@ -19,11 +19,12 @@ from ml.patches.case import Mask, Volume
 from ml.scans.lesions import CONNECTED
 from ml.settled import STEP_SCORE, settled
 
-# How far a shape is turned from the learned one: log standard deviation of each axis' length, and degrees; and how
-# much shorter its first axis becomes, for decoded differences are deeper than lesions are. Set by hand.
-STRETCH, TILT_DEG, SHALLOWER = 0.22, 20.0, 0.15
-# No axis is stretched by more than so many standard deviations.
-FARTHEST = 1.5
+# How far a shape is turned from the learned one: log standard deviation of each axis' length (and the log standard
+# deviation of that over lesions, for most are round and a few long), degrees, and how much shorter its first axis
+# becomes, for decoded differences are deeper than lesions are. Lengths are fitted to drawn lesions.
+STRETCH, STRETCH_SPREAD, TILT_DEG, SHALLOWER = 0.2, 0.4, 20.0, 0.15
+# None of these is more than so many standard deviations away.
+FARTHEST = 2.0
 # The shape may be grown by this part of its radius to reach the asked volume at the liver's border.
 MAX_GROWTH = 0.35
 NO_ROOM = "There is no room for this lesion here; choose a place deeper in the liver."
@@ -96,7 +97,9 @@ def find_pose(
     """
     spacing = np.asarray(around.spacing_zyx_mm)
     scale = spec.diameter_mm / lesion.diameter_mm
-    matrix = np.diag(1 / np.asarray(lesion.spacing_zyx_mm)) @ random_turn(rng) / scale @ np.diag(spacing)
+    matrix = (
+        np.diag(1 / np.asarray(lesion.spacing_zyx_mm)) @ random_turn(rng, lesion.irregular) / scale @ np.diag(spacing)
+    )
     volume_mm3 = np.pi / 6 * spec.diameter_mm**3
     step_mm = max(COARSE_MM, spec.diameter_mm * COARSE_SHARE)
     stride = np.maximum(1, (step_mm / spacing).astype(int))
@@ -140,13 +143,17 @@ def _check_fit(shift_mm: float, spec: LesionSpec, *, room_mm3: float) -> None:
         )
 
 
-def random_turn(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A turn about z by any angle, a small tilt, a mirror in half of the cases, a slight stretch (zyx axes)."""
+def random_turn(rng: np.random.Generator, irregular: float) -> NDArray[np.float64]:
+    """A turn about z by any angle, a small tilt, a mirror in half of the cases, a slight stretch (zyx axes).
+
+    ``irregular`` multiplies the stretch.
+    """
     about_z, tilt = rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(-TILT_DEG, TILT_DEG))
     cosine, sine = np.cos(about_z), np.sin(about_z)
     in_plane = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
     tilted = np.array([[np.cos(tilt), 0, -np.sin(tilt)], [0, 1, 0], [np.sin(tilt), 0, np.cos(tilt)]])
-    stretch = np.exp((SHALLOWER, 0, 0) + STRETCH * np.clip(rng.standard_normal(3), -FARTHEST, FARTHEST))
+    *axes, long = np.clip(rng.standard_normal(4), -FARTHEST, FARTHEST)
+    stretch = np.exp((SHALLOWER, 0, 0) + irregular * STRETCH * np.exp(STRETCH_SPREAD * long) * np.array(axes))
     stretch /= np.cbrt(stretch.prod())
     mirror = np.diag([rng.choice([-1.0, 1.0]), 1.0, rng.choice([-1.0, 1.0])])
     return settled(mirror @ np.diag(stretch) @ in_plane @ tilted, STEP_SCORE)

@@ -90,7 +90,7 @@ def interval(data: TwoSampleData, scores: NDArray[np.float64], name: str, seed: 
 def feature_test(data: TwoSampleData, *, table: NDArray[np.float64] | None = None, seed: int = 0) -> TwoSampleResult:
     """The better of logistic regression and extremely randomised trees on hand-made features.
 
-    ``table`` (n, features) stands for radiomics of the patches where other measures are compared.
+    ``table`` (n, features) stands for radiomics of the patches where others are judged by.
     """
     if table is None:
         table = features(data.patches)

@@ -6,9 +6,10 @@ import pytest
 from scipy import ndimage
 
 from ml.editing import EDITOR_VERSION
+from ml.errors import EditError
 from ml.evaluation.realism import scans as scans_module
 from ml.evaluation.realism.edits import judge_patch
-from ml.evaluation.realism.matched import OTHERS, SMALLEST_MM, half_contrast_extent, matched_sets
+from ml.evaluation.realism.matched import OTHERS, SMALLEST_MM, half_contrast_extent, matched_sets, sets_of_scan
 from ml.evaluation.realism.places import AWAY_MM
 from ml.evaluation.realism.scans import of_insertions, of_removals, report_of, scans_report, scans_table
 from ml.geometry import Grid, sphere_diameter_mm
@@ -130,8 +131,9 @@ def test_the_report_stands_for_scans_alone_and_can_be_read(files, sets, demo_gen
     assert report["patients"] == 1
     # One patient: nobody else to learn from.
     assert "patients" not in report["line_ups"]["insertion"]["features"]
-    found = report["line_ups"]["insertion"]["features"]["lesions"]
-    assert found["power"]["value"] > found["floor"]["mean"]
+    for judge in ("features", "bands"):
+        found = report["line_ups"]["insertion"][judge]["lesions"]
+        assert found["power"]["value"] > found["floor"]["mean"]
     assert found["all"]["others"] == sum(len(item.inserted) for item in sets if len(item.inserted) >= 3)
     written = scans_table(report)
     for row in report["gate"]:
@@ -158,3 +160,36 @@ def test_judges_can_not_tell_a_drawn_middle_between_voxels_from_a_chosen_voxel()
     drawn = [centre + random.uniform(-0.5, 0.5, 3) for centre in chosen]
     on_voxels, between = ([judge_patch(hu, case, centre).std() for centre in centres] for centres in (chosen, drawn))
     assert np.mean(between) == pytest.approx(np.mean(on_voxels), rel=0.01)
+
+
+def two_sided_liver(kind):
+    """A liver with a lesion on the left; noise or vessels of the right side are others. Voxels of 1.5 and 1 mm."""
+    grid, random = Grid((40, 96, 192), (1.5, 1.0, 1.0)), np.random.default_rng(5)
+    right = np.arange(grid.size_zyx[2]) > 96
+    hu = 105 + np.where(right & (kind == "noise"), 16, 10) * random.standard_normal(grid.size_zyx)
+    if kind == "vessels":
+        for first in (0, 1):
+            hu[:, first::16] += 35 * right
+    z, y, x = np.ogrid[tuple(slice(n) for n in grid.size_zyx)]
+    lesion = np.square(1.5 * (z - 20)) + np.square(y - 48) + np.square(x - 48) < 5**2
+    hu -= 45 * ndimage.gaussian_filter(lesion.astype(float), (1, 1.5, 1.5))
+    liver = np.zeros(grid.size_zyx, bool)
+    liver[4:-4, 4:-4, 4:-4] = True
+    return build_case("two sides", np.rint(hu).astype(np.int16), grid, liver=liver, labels=lesion.astype(np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["noise", "vessels"])
+def test_matches_have_the_noise_and_the_surroundings_of_the_lesion(kind, monkeypatch):
+    case, columns = two_sided_liver(kind), []
+
+    def refuse(*_, **__):
+        raise EditError("not asked here")
+
+    monkeypatch.setattr("ml.evaluation.realism.matched.load_case", lambda _: case)
+    monkeypatch.setattr("ml.evaluation.realism.matched.remove_lesion", refuse)
+    monkeypatch.setattr(
+        "ml.evaluation.realism.matched.try_insert", lambda _c, _s, place, _g: columns.append(place.centre)
+    )
+    assert len(sets_of_scan(None, None, 0)) == 1
+    assert len(columns) >= OTHERS
+    assert np.mean([centre[2] < 96 for centre in columns]) > 0.9

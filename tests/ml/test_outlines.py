@@ -32,7 +32,7 @@ def blob(outline):
 
 @pytest.mark.parametrize("kind", ["ball", "block"])
 def test_edges_and_corners_of_the_decoded_samples_are_gone(kind):
-    outline = outlined(decoded(kind), SPACING, 0.0, np.random.default_rng(0))
+    outline = outlined(decoded(kind), SPACING, 20, 0.0, np.random.default_rng(0))
     inside, roundness = blob(outline)
     # A cube has 0.81.
     assert roundness > 0.9
@@ -42,15 +42,37 @@ def test_edges_and_corners_of_the_decoded_samples_are_gone(kind):
 
 def test_the_surface_is_as_rough_as_asked_and_its_own_for_every_seed():
     shape = decoded("ball")
-    rounds = {r: [blob(outlined(shape, SPACING, r, np.random.default_rng(s)))[1] for s in range(6)] for r in (0.3, 1.0)}
+    rounds = {
+        r: [blob(outlined(shape, SPACING, 10, r, np.random.default_rng(s)))[1] for s in range(6)] for r in (0.3, 1.0)
+    }
     assert np.mean(rounds[1.0]) < np.mean(rounds[0.3]) - 0.02
-    first, again, other = (outlined(shape, SPACING, 1.0, np.random.default_rng(s)).depth_mm for s in (1, 1, 2))
+    first, again, other = (outlined(shape, SPACING, 20, 1.0, np.random.default_rng(s)).depth_mm for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).mean() > 0.9
 
 
 def test_a_lesion_stays_one_piece_for_the_most_part():
     for seed in range(8):
-        inside, _ = blob(outlined(decoded("ball"), SPACING, 1.0, np.random.default_rng(seed)))
+        inside, _ = blob(outlined(decoded("ball"), SPACING, 6, 1.0, np.random.default_rng(seed)))
         parts, count = ndimage.label(inside)
         assert np.bincount(parts.ravel())[1:].max() > 0.94 * inside.sum(), (seed, count)
+
+
+def test_small_lesions_are_rougher_for_their_size_than_large_ones():
+    small, large = (
+        np.mean([blob(outlined(decoded("ball"), SPACING, mm, 1.0, np.random.default_rng(s)))[1] for s in range(6)])
+        for mm in (6, 40)
+    )
+    assert small < large - 0.03
+
+
+def test_outlines_are_smoother_within_the_slice_than_through_the_slices():
+    """Steps of the depth along an axis, in the middle of the lattice, against the blob's own."""
+    own = outlined(decoded("ball"), SPACING, 6, 0.0, np.random.default_rng(0)).depth_mm
+    within, through = [], []
+    for seed in range(6):
+        added = outlined(decoded("ball"), SPACING, 6, 1.0, np.random.default_rng(seed)).depth_mm - own
+        middle = added[10:30, 10:30, 10:30]
+        through.append(np.square(np.diff(middle, n=2, axis=0)).mean())
+        within.append(np.square(np.diff(middle, n=2, axis=2)).mean())
+    assert np.mean(through) > 2 * np.mean(within)

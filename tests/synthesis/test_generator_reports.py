@@ -89,6 +89,17 @@ def test_a_report_without_a_gate_is_judged_by_its_areas():
     ]
 
 
+def test_every_judge_has_its_row_and_reports_from_before_there_was_one_lack_it():
+    areas = {judge: AUC | {"auc": area} for judge, area in (("features", 0.6), ("bands", 0.7), ("network", 0.5))}
+    rows = generator_reports.auc_rows({"two_sample": {"insertion": areas}})
+    assert [(row.judge, row.auc.value) for row in rows] == [("features", 0.6), ("bands", 0.7), ("network", 0.5)]
+    del areas["bands"]
+    assert [row.judge for row in generator_reports.auc_rows({"two_sample": {"insertion": areas}})] == [
+        "features",
+        "network",
+    ]
+
+
 def test_only_complete_rows_are_shown_and_the_best_comes_first():
     assert [row.features for row in generator_reports.classifier_rows(CLASSIFICATION)] == ["signature demo", "mean HU"]
 

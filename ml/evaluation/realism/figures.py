@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.evaluation.realism.gate import AUC_TARGET
+from ml.evaluation.realism.gate import AUC_TARGET, JUDGES
 
 LABELS = {
     "insertion": "insertion",
@@ -47,7 +47,7 @@ def draw_aucs(axes: Any, report: dict[str, Any]) -> None:
     rows = [
         (f"{LABELS[pair]}, {kind}", tests[kind])
         for pair, tests in report["two_sample"].items()
-        for kind in ("features", "network")
+        for kind in JUDGES
         if kind in tests
     ]
     for height, (_, found) in enumerate(rows):

@@ -15,6 +15,8 @@ from ml.evaluation.realism.local_measures import ZONES
 # Targets: an area under the curve up to this, a p from this on. Set by hand.
 AUC_TARGET, P_TARGET = 0.60, 0.05
 NOT_MEASURED = "not measured"
+# Judges of patches: hand-made features, wavelets and frequencies, small networks.
+JUDGES = ("features", "bands", "network")
 
 
 def gate(result: dict[str, Any], out: Harvest, *, seed: int = 0) -> list[dict[str, Any]]:
@@ -33,7 +35,7 @@ def _tests(result: dict[str, Any]) -> list[dict[str, Any]]:
     for pair in ("insertion", "removal"):
         tests = result["two_sample"][pair]
         note = tests.get("note", "")
-        for kind in ("features", "network"):
+        for kind in JUDGES:
             found = tests.get(kind)
             value = BootstrapEstimate(found["auc"], found["low"], found["high"], sum(found["n"])) if found else NOTHING
             said = "; ".join(filter(None, [found["classifier"] if found else "", note]))

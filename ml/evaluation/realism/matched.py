@@ -1,8 +1,9 @@
 """Edits on a scan beside its own lesions: for each lesion a set of places that match it in size, level and depth.
 
 A scan of a patient has no lesion-free twin. Each lesion is set among insertions that were asked to be what it is, and
-its removal among plain places, all in parenchyma of the same liver, away from every lesion, as deep and in as much
-noise as the lesion: noise grows towards the middle of a body.
+its removal among plain places, all in parenchyma of the same liver, away from every lesion, as deep, with as much noise
+within it as the lesion has, for noise grows towards the middle of a body, and among as many and as bright vessels: what
+no edit changes must not tell.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from scipy import ndimage
 from ml.editing import EditResult, LesionSpec, remove_lesion
 from ml.editing.spec import MAX_CONTRAST_HU, MAX_DIAMETER_MM, MIN_CONTRAST_HU
 from ml.errors import EditError
+from ml.evaluation.bands import band_features
 from ml.evaluation.radiomics import features
 from ml.evaluation.realism.appearance import (
     core_of,
@@ -46,13 +48,19 @@ from ml.scans.parenchyma import Parenchyma
 
 # Others in a set, and the places that are tried for them.
 OTHERS, PLACES = 8, 20
-# Of so many places of the liver by chance, so many are taken into account whose depth and noise are the most like the
-# lesion's, where a depth that is off by so many mm weighs as much as noise that is off by such a part; those that are
-# tried lie apart by this part of the lesion's radius.
-DRAWN, LIKELY, APART_RADII = 10_000, 120, 0.6
-OFF_MM, OFF_NOISE = 4.0, 0.05
-# Noise is what lies above a low-pass (sigma, pixels), and is averaged over the plain liver around (sigma, mm).
-NOISE_SIGMA_PX, NOISE_AROUND_MM = 1.5, 10.0
+# Of so many places of the liver by chance, so many are looked at whose depth and noise are the most like the lesion's,
+# and so many of these are taken into account whose surroundings are too; those that are tried lie apart by this part of
+# the lesion's radius.
+DRAWN, LOOKED_AT, LIKELY, APART_RADII = 10_000, 1_000, 120, 0.6
+# A depth that is off by so many mm weighs as much as noise or the spread around that is off by such a part, or the mean
+# around by so many HU.
+OFF_MM, OFF_NOISE, OFF_SPREAD, OFF_HU = 4.0, 0.05, 0.1, 3.0
+# Around a lesion is the liver at these distances (mm) from its edge: beyond its blur, within what judges see. So many
+# of its voxels tell.
+SHELL_MM, SHELL_VOXELS = (4.0, 12.0), 3_000
+# Noise is what lies above a low-pass (sigma, pixels): finer than what lesions and liver show. Over a place it is
+# averaged by a normal law as wide as a ball of the lesion's radius (standard deviation along an axis, in radii).
+NOISE_SIGMA_PX, BALL_SIGMA_RADII = 1.0, 5**-0.5
 # People draw outlines this far (mm) from where a lesion has half of its contrast, at most.
 FARTHEST_DRAWN_MM = 3.0
 # A lesion that is not brighter (HU) is taken for a cyst, every other one for a solid lesion: masks do not say.
@@ -75,6 +83,12 @@ class Seen:
     def features(self) -> NDArray[np.float64]:
         """Hand-made features of the patch."""
         found: NDArray[np.float64] = features(self.patch[None])[0]
+        return found
+
+    @cached_property
+    def bands(self) -> NDArray[np.float64]:
+        """What wavelets and frequencies tell of the patch."""
+        found: NDArray[np.float64] = band_features(self.patch[None])[0]
         return found
 
 
@@ -122,16 +136,15 @@ class _Edited:
         self.deep = ndimage.distance_transform_edt(case.liver, sampling=spacing)
         self.away = ndimage.distance_transform_edt(case.labels == 0, sampling=spacing)
         self.vessels = vessels_of(case.hu, case.liver, case.level_hu, spacing)
-        self.noise = self._noise()
 
-    def _noise(self) -> Volume:
-        """The noise (HU) of the plain liver around every voxel, in the slice."""
+    def noise_within(self, radius_mm: float) -> Volume:
+        """The noise (HU) of the liver, lesions and all, within a ball about every voxel."""
         case = self.case
         hu = np.clip(case.hu, case.level_hu - 100, case.level_hu + 100).astype(np.float32)
         rough = hu - ndimage.gaussian_filter(hu, (0, NOISE_SIGMA_PX, NOISE_SIGMA_PX))
-        plain = (case.liver & (case.labels == 0) & ~self.vessels & (self.deep > 3)).astype(np.float32)
-        sigma = [NOISE_AROUND_MM / s for s in case.grid.spacing_zyx_mm]
-        power, share = (ndimage.gaussian_filter(v, sigma, truncate=3.0) for v in (plain * rough * rough, plain))
+        liver = (case.liver | (case.labels > 0)).astype(np.float32)
+        sigma = [BALL_SIGMA_RADII * radius_mm / s for s in case.grid.spacing_zyx_mm]
+        power, share = (ndimage.gaussian_filter(v, sigma, truncate=2.5) for v in (liver * rough * rough, liver))
         found: Volume = np.sqrt(power / np.maximum(share, 1e-6))
         return found
 
@@ -141,7 +154,7 @@ class _Edited:
         removed = self._removed(lesion, label, notes)
         extent = half_contrast_extent(case, lesion)
         asked, centre = _Asked.of(case, extent, label), np.argwhere(lesion).mean(0)
-        places = self._places(centre, asked.diameter_mm, rng)
+        places = self._places(extent, centre, asked.diameter_mm, rng)
         found = MatchedSet(
             case.name,
             asked.diameter_mm,
@@ -186,9 +199,12 @@ class _Edited:
         return Seen(judge_patch(edit.apply(case.hu), case, np.argwhere(lesion).mean(0)), values=_left(edit))
 
     def _places(
-        self, centre: NDArray[np.float64], diameter_mm: float, rng: np.random.Generator
+        self, extent: Mask, centre: NDArray[np.float64], diameter_mm: float, rng: np.random.Generator
     ) -> list[NDArray[np.float64]]:
-        """Voxels of parenchyma, as deep and noisy as at a lesion's centre, away from lesions; in a random order."""
+        """Voxels of parenchyma away from lesions, in a random order.
+
+        As deep and as noisy as a lesion's centre, with surroundings like those of its ``extent``.
+        """
         case, radius = self.case, diameter_mm / 2
         plain = Parenchyma.of(case.hu, case.grid, case.liver & (case.labels == 0), radius_mm=radius)
         if plain is None:
@@ -197,8 +213,11 @@ class _Edited:
         fits = plain.whole() & (self.away > radius + AWAY_MM)
         voxels = rng.permutation(np.flatnonzero(fits))[:DRAWN]
         off = np.abs(self.deep.ravel()[voxels] - self.deep[z, y, x]) / OFF_MM
-        off += np.abs(np.log(np.maximum(self.noise.ravel()[voxels], 0.1) / max(self.noise[z, y, x], 0.1))) / OFF_NOISE
-        likely = rng.permutation(voxels[np.argsort(off, kind="stable")[:LIKELY]])
+        noise = self.noise_within(radius)
+        off += np.abs(np.log(np.maximum(noise.ravel()[voxels], 0.1) / max(noise[z, y, x], 0.1))) / OFF_NOISE
+        first = np.argsort(off, kind="stable")[:LOOKED_AT]
+        off = off[first] + self._unlike_around(extent, np.rint(centre).astype(int), voxels[first], rng)
+        likely = rng.permutation(voxels[first][np.argsort(off, kind="stable")[:LIKELY]])
         spacing = np.asarray(case.grid.spacing_zyx_mm)
         chosen: list[NDArray[np.float64]] = []
         for voxel in likely:
@@ -206,6 +225,28 @@ class _Edited:
             if all(np.linalg.norm((place - other) * spacing) > APART_RADII * radius for other in chosen):
                 chosen.append(place)
         return chosen[:PLACES]
+
+    def _unlike_around(
+        self, extent: Mask, centre: NDArray[np.int_], voxels: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """How far mean and spread of the liver around places are from those around a lesion."""
+        shell = shell_around(extent, self.case.grid.spacing_zyx_mm) - centre
+        shell = shell[rng.permutation(len(shell))[:SHELL_VOXELS]]
+        own, *others = (
+            self._around(np.array(place) + shell)
+            for place in (centre, *np.stack(np.unravel_index(voxels, extent.shape), 1))
+        )
+        level, spread = np.array(others).T
+        unlike: NDArray[np.float64] = np.abs(level - own[0]) / OFF_HU + np.abs(np.log(spread / own[1])) / OFF_SPREAD
+        return unlike
+
+    def _around(self, places: NDArray[np.int_]) -> tuple[float, float]:
+        """Mean and standard deviation (HU, cut about the liver's level) of what is plain liver of some voxels."""
+        case = self.case
+        z, y, x = places[np.all((places >= 0) & (places < case.hu.shape), axis=1)].T
+        plain = case.liver[z, y, x] & (case.labels[z, y, x] == 0)
+        hu = np.clip(case.hu[z, y, x][plain], case.level_hu - 100, case.level_hu + 100)
+        return (float(hu.mean()), max(float(hu.std()), 0.1)) if len(hu) else (case.level_hu, 0.1)
 
     def _seen(self, hu: Scan, centre: NDArray[np.float64], lesion: Mask, *, outline: Mask | None = None) -> Seen:
         """A scan's lesion as judges see it; vessels are those of the scan before, ``outline`` is a drawn one."""
@@ -222,6 +263,14 @@ class _Edited:
         drawn = inside if outline is None else outline[_near(outline, spacing)]
         enough = drawn.sum() >= SHAPE_VOXELS and drawn.any((1, 2)).sum() >= SHAPE_SLICES
         return Seen(judge_patch(hu, case, centre), shape_measures(drawn, spacing) if enough else None, values)
+
+
+def shell_around(extent: Mask, spacing_zyx_mm: tuple[float, float, float]) -> NDArray[np.int64]:
+    """Voxels (n, 3) at the distances of SHELL_MM from a lesion's edge."""
+    box = _near(extent, spacing_zyx_mm)
+    away = ndimage.distance_transform_edt(~extent[box], sampling=spacing_zyx_mm)
+    found: NDArray[np.int64] = np.argwhere((away > SHELL_MM[0]) & (away <= SHELL_MM[1])) + [s.start for s in box]
+    return found
 
 
 def half_contrast_extent(case: LiverCase, lesion: Mask) -> Mask:

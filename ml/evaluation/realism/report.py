@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from ml.editing import EDITOR_VERSION
 from ml.errors import TrainingError
+from ml.evaluation.bands import band_features
 from ml.evaluation.bootstrap import ENOUGH_PATIENTS, LESIONS_NOTE, estimate, groups_of
 from ml.evaluation.realism.comparisons import distributions, noise_power, removal_profile, rim_dip
 from ml.evaluation.realism.edits import Harvest, harvest, lesion_patches
@@ -94,7 +95,7 @@ def regrouped(data: TwoSampleData) -> TwoSampleData:
 
 
 def two_sample(data: TwoSampleData, *, seed: int = 0) -> dict[str, Any]:
-    """The feature, network and kernel tests of one pair; the best plane is the network's result."""
+    """The feature, band, network and kernel tests of one pair; the best plane is the network's result."""
     if min(data.counts) < FOLDS:
         return {"note": TOO_FEW, "n": list(data.counts)}
     people, data = data, regrouped(data)
@@ -102,6 +103,7 @@ def two_sample(data: TwoSampleData, *, seed: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = {} if data is people else {"note": LESIONS_NOTE}
     return found | {
         "features": feature_test(data, seed=seed).to_dict(),
+        "bands": feature_test(data, table=band_features(data.patches), seed=seed).to_dict(),
         "network": max(planes, key=lambda r: r.auc).to_dict(),
         "network_planes": [result.to_dict() for result in planes],
         "kernel": kernel_test(data, seed=seed),

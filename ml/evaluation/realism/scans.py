@@ -15,6 +15,7 @@ from scipy import ndimage
 from ml.editing import EDITOR_VERSION
 from ml.editing.spec import GHOST_SEEN
 from ml.evaluation.bootstrap import ENOUGH_PATIENTS, LESIONS_NOTE, NOTHING, BootstrapEstimate, estimate, line
+from ml.evaluation.realism.gate import JUDGES
 from ml.evaluation.realism.lineups import (
     LEAST_OTHERS,
     HeldOut,
@@ -71,6 +72,11 @@ class Pictured:
         return np.stack([seen.features for rows in self.members for seen in rows])
 
     @property
+    def bands(self) -> NDArray[np.float64]:
+        """What wavelets and frequencies tell of them, all rows."""
+        return np.stack([seen.bands for rows in self.members for seen in rows])
+
+    @property
     def shapes(self) -> NDArray[np.float64]:
         """Measures of the outlines, all rows."""
         return np.array([[(seen.shape or {})[name] for name in NAMES] for rows in self.members for seen in rows])
@@ -115,12 +121,13 @@ def _pictured(kept: list[tuple[MatchedSet, list[Seen]]]) -> Pictured:
 
 
 def judged(pictured: Pictured, kind: str, *, seed: int) -> dict[str, Any]:
-    """What one kind of judge ("features", "network" or "shapes") finds, beside floor and power, by what is held out."""
+    """What one kind of judge (of JUDGES, or "shapes") finds, beside floor and power, by what is held out."""
 
     def judge_of(some: Pictured) -> Judge:
         if kind == "network":
             return by_network(some.patches, seed=seed)
-        return by_table(some.shapes if kind == "shapes" else some.features, seed=seed)
+        table: NDArray[np.float64] = getattr(some, kind)
+        return by_table(table, seed=seed)
 
     if not pictured.members:
         return {}
@@ -162,9 +169,9 @@ def report_of(sets: list[MatchedSet], scans: int, *, seed: int) -> dict[str, Any
     """The table of some sets."""
     insertions, outlines, removals = of_insertions(sets), of_insertions(sets, shapes=True), of_removals(sets)
     tests = {
-        "insertion": {kind: judged(insertions, kind, seed=seed) for kind in ("features", "network")}
+        "insertion": {kind: judged(insertions, kind, seed=seed) for kind in JUDGES}
         | {"shapes": judged(outlines, "shapes", seed=seed)},
-        "removal": {kind: judged(removals, kind, seed=seed) for kind in ("features", "network")},
+        "removal": {kind: judged(removals, kind, seed=seed) for kind in JUDGES},
     }
     patients = {s.patient for s in sets}
     # Without names of scans: not everybody who may see a generator's report may see them.
