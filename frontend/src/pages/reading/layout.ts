@@ -244,9 +244,10 @@ export class ReadingLayout {
   }
 
   outbox(status: OutboxStatus): void {
-    const { waiting, kept, conflicts, problem } = status;
+    const { waiting, kept, conflicts, ofOthers, problem } = status;
     this.saved.dataset.waiting = String(waiting);
-    this.saved.dataset.problem = conflicts.length + kept.length > 0 ? "kept" : problem;
+    this.saved.dataset.problem =
+      conflicts.length + kept.length > 0 || (waiting === 0 && ofOthers > 0) ? "kept" : problem;
     this.saved.textContent = savedWords(status);
     const reader = this.session?.reader ?? "";
     if (problem === "logged-out") this.askForLogin("Your login has expired.", savedWords(status));

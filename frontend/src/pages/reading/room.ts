@@ -34,10 +34,12 @@ import { chosenImage, ratingBody } from "./rating";
 import { SolePage } from "./sole-page";
 import { ViewTools } from "./tools";
 import type { RoomParts } from "./parts";
+import type { Unsaved } from "./words";
 import { endWords, revisitWords, ringWords, savingWords } from "./words";
 
 const BREAK_AFTER_MINUTES = 25;
 const COVERED = new Set(["busy", "welcome", "paused"]);
+const ENDED = new Set(["finished", "closed"]);
 const HELD_DOWN = new Set(["scroll", "zoom", "step", "erase"]);
 
 const now = (): number => performance.now();
@@ -156,8 +158,10 @@ export class ReadingRoom {
         this.turnedAway(entry, code);
       },
       status: (status) => {
+        const another = status.ofOthers !== this.status?.ofOthers;
         this.status = status;
         if (!this.preview) this.layout.outbox(status);
+        if (another && ENDED.has(this.layout.currentState)) this.refresh();
       },
     });
     await this.desk.open(this.session);
@@ -260,13 +264,17 @@ export class ReadingRoom {
     }
     this.leaveCase();
     this.layout.state(stage);
-    const missing = (this.status?.kept.length ?? 0) + (this.status?.conflicts.length ?? 0);
     if (stage === "saving")
       this.layout.coverWith(...savingWords(this.server, progress(this.sitting).done, this.desk.pending.length));
     else {
       this.cases.keepOnly([]);
-      this.layout.coverWith(...endWords(stage, this.server, this.session, missing, this.parts.leaveUrl));
+      this.layout.coverWith(...endWords(stage, this.server, this.session, this.unsaved, this.parts.leaveUrl));
     }
+  }
+
+  private get unsaved(): Unsaved {
+    const { kept, conflicts, ofOthers } = this.status ?? { kept: [], conflicts: [], ofOthers: 0 };
+    return { missing: kept.length + conflicts.length, ofOthers };
   }
 
   private leaveCase(): void {

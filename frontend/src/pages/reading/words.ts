@@ -4,7 +4,7 @@ import { levelCommand } from "../../core/keyboard";
 import type { Command } from "../../core/keymap";
 import type { GivenAnswer } from "../../core/judgement";
 import type { OutboxEntry, OutboxStatus } from "../../core/outbox";
-import { counted } from "../../core/saved";
+import { counted, keptOfOthers } from "../../core/saved";
 import type { ServerView } from "../../core/sitting";
 import { button, element } from "../shared/dom";
 import type { Decision } from "./answers";
@@ -83,19 +83,28 @@ const practisedWords = (roomUrl: string): HTMLElement[] => [
   ),
 ];
 
+/** Answers without a receipt: of this reading, and of the reader's other ones. */
+export interface Unsaved {
+  readonly missing: number;
+  readonly ofOthers: number;
+}
+
 /** Nothing more is to be read here. */
 export const endWords = (
   stage: "closed" | "finished",
   server: ServerView,
   session: ReadingSession,
-  missing: number,
+  unsaved: Unsaved,
   leaveUrl: string,
-): HTMLElement[] => (stage === "closed" ? closedWords(missing) : finishedWords(server, session, missing, leaveUrl));
+): HTMLElement[] => [
+  ...(stage === "closed" ? closedWords(unsaved) : finishedWords(server, session, unsaved, leaveUrl)),
+  ...(unsaved.ofOthers === 0 ? [] : [ofOthersWords(unsaved.ofOthers)]),
+];
 
 function finishedWords(
   server: ServerView,
   { preview, practice }: ReadingSession,
-  missing: number,
+  { missing }: Unsaved,
   leaveUrl: string,
 ): HTMLElement[] {
   const { total } = server.progress;
@@ -114,14 +123,23 @@ function finishedWords(
   }
   return [
     thanks(),
-    element("p", {}, `All ${total} cases are read and every answer is saved. You can close this page.`),
+    element("p", {}, `All ${total} cases are read and every answer to them is saved. You can close this page.`),
     element("a", { class: "button", href: leaveUrl }, "To my reading"),
   ];
 }
 
 const thanks = (): HTMLElement => element("h2", {}, "Thank you");
 
-function closedWords(missing: number): HTMLElement[] {
+/** They need their own study, or its reader's login. */
+const ofOthersWords = (count: number): HTMLElement =>
+  element(
+    "p",
+    {},
+    `Of your answers, ${keptOfOthers(count)}: in this browser, until the server takes ${count === 1 ? "it" : "them"}. ` +
+      "They are offered again whenever you read here; if this stays so, tell the coordinator of that study.",
+  );
+
+function closedWords({ missing }: Unsaved): HTMLElement[] {
   const rest =
     missing === 0
       ? "What you had answered before is saved."
@@ -153,6 +171,12 @@ export const pausedWords = (resume: () => void): HTMLElement[] => [
 export const lockedWords = (reader: string, leaveUrl: string, resume: () => void): HTMLElement[] => [
   element("h2", {}, `Are you still ${reader}?`),
   element("p", {}, "Nothing has moved here for a while, so the image is covered and the time stands still."),
+  element(
+    "p",
+    {},
+    "Going on asks for no password: the login is still yours. Who leaves this computer to others should leave this " +
+      "reading and log out.",
+  ),
   primary(`Go on as ${reader}`, "P", resume),
   element("p", {}, element("a", { href: leaveUrl }, "I am somebody else"), ": leave this reading."),
 ];
