@@ -194,6 +194,11 @@ class Study(models.Model):
     )
     window_center_hu = models.FloatField(default=60.0)
     window_width_hu = models.FloatField(default=400.0, validators=[MinValueValidator(1.0)])
+    window_may_stay = models.BooleanField(
+        default=True,
+        help_text="A rater may take an own window along from case to case of a sitting; otherwise every case begins "
+        "with this one, and may still be looked at with others",
+    )
     task_name = models.CharField(max_length=30, default=FIRST, help_text="What raters are asked of a case")
     task_settings = models.JSONField(default=dict, blank=True, help_text="Of the task; what is left out is as usual")
     further_questions = models.JSONField(

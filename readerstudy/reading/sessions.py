@@ -16,8 +16,9 @@ from readerstudy.ledger.turns import policy_of
 from readerstudy.models import GoingBack, Presentation, RatingEvent, Session, Study, StudyState
 from readerstudy.reading.phases import Wait, waits_of
 
-# The case being read and those to fetch meanwhile: an outage of half a minute must not end the reading.
-AHEAD = 6
+# The case being read and those to fetch meanwhile: an outage of half a minute must not end the reading of whoever takes
+# a second and a half for a case. The page asks for as many as its reader's pace, its line and its memory make sense of.
+AHEAD = 20
 
 # What a study's row holds of the whole study; a rater's requests need none of it.
 WIDE = ("description", "plan_options", "match_report", "leak_audit", "flow", "protocol")
@@ -163,6 +164,7 @@ def study_payload(study: Study) -> dict[str, Any]:
             "mode": str(asked.display_mode),
             "field_of_view_mm": asked.field_of_view_mm if asked.display_mode == "patch" else None,
             "window": {"center": asked.window_center_hu, "width": asked.window_width_hu},
+            "window_may_stay": asked.window_may_stay,
             "images": asked.task.images,
         },
     }

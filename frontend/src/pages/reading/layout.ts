@@ -172,9 +172,13 @@ export class ReadingLayout {
     ];
     // A patch has no ring, nor has a study whose raters look for the place.
     const ringed = session.display.mode !== "patch" && study.mark === null;
+    const unused = new Set<Command>([
+      ...(ringed ? [] : (["marker"] as const)),
+      ...(session.display.window_may_stay ? [] : (["keepWindow"] as const)),
+    ]);
     const keys = new KeysPanel(
       this.preferences,
-      COMMANDS.filter((one) => (one === "marker" ? ringed : used.includes(one) || !OF_ANSWERS.test(one))),
+      COMMANDS.filter((one) => !unused.has(one) && (used.includes(one) || !OF_ANSWERS.test(one))),
       markingKeys(study),
     );
     this.aside.replaceChildren(...instructionParts(study.instructions), keys.element);

@@ -34,12 +34,10 @@ import { chosenImage, ratingBody } from "./rating";
 import { SolePage } from "./sole-page";
 import { ViewTools } from "./tools";
 import type { RoomParts } from "./parts";
-import type { Unsaved } from "./words";
 import { endWords, revisitWords, ringWords, savingWords } from "./words";
 
 const BREAK_AFTER_MINUTES = 25;
 const COVERED = new Set(["busy", "welcome", "paused"]);
-const ENDED = new Set(["finished", "closed"]);
 const HELD_DOWN = new Set(["scroll", "zoom", "step", "erase"]);
 
 const now = (): number => performance.now();
@@ -117,7 +115,7 @@ export class ReadingRoom {
     });
     if (this.preview) this.layout.nothingStored(this.session.practice);
     else this.page.begin();
-    this.display = new CaseDisplay(this.layout.stage, this.session.display, now);
+    this.display = new CaseDisplay(this.layout.stage, this.session.display, this.parts.sessionUrl, now);
     const { scale, further } = this.session.study;
     if ([scale, ...further.map((item) => item.scale)].some((one) => one !== null)) this.display.leaveSideArrows();
     this.tools = new ViewTools(this.display, this.preferences);
@@ -147,8 +145,7 @@ export class ReadingRoom {
 
   /** Answers of an earlier visit go first: the server's word on what is next then counts them. */
   private async openDesk(): Promise<void> {
-    const drawer = this.preview ? noDrawer() : this.parts.drawer;
-    const storage = sealedStorage(drawer, this.session.drawer_key, crypto);
+    const storage = sealedStorage(this.preview ? noDrawer() : this.parts.drawer, this.session.drawer_key, crypto);
     this.desk = new Desk(this.parts.sessionUrl, this.session, storage, {
       active: () => !this.elsewhere(),
       accepted: (reply) => {
@@ -161,7 +158,7 @@ export class ReadingRoom {
         const another = status.ofOthers !== this.status?.ofOthers;
         this.status = status;
         if (!this.preview) this.layout.outbox(status);
-        if (another && ENDED.has(this.layout.currentState)) this.refresh();
+        if (another && ["finished", "closed"].includes(this.layout.currentState)) this.refresh();
       },
     });
     await this.desk.open(this.session);
@@ -268,13 +265,8 @@ export class ReadingRoom {
       this.layout.coverWith(...savingWords(this.server, progress(this.sitting).done, this.desk.pending.length));
     else {
       this.cases.keepOnly([]);
-      this.layout.coverWith(...endWords(stage, this.server, this.session, this.unsaved, this.parts.leaveUrl));
+      this.layout.coverWith(...endWords(stage, this.server, this.session, this.status, this.parts.leaveUrl));
     }
-  }
-
-  private get unsaved(): Unsaved {
-    const { kept, conflicts, ofOthers } = this.status ?? { kept: [], conflicts: [], ofOthers: 0 };
-    return { missing: kept.length + conflicts.length, ofOthers };
   }
 
   private leaveCase(): void {

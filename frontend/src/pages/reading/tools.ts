@@ -29,7 +29,7 @@ export class ViewTools {
       this.nextTool();
     });
     this.toolButton.prepend(this.toolName);
-    this.keepButton = this.tool("Keep window", "keepWindow", { "aria-pressed": "false" }, () => {
+    this.keepButton = this.tool("Keep window", "keepWindow", { "aria-pressed": String(display.keepsWindow) }, () => {
       this.toggleKeep();
     });
     const presets = WINDOW_PRESETS.map((preset) =>
@@ -37,7 +37,7 @@ export class ViewTools {
         this.preset(preset.name);
       }),
     );
-    this.element.append(this.toolButton, ...presets, this.keepButton);
+    this.element.append(this.toolButton, ...presets, ...(display.mayKeepWindow ? [this.keepButton] : []));
     this.useTool();
     preferences.changed.listen(() => {
       this.useTool();
@@ -100,7 +100,7 @@ export class ViewTools {
   }
 
   toggleKeep(): void {
-    this.display.keepsWindow = !this.display.keepsWindow;
+    this.display.toggleKeptWindow();
     this.keepButton.setAttribute("aria-pressed", String(this.display.keepsWindow));
   }
 

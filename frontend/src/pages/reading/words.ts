@@ -83,28 +83,26 @@ const practisedWords = (roomUrl: string): HTMLElement[] => [
   ),
 ];
 
-/** Answers without a receipt: of this reading, and of the reader's other ones. */
-export interface Unsaved {
-  readonly missing: number;
-  readonly ofOthers: number;
-}
-
 /** Nothing more is to be read here. */
 export const endWords = (
   stage: "closed" | "finished",
   server: ServerView,
   session: ReadingSession,
-  unsaved: Unsaved,
+  answers: OutboxStatus | null,
   leaveUrl: string,
-): HTMLElement[] => [
-  ...(stage === "closed" ? closedWords(unsaved) : finishedWords(server, session, unsaved, leaveUrl)),
-  ...(unsaved.ofOthers === 0 ? [] : [ofOthersWords(unsaved.ofOthers)]),
-];
+): HTMLElement[] => {
+  const missing = (answers?.kept.length ?? 0) + (answers?.conflicts.length ?? 0);
+  const ofOthers = answers?.ofOthers ?? 0;
+  return [
+    ...(stage === "closed" ? closedWords(missing) : finishedWords(server, session, missing, leaveUrl)),
+    ...(ofOthers === 0 ? [] : [ofOthersWords(ofOthers)]),
+  ];
+};
 
 function finishedWords(
   server: ServerView,
   { preview, practice }: ReadingSession,
-  { missing }: Unsaved,
+  missing: number,
   leaveUrl: string,
 ): HTMLElement[] {
   const { total } = server.progress;
@@ -139,7 +137,7 @@ const ofOthersWords = (count: number): HTMLElement =>
       "They are offered again whenever you read here; if this stays so, tell the coordinator of that study.",
   );
 
-function closedWords({ missing }: Unsaved): HTMLElement[] {
+function closedWords(missing: number): HTMLElement[] {
   const rest =
     missing === 0
       ? "What you had answered before is saved."
