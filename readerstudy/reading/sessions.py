@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Max, QuerySet
 
 from ctplatform.accounts.models import User
+from readerstudy.blinding.presentation import IN_SIGHT
 from readerstudy.blinding.wire import RAW
 from readerstudy.ledger.append import Appended
 from readerstudy.ledger.phases import not_yet_begun
@@ -15,10 +16,6 @@ from readerstudy.ledger.slots import Slot, answered_before, slots_of
 from readerstudy.ledger.turns import policy_of
 from readerstudy.models import GoingBack, Presentation, RatingEvent, Session, Study, StudyState
 from readerstudy.reading.phases import Wait, waits_of
-
-# The case being read and those to fetch meanwhile: an outage of half a minute must not end the reading of whoever takes
-# a second and a half for a case. The page asks for as many as its reader's pace, its line and its memory make sense of.
-AHEAD = 20
 
 # What a study's row holds of the whole study; a rater's requests need none of it.
 WIDE = ("description", "plan_options", "match_report", "leak_audit", "flow", "protocol")
@@ -129,7 +126,7 @@ def _standing(session: Session, slots: Sequence[Slot]) -> Standing:
         done=len(slots) - len(waiting),
         total=len(slots),
         state=state,
-        next=waiting[:AHEAD] if state == "open" else [],
+        next=waiting[:IN_SIGHT] if state == "open" else [],
         previous=previous.token if previous else None,
         previous_position=previous.position if previous else None,
         counter=max((slot.counter or 0 for slot in slots), default=0),
