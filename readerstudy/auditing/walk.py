@@ -2,8 +2,8 @@
 
 Every rater reads every case in the stored order: description, slices, answer. One of them also looks at what a case
 could change elsewhere: the session before it, the case as soon as it is served and so before its turn, the same answer
-sent twice, all that is refused, the closed study. Where
-there are fewer cases than any statistic could judge, each case is read by one rater and nobody looks elsewhere.
+sent twice, all that is refused, the closed study. Where there are fewer cases than any statistic could judge, each case
+is read by one rater and nobody looks elsewhere.
 """
 
 import json

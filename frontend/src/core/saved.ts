@@ -15,14 +15,11 @@ export const counted = (count: number, what: string): string => `${count} ${what
 
 const are = (count: number): string => (count === 1 ? "is" : "are");
 
-/** What the reader answered in other sittings and the server has not taken, or not yet. */
-export const keptOfOthers = (count: number): string =>
-  `${counted(count, "answer")} of another one ${are(count)} kept here`;
-
 export function savedWords({ waiting, unkept, kept, conflicts, ofOthers, problem }: OutboxStatus): string {
   if (conflicts.length > 0) return `${counted(conflicts.length, "answer")} waiting for your decision`;
   if (waiting === 0 && kept.length > 0) return `${counted(kept.length, "answer")} not taken by the server`;
-  if (waiting === 0 && ofOthers > 0) return `All answers of this reading saved; ${keptOfOthers(ofOthers)}`;
+  if (waiting === 0 && ofOthers > 0)
+    return `All answers of this reading saved; ${counted(ofOthers, "answer")} of another one ${are(ofOthers)} kept here`;
   if (waiting === 0) return "All answers saved";
   if (problem === "none") return `Saving, ${waiting} waiting`;
   const place = unkept > 0 ? "in this page only: leave it open" : "here";

@@ -4,7 +4,7 @@ import { levelCommand } from "../../core/keyboard";
 import type { Command } from "../../core/keymap";
 import type { GivenAnswer } from "../../core/judgement";
 import type { OutboxEntry, OutboxStatus } from "../../core/outbox";
-import { counted, keptOfOthers } from "../../core/saved";
+import { counted } from "../../core/saved";
 import type { ServerView } from "../../core/sitting";
 import { button, element } from "../shared/dom";
 import type { Decision } from "./answers";
@@ -128,13 +128,13 @@ function finishedWords(
 
 const thanks = (): HTMLElement => element("h2", {}, "Thank you");
 
-/** They need their own study, or its reader's login. */
 const ofOthersWords = (count: number): HTMLElement =>
   element(
     "p",
     {},
-    `Of your answers, ${keptOfOthers(count)}: in this browser, until the server takes ${count === 1 ? "it" : "them"}. ` +
-      "They are offered again whenever you read here; if this stays so, tell the coordinator of that study.",
+    `${counted(count, "answer")} of yours to another reading ${count === 1 ? "is" : "are"} kept in this browser until ` +
+      "the server has taken what is kept, and offered again whenever you read here. If this stays so, tell the " +
+      "coordinator of that study.",
   );
 
 function closedWords(missing: number): HTMLElement[] {
