@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from bench.database import empty_database
 from bench.long_study import make_long_study
+from readerstudy.blinding.presentation import IN_SIGHT
 from readerstudy.models import Presentation
-from readerstudy.reading.sessions import AHEAD
 
 LIMITS_MS = {"a rating": 10.0, "a case's description": 4.0, "a slice": 3.0}
 
@@ -72,7 +72,7 @@ def main() -> None:
             response = client.post(url, rating(counter), content_type="application/json")
             assert response.status_code == 201, response.content
 
-        in_sight = tokens[:AHEAD] * 25
+        in_sight = tokens[:IN_SIGHT] * 25
         measured("a case's description", [lambda t=token: get("presentation", t) for token in in_sight])
         measured("a slice", [lambda: get("slice", tokens[0], 0)] * 100)
         measured(

@@ -108,6 +108,7 @@ class DisplaySerializer(serializers.Serializer[Any]):
     mode = serializers.ChoiceField(choices=["patch", "slice", "stack"])
     field_of_view_mm = serializers.FloatField(allow_null=True)
     window = DisplayWindowSerializer()
+    window_may_stay = serializers.BooleanField(help_text="From case to case, where the rater has set another one")
     images = serializers.IntegerField(help_text="Shown side by side in one trial")
 
 
@@ -271,7 +272,9 @@ class InteractionsSerializer(serializers.Serializer[Any]):
     zoom_range = serializers.ListField(
         child=FiniteField(), min_length=2, max_length=2, required=False, help_text="Relative to the first"
     )
-    place_ms = CountField(required=False, help_text="The marked place was within the picture on the screen")
+    place_ms = CountField(
+        required=False, help_text="The place in the ring was within the picture on the screen; not told without a ring"
+    )
     pauses = CountField(required=False)
 
 

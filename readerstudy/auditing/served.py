@@ -256,7 +256,7 @@ def _strangers(apart: Sequence[tuple[str, str]], replaced: Callable[[str], str])
 
 def _as_stored(received: Received, stored: Stored) -> dict[str, str]:
     """Is a slice sent as it lies in the storage?"""
-    if received.request not in {"slice", "other slice"}:
+    if received.request not in {"slice", "other slice", "slice ahead"}:
         return {}
     return {"pixels": "as stored" if received.answer.body in stored.slices else "not as stored"}
 

@@ -1,8 +1,9 @@
 """Everything that raters, strangers and the team can fetch before the unblinding, fetched as they would.
 
 Every rater reads every case in the stored order: description, slices, answer. One of them also looks at what a case
-could change elsewhere: the session before it, the same answer sent twice, all that is refused, the closed study. Where
-there are fewer cases than any statistic could judge, each case is read by one rater and nobody looks elsewhere.
+could change elsewhere: the session before it, the case as soon as it is served and so before its turn, the same answer
+sent twice, all that is refused, the closed study. Where there are fewer cases than any statistic could judge, each case
+is read by one rater and nobody looks elsewhere.
 """
 
 import json
@@ -30,6 +31,7 @@ from readerstudy.auditing.rehearsal import (
 )
 from readerstudy.auditing.visitor import Answer, Visitor, unlogged_refusals
 from readerstudy.blinding.leaks import FEWEST_CASES
+from readerstudy.blinding.presentation import IN_SIGHT
 from readerstudy.blinding.screenless import check_without_a_screen
 from readerstudy.models import Study, StudyState
 
@@ -129,6 +131,7 @@ class _Stretch:
         self._enter(first=start == 0)
         began, at = time.monotonic(), start
         while at < len(trials) and (at == start or time.monotonic() - began < REHEARSAL_SECONDS):
+            self._look_ahead(trials[(at if at == start else at + IN_SIGHT - 1) : at + IN_SIGHT])
             for slot in trials[at]:
                 self._read_image(slot)
             self._answer(trials[at])
@@ -174,6 +177,15 @@ class _Stretch:
             self._note(slot, name, self.visitor.ask("GET", address))
         if closely:
             self._refusals(slot, about)
+
+    def _look_ahead(self, come_into_sight: Sequence[Trial]) -> None:
+        """As a browser does that fetches what comes. Those left over at the end of a stretch are looked at again."""
+        for slot in (slot for trial in come_into_sight for slot in trial if self._looks_closely(slot)):
+            url = reverse("reading-api:presentation", args=[slot.token])
+            about = self._note(slot, "description ahead", self.visitor.ask("GET", url))
+            start = int(_object(about.body).get("start_slice", 0))
+            address = reverse("reading-api:slice", args=[slot.token, start])
+            self._note(slot, "slice ahead", self.visitor.ask("GET", address))
 
     def _looks_closely(self, slot: Slot) -> bool:
         return not self.walked.few and self.walked.turn[slot.case_id] % len(self.walked.sittings) == self.number

@@ -8,6 +8,10 @@ SLICE_CONTENT_TYPE = "application/octet-stream"
 # Whatever stands in between must not compress a slice again: its length would tell of its noise.
 NO_STORE = "private, no-store, no-transform"
 
+# The case being read and those to fetch meanwhile: an outage of half a minute must not end the reading of whoever takes
+# a second and a half for a case. The page asks for as many as its reader's pace, its line and its memory make sense of.
+IN_SIGHT = 20
+
 # Room between the edge of a lesion and its ring, so that the ring covers nothing that is asked about.
 RING_MARGIN_MM = 5.0
 # Few sizes: a ring says roughly where to look, and no more of the diameter than that takes.

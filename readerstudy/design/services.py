@@ -35,6 +35,7 @@ COPIED_FIELDS = (
     "stack_slices",
     "window_center_hu",
     "window_width_hu",
+    "window_may_stay",
     "task_name",
     "task_settings",
     "further_questions",

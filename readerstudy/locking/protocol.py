@@ -67,6 +67,7 @@ def _display(study: Study, frame: Frame, *, slice_bytes: int) -> dict[str, Any]:
         "mode": str(study.display_mode),
         "field_of_view_mm": study.field_of_view_mm,
         "window_hu": {"center": study.window_center_hu, "width": study.window_width_hu},
+        "window_may_stay": study.window_may_stay,
         "size_zyx": list(frame.size_zyx),
         "spacing_zyx_mm": list(frame.spacing_zyx_mm),
         "resampled": frame.resampled,

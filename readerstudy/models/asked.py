@@ -26,6 +26,7 @@ class Asked:
     field_of_view_mm: float
     window_center_hu: float
     window_width_hu: float
+    window_may_stay: bool
 
     @classmethod
     def of_columns(cls, study: Any) -> "Asked":
@@ -50,12 +51,19 @@ class Asked:
             field_of_view_mm=display["field_of_view_mm"],
             window_center_hu=display["window_hu"]["center"],
             window_width_hu=display["window_hu"]["width"],
+            # Before it was the study's choice, every rater might.
+            window_may_stay=display.get("window_may_stay", True),
         )
 
     @property
     def task(self) -> Task:
         """ValueError while a draft's settings do not fit together."""
         return task_of(self.task_name, self.task_settings, confidence_levels=self.confidence_levels)
+
+    @property
+    def ringed(self) -> bool:
+        """A ring marks the place: a patch is the place itself, and raters who look for it are told of none."""
+        return self.display_mode != "patch" and self.task.mark is None
 
     @property
     def questions(self) -> list[Item]:

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset
@@ -209,6 +209,11 @@ class Study(models.Model):
     )
     window_center_hu = models.FloatField(default=60.0)
     window_width_hu = models.FloatField(default=400.0, validators=[MinValueValidator(1.0)])
+    window_may_stay = models.BooleanField(
+        default=True,
+        help_text="A rater may take an own window along from case to case of a sitting; otherwise every case begins "
+        "with this one, and may still be looked at with others",
+    )
     task_name = models.CharField(max_length=30, default=FIRST, help_text="What raters are asked of a case")
     task_settings = models.JSONField(default=dict, blank=True, help_text="Of the task; what is left out is as usual")
     further_questions = models.JSONField(
@@ -484,8 +489,10 @@ def _protocol(study_id: uuid.UUID, protocol_digest: str) -> Mapping[str, Any]:
     frozen: Mapping[str, Any] = Study.objects.values_list("protocol", flat=True).get(pk=study_id)
     if digest_of(frozen) != protocol_digest:
         raise ProtocolChangedError(
-            "The protocol of this study was changed after it was locked, so nothing of it is shown. Tell whoever runs "
-            "the study; no answer is lost.",
+            gettext(
+                "The protocol of this study was changed after it was locked, so nothing of it is shown. Tell whoever "
+                "runs the study; no answer is lost."
+            ),
             code="protocol_changed",
         )
     return frozen

@@ -19,11 +19,11 @@ from ctplatform.accounts.models import User
 from ctplatform.datasets.scans import voxels
 from ml.geometry import Float3, Grid, Int3
 from readerstudy.blinding.cutting import Cut, Frame, cut_for, render, source_box
-from readerstudy.blinding.presentation import presentation_payload, ring_radius_mm
+from readerstudy.blinding.presentation import IN_SIGHT, presentation_payload, ring_radius_mm
 from readerstudy.blinding.wire import GRADIENT, compressed, shortest_length, travelling
 from readerstudy.models import Session, Template
 from readerstudy.reading.phases import begin
-from readerstudy.reading.sessions import AHEAD, Standing, sessions_of, study_payload
+from readerstudy.reading.sessions import Standing, sessions_of, study_payload
 
 PREFIX = "practice."
 CASES, LESIONS = 4, 6
@@ -118,7 +118,7 @@ class Practice:
             done=answered,
             total=CASES,
             state="open" if answered < CASES else "finished",
-            next=tokens[answered : answered + AHEAD],
+            next=tokens[answered : answered + IN_SIGHT],
             previous=tokens[answered - 1] if answered else None,
         )
 

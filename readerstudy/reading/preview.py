@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from ctplatform.accounts.models import User
 from ml.geometry import Float3
-from readerstudy.blinding.presentation import presentation_payload, ring_radius_mm
+from readerstudy.blinding.presentation import IN_SIGHT, presentation_payload, ring_radius_mm
 from readerstudy.blinding.wire import RAW
 from readerstudy.design.cases import truths_of
 from readerstudy.locking.stimuli import frame_of, pixels_of
 from readerstudy.models import CaseTruth, GoingBack, Study
-from readerstudy.reading.sessions import AHEAD, Standing, study_payload
+from readerstudy.reading.sessions import Standing, study_payload
 
 PREFIX = "preview."
 SALT = "readerstudy.preview"
@@ -75,7 +75,7 @@ class Preview:
 
     def _standing(self, *, answered: int) -> Standing:
         back = answered > 0 and self.study.going_back != GoingBack.NEVER
-        tokens = [_case_token(trial[0]) for trial in self.trials[answered : answered + AHEAD]]
+        tokens = [_case_token(trial[0]) for trial in self.trials[answered : answered + IN_SIGHT]]
         return Standing(
             done=answered,
             total=len(self.trials),

@@ -9,6 +9,7 @@ from django.db.models import Max, QuerySet
 from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
+from readerstudy.blinding.presentation import IN_SIGHT
 from readerstudy.blinding.wire import RAW
 from readerstudy.ledger.append import Appended
 from readerstudy.ledger.phases import not_yet_begun
@@ -17,9 +18,6 @@ from readerstudy.ledger.turns import policy_of
 from readerstudy.models import GoingBack, Presentation, RatingEvent, Session, Study, StudyState
 from readerstudy.reading.phases import Wait, waits_of
 from readerstudy.tasks.labels import mark_in, question_in
-
-# The case being read and those to fetch meanwhile: an outage of half a minute must not end the reading.
-AHEAD = 6
 
 # What a study's row holds of the whole study; a rater's requests need none of it.
 WIDE = ("description", "plan_options", "match_report", "leak_audit", "flow", "protocol")
@@ -137,7 +135,7 @@ def _standing(session: Session, slots: Sequence[Slot]) -> Standing:
         done=len(slots) - len(waiting),
         total=len(slots),
         state=state,
-        next=waiting[:AHEAD] if state == "open" else [],
+        next=waiting[:IN_SIGHT] if state == "open" else [],
         previous=previous.token if previous else None,
         previous_position=previous.position if previous else None,
         counter=max((slot.counter or 0 for slot in slots), default=0),
@@ -172,6 +170,7 @@ def study_payload(study: Study) -> dict[str, Any]:
             "mode": str(asked.display_mode),
             "field_of_view_mm": asked.field_of_view_mm if asked.display_mode == "patch" else None,
             "window": {"center": asked.window_center_hu, "width": asked.window_width_hu},
+            "window_may_stay": asked.window_may_stay,
             "images": asked.task.images,
         },
     }

@@ -28,8 +28,9 @@ def display_words(study: Study) -> str:
     }[DisplayMode(asked.display_mode)]
     if asked.task.mark is not None:
         what += " in which nothing tells the place"
-    elif asked.display_mode != DisplayMode.PATCH:
+    elif asked.ringed:
         what += " with a ring around the place"
     window = f"{what}, window {asked.window_center_hu:g}/{asked.window_width_hu:g} HU"
+    window += ", which raters may change and keep" if asked.window_may_stay else ", with which every case begins"
     trip = round_trip_of(study).in_words()
     return f"{window}; before, every case was {trip}" if trip else window

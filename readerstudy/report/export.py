@@ -43,7 +43,7 @@ CODEBOOK = {
     "hidden_ms": "Time during which the page was not visible",
     "idle_ms": "Visible time without a movement for a minute or longer, and pauses; empty where it was not measured",
     "waiting_ms": "Time in which the wanted slice had not arrived, after the first; empty where it was not measured",
-    "place_ms": "Time in which the marked place was within the picture; empty where it was not measured",
+    "place_ms": "Time in which the place in the ring was within the picture; empty: no ring, or not measured",
     "clock_offset_ms": "The server's clock less the rater's when the answer was sent; empty where it was not measured",
     "flags": "What was unusual about its arrival, by the rules frozen in the protocol; separated by spaces",
     "scrolls": "Number of scroll steps",
@@ -94,9 +94,9 @@ def column_of(item: Item) -> str:
 
 def rating_rows(ledger: StudyLedger) -> Iterator[dict[str, Any]]:
     asked = ledger.study.asked
-    task, items = asked.task, asked.items
+    task, items, ringed = asked.task, asked.items, asked.ringed
     for event in ledger.events:
-        row = _row(ledger, event, task)
+        row = _row(ledger, event, task, ringed=ringed)
         if isinstance(ledger, UnblindedStudy):
             row |= _of_the_picture(event, task, items)
             row |= {END_COLUMN: event.further.get(AT_THE_END)} if asked.end_question else {}
@@ -104,7 +104,7 @@ def rating_rows(ledger: StudyLedger) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _row(ledger: StudyLedger, event: RatingEvent, task: Task) -> dict[str, Any]:
+def _row(ledger: StudyLedger, event: RatingEvent, task: Task, *, ringed: bool) -> dict[str, Any]:
     rater = event.presentation.session.rater
     return {
         "study": ledger.study.title,
@@ -127,7 +127,8 @@ def _row(ledger: StudyLedger, event: RatingEvent, task: Task) -> dict[str, Any]:
         "hidden_ms": event.hidden_ms,
         "idle_ms": event.idle_ms,
         "waiting_ms": event.waiting_ms,
-        "place_ms": event.interactions.get("place_ms"),
+        # Browsers once wrote 0 where there was no ring.
+        "place_ms": event.interactions.get("place_ms") if ringed else None,
         "clock_offset_ms": event.clock_offset_ms,
         "flags": " ".join(event.flags),
         **{name: event.interactions.get(name, 0) for name in ("scrolls", "windowings", "zooms")},

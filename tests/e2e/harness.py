@@ -203,6 +203,7 @@ class FakeReading:
     spacing_zyx_mm: tuple[float, float, float] = (2.5, 0.8, 0.8)
     mode: str = "slice"
     field_of_view_mm: float | None = None
+    window_may_stay: bool = True
     confidence: bool = False
     instructions: str = ""
     marker: tuple[int, int, int] | None = None
@@ -312,6 +313,7 @@ class FakeReading:
             "mode": self.mode,
             "field_of_view_mm": self.field_of_view_mm,
             "window": {"center": 60, "width": 400},
+            "window_may_stay": self.window_may_stay,
             "images": self.together,
         }
         own = {"reader": self.reader, "voice": self.voice, "drawer_key": self.drawer_key, "preview": self.preview}

@@ -339,6 +339,26 @@ def test_presets_stay_when_the_reader_wants_them_to(
     press(screen, "1")
     until(screen, f"document.querySelector('.room').dataset.presentation === '{reading.tokens[2]}'")
     expect(caption).to_contain_text("W 160 L 60")
+    arrived(screen, reading, 2)
+    screen.reload()
+    screen.wait_for_selector(READY)
+    expect(caption).to_contain_text("W 160 L 60")
+    expect(screen.get_by_role("button", name="Keep window")).to_have_attribute("aria-pressed", "true")
+
+
+def test_every_case_begins_with_the_studys_window_where_the_study_says_so(
+    screen: Page, fixtures: FixtureServer, reading: FakeReading
+) -> None:
+    reading.window_may_stay = False
+    enter(screen, fixtures)
+    expect(screen.get_by_role("button", name="Keep window")).to_be_hidden()
+    caption = screen.locator(".room .pane-caption")
+    for key in "kd":
+        screen.keyboard.press(key)
+    expect(caption).to_contain_text("W 1800 L 400")
+    press(screen, "1")
+    until(screen, f"document.querySelector('.room').dataset.presentation === '{reading.tokens[1]}'")
+    expect(caption).to_contain_text("W 400 L 60")
 
 
 def test_an_outage_of_half_a_minute_while_cases_are_fetched(

@@ -70,6 +70,48 @@ def test_keys_for_a_mouse_in_the_left_hand(screen: Page, fixtures: FixtureServer
     expect(screen.get_by_role("button", name="Drag: Move Y")).to_be_visible()
 
 
+WRITTEN = """
+  window.written = [];
+  const write = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+    window.written.push(text);
+    return write.call(this, text, ...rest);
+  };
+"""
+
+
+def test_full_screen_a_length_and_the_value_under_the_pointer(
+    screen: Page, fixtures: FixtureServer, reading: FakeReading
+) -> None:
+    screen.add_init_script(WRITTEN)
+    enter(screen, fixtures)
+    for full in ("!== null", "=== null"):
+        press(screen, "f")
+        until(screen, f"document.fullscreenElement {full}")
+    box = screen.locator(".room .view").bounding_box()
+    assert box
+    _, rows, columns = reading.images[0].shape
+    px_per_mm = min(box["width"] / columns, box["height"] / rows) / 0.8
+    x, y = box["x"] + box["width"] / 2 + 2, box["y"] + box["height"] / 2 + 2
+    screen.mouse.move(x, y)
+    value = reading.images[0][0, rows // 2, columns // 2]
+    expect(screen.locator(".room .pane-readout")).to_have_text(f"{value} HU")
+    for _ in range(3):  # by way of moving and zooming
+        press(screen, "t")
+    expect(screen.get_by_role("button", name="Drag: Length T")).to_be_visible()
+    screen.mouse.down()
+    screen.mouse.move(x + 120, y, steps=3)
+    screen.mouse.up()
+    length = "window.written.findLast((text) => /^[0-9]+[.][0-9] mm$/.test(text))"
+    until(screen, f"parseFloat({length}) > {119 / px_per_mm} && parseFloat({length}) < {121 / px_per_mm}")
+    press(screen, "1", "2")
+    arrived(screen, reading, 1)
+    done = reading.events[0]["interactions"]
+    assert done["windowings"] == 0
+    # Without a ring no place is marked whose time could be told.
+    assert "place_ms" not in done
+
+
 def find_the_square(page: Page, *, right: bool = True) -> None:
     square = page.locator(".check-square")
     square.wait_for()

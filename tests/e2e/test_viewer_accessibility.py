@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-from tests.e2e.harness import ROOT, FakeReading, FixtureServer, body_phantom
+from tests.e2e.conftest import Console
+from tests.e2e.harness import ROOT, FakeReading, FixtureServer, Reply, Request, body_phantom
+from tests.e2e.test_viewer_reading import CLOCK, press
 
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 pytestmark = [
@@ -60,6 +62,49 @@ def test_reading_room(screen: Page, fixtures: FixtureServer, mode: str) -> None:
     screen.keyboard.press("1")
     screen.wait_for_selector('.room[data-state="confidence"]')
     screen.wait_for_timeout(600)
+    assert violations(screen) == []
+
+
+def test_what_stands_in_the_way_of_the_reading(screen: Page, fixtures: FixtureServer, console: Console) -> None:
+    """An obstacle, a pause, the page of whoever left the computer, two answers to one case, the end."""
+    console.allow("503")
+    console.allow("409")
+    screen.add_init_script(CLOCK)
+    hu = body_phantom((10, 60, 70)).hu
+    reading = FakeReading([hu, hu], mode="stack", marker=(4, 20, 20), confidence=True)
+    reading.register(fixtures)
+    missing = {"on": True}
+
+    def slices(request: Request, token: str, index: str) -> Reply:
+        return Reply(b"busy", status=503) if missing["on"] and index == "9" else reading._slice(request, token, index)
+
+    fixtures.add("GET", r"/api/reading/presentations/([\w-]+)/slices/(\d+)/", slices)
+    screen.goto(f"{fixtures.url}/read/")
+    screen.wait_for_selector('.room[data-state="reading"][data-blocked]')
+    assert violations(screen) == []
+    missing["on"] = False
+    screen.wait_for_selector('.room[data-state="reading"]:not([data-blocked])')
+    screen.keyboard.press("p")
+    screen.get_by_role("heading", name="Paused").wait_for()
+    assert violations(screen) == []
+    screen.keyboard.press("p")
+    screen.wait_for_selector('.room[data-state="reading"]')
+    screen.evaluate("clock.skew += 11 * 60e3")
+    screen.get_by_role("heading", name="Are you still Dr Test?").wait_for()
+    expect(screen.locator(".room-cover")).to_contain_text("Going on asks for no password")
+    assert violations(screen) == []
+    screen.keyboard.press("p")
+    elsewhere = {"client_event_id": "of another computer", "answer": "synthetic", "confidence": 1, "counter": 1}
+    unasked = {"level": None, "mark": None, "marks": None, "answered_at": "2026-05-03T10:00:00Z"}
+    reading.events.append({**elsewhere, **unasked, "presentation": reading.tokens[0]})
+    press(screen, "1", "2")
+    banner = screen.locator(".room-banner")
+    expect(banner).to_contain_text("You answered one case twice")
+    assert violations(screen) == []
+    banner.get_by_role("button", name="Keep Synthetic").click()
+    expect(banner).to_be_hidden()
+    press(screen, "2", "3")
+    screen.get_by_role("heading", name="Thank you").wait_for()
     assert violations(screen) == []
 
 

@@ -21,6 +21,7 @@ from readerstudy.api import reading as reading_api
 from readerstudy.auditing import visitor
 from readerstudy.blinding.wire import shortest_length, travelling
 from readerstudy.hounsfield import HU_HIGH, HU_LOW
+from readerstudy.ledger.turns import first_open
 from readerstudy.models import Case, RatingEvent, Session
 from readerstudy.opening import services as opening
 from readerstudy.web.reading import SessionRow
@@ -307,6 +308,25 @@ def test_leaks_in_what_is_served_are_found(locked, monkeypatch):
         on_answers(locked, monkeypatch, change, of=view)
     found = {finding["name"]: finding["leak"] for finding in locked.audit()["findings"]}
     assert {name: found.get(name) for name in SERVED} == dict.fromkeys(SERVED, True)
+
+
+def test_a_leak_of_cases_whose_turn_has_not_come_is_found(locked, monkeypatch):
+    """A browser fetches them ahead: what is told only then is told all the same."""
+    refuse, asked = reading_api.refuse_out_of_sight, {}
+
+    def looked_at(presentation):
+        asked["ahead"] = False
+        refuse(presentation)
+        asked["ahead"] = presentation.position > first_open(presentation.session)
+
+    def ahead(response, kind):
+        return late(response, "X-Served-By", "b") if kind and asked.get("ahead") else None
+
+    monkeypatch.setattr(reading_api, "refuse_out_of_sight", looked_at)
+    on_answers(locked, monkeypatch, ahead, of="PresentationView")
+    found = {finding["name"] for finding in locked.audit()["findings"] if finding["leak"]}
+    assert "description ahead: header X-Served-By" in found
+    assert not any(name.startswith("description:") for name in found)
 
 
 REFUSED = {

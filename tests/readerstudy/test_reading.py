@@ -8,9 +8,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from readerstudy.blinding.presentation import IN_SIGHT
 from readerstudy.digests import digest_of
 from readerstudy.models import GoingBack, RatingEvent, Study
-from readerstudy.reading.sessions import AHEAD
+from readerstudy.reading import sessions, sight
 from readerstudy.report.export import rating_rows
 from readerstudy.unblinding import services as unblinding
 from readerstudy.unblinding.opened import StudyLedger
@@ -20,7 +21,7 @@ from tests.readerstudy.worlds import Browser, make_draft, rating
 
 def test_a_new_session_offers_the_first_cases(reader):
     session = reader.standing()
-    assert session["next"] == reader.tokens()[:AHEAD]
+    assert session["next"] == reader.tokens()[:IN_SIGHT]
     assert (session["counter"], session["previous_answer"]) == (0, None)
     assert session["previous"] is None
     assert session["progress"] == {"done": 0, "total": 12}
@@ -38,7 +39,7 @@ def test_a_rating_is_acknowledged_with_a_receipt_and_the_next_cases(reader, coll
     body = response.json()
     assert body["receipt"]["sequence"] == 1
     assert body["receipt"]["digest"] == event.digest
-    assert body["next"] == tokens[1 : 1 + AHEAD]
+    assert body["next"] == tokens[1 : 1 + IN_SIGHT]
     assert body["previous"] == tokens[0]
     assert body["previous_answer"]["client_event_id"] == str(event.client_event_id)
     assert (body["previous_answer"]["answer"], body["counter"]) == ("synthetic", 1)
@@ -83,7 +84,7 @@ def test_a_rater_resumes_where_the_last_rating_was(reader, cast):
         reader.rate(token)
     session = reader.standing()
     assert session["progress"]["done"] == 5
-    assert session["next"] == tokens[5 : 5 + AHEAD]
+    assert session["next"] == tokens[5 : 5 + IN_SIGHT]
     assert session["previous"] == tokens[4]
 
 
@@ -104,7 +105,7 @@ def test_cases_are_answered_in_their_stored_order(reader):
         assert refusal(reader.rate(token)) == (409, "not_its_turn")
     assert reader.rate(tokens[0]).status_code == 201
     assert refusal(reader.rate(tokens[2])) == (409, "not_its_turn")
-    assert reader.standing()["next"] == tokens[1 : 1 + AHEAD]
+    assert reader.standing()["next"] == tokens[1 : 1 + IN_SIGHT]
 
 
 @pytest.mark.parametrize("policy", GoingBack)
@@ -132,13 +133,16 @@ def test_going_back_as_the_study_allows(cast, world, stages, policy):
     assert marked == (dict.fromkeys((6, 7, 8, 9, 18), late) if policy == "any" else {})
 
 
-def test_pixels_are_there_for_the_next_cases_only(reader):
-    tokens = reader.tokens()
+def test_pixels_are_there_for_the_next_cases_only(reader, monkeypatch):
+    tokens, ahead = reader.tokens(), 4
+    for module in (sessions, sight):
+        monkeypatch.setattr(module, "IN_SIGHT", ahead)
     for token in tokens[:6]:
         reader.rate(token)
-    sight = [seen(reader, token) is True for token in tokens]
+    in_sight = [seen(reader, token) is True for token in tokens]
     # the last answered, the present one, those to fetch
-    assert sight == [False] * 5 + [True] * (1 + AHEAD) + [False] * (6 - AHEAD)
+    assert in_sight == [False] * 5 + [True] * (1 + ahead) + [False] * (6 - ahead)
+    assert reader.standing()["next"] == tokens[6 : 6 + ahead]
     assert seen(reader, tokens[0]) == (409, "out_of_sight")
 
 

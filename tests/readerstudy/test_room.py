@@ -13,12 +13,18 @@ from hypothesis import strategies as st
 
 from readerstudy.blinding.presentation import RING_MARGIN_MM, ring_radius_mm
 from readerstudy.blinding.wire import samples_of
+from readerstudy.design import services as design
 from readerstudy.digests import digest_of
 from readerstudy.models import DisplayCheck, DisplayMode, DisplayPolicy, RatingEvent, Stimulus, Study
+from readerstudy.models.asked import Asked
 from readerstudy.reading import practice
 from readerstudy.reading.display_check import DEMANDED, NOTED
+from readerstudy.reading.sessions import study_payload
+from readerstudy.report.display import display_words
+from readerstudy.report.export import rating_rows
 from readerstudy.simulation import add_virtual_raters, simulate
 from readerstudy.unblinding import services as unblinding
+from readerstudy.unblinding.opened import StudyLedger
 from readerstudy.verification import verify
 from tests.readerstudy.worlds import Browser, make_draft
 
@@ -198,3 +204,35 @@ def test_both_kinds_get_their_ring_from_the_diameter_that_the_draw_matches(cast,
     assert marker["radius_mm"] in {one.ring_mm for one in stimuli}
     Stimulus.objects.filter(pk=stimuli[0].pk).update(ring_mm=stimuli[0].ring_mm + 5)
     assert any("stored of the stimuli differs" in one for one in verify(study, with_stimuli=False).problems)
+
+
+def test_whether_a_window_may_stay_is_the_studys_and_the_one_that_was_locked(cast, world, stages):
+    draft = make_draft(cast, world)
+    assert "which raters may change and keep" in display_words(draft)
+    draft = design.change_design(study=draft, actor=cast.owner, window_may_stay=False)
+    assert "with which every case begins" in display_words(draft)
+    assert design.copy_study(study=draft, actor=cast.owner).window_may_stay is False
+    study = stages.open(draft)
+    reader = Browser(cast.rater, study)
+    page = reader.client
+    page.force_login(cast.owner)
+    assert "with which every case begins" in page.get(study.get_absolute_url()).content.decode()
+    Study.objects.filter(pk=study.pk).update(window_may_stay=True)
+    study.refresh_from_db()
+    assert study_payload(study)["display"]["window_may_stay"] is False
+    assert any("window_may_stay of the study differ" in one for one in verify(study, with_stimuli=False).problems)
+    # a study from before it was the study's choice leaves it to its raters
+    del study.protocol["display"]["window_may_stay"]
+    assert study_payload(study)["display"]["window_may_stay"] is True
+
+
+def test_the_export_tells_no_time_of_a_place_where_no_ring_was(reader, collecting):
+    """Browsers once wrote 0 for it; what stands in the ledger stays."""
+    assert reader.rate(reader.tokens()[0], interactions={"scrolls": 0, "place_ms": 0}).status_code == 201
+    assert RatingEvent.objects.get().interactions["place_ms"] == 0
+    assert [row["place_ms"] for row in rating_rows(StudyLedger(collecting))] == [None]
+    collecting.protocol["display"]["mode"] = "slice"
+    assert [row["place_ms"] for row in rating_rows(StudyLedger(collecting))] == [0]
+    find_the_place = {"name": "one_place", "settings": {}}
+    collecting.protocol["task"] = find_the_place
+    assert not Asked.of_protocol(collecting.protocol).ringed

@@ -1709,6 +1709,8 @@ export interface components {
             /** Format: double */
             field_of_view_mm: number | null;
             window: components["schemas"]["DisplayWindow"];
+            /** @description From case to case, where the rater has set another one */
+            window_may_stay: boolean;
             /** @description Shown side by side in one trial */
             images: number;
         };
@@ -2209,7 +2211,7 @@ export interface components {
             windows?: number[][];
             /** @description Relative to the first */
             zoom_range?: number[];
-            /** @description The marked place was within the picture on the screen */
+            /** @description The place in the ring was within the picture on the screen; not told without a ring */
             place_ms?: number;
             pauses?: number;
         };
@@ -2742,6 +2744,8 @@ export interface components {
             window_center_hu?: number;
             /** Format: double */
             window_width_hu?: number;
+            /** @description A rater may take an own window along from case to case of a sitting; otherwise every case begins with this one, and may still be looked at with others */
+            window_may_stay?: boolean;
             task_name?: components["schemas"]["TaskNameEnum"];
             /** @description scale: levels, towards, labels, cannot_tell, cut_off; one_place: mark_with, radius_mm; any_places: radius_mm, reasons; forced_choice: images, find, matched */
             task_settings?: {

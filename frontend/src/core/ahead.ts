@@ -1,4 +1,4 @@
-/** How many cases are fetched before they are read. */
+/** How many cases are fetched before they are read, of those that the server names: it names twenty. */
 export interface Line {
   /** How long this reader takes for a case; null before the first. */
   readonly paceMs: number | null;

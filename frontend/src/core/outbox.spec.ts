@@ -59,7 +59,7 @@ class Desk {
   readonly accepted: string[] = [];
   readonly turnedAway: OutboxEntry[] = [];
   readonly delays: number[] = [];
-  status: OutboxStatus = { waiting: 0, unkept: 0, kept: [], conflicts: [], problem: "none" };
+  status: OutboxStatus = { waiting: 0, unkept: 0, kept: [], conflicts: [], ofOthers: 0, problem: "none" };
   wake: () => void = () => undefined;
   readonly outbox: Outbox;
 
@@ -353,20 +353,42 @@ describe("outbox", () => {
     });
   });
 
-  it("leaves another session's answers alone when the server does not want them from here", async () => {
+  it("says that another session's answers lie here, and goes on offering them however often its own go out", async () => {
+    let open = false;
     const storage = memoryStorage();
     await storage.put(entry("theirs", { session: "/s/2/" }));
     const desk = new Desk(
-      (sending) => (sending.clientEventId === "theirs" ? reply(403) : receipt(sending.clientEventId)),
+      (sending) => (sending.clientEventId === "theirs" && !open ? reply(409) : receipt(sending.clientEventId)),
       storage,
     );
     await desk.outbox.load(0);
-    await desk.outbox.add(entry("mine"));
     await desk.outbox.flush();
-    await desk.outbox.flush();
-    expect(desk.sent).toEqual(["mine", "theirs"]);
     expect(desk.status).toMatchObject({ waiting: 0, problem: "none" });
-    expect((await storage.all()).map((one) => one.clientEventId)).toEqual(["theirs"]);
+    expect(desk.words).toBe("All answers of this reading saved; 1 answer of another one is kept here");
+    expect(desk.delays).toEqual([HELD_CHECK_MS]);
+    for (const id of ["one", "two"]) {
+      await desk.outbox.add(entry(id));
+      await desk.outbox.flush();
+    }
+    expect(desk.sent).toEqual(["theirs", "one", "two"]);
+    expect(desk.words).toContain("1 answer of another one is kept here");
+    await desk.later();
+    expect(desk.sent).toEqual(["theirs", "one", "two", "theirs"]);
+    expect(desk.delays).toEqual([HELD_CHECK_MS, HELD_CHECK_MS]);
+    open = true;
+    await desk.later();
+    expect(desk.words).toBe("All answers saved");
+    expect(await storage.all()).toEqual([]);
+  });
+
+  it("says that a refused answer of another session lies here, and does not offer it", async () => {
+    const storage = memoryStorage();
+    await storage.put(entry("refused", { session: "/s/2/", state: "refused" }));
+    const desk = new Desk((sending) => receipt(sending.clientEventId), storage);
+    await desk.outbox.load(0);
+    await desk.outbox.flush();
+    expect([desk.sent, desk.delays]).toEqual([[], []]);
+    expect(desk.words).toBe("All answers of this reading saved; 1 answer of another one is kept here");
   });
 });
 

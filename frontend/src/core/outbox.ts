@@ -54,6 +54,8 @@ export interface OutboxStatus {
   readonly kept: readonly OutboxEntry[];
   /** The last answer of each case of which the server has another one. */
   readonly conflicts: readonly OutboxEntry[];
+  /** This reader's answers of other sittings that lie in this browser and have no receipt. */
+  readonly ofOthers: number;
   readonly problem: Problem;
 }
 
@@ -76,7 +78,7 @@ export class Outbox {
   private readonly unkept = new Set<string>();
   private problem: Problem = "none";
   private attempt = 0;
-  private leftoversOffered = false;
+  private leftoversDue = true;
   private running: Promise<void> | null = null;
   private cancelRetry: () => void = () => undefined;
 
@@ -181,15 +183,24 @@ export class Outbox {
     });
   }
 
-  /** This reader's answers of another session: offered once per page, silently left alone when not taken. */
+  private get leftovers(): OutboxEntry[] {
+    const others = this.entries.filter((entry) => entry.session !== this.parts.session);
+    return others.sort((a, b) => a.body.counter - b.body.counter);
+  }
+
+  /** Offered when the page is opened and now and then, however often this sitting's own answers go out. */
   private async sendLeftovers(): Promise<void> {
-    if (this.leftoversOffered) return;
-    this.leftoversOffered = true;
-    const others = this.entries.filter((entry) => entry.session !== this.parts.session && entry.state === "waiting");
-    for (const entry of others.sort((a, b) => a.body.counter - b.body.counter)) {
+    if (!this.leftoversDue) return;
+    this.leftoversDue = false;
+    for (const entry of this.leftovers.filter(({ state }) => state === "waiting")) {
       const reply = await this.parts.send(entry, 0);
       if (judge(reply, entry.clientEventId, "").kind === "accepted") await this.forget(entry);
     }
+    if (!this.leftovers.some(({ state }) => state === "waiting")) return;
+    this.parts.later(HELD_CHECK_MS, () => {
+      this.leftoversDue = true;
+      void this.flush();
+    });
   }
 
   private async settle(entry: OutboxEntry, body: unknown): Promise<void> {
@@ -236,6 +247,7 @@ export class Outbox {
       unkept: waiting.filter((entry) => this.unkept.has(entry.clientEventId)).length,
       kept: this.own.filter((entry) => entry.state === "refused" || entry.state === "held"),
       conflicts: [...byCase.values()],
+      ofOthers: this.leftovers.length,
       problem: waiting.length > 0 ? this.problem : "none",
     });
   }

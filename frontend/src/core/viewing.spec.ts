@@ -7,7 +7,7 @@ describe("viewing record", () => {
 
   it("adds up what stood on the screen, and nothing while it was covered", () => {
     let now = 0;
-    const record = new ViewingRecord(() => now);
+    const record = new ViewingRecord(() => now, true);
     record.shows({ slice: 4, window, zoom: 1, placeInView: true });
     now = 1000;
     record.shows({ slice: 5, window, zoom: 1, placeInView: false });
@@ -32,7 +32,7 @@ describe("viewing record", () => {
 
   it("keeps the windows that were looked at longest, however many there were", () => {
     let now = 0;
-    const record = new ViewingRecord(() => now);
+    const record = new ViewingRecord(() => now, true);
     for (let i = 0; i < 300; i += 1) {
       record.shows({ slice: 0, window: { center: i, width: 400 }, zoom: 1, placeInView: true });
       now += i;
@@ -40,5 +40,11 @@ describe("viewing record", () => {
     const { windows } = record.read();
     expect(windows).toHaveLength(20);
     expect(windows[0]).toEqual([299, 400, 299]);
+  });
+
+  it("says nothing of the time of a place where none is marked", () => {
+    const record = new ViewingRecord(() => 0, false);
+    record.shows({ slice: 0, window, zoom: 1, placeInView: false });
+    expect(record.read()).not.toHaveProperty("place_ms");
   });
 });

@@ -15,7 +15,8 @@ export interface ViewingSummary {
   readonly slices: number[][];
   readonly windows: number[][];
   readonly zoom_range: number[];
-  readonly place_ms: number;
+  /** Of pictures with a ring alone: without one no place is marked. */
+  readonly place_ms?: number;
 }
 
 const MOST_WINDOWS = 20;
@@ -29,7 +30,10 @@ export class ViewingRecord {
   private look: Look | null = null;
   private since: number;
 
-  constructor(private readonly now: () => number) {
+  constructor(
+    private readonly now: () => number,
+    private readonly ringed: boolean,
+  ) {
     this.since = now();
   }
 
@@ -46,7 +50,7 @@ export class ViewingRecord {
       slices: [...this.bySlice].sort(([a], [b]) => a - b).map(([slice, ms]) => [slice, Math.round(ms)]),
       windows: longest.map(({ window, ms }) => [round(window.center), round(window.width), Math.round(ms)]),
       zoom_range: [round(this.zoomLow), round(this.zoomHigh)],
-      place_ms: Math.round(this.placeMs),
+      ...(this.ringed ? { place_ms: Math.round(this.placeMs) } : {}),
     };
   }
 

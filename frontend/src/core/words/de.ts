@@ -112,6 +112,8 @@ export const de: Words = {
     toDecide: (count) => `${one(count, "Antwort wartet", "Antworten warten")} auf Ihre Entscheidung`,
     notTaken: (count) => `${answers(count)} vom Server nicht angenommen`,
     all: "Alle Antworten gespeichert",
+    allOfThis: (others) =>
+      `Alle Antworten dieser Sitzung gespeichert; ${one(others, "Antwort einer anderen bleibt", "Antworten einer anderen bleiben")} hier aufbewahrt`,
     saving: (waiting) => `Wird gespeichert, ${waiting} ausstehend`,
     keptHere: (why, count) => `${why}: ${one(count, "Antwort bleibt", "Antworten bleiben")} hier aufbewahrt`,
     keptInPage: (why, count) =>
@@ -270,8 +272,12 @@ export const de: Words = {
       `Alle ${total} Fälle sind bewertet, aber ${one(count, "Antwort ist", "Antworten sind")} nicht angekommen; ` +
       "siehe oben.",
     finished: (total) =>
-      `Alle ${total} Fälle sind bewertet, und jede Antwort ist gespeichert. Sie können diese Seite schließen.`,
+      `Alle ${total} Fälle sind bewertet, und jede Antwort dazu ist gespeichert. Sie können diese Seite schließen.`,
     toMyReading: "Zu meinen Sitzungen",
+    ofOthers: (count) =>
+      `${one(count, "Antwort von Ihnen zu einer anderen Sitzung bleibt", "Antworten von Ihnen zu einer anderen Sitzung bleiben")} ` +
+      "in diesem Browser, bis der Server sie angenommen hat; er wird jedes Mal wieder gefragt, wenn Sie hier bewerten. Bleibt " +
+      "das so, benachrichtigen Sie bitte die Leitung jener Studie.",
     closed: "Diese Sitzung ist geschlossen",
     takesNoMore: (rest) => `Die Studie nimmt von Ihnen keine Antworten mehr an. ${rest}`,
     beforeIsSaved: "Was Sie vorher geantwortet haben, ist gespeichert.",
@@ -287,6 +293,9 @@ export const de: Words = {
     goOn: "Weiter",
     stillYou: (reader) => `Sind Sie noch ${reader}?`,
     nothingMoved: "Hier hat sich eine Weile nichts bewegt, deshalb ist das Bild verdeckt und die Zeit steht still.",
+    noPassword:
+      "Zum Weitermachen braucht es kein Passwort: Die Anmeldung ist noch Ihre. Wer den Computer anderen überlässt, sollte " +
+      "diese Sitzung verlassen und sich abmelden.",
     goOnAs: (reader) => `Weiter als ${reader}`,
     somebodyElse: "Ich bin jemand anderes",
     leave: ": diese Sitzung verlassen.",

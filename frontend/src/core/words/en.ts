@@ -104,6 +104,8 @@ export const en = {
     toDecide: (count: number) => `${answers(count)} waiting for your decision`,
     notTaken: (count: number) => `${answers(count)} not taken by the server`,
     all: "All answers saved",
+    allOfThis: (others: number) =>
+      `All answers of this reading saved; ${answers(others)} of another one ${others === 1 ? "is" : "are"} kept here`,
     saving: (waiting: number) => `Saving, ${waiting} waiting`,
     keptHere: (why: string, count: number) => `${why}: ${answers(count)} ${count === 1 ? "is" : "are"} kept here`,
     keptInPage: (why: string, count: number) =>
@@ -259,8 +261,13 @@ export const en = {
     nearlyDone: "Nearly done",
     missing: (total: number, count: number) =>
       `All ${total} cases are read, but ${answers(count)} did not get there; see above.`,
-    finished: (total: number) => `All ${total} cases are read and every answer is saved. You can close this page.`,
+    finished: (total: number) =>
+      `All ${total} cases are read and every answer to them is saved. You can close this page.`,
     toMyReading: "To my reading",
+    ofOthers: (count: number) =>
+      `${answers(count)} of yours to another reading ${count === 1 ? "is" : "are"} kept in this browser until the ` +
+      "server has taken what is kept, and offered again whenever you read here. If this stays so, tell the coordinator " +
+      "of that study.",
     closed: "This reading is closed",
     takesNoMore: (rest: string) => `The study takes no more answers from you. ${rest}`,
     beforeIsSaved: "What you had answered before is saved.",
@@ -276,6 +283,9 @@ export const en = {
     goOn: "Go on",
     stillYou: (reader: string) => `Are you still ${reader}?`,
     nothingMoved: "Nothing has moved here for a while, so the image is covered and the time stands still.",
+    noPassword:
+      "Going on asks for no password: the login is still yours. Who leaves this computer to others should leave this " +
+      "reading and log out.",
     goOnAs: (reader: string) => `Go on as ${reader}`,
     somebodyElse: "I am somebody else",
     leave: ": leave this reading.",

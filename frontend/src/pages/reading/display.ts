@@ -5,6 +5,7 @@ import { fieldCamera, fitCamera } from "../../core/camera";
 import { Alike } from "../../core/alike";
 import type { Mark, PictureSize } from "../../core/marking";
 import { ARROWS, pixelUnder } from "../../core/marking";
+import { KeptWindow } from "../../core/kept-window";
 import { Signal } from "../../core/signal";
 import { ViewingRecord } from "../../core/viewing";
 import type { Window } from "../../core/windows";
@@ -22,6 +23,7 @@ import {
 } from "../../viewer";
 import { Pane } from "../shared/pane";
 import type { LoadedCase, LoadedImage } from "./cases";
+import { sittingStorage } from "./preferences";
 import { tiled } from "./tiles";
 import { words } from "../../words";
 
@@ -45,11 +47,11 @@ export class CaseDisplay {
   readonly tapped = new Signal<Mark>();
   record: ViewingRecord;
   tool: Tool = "window";
-  keepsWindow = false;
   /** The first of several, which the others look like. */
   private readonly pane: Pane;
   private readonly panes: readonly Pane[];
   private readonly alike: Alike;
+  private readonly kept: KeptWindow;
   private shown: LoadedCase | null = null;
   private markerVisible = true;
   private readonly measurements = new Map<Pane, Measurement[]>();
@@ -59,9 +61,11 @@ export class CaseDisplay {
   constructor(
     stage: HTMLElement,
     private readonly options: ReadingSession["display"],
+    sitting: string,
     private readonly now: () => number,
   ) {
-    this.record = new ViewingRecord(now);
+    this.record = new ViewingRecord(now, false);
+    this.kept = new KeptWindow(sittingStorage(), sitting, options.window_may_stay);
     const { images } = options;
     this.panes = Array.from(
       { length: images },
@@ -80,6 +84,7 @@ export class CaseDisplay {
         for (const { volume } of this.shown?.images ?? []) volume.prefer(view.slice);
       }
       this.lastSlice = view.slice;
+      if (this.shown !== null) this.kept.follow(view.window);
       this.noteLook();
       this.changed.emit();
     });
@@ -139,7 +144,7 @@ export class CaseDisplay {
     this.markerVisible = true;
     this.measurements.clear();
     this.alike.pause();
-    const window = this.keepsWindow ? this.pane.view.window : this.options.window;
+    const window = this.kept.window ?? this.options.window;
     await Promise.all(
       this.panes.map(async (pane, number) => {
         const image = wanted.images[number];
@@ -152,7 +157,7 @@ export class CaseDisplay {
     if (this.shown !== wanted) return;
     this.alike.begin(this.startCameras);
     Object.assign(this.counts, { scrolls: 0, windowings: 0, zooms: 0 });
-    this.record = new ViewingRecord(this.now);
+    this.record = new ViewingRecord(this.now, this.markerOf(wanted) !== null);
     this.startScale = this.pane.view.camera.pxPerMm;
     this.noteLook();
     this.pane.host.focus({ preventScroll: true });
@@ -249,6 +254,19 @@ export class CaseDisplay {
     this.pane.view.setWindow(window ?? this.options.window);
   }
 
+  /** From here on the window goes along from case to case, or every case begins with the study's again. */
+  toggleKeptWindow(): void {
+    this.kept.keep(this.kept.window === null ? this.pane.view.window : null);
+  }
+
+  get keepsWindow(): boolean {
+    return this.kept.window !== null;
+  }
+
+  get mayKeepWindow(): boolean {
+    return this.kept.allowed;
+  }
+
   reset(): void {
     const { view } = this.pane;
     this.measurements.clear();
@@ -311,7 +329,7 @@ export class CaseDisplay {
       this.record.shows(null);
       return;
     }
-    const marker = this.shown?.presentation.marker ?? null;
+    const marker = this.markerOf(this.shown);
     this.record.shows({
       slice: view.slice,
       window: view.window,

@@ -173,9 +173,13 @@ export class ReadingLayout {
     ];
     // A patch has no ring, nor has a study whose raters look for the place.
     const ringed = session.display.mode !== "patch" && study.mark === null;
+    const unused = new Set<Command>([
+      ...(ringed ? [] : (["marker"] as const)),
+      ...(session.display.window_may_stay ? [] : (["keepWindow"] as const)),
+    ]);
     const keys = new KeysPanel(
       this.preferences,
-      COMMANDS.filter((one) => (one === "marker" ? ringed : used.includes(one) || !OF_ANSWERS.test(one))),
+      COMMANDS.filter((one) => !unused.has(one) && (used.includes(one) || !OF_ANSWERS.test(one))),
       markingKeys(study),
     );
     this.aside.replaceChildren(...instructionParts(study.instructions), keys.element);
@@ -246,9 +250,10 @@ export class ReadingLayout {
   }
 
   outbox(status: OutboxStatus): void {
-    const { waiting, kept, conflicts, problem } = status;
+    const { waiting, kept, conflicts, ofOthers, problem } = status;
     this.saved.dataset.waiting = String(waiting);
-    this.saved.dataset.problem = conflicts.length + kept.length > 0 ? "kept" : problem;
+    this.saved.dataset.problem =
+      conflicts.length + kept.length > 0 || (waiting === 0 && ofOthers > 0) ? "kept" : problem;
     const saved = savedWords(status, words);
     this.saved.textContent = saved;
     const reader = this.session?.reader ?? "";

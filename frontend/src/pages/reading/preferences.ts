@@ -110,3 +110,12 @@ export function browserStorage(): Storage | null {
     return null;
   }
 }
+
+/** Ends with the tab. */
+export function sittingStorage(): Storage | null {
+  try {
+    return window.sessionStorage;
+  } catch {
+    return null;
+  }
+}

@@ -116,7 +116,7 @@ export class ReadingRoom {
     });
     if (this.preview) this.layout.nothingStored(this.session.practice);
     else this.page.begin();
-    this.display = new CaseDisplay(this.layout.stage, this.session.display, now);
+    this.display = new CaseDisplay(this.layout.stage, this.session.display, this.parts.sessionUrl, now);
     const { scale, further } = this.session.study;
     if ([scale, ...further.map((item) => item.scale)].some((one) => one !== null)) this.display.leaveSideArrows();
     this.tools = new ViewTools(this.display, this.preferences);
@@ -146,8 +146,7 @@ export class ReadingRoom {
 
   /** Answers of an earlier visit go first: the server's word on what is next then counts them. */
   private async openDesk(): Promise<void> {
-    const drawer = this.preview ? noDrawer() : this.parts.drawer;
-    const storage = sealedStorage(drawer, this.session.drawer_key, crypto);
+    const storage = sealedStorage(this.preview ? noDrawer() : this.parts.drawer, this.session.drawer_key, crypto);
     this.desk = new Desk(this.parts.sessionUrl, this.session, storage, {
       active: () => !this.elsewhere(),
       accepted: (reply) => {
@@ -157,8 +156,10 @@ export class ReadingRoom {
         this.turnedAway(entry, code);
       },
       status: (status) => {
+        const another = status.ofOthers !== this.status?.ofOthers;
         this.status = status;
         if (!this.preview) this.layout.outbox(status);
+        if (another && ["finished", "closed"].includes(this.layout.currentState)) this.refresh();
       },
     });
     await this.desk.open(this.session);
@@ -261,12 +262,11 @@ export class ReadingRoom {
     }
     this.leaveCase();
     this.layout.state(stage);
-    const missing = (this.status?.kept.length ?? 0) + (this.status?.conflicts.length ?? 0);
     if (stage === "saving")
       this.layout.coverWith(...savingWords(this.server, progress(this.sitting).done, this.desk.pending.length));
     else {
       this.cases.keepOnly([]);
-      this.layout.coverWith(...endWords(stage, this.server, this.session, missing, this.parts.leaveUrl));
+      this.layout.coverWith(...endWords(stage, this.server, this.session, this.status, this.parts.leaveUrl));
     }
   }
 

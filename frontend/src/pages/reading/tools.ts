@@ -30,9 +30,14 @@ export class ViewTools {
       this.nextTool();
     });
     this.toolButton.prepend(this.toolName);
-    this.keepButton = this.tool(words.tools.keepWindow, "keepWindow", { "aria-pressed": "false" }, () => {
-      this.toggleKeep();
-    });
+    this.keepButton = this.tool(
+      words.tools.keepWindow,
+      "keepWindow",
+      { "aria-pressed": String(display.keepsWindow) },
+      () => {
+        this.toggleKeep();
+      },
+    );
     const presets = WINDOW_PRESETS.map((preset) =>
       this.tool(
         words.view.windows[preset.name] ?? preset.name,
@@ -43,7 +48,7 @@ export class ViewTools {
         },
       ),
     );
-    this.element.append(this.toolButton, ...presets, this.keepButton);
+    this.element.append(this.toolButton, ...presets, ...(display.mayKeepWindow ? [this.keepButton] : []));
     this.useTool();
     preferences.changed.listen(() => {
       this.useTool();
@@ -106,7 +111,7 @@ export class ViewTools {
   }
 
   toggleKeep(): void {
-    this.display.keepsWindow = !this.display.keepsWindow;
+    this.display.toggleKeptWindow();
     this.keepButton.setAttribute("aria-pressed", String(this.display.keepsWindow));
   }
 

@@ -79,9 +79,16 @@ export const endWords = (
   stage: "closed" | "finished",
   server: ServerView,
   session: ReadingSession,
-  missing: number,
+  answers: OutboxStatus | null,
   leaveUrl: string,
-): HTMLElement[] => (stage === "closed" ? closedWords(missing) : finishedWords(server, session, missing, leaveUrl));
+): HTMLElement[] => {
+  const missing = (answers?.kept.length ?? 0) + (answers?.conflicts.length ?? 0);
+  const ofOthers = answers?.ofOthers ?? 0;
+  return [
+    ...(stage === "closed" ? closedWords(missing) : finishedWords(server, session, missing, leaveUrl)),
+    ...(ofOthers === 0 ? [] : [element("p", {}, words.covers.ofOthers(ofOthers))]),
+  ];
+};
 
 function finishedWords(
   server: ServerView,
@@ -130,6 +137,7 @@ export const pausedWords = (resume: () => void): HTMLElement[] => [
 export const lockedWords = (reader: string, leaveUrl: string, resume: () => void): HTMLElement[] => [
   element("h2", {}, words.covers.stillYou(reader)),
   element("p", {}, words.covers.nothingMoved),
+  element("p", {}, words.covers.noPassword),
   primary(words.covers.goOnAs(reader), "P", resume),
   element("p", {}, element("a", { href: leaveUrl }, words.covers.somebodyElse), words.covers.leave),
 ];
