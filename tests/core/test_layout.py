@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -75,11 +76,21 @@ def test_the_makefile_describes_every_target_that_the_readme_mentions():
         assert f"\n{target}:" in makefile, target
 
 
-def test_images_are_built_with_the_makefiles_own_steps():
-    dockerfile = (ROOT / "docker" / "Dockerfile").read_text()
-    assert "RUN make setup build" in dockerfile
-    for target in ("web", "worker", "worker-cuda"):
-        assert f"FROM base AS {target}\n" in dockerfile
+def listed(*options):
+    command = [sys.executable, "docker/packages.py", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
+
+
+def test_images_are_built_by_the_makefiles_own_steps_and_only_workers_have_torch():
+    dockerfile, makefile = ((ROOT / name).read_text() for name in ("docker/Dockerfile", "Makefile"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert sorted(listed() + listed("--torch")) == sorted(project["dependencies"])
+    assert [name.split("==")[0] for name in listed("--torch")] == ["torch"]
+    for target, base in (("web", "base"), ("worker", "base-with-torch"), ("worker-cuda", "worker")):
+        assert f"FROM {base} AS {target}\n" in dockerfile
+    for step in ("npm ci", "npm run --silent build", "-m ctplatform.catalogues compile"):
+        assert step in makefile
+        assert step in dockerfile
 
 
 def test_no_template_has_a_line_that_nobody_reads():
