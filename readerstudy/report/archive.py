@@ -112,13 +112,15 @@ def text_files(data: ReportData) -> dict[str, bytes]:
 
 def settings_rows(data: ReportData) -> list[dict[str, Any]]:
     """What the R script must know of the plan."""
-    names = ("alpha", "tie_rule", "missing_rule", "adjustment", "family", "permutations", "margin", "covariance")
+    names = ("alpha", "tie_rule", "missing_rule", "adjustment", "family", "permutations", "covariance")
     settings = {name: getattr(data.options, name) for name in names}
     settings |= {
+        "margin": data.analysis.primary.equivalence.margin,
         "test": data.analysis.ensemble.test,
         "rater_tests": " ".join(reading.test for reading in data.analysis.raters),
         "primary_kind": tables.primary_kind(data.analysis.primary),
         "unit": data.analysis.design.unit,
+        "balanced": "no" if data.options.balanced is False else "yes",
         **data.task.script_settings(),
     }
     return [{"name": name, "value": value} for name, value in settings.items()]

@@ -45,6 +45,7 @@ where <- cbind(match(ratings$case, cases$code), match(ratings$rater, raters))
 calls[where] <- call_of(ratings)
 if (scored) scores[where] <- score_of(ratings) else scores <- calls
 truth <- as.integer(cases$truth == "synthetic")
+balanced <- setting("balanced") == "yes" && abs(length(truth) - 2 * sum(truth)) <= 1
 patient <- match(cases$patient, unique(cases$patient))
 whole <- list(calls = calls, scores = scores, truth = truth, codes = cases$code,
               patient = if (by_patient) patient else seq_along(truth))
@@ -139,10 +140,11 @@ json <- function(value) {
 }
 primary <- switch(primary_kind,
                   auc = primary_auc(study$scores, truth, study$patient, covariance, margin, alpha),
-                  permutation = primary_permutation(calls, truth, study$patient, margin, alpha),
+                  permutation = primary_permutation(calls, truth, study$patient, balanced, margin, alpha),
                   ensemble = primary_ensemble(ensemble, votes_of(calls, tie_rule), truth, study$patient, margin, alpha),
                   list(estimate = NA))
-sensitivity <- sensitivity_of(study, whole, complete, primary_kind, ensemble, covariance, tie_rule, missing_rule, alpha)
+sensitivity <- sensitivity_of(study, whole, complete, primary_kind, ensemble, covariance, balanced, tie_rule,
+                              missing_rule, alpha)
 
 units <- setNames(if (by_patient) cases$patient else cases$code, cases$code)
 repeats <- if (any(both[["again"]] == 1)) repeats_of(both, raters, units, call_of, score_of, scored, alpha) else NULL

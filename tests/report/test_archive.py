@@ -184,6 +184,17 @@ VARIANTS = {
     },
     "jackknife covariances": {"covariance": "jackknife", "cases_of_a_patient": 3, **CLUSTERED},
     "the panel's right answers": {"plan": replace(plan_for("small_panel"), permutations=500), "seed": 12},
+    "the panel's right answers, half of them of each kind": {
+        "plan": replace(plan_for("small_panel"), permutations=500),
+        "real": 40,
+        "synthetic": 40,
+    },
+    "the panel's right answers, one rater of real cases alone": {
+        "plan": replace(plan_for("small_panel"), permutations=500),
+        "real": 15,
+        "synthetic": 15,
+        "reals_only": True,
+    },
     "the same over patients": {
         "plan": replace(plan_for("small_panel"), permutations=500),
         "cases_of_a_patient": 3,

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import log, pi, sqrt
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +18,9 @@ from scipy import sparse, special, stats
 
 from readerstudy.analysis.estimate import ArrayLike, FloatArray, MatrixLike, as_matrix, as_truth, as_vector, is_rated
 from readerstudy.analysis.numeric import minimise, numeric_hessian
+from readerstudy.analysis.panel.separation import Link, beyond_answers, separation
 from readerstudy.analysis.patients import PatientNumbers, any_repeated, patient_numbers
 
-Link = Literal["logit", "probit"]
 IntArray = npt.NDArray[np.intp]
 LOG_ROOT_TWO_PI = log(2 * pi) / 2
 NEWTON_STEPS = 60
@@ -32,10 +31,6 @@ MODE_TOLERANCE = 1e-18
 SINGULAR_BELOW = 1e-3
 # Beyond this the linear predictor only follows separated data towards infinity.
 LARGEST_COEFFICIENT = 50.0
-SEPARATED = (
-    "every {} case got the same answer from every rater: the estimate runs to infinity and has no standard error "
-    "(complete separation)"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +138,9 @@ def _fit(data: _Data) -> MixedBinary:
     beta, sds = found[:p], np.abs(found[p:])
     if not np.isfinite(value) or np.abs(beta).max() > LARGEST_COEFFICIENT:
         return MixedBinary(reason="the fit did not converge")
+    nearly = beyond_answers([*beta, *sds], answers=len(data.answer), link=data.link)
+    if nearly:
+        return MixedBinary(reason=nearly)
     kept = sds > SINGULAR_BELOW
     free = np.concatenate([np.ones(p, dtype=np.bool_), kept])
     point = np.concatenate([beta, np.where(kept, sds, 0.0)])
@@ -321,7 +319,7 @@ def panel_model(
     numbers = patient_numbers(patients, cases=len(true))
     ones = np.ones((len(call), 1))
     right = (call == kind).astype(np.float64)
-    separated = separation(truth=kind, calls=call)
+    separated = separation(truth=kind, calls=call, rater=rater)
     raters, cases = rater.astype(np.float64), case.astype(np.float64)
     who = numbers[case].astype(np.float64) if any_repeated(numbers) else None
     return PanelModel(
@@ -338,11 +336,3 @@ def panel_model(
             patient=who,
         ),
     )
-
-
-def separation(*, truth: FloatArray, calls: FloatArray) -> str | None:
-    """Say that one kind of case always got the same answer while the answers differ; `truth`, `calls` (readings,)."""
-    if len(np.unique(calls)) < 2 or len(np.unique(truth)) < 2:
-        return None
-    constant = [name for value, name in ((1, "synthetic"), (0, "real")) if len(np.unique(calls[truth == value])) == 1]
-    return SEPARATED.format(" and every ".join(constant)) if constant else None
