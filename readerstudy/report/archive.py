@@ -179,7 +179,7 @@ plan.json        the analysis plan, deviations from it, digests, flow
 blinding.json    the checks for blinding leaks: what was looked at, what could have been found, how often it was tried
 study.imrmc      scores for iMRMC and RJafroc
 settings.csv     what recompute.R reads of the plan
-recompute.R      recomputes the main numbers with base R and pROC:  Rscript recompute.R
+recompute.R      recomputes the main numbers with base R, areas with pROC:  Rscript recompute.R
 primary.R        what recompute.R needs for the primary analysis: estimate, interval, equivalence, permutation
 sensitivity.R    the same by other choices, without each rater and each patient, and along other margins
 repeats.R        the agreement of raters with themselves on cases that were shown twice

@@ -179,13 +179,14 @@ primary_auc <- function(scores, truth, patient, covariance, margin, alpha) {
   judged(area_found(scores, truth, patient, covariance), null = 0.5, margin = margin, alpha = alpha)
 }
 
-primary_permutation <- function(calls, truth, patient, balanced, margin, alpha) {
+primary_permutation <- function(calls, truth, patient, balanced, margin, alpha, permutations) {
   result <- judged_correct(calls, truth, patient, balanced, margin, alpha)
   calls[, !judged_both_kinds(calls, truth)] <- NA
   seen <- rowSums(!is.na(calls)) > 0
   score <- 2 * rowSums(calls, na.rm = TRUE) - rowSums(!is.na(calls))
-  # Within and between patients the permutation is drawn at random: its p is in analysis.json.
-  result$p <- if (any(duplicated(patient))) NA else exact_permutation_p(score[seen], truth[seen] == 1)
+  # Within and between patients the permutation is drawn at random, as in analysis.json, only with other draws.
+  result$p <- if (any(duplicated(patient[seen]))) permuted_p(score[seen], truth[seen], patient[seen], permutations) else
+    exact_permutation_p(score[seen], truth[seen] == 1)
   result
 }
 

@@ -1,4 +1,4 @@
-# Recomputes the main numbers of this report from ratings.csv, with base R and pROC, and prints them as JSON.
+# Recomputes the main numbers of this report from ratings.csv, with base R, areas with pROC, and prints them as JSON.
 # Run it where the report was unpacked:  Rscript recompute.R > recomputed.json
 # It was written apart from the platform's own statistics; recomputed.json and analysis.json should agree.
 
@@ -78,7 +78,7 @@ exact <- function(call, half = FALSE) {
   if (by_patient) limits <- share_over_patients(as.integer(call == real), real, own, alpha)
   c(counts, list(accuracy = counts$correct / n), limits,
     list(binomial_p = binomial$p.value, fisher_p = fisher.test(table)$p.value,
-         permutation_p = if (by_patient) permuted_p(call, real, own, permutations) else NA))
+         permutation_p = if (by_patient) permuted_p(2 * call - 1, real, own, permutations) else NA))
 }
 
 area <- function(score) {
@@ -140,7 +140,7 @@ json <- function(value) {
 }
 primary <- switch(primary_kind,
                   auc = primary_auc(study$scores, truth, study$patient, covariance, margin, alpha),
-                  permutation = primary_permutation(calls, truth, study$patient, balanced, margin, alpha),
+                  permutation = primary_permutation(calls, truth, study$patient, balanced, margin, alpha, permutations),
                   ensemble = primary_ensemble(ensemble, votes_of(calls, tie_rule), truth, study$patient, margin, alpha),
                   list(estimate = NA))
 sensitivity <- sensitivity_of(study, whole, complete, primary_kind, ensemble, covariance, balanced, tie_rule,
@@ -153,4 +153,4 @@ repeats <- if (any(both[["again"]] == 1)) repeats_of(both, raters, units, call_o
 own <- if (exists("own_numbers")) list(task = own_numbers(ratings, whole, alpha))
 
 cat(json(c(list(primary = primary, repeats = repeats, sensitivity = sensitivity, raters = rows, ensemble = ensemble), own,
-           list(r = R.version.string, proc = as.character(packageVersion("pROC"))))), "\n")
+           list(r = R.version.string, proc = if (scored) as.character(packageVersion("pROC")) else NA))), "\n")
