@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import log, pi, sqrt
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,10 @@ from scipy import sparse, special, stats
 
 from readerstudy.analysis.estimate import ArrayLike, FloatArray, MatrixLike, as_matrix, as_truth, as_vector, is_rated
 from readerstudy.analysis.numeric import minimise, numeric_hessian
-from readerstudy.analysis.panel.separation import Link, beyond_answers, separation
+from readerstudy.analysis.panel.separation import beyond_answers, separation
 from readerstudy.analysis.patients import PatientNumbers, any_repeated, patient_numbers
 
+Link = Literal["logit", "probit"]
 IntArray = npt.NDArray[np.intp]
 LOG_ROOT_TWO_PI = log(2 * pi) / 2
 NEWTON_STEPS = 60
@@ -54,6 +56,12 @@ class MixedBinary:
     log_likelihood: float | None = None
     singular: bool = False
     reason: str | None = None
+
+    @property
+    def estimates(self) -> tuple[float, ...]:
+        """All that was estimated on the scale of the link."""
+        sds = (self.sd_rater, self.sd_case, self.sd_rater_slope, self.sd_patient)
+        return (*self.coefficients, *(sd for sd in sds if sd is not None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,9 +146,6 @@ def _fit(data: _Data) -> MixedBinary:
     beta, sds = found[:p], np.abs(found[p:])
     if not np.isfinite(value) or np.abs(beta).max() > LARGEST_COEFFICIENT:
         return MixedBinary(reason="the fit did not converge")
-    nearly = beyond_answers([*beta, *sds], answers=len(data.answer), link=data.link)
-    if nearly:
-        return MixedBinary(reason=nearly)
     kept = sds > SINGULAR_BELOW
     free = np.concatenate([np.ones(p, dtype=np.bool_), kept])
     point = np.concatenate([beta, np.where(kept, sds, 0.0)])
@@ -322,17 +327,12 @@ def panel_model(
     separated = separation(truth=kind, calls=call, rater=rater)
     raters, cases = rater.astype(np.float64), case.astype(np.float64)
     who = numbers[case].astype(np.float64) if any_repeated(numbers) else None
-    return PanelModel(
-        accuracy=fit_mixed_binary(answer=right, design=ones, rater=raters, case=cases, patient=who),
-        detection=MixedBinary(reason=separated)
-        if separated
-        else fit_mixed_binary(
-            answer=call,
-            design=np.column_stack([ones, kind]),
-            rater=raters,
-            case=cases,
-            link="probit",
-            rater_slope=True,
-            patient=who,
-        ),
+    accuracy = fit_mixed_binary(answer=right, design=ones, rater=raters, case=cases, patient=who)
+    if separated:
+        return PanelModel(accuracy=accuracy, detection=MixedBinary(reason=separated))
+    design = np.column_stack([ones, kind])
+    detection = fit_mixed_binary(
+        answer=call, design=design, rater=raters, case=cases, link="probit", rater_slope=True, patient=who
     )
+    nearly = beyond_answers(detection.estimates, answers=len(call)) if detection.coefficients else None
+    return PanelModel(accuracy=accuracy, detection=MixedBinary(reason=nearly) if nearly else detection)

@@ -6,14 +6,12 @@ Source: Albert & Anderson, Biometrika 1984;71:1 (complete and quasi-complete sep
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from scipy import special
 
 from readerstudy.analysis.estimate import FloatArray
 
-Link = Literal["logit", "probit"]
 SEPARATED = (
     "every {} case got the same answer from every rater: the estimate runs to infinity and has no standard error "
     "(complete separation)"
@@ -49,15 +47,14 @@ def _apart(truth: FloatArray, calls: FloatArray) -> bool:
     return bool(synthetic.min() == synthetic.max() != real.min() == real.max())
 
 
-def beyond_answers(estimates: Sequence[float], *, answers: int, link: Link) -> str | None:
-    """Say that a coefficient or a standard deviation is larger than so many answers can tell.
+def beyond_answers(estimates: Sequence[float], *, answers: int) -> str | None:
+    """Say that a coefficient or a standard deviation of a probit model is larger than so many answers can tell.
 
-    A share of errors below half an answer in all of them can't be told from none. On the scale of the link that share
-    and its counterpart lie this far apart, and no effect can be seen to be larger: the fit follows answers that are
-    nearly separated towards infinity, and its standard errors mean nothing.
+    A share of errors below half an answer in all of them can't be told from none. On the probit scale that share and
+    its counterpart lie this far apart, and no effect can be seen to be larger: the fit follows answers that are nearly
+    separated towards infinity, and its standard errors mean nothing.
     """
-    error = 1 / (2 * answers)
-    reach = 2 * float(-special.logit(error) if link == "logit" else -special.ndtri(error))
+    reach = -2 * float(special.ndtri(1 / (2 * answers)))
     largest = max(map(abs, estimates))
     if largest <= reach:
         return None
