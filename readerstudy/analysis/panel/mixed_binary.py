@@ -324,7 +324,7 @@ def panel_model(
     numbers = patient_numbers(patients, cases=len(true))
     ones = np.ones((len(call), 1))
     right = (call == kind).astype(np.float64)
-    separated = separation(truth=kind, calls=call, rater=rater)
+    separated = separation(truth=kind, calls=call, rater=rater.astype(np.float64))
     raters, cases = rater.astype(np.float64), case.astype(np.float64)
     who = numbers[case].astype(np.float64) if any_repeated(numbers) else None
     accuracy = fit_mixed_binary(answer=right, design=ones, rater=raters, case=cases, patient=who)
