@@ -64,6 +64,7 @@ from readerstudy.analysis.panel.equivalence import (
     half_point_tost,
     judge,
     level_words,
+    margin_of_right_answers,
     t_tost,
     two_proportion_tost,
 )
@@ -383,6 +384,7 @@ __all__ = [
     "logit_auc",
     "majority_class_rate",
     "majority_vote",
+    "margin_of_right_answers",
     "mcnemar",
     "mean_rating",
     "median_times",

@@ -65,6 +65,12 @@ class ResponseTable:
             return self
         return self.of_cases(np.asarray(is_rated(self.calls).all(axis=1)))
 
+    @property
+    def judged_both_kinds(self) -> BoolArray:
+        """Which raters judged real and synthetic cases, (raters,): of one kind alone no share is an accuracy."""
+        rated = is_rated(self.calls)
+        return np.asarray(rated[self.truth == 1].any(axis=0) & rated[self.truth == 0].any(axis=0))
+
     def of_cases(self, chosen: BoolArray) -> ResponseTable:
         """Return the table of these cases, `chosen` (cases,)."""
         keep = np.flatnonzero(chosen)

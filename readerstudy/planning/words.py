@@ -1,6 +1,6 @@
 """The analysis plan in plain words. Pure: knows plans, not studies."""
 
-from readerstudy.analysis import LEAST_ANSWERED, AnalysisOptions, AnalysisPlan
+from readerstudy.analysis import LEAST_ANSWERED, AnalysisOptions, AnalysisPlan, margin_of_right_answers
 
 UNIT_WORDS = {
     "patient": "The patient: all cases of one patient are taken together in variances, permutations and intervals",
@@ -93,6 +93,14 @@ FIRST_COUNTS = (
 NO_LOOKS = "Nobody looks at results before the end: the truth stays sealed until the study is closed and unblinded."
 
 
+def _right_answers(plan: AnalysisPlan) -> str:
+    unequal = "they are compared with a margin only where every rater answered nearly as many cases of each kind."
+    if plan.primary != "reader_averaged_auc":
+        return f"Right answers have one half as chance, and {unequal}"
+    points = f"{100 * margin_of_right_answers(plan.margin):.1f}"
+    return f"Where right answers have to stand in for the AUC, the margin is ± {points} points of these, and {unequal}"
+
+
 def plan_sentences(plan: AnalysisPlan) -> list[str]:
     secondary = "; ".join(SECTION_WORDS[name] for name in plan.secondary) or "none"
     return [
@@ -103,6 +111,7 @@ def plan_sentences(plan: AnalysisPlan) -> list[str]:
             f"Equivalence to chance means within ± {100 * plan.margin:g} points, "
             f"by two one-sided tests at {plan.alpha:g} each."
         ),
+        _right_answers(plan),
         *([f"Why this margin: {plan.margin_reason}"] if plan.margin_reason else []),
         f"Secondary analyses: {secondary}. Everything else is exploratory.",
         *arms_sentences(plan),
@@ -110,9 +119,9 @@ def plan_sentences(plan: AnalysisPlan) -> list[str]:
         (
             f"“Equivalent” is said only if no rater gave one answer to more than {100 * plan.same_answer_limit:g} % of "
             f"the cases, and if the raters find the positive controls: {controls_rule_words(plan)}. Every rater must "
-            f"have answered {100 * LEAST_ANSWERED:g} % of them. Positive controls are edits degraded on purpose; they "
-            "are counted apart and are in no other number. Where patients give several cases, it also takes three "
-            "patients of each kind, or five who give both."
+            f"have answered {100 * LEAST_ANSWERED:g} % of them, and a single rater found them alone. Positive controls "
+            "are edits degraded on purpose; they are counted apart and are in no other number. Where patients give "
+            "several cases, it also takes three patients of each kind, or five who give both."
         ),
         f"Tests of several raters, against chance and for equivalence: {ADJUSTMENT_WORDS[plan.adjustment]} adjustment.",
         f"When the panel is split evenly: {_lower(TIE_WORDS[plan.tie_rule])}.",

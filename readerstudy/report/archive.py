@@ -113,13 +113,15 @@ def text_files(data: ReportData) -> dict[str, bytes]:
 
 def settings_rows(data: ReportData) -> list[dict[str, Any]]:
     """What the R script must know of the plan."""
-    names = ("alpha", "tie_rule", "missing_rule", "adjustment", "family", "permutations", "margin", "covariance")
+    names = ("alpha", "tie_rule", "missing_rule", "adjustment", "family", "permutations", "covariance")
     settings = {name: getattr(data.options, name) for name in names}
     settings |= {
+        "margin": data.analysis.primary.equivalence.margin,
         "test": data.analysis.ensemble.test,
         "rater_tests": " ".join(reading.test for reading in data.analysis.raters),
         "primary_kind": tables.primary_kind(data.analysis.primary),
         "unit": data.analysis.design.unit,
+        "balanced": "no" if data.options.balanced is False else "yes",
         **data.task.script_settings(),
         **tables.phase_settings(data.phases),
     }
@@ -180,7 +182,7 @@ plan.json        the analysis plan, deviations from it, digests, flow
 blinding.json    the checks for blinding leaks: what was looked at, what could have been found, how often it was tried
 study.imrmc      scores for iMRMC and RJafroc
 settings.csv     what recompute.R reads of the plan
-recompute.R      recomputes the main numbers with base R and pROC:  Rscript recompute.R
+recompute.R      recomputes the main numbers with base R, areas with pROC:  Rscript recompute.R
 primary.R        what recompute.R needs for the primary analysis: estimate, interval, equivalence, permutation
 sensitivity.R    the same by other choices, without each rater and each patient, and along other margins
 repeats.R        the agreement of raters with themselves on cases that were shown twice

@@ -158,7 +158,8 @@ def _reached(smallest: float | None, data: ReportData) -> str:
     """Which margins the interval of equivalence would lie within; the planned one alone decides."""
     if smallest is None:
         return ""
-    inner, margin = level_words(data.analysis.primary.equivalence.level), 100 * data.options.margin
+    band = data.analysis.primary.equivalence
+    inner, margin = level_words(band.level), round(100 * band.margin, 1)
     points = ceil(1000 * smallest - 1e-9) / 10
     return f"the {inner} % interval lies within ± {points:g} points of chance and more (the margin is ± {margin:g})"
 

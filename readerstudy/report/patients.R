@@ -71,11 +71,10 @@ area_se_over_patients <- function(score, truth, patient) {
   if (found$variance < 1e-20) NA else sqrt(found$variance)
 }
 
-# Two-sided p of one column of calls by Monte Carlo. The statistic is the difference of the kinds' mean scores over its
-# standard error over patients; scores are taken less the mean around which they are permuted.
-permuted_p <- function(call, truth, patient, permutations) {
+# Two-sided p by Monte Carlo of scores, of one column of calls or of all votes. The statistic is the difference of the
+# kinds' mean scores over its standard error over patients; scores are taken less the mean around which they are permuted.
+permuted_p <- function(score, truth, patient, permutations) {
   if (length(unique(truth)) < 2) return(NA)
-  score <- 2 * call - 1
   mixed <- tapply(truth, patient, function(kinds) length(unique(kinds)) == 2)[as.character(patient)]
   level <- ave(score, patient)
   if (any(!mixed)) level[!mixed] <- mean(score[!mixed])

@@ -78,20 +78,18 @@ averaged <- function(estimates, spread, cautious = 0, wary = 0) {
   found
 }
 
-# Limits and tests of a mean over readers, on its own scale or on the logit scale.
-judged <- function(found, null, margin, alpha, logit) {
+# Limits and tests of a mean over readers on the logit scale.
+judged <- function(found, null, margin, alpha) {
   if (is.null(found)) return(list(estimate = NA))
-  to <- if (logit) qlogis else identity
-  back <- if (logit) plogis else identity
-  se <- found$se * if (logit) 1 / (found$value * (1 - found$value)) else 1
-  centre <- to(found$value)
-  limits <- function(level) back(centre + c(-1, 1) * qt((1 + level) / 2, found$df) * se)
+  se <- found$se / (found$value * (1 - found$value))
+  centre <- qlogis(found$value)
+  limits <- function(level) plogis(centre + c(-1, 1) * qt((1 + level) / 2, found$df) * se)
   wide <- limits(1 - alpha)
   narrow <- limits(1 - 2 * alpha)
-  below <- pt((centre - to(max(null - margin, 0))) / se, found$df, lower.tail = FALSE)
-  above <- pt((centre - to(min(null + margin, 1))) / se, found$df)
-  list(estimate = found$value, low = max(0, wide[1]), high = min(1, wide[2]),
-       p = 2 * pt(-abs((centre - to(null)) / se), found$df),
+  below <- pt((centre - qlogis(max(null - margin, 0))) / se, found$df, lower.tail = FALSE)
+  above <- pt((centre - qlogis(min(null + margin, 1))) / se, found$df)
+  list(estimate = found$value, low = wide[1], high = wide[2],
+       p = 2 * pt(-abs((centre - qlogis(null)) / se), found$df),
        tost_low = narrow[1], tost_high = narrow[2], tost_p = max(below, above))
 }
 
@@ -137,12 +135,16 @@ area_found <- function(scores, truth, patient, covariance) {
   averaged(areas_of(placed, truth), spread, wary = 4)
 }
 
-# Share of right answers averaged over the readers.
+judged_both_kinds <- function(calls, truth) {
+  answered <- function(kind) colSums(!is.na(calls[truth == kind, , drop = FALSE])) > 0
+  answered(0) & answered(1)
+}
+
+# Share of right answers averaged over the readers; of one kind alone no share is an accuracy.
 correct_found <- function(calls, truth, patient) {
   correct <- (calls == truth) + 0
   if (!enough_cases(correct, truth, patient)) return(NULL)
-  answered <- colSums(!is.na(calls))
-  averaged(ifelse(answered > 0, colMeans(correct, na.rm = TRUE), NA),
+  averaged(ifelse(judged_both_kinds(calls, truth), colMeans(correct, na.rm = TRUE), NA),
            spread_of(correct, truth, patient, shares_of_kinds(calls, truth)), cautious = 3)
 }
 
@@ -155,20 +157,38 @@ shares_of_kinds <- function(calls, truth) {
 chance_of <- function(calls, truth) {
   called <- colMeans(calls, na.rm = TRUE)
   weight <- shares_of_kinds(calls, truth)
-  mean(weight[2, ] * called + weight[1, ] * (1 - called), na.rm = TRUE)
+  reached <- weight[2, ] * called + weight[1, ] * (1 - called)
+  mean(reached[judged_both_kinds(calls, truth)])
+}
+
+# One half is chance where the design is balanced and every rater answered nearly as many cases of each kind.
+one_half_is_chance <- function(calls, truth, balanced) {
+  here <- judged_both_kinds(calls, truth)
+  count <- function(kind) colSums(!is.na(calls[truth == kind, here, drop = FALSE]))
+  balanced && all(abs(count(1) - count(0)) <= pmax(1, 0.05 * (count(1) + count(0))))
+}
+
+# Right answers within the margin; nothing where one half is not chance.
+judged_correct <- function(calls, truth, patient, balanced, margin, alpha) {
+  fixed <- one_half_is_chance(calls, truth, balanced)
+  result <- judged(correct_found(calls, truth, patient), null = if (fixed) 0.5 else chance_of(calls, truth),
+                   margin = margin, alpha = alpha)
+  if (!fixed) result[names(result) %in% c("tost_low", "tost_high", "tost_p")] <- NA
+  result
 }
 
 primary_auc <- function(scores, truth, patient, covariance, margin, alpha) {
-  judged(area_found(scores, truth, patient, covariance), null = 0.5, margin = margin, alpha = alpha, logit = FALSE)
+  judged(area_found(scores, truth, patient, covariance), null = 0.5, margin = margin, alpha = alpha)
 }
 
-primary_permutation <- function(calls, truth, patient, margin, alpha) {
-  found <- correct_found(calls, truth, patient)
-  result <- judged(found, null = chance_of(calls, truth), margin = margin, alpha = alpha, logit = TRUE)
+primary_permutation <- function(calls, truth, patient, balanced, margin, alpha, permutations) {
+  result <- judged_correct(calls, truth, patient, balanced, margin, alpha)
+  calls[, !judged_both_kinds(calls, truth)] <- NA
   seen <- rowSums(!is.na(calls)) > 0
   score <- 2 * rowSums(calls, na.rm = TRUE) - rowSums(!is.na(calls))
-  # Within and between patients the permutation is drawn at random: its p is in analysis.json.
-  result$p <- if (any(duplicated(patient))) NA else exact_permutation_p(score[seen], truth[seen] == 1)
+  # Within and between patients the permutation is drawn at random, as in analysis.json, only with other draws.
+  result$p <- if (any(duplicated(patient[seen]))) permuted_p(score[seen], truth[seen], patient[seen], permutations) else
+    exact_permutation_p(score[seen], truth[seen] == 1)
   result
 }
 
@@ -193,6 +213,6 @@ of_votes <- function(votes, truth, patient, margin, alpha) {
   if (!any(rated)) return(list(estimate = NA))
   found <- share_found(as.integer(votes[rated] == truth[rated]), truth[rated], patient[rated])
   if (is.na(found$se)) return(list(estimate = found$value))
-  result <- judged(found, null = 0.5, margin = margin, alpha = alpha, logit = TRUE)
+  result <- judged(found, null = 0.5, margin = margin, alpha = alpha)
   result[names(result) != "p"]
 }

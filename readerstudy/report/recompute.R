@@ -1,4 +1,4 @@
-# Recomputes the main numbers of this report from ratings.csv, with base R and pROC, and prints them as JSON.
+# Recomputes the main numbers of this report from ratings.csv, with base R, areas with pROC, and prints them as JSON.
 # Run it where the report was unpacked:  Rscript recompute.R > recomputed.json
 # It was written apart from the platform's own statistics; recomputed.json and analysis.json should agree.
 
@@ -46,6 +46,7 @@ where <- cbind(match(ratings$case, cases$code), match(ratings$rater, raters))
 calls[where] <- call_of(ratings)
 if (scored) scores[where] <- score_of(ratings) else scores <- calls
 truth <- as.integer(cases$truth == "synthetic")
+balanced <- setting("balanced") == "yes" && abs(length(truth) - 2 * sum(truth)) <= 1
 patient <- match(cases$patient, unique(cases$patient))
 whole <- list(calls = calls, scores = scores, truth = truth, codes = cases$code,
               patient = if (by_patient) patient else seq_along(truth))
@@ -78,7 +79,7 @@ exact <- function(call, half = FALSE) {
   if (by_patient) limits <- share_over_patients(as.integer(call == real), real, own, alpha)
   c(counts, list(accuracy = counts$correct / n), limits,
     list(binomial_p = binomial$p.value, fisher_p = fisher.test(table)$p.value,
-         permutation_p = if (by_patient) permuted_p(call, real, own, permutations) else NA))
+         permutation_p = if (by_patient) permuted_p(2 * call - 1, real, own, permutations) else NA))
 }
 
 area <- function(score) {
@@ -140,10 +141,11 @@ json <- function(value) {
 }
 primary <- switch(primary_kind,
                   auc = primary_auc(study$scores, truth, study$patient, covariance, margin, alpha),
-                  permutation = primary_permutation(calls, truth, study$patient, margin, alpha),
+                  permutation = primary_permutation(calls, truth, study$patient, balanced, margin, alpha, permutations),
                   ensemble = primary_ensemble(ensemble, votes_of(calls, tie_rule), truth, study$patient, margin, alpha),
                   list(estimate = NA))
-sensitivity <- sensitivity_of(study, whole, complete, primary_kind, ensemble, covariance, tie_rule, missing_rule, alpha)
+sensitivity <- sensitivity_of(study, whole, complete, primary_kind, ensemble, covariance, balanced, tie_rule,
+                              missing_rule, alpha)
 
 units <- setNames(if (by_patient) cases$patient else cases$code, cases$code)
 repeats <- if (any(both[["again"]] == 1)) repeats_of(both, raters, units, call_of, score_of, scored, alpha) else NULL
@@ -154,4 +156,4 @@ own <- if (exists("own_numbers")) list(task = own_numbers(ratings, whole, alpha)
 phases <- phases_of_archive(setting, alpha)
 
 cat(json(c(list(primary = primary, repeats = repeats, phases = phases, sensitivity = sensitivity, raters = rows, ensemble = ensemble), own,
-           list(r = R.version.string, proc = as.character(packageVersion("pROC"))))), "\n")
+           list(r = R.version.string, proc = if (scored) as.character(packageVersion("pROC")) else NA))), "\n")

@@ -32,8 +32,7 @@ measured <- function(study, kind, covariance, tie_rule, alpha) {
   } else if (kind == "auc") {
     found <- primary_auc(study$scores, study$truth, study$patient, covariance, 0.15, alpha)
   } else {
-    found <- judged(correct_found(study$calls, study$truth, study$patient), null = 0.5, margin = 0.15, alpha = alpha,
-                    logit = TRUE)
+    found <- judged(correct_found(study$calls, study$truth, study$patient), null = 0.5, margin = 0.15, alpha = alpha)
   }
   or_na <- function(name) if (is.null(found[[name]])) NA else found[[name]]
   tested <- kind == "auc" && enough_raters(study)
@@ -54,23 +53,21 @@ of_these_raters <- function(study, kind, covariance, alpha) {
   if (is.null(found) || is.na(found$fixed) || found$fixed < 1e-20) return(list(value = NA))
   found$se <- sqrt(found$fixed)
   found$df <- found$df_patients
-  fixed <- judged(found, null = 0.5, margin = 0.15, alpha = alpha, logit = kind != "auc")
+  fixed <- judged(found, null = 0.5, margin = 0.15, alpha = alpha)
   list(value = fixed$estimate, low = fixed$low, high = fixed$high, p = if (kind == "auc") fixed$p else NA)
 }
 
-along_margins <- function(study, kind, ensemble, votes, covariance, alpha) {
+along_margins <- function(study, kind, ensemble, votes, covariance, balanced, alpha) {
   lapply(other_margins, function(margin) {
     found <- switch(kind,
                     auc = primary_auc(study$scores, study$truth, study$patient, covariance, margin, alpha),
-                    permutation = judged(correct_found(study$calls, study$truth, study$patient),
-                                         null = chance_of(study$calls, study$truth), margin = margin, alpha = alpha,
-                                         logit = TRUE),
+                    permutation = judged_correct(study$calls, study$truth, study$patient, balanced, margin, alpha),
                     ensemble = primary_ensemble(ensemble, votes, study$truth, study$patient, margin, alpha))
     list(margin = margin, p = if (is.null(found$tost_p)) NA else found$tost_p)
   })
 }
 
-sensitivity_of <- function(study, whole, complete, kind, ensemble, covariance, tie_rule, missing_rule, alpha) {
+sensitivity_of <- function(study, whole, complete, kind, ensemble, covariance, balanced, tie_rule, missing_rule, alpha) {
   if (!kind %in% c("auc", "permutation", "ensemble")) return(list())
   of <- function(part, by = covariance) measured(part, kind, by, tie_rule, alpha)
   rest <- if (missing_rule == "complete_cases") whole else rows_of(whole, complete)
@@ -78,7 +75,7 @@ sensitivity_of <- function(study, whole, complete, kind, ensemble, covariance, t
     other = if (kind == "auc") of(study, by = setdiff(c("delong", "jackknife"), covariance)) else list(value = NA),
     fixed_readers = of_these_raters(study, kind, covariance, alpha),
     other_rule = if (all(complete)) list(value = NA) else of(rest),
-    margins = along_margins(study, kind, ensemble, votes_of(study$calls, tie_rule), covariance, alpha),
+    margins = along_margins(study, kind, ensemble, votes_of(study$calls, tie_rule), covariance, balanced, alpha),
     raters = lapply(seq_len(ncol(study$calls)), function(j)
       c(list(left_out = colnames(study$calls)[j]), of(without_rater(study, j)))),
     patients = lapply(unique(study$patient), function(one)

@@ -339,7 +339,7 @@ def _equivalence_sentences(data: ReportData) -> list[str]:
     band = data.analysis.primary.equivalence
     if band.low is None:
         return [f"Equivalence to chance could not be tested: {band.reason or 'there is no interval'}."]
-    margin, level = f"± {100 * data.options.margin:g} points", level_words(band.level)
+    margin, level = f"± {round(100 * band.margin, 1):g} points", level_words(band.level)
     tests = f"by two one-sided tests within a margin of {margin}, from the {level} % interval"
     reason = str(data.plan.get("margin_reason") or "")
     return [f"Equivalence to chance was tested {tests}.", *([f"Why this margin: {reason}"] if reason else [])]

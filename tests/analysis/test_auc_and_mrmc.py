@@ -1,3 +1,5 @@
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -7,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 from readerstudy.analysis import (
     RocCurve,
     auc,
+    auc_tost,
     average_roc_curve,
     compare_aucs,
     compare_conditions,
@@ -180,3 +183,46 @@ def test_conditions_without_a_common_reading_are_compared_as_independent():
     parts = [ustatistic_auc(truth=truth, ratings=one).panel for one in apart]
     difference = ustatistic_difference(truth=truth, ratings=apart)
     assert difference.variance == pytest.approx(parts[0].variance + parts[1].variance)
+
+
+def small_study(random, area, cases=10, readers=5):
+    truth = np.repeat([1.0, 0.0], cases)
+    gap = np.sqrt(2) * NormalDist().inv_cdf(area)
+    latent = gap * truth[:, None] + 0.6 * random.normal(size=(2 * cases, 1))
+    return truth, latent + 0.8 * random.normal(size=(2 * cases, readers))
+
+
+@pytest.mark.parametrize("area", [0.69, 0.93])
+def test_limits_of_a_mean_area_cover_it(area):
+    """10 + 10 cases, area .93: t limits on the area itself cover 85 %, and half of them leave [0, 1]."""
+    random, covered, plain = np.random.default_rng(3), 0, 0
+    for _ in range(400):
+        truth, ratings = small_study(random, area)
+        found = reader_averaged_auc(truth=truth, ratings=ratings)
+        inner = found.interval(level=0.9)
+        assert found.low is None or 0 < found.low < inner[0] < found.value < inner[1] < found.high < 1
+        covered += found.low is None or found.low <= area <= found.high
+        identity = reader_averaged_auc(truth=truth, ratings=ratings, scale="identity")
+        plain += identity.low is not None and identity.low <= area <= identity.high
+    assert covered / 400 > 0.9
+    assert plain < covered
+
+
+def test_test_limits_and_equivalence_of_a_mean_area_say_the_same():
+    """What is printed decides: chance lies outside of the limits, or the inner ones within the margin."""
+    random = np.random.default_rng(5)
+    for area in np.linspace(0.35, 0.8, 60):
+        truth, ratings = small_study(random, area, cases=25)
+        found = reader_averaged_auc(truth=truth, ratings=ratings)
+        assert (found.p <= 0.05) == (not found.low <= 0.5 <= found.high)
+        tost = auc_tost(panel=found, margin=0.15)
+        low, high = found.interval(level=0.9)
+        assert tost.equivalent == (low >= 0.35 and high <= 0.65)
+        assert tost.interval.limits == pytest.approx((low - 0.5, high - 0.5))
+
+
+def test_a_mean_area_and_its_mirror_are_tested_alike():
+    truth, ratings = small_study(np.random.default_rng(8), 0.8)
+    one, other = (reader_averaged_auc(truth=truth, ratings=sign * ratings) for sign in (1, -1))
+    assert (one.p, one.statistic) == (pytest.approx(other.p), pytest.approx(-other.statistic))
+    assert (one.low, one.high) == (pytest.approx(1 - other.high), pytest.approx(1 - other.low))

@@ -1,9 +1,12 @@
 """Verdicts that said more than their answers carry: each with the numbers of the study in which it was once printed."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
-from readerstudy.analysis import AnalysisOptions, AnalysisPlan, default_analysis
+from readerstudy.analysis import AnalysisOptions, AnalysisPlan, default_analysis, signed_rating
+from readerstudy.analysis.panel.equivalence import margin_of_right_answers
 
 TWO_RATERS = "two raters say too little of how raters differ"
 
@@ -29,7 +32,7 @@ def test_a_rater_who_never_answered_is_no_third_rater():
     """Two raters and a silent one were once "Equivalent to chance within the margin: AUC 0.527", as planned."""
     found = default_analysis(**ghost_study(2), plan=AnalysisPlan(permutations=200))
     assert found.primary.measure == "accuracy"
-    assert found.primary.fallback_reason == f"the planned AUC could not be tested: {TWO_RATERS}"
+    assert found.primary.fallback_reason.startswith(f"the planned AUC could not be tested: {TWO_RATERS}; its margin")
     assert found.status["primary"] == "fallback"
     assert default_analysis(**ghost_study(3), plan=AnalysisPlan(permutations=200)).primary.measure == "AUC"
 
@@ -157,3 +160,139 @@ def test_a_planned_binomial_test_does_not_make_one_half_of_unequal_numbers():
     for row in (*found.raters, found.ensemble):
         assert (row.test, row.p, row.verdict) == ("fisher", 1.0, "not assessable")
         assert "Fisher's exact test stands in for the binomial test of the plan" in row.binomial_note
+
+
+def answered(truth, shares, *, raters=5, seed=1, controls=8):
+    """Raters who say "synthetic" with probability `shares` of (real, synthetic), and nearly always of controls."""
+    random = np.random.default_rng(seed)
+    every = np.append(truth, np.ones(controls))
+    chance = np.append(np.asarray(shares)[truth.astype(int)], np.full(controls, 0.95))
+    return {
+        "truth": every,
+        "calls": (random.random((len(every), raters)) < chance[:, None]).astype(float),
+        "controls": np.append(np.zeros(len(truth)), np.ones(controls)),
+    }
+
+
+RIGHT_ANSWERS = AnalysisPlan(primary="case_label_permutation", permutations=1000)
+
+
+@pytest.mark.parametrize(
+    ("synthetic", "real", "shares"), [(5, 95, (0.15, 0.9)), (3, 57, (0.2, 0.6)), (40, 60, (0.5, 0.5))]
+)
+def test_unequal_kinds_have_no_fixed_chance_to_be_equivalent_to(synthetic, real, shares):
+    """5 + 95 cases, sensitivity .90, false positives .15: once "Detectable but within the margin: accuracy 0.85"."""
+    truth = np.repeat([1.0, 0.0], [synthetic, real])
+    for seed in range(2):
+        primary = default_analysis(**answered(truth, shares, seed=seed), plan=RIGHT_ANSWERS).primary
+        assert "no fixed chance level" in primary.equivalence.reason
+        assert (primary.equivalence.equivalent, primary.equivalence.low, primary.equivalence.p) == (None,) * 3
+        assert primary.verdict in {"discriminates", "inconclusive"}
+        assert "lies within" not in primary.sentence
+        if primary.verdict == "inconclusive":
+            assert "no fixed chance level" in primary.sentence
+
+
+def test_balance_of_a_panel_is_judged_on_what_was_answered():
+    """60 + 60 cases; raters who leave out three quarters of the synthetic ones, at chance but for saying "real"."""
+    study = answered(np.repeat([1.0, 0.0], 60), (0.3, 0.3))
+    whole = default_analysis(**study, plan=RIGHT_ANSWERS).primary
+    assert (whole.null, whole.equivalence.equivalent is None) == (0.5, False)
+    study["calls"][15:60] = np.nan
+    left = default_analysis(**study, plan=RIGHT_ANSWERS).primary
+    assert "no fixed chance level" in left.equivalence.reason
+    assert left.null == pytest.approx(0.62, abs=0.03)
+
+
+def test_raters_of_one_kind_do_not_dilute_the_right_answers():
+    """Two raters at .70; four who answered real cases alone, at 1 - .30: once "Equivalent" in 75 of 100 studies."""
+    study = answered(np.repeat([1.0, 0.0], 60), (0.3, 0.7), raters=6)
+    alone = {**study, "calls": study["calls"][:, :2].copy()}
+    study["calls"][:60, 2:] = np.nan
+    found, two = (default_analysis(**one, plan=RIGHT_ANSWERS) for one in (study, alone))
+    assert found.primary.estimate == two.primary.estimate
+    assert (found.primary.p, found.primary.equivalence.p) == (two.primary.p, two.primary.equivalence.p)
+    assert found.permutation.accuracy == two.permutation.accuracy
+    assert "4 raters who judged one kind of case alone left out" in found.primary.method
+    assert "left out" not in two.primary.method
+
+
+def test_raters_who_share_out_the_kinds_are_tested_against_nothing():
+    truth = np.repeat([1.0, 0.0], 10)
+    calls = np.full((20, 2), np.nan)
+    calls[:10, 0], calls[10:, 1] = 1.0, 0.0
+    primary = default_analysis(truth=truth, calls=calls, plan=RIGHT_ANSWERS).primary
+    assert (primary.verdict, primary.p) == ("not assessable", None)
+    assert "no rater judged both kinds" in primary.sentence
+
+
+def looking(found, *, rule, rated, cases=40):
+    """Raters who answer at random; of eight controls each calls as many synthetic as `found` says."""
+    random, raters = np.random.default_rng(7), len(found)
+    calls = (random.random((2 * cases + 8, raters)) < 0.5).astype(float)
+    calls[-8:] = np.arange(8)[:, None] < np.array(found)
+    sure = random.integers(1, 4, calls.shape)
+    sure[-8:] = 3
+    return default_analysis(
+        truth=np.append(np.repeat([1.0, 0.0], cases), np.ones(8)),
+        calls=calls,
+        ratings=signed_rating(calls=calls, confidence=sure, levels=3) if rated else None,
+        controls=np.append(np.zeros(2 * cases), np.ones(8)),
+        options=AnalysisOptions(control_rule=rule, margin=0.3, permutations=200),
+    )
+
+
+@pytest.mark.parametrize("rated", [False, True])
+@pytest.mark.parametrize("rule", ["auc", "found"])
+def test_a_rater_who_did_not_find_the_controls_is_equivalent_to_nothing(rule, rated):
+    """One of ten called every control real, one half of them: once "Equivalent" as the others, whose proof is not theirs."""
+    found = looking([8] * 8 + [0, 4], rule=rule, rated=rated)
+    assert [row.passed for row in found.assay.controls.raters] == [True] * 8 + [False] * 2
+    assert found.assay.controls.passed
+    assert {row.verdict.value for row in found.raters[:8]} >= {"equivalent to chance within the margin"}
+    for row, number in ((found.raters[8], 0), (found.raters[9], 4)):
+        assert row.equivalence.p_adjusted <= 0.05
+        assert (row.verdict, row.equivalence.equivalent) == ("not assessable", None)
+        assert (
+            f"did not tell the positive controls from real cases, as the plan asks for ({number} of 8" in row.sentence
+        )
+
+
+def test_whoever_calls_everything_synthetic_found_no_control():
+    found = looking([8] * 5, rule="found", rated=False)
+    assert [row.passed for row in found.assay.controls.raters] == [True] * 5
+    truth, calls = np.repeat([1.0, 0.0, 1.0], [20, 20, 8]), np.ones((48, 3))
+    controls = np.repeat([0.0, 1.0], [40, 8])
+    for rule in ("found", "auc"):
+        every = default_analysis(
+            truth=truth, calls=calls, controls=controls, options=AnalysisOptions(control_rule=rule)
+        )
+        assert [row.passed for row in every.assay.controls.raters] == [False] * 3
+
+
+def test_a_rater_whose_controls_are_all_above_has_found_them_without_a_standard_error():
+    """All controls 6, all others below: the area is 1, and 2 / choose(28, 8) is no chance."""
+    random = np.random.default_rng(2)
+    ratings = np.vstack([random.integers(1, 6, (40, 3)), np.full((8, 3), 6)]).astype(float)
+    truth, controls = np.repeat([1.0, 0.0, 1.0], [20, 20, 8]), np.repeat([0.0, 1.0], [40, 8])
+    found = default_analysis(truth=truth, calls=(ratings > 3) + 0.0, ratings=ratings, controls=controls)
+    assert [row.passed for row in found.assay.controls.raters] == [True] * 3
+
+
+def test_the_margin_of_an_area_is_converted_where_right_answers_stand_in():
+    """An area of .65 is a share of right answers of .607, so that ± 15 points of an area are ± 10.7 of answers."""
+    found = default_analysis(**ghost_study(2), plan=AnalysisPlan(permutations=200)).primary
+    band = found.equivalence
+    assert band.margin == pytest.approx(0.1074, abs=1e-4)
+    assert "± 15 points is one of ± 10.7 points of right answers" in found.fallback_reason
+    assert band.equivalent in {None, bool(band.low >= 0.5 - band.margin and band.high <= 0.5 + band.margin)}
+    assert "0.50 ± 0.107" in found.sentence
+    planned = default_analysis(**ghost_study(2), plan=RIGHT_ANSWERS).primary
+    assert (planned.equivalence.margin, planned.fallback_reason) == (0.15, None)
+
+
+@pytest.mark.parametrize("margin", [0.05, 0.1, 0.15, 0.3])
+def test_a_margin_of_right_answers_is_that_of_the_same_signal(margin):
+    noise = NormalDist()
+    signal = 2 * noise.inv_cdf(0.5 + margin_of_right_answers(margin))
+    assert noise.cdf(signal / 2**0.5) == pytest.approx(0.5 + margin)

@@ -75,7 +75,7 @@ def test_clustered_covariance_and_panel_are_those_of_r():
         np.array([[0.00353652263374486, 0.00536908436213992], [0.00536908436213992, 0.0192965534979424]]), abs=1e-15
     )
     assert spread.df == pytest.approx(4.57512237981674, abs=1e-12)
-    panel = reader_averaged_auc(truth=TRUTH, ratings=RATINGS, patients=PATIENTS)
+    panel = reader_averaged_auc(truth=TRUTH, ratings=RATINGS, patients=PATIENTS, scale="identity")
     found = (panel.value, panel.se, panel.df, panel.p)
     # Satterthwaite's 3.990 degrees of freedom, and with so few readers those of a readers' part three times as large.
     assert found == pytest.approx((0.868055555555556, 0.096308537327383, 2.03296124045, 0.06056787552027))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from readerstudy.analysis import AnalysisOptions, AnalysisPlan, auc, default_analysis, plan_for
+from readerstudy.analysis import AnalysisOptions, AnalysisPlan, default_analysis, logit_auc, plan_for
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_with_the_raters_fixed_only_patients_are_random(study):
     # Four raters who are the same person differ in nothing: nothing is left but what their cases vary.
     same = {**study, **{name: np.tile(study[name][:, [0]], 4) for name in ("calls", "ratings")}}
     alike = default_analysis(**same, plan=PLANS["auc"]).sensitivity.fixed_readers
-    alone = auc(truth=study["truth"], scores=study["ratings"][:, 0], patients=study["patients"])
+    alone = logit_auc(truth=study["truth"], scores=study["ratings"][:, 0], patients=study["patients"])
     assert (alike.low, alike.high, alike.p) == pytest.approx((alone.low, alone.high, alone.p))
     majority = default_analysis(**study, plan=replace(PLANS["majority"], permutations=200)).sensitivity.fixed_readers
     assert (majority.value, majority.reason) == (None, "the majority speaks of these very raters already")

@@ -417,3 +417,39 @@ def test_few_patients_bound_what_is_known_of_groups_of_raters():
     asked["scores"] = np.repeat(asked["scores"][:, :2], 4, axis=1)
     found = rater_interaction(**asked, inside=np.arange(8) < 4)
     assert found.df == pytest.approx(df_of_patients(asked["truth"], patient_numbers(asked["patients"], cases=79)))
+
+
+def nearly_perfect(change):
+    truth = np.tile([1.0, 0.0], 30)
+    calls = np.repeat(truth[:, None], 5, axis=1)
+    return panel_model(truth=truth, calls=change(calls)).detection
+
+
+def two_cases_wrong(calls):
+    """Of all raters: the same two cases."""
+    calls[:2] = 1 - calls[:2]
+    return calls
+
+
+def two_turned_round(calls):
+    calls[:, 3:] = 1 - calls[:, 3:]
+    return calls
+
+
+def one_knows_all(calls):
+    calls[:, 1:] = (np.random.default_rng(0).random((60, 4)) < 0.5) + 0.0
+    return calls
+
+
+@pytest.mark.parametrize("change", [two_cases_wrong, two_turned_round, one_knows_all])
+def test_answers_that_are_nearly_separated_have_a_reason_and_no_number(change):
+    """The same two cases wrong for all five raters: once "d\u2032 26.26, p .017", without a warning."""
+    found = nearly_perfect(change)
+    assert found.coefficients == ()
+    assert "separat" in found.reason
+
+
+def test_a_skilled_panel_keeps_its_model():
+    random, truth = np.random.default_rng(4), np.tile([1.0, 0.0], 30)
+    latent = 2.2 * (truth - 0.5)[:, None] + 0.6 * random.normal(size=(60, 1)) + random.normal(size=(60, 5))
+    assert panel_model(truth=truth, calls=(latent > 0) + 0.0).d_prime == pytest.approx(2.2, abs=0.8)

@@ -248,6 +248,15 @@ def test_kinds_from_different_patients_are_named():
     assert balance.words.startswith("7 patients: 1 give real cases, 7 synthetic, 1 both.")
 
 
+def test_a_kind_of_few_patients_is_said_to_reject_too_often():
+    """Four patients with 12 edits each and one with 2, against 50 real scans: 7 % at 5."""
+    singles = [(f"R{number}", False) for number in range(50)]
+    few = [(name, True) for name in "ABCD" for _ in range(12)] + [("E", True)] * 2
+    assert "The synthetic cases count as those of 4.3 patients" in PatientBalance.of([*singles, *few]).words
+    many = [(f"S{number}", True) for number in range(10) for _ in range(5)]
+    assert "count as" not in PatientBalance.of([*singles, *many]).words
+
+
 @pytest.mark.parametrize(
     ("cases", "named", "confounded"),
     [

@@ -27,10 +27,14 @@ def sample_report(
     cases_of_a_patient=1,
     one_kind=False,
     repeats=0,
+    reals_only=False,
     plan=None,
     **options,
 ):
-    """Rater 1 always says synthetic, rater 2 left every seventh case out, the others guess with some skill."""
+    """Rater 1 always says synthetic, rater 2 left every seventh case out, the others guess with some skill.
+
+    With `reals_only` rater 3 judged the real cases alone.
+    """
     random = np.random.default_rng(seed)
     codes = [f"C{number:03d}" for number in range(real + synthetic)]
     truth = np.array([0] * real + [1] * synthetic)
@@ -43,6 +47,8 @@ def sample_report(
     calls[:, 0] = 1
     if raters > 1:
         calls[::7, 1] = np.nan
+    if reals_only:
+        calls[truth == 1, 2] = np.nan
     sure = random.integers(1, max(levels, 1) + 1, calls.shape).astype(float)
     sure[np.isnan(calls)] = np.nan
     people = [

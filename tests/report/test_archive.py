@@ -184,8 +184,19 @@ VARIANTS = {
     },
     "jackknife covariances": {"covariance": "jackknife", "cases_of_a_patient": 3, **CLUSTERED},
     "the panel's right answers": {"plan": replace(plan_for("small_panel"), permutations=500), "seed": 12},
-    "the same over patients": {
+    "the panel's right answers, half of them of each kind": {
         "plan": replace(plan_for("small_panel"), permutations=500),
+        "real": 40,
+        "synthetic": 40,
+    },
+    "the panel's right answers, one rater of real cases alone": {
+        "plan": replace(plan_for("small_panel"), permutations=500),
+        "real": 15,
+        "synthetic": 15,
+        "reals_only": True,
+    },
+    "the same over patients": {
+        "plan": replace(plan_for("small_panel"), permutations=4000),
         "cases_of_a_patient": 3,
         "real": 18,
         "synthetic": 18,
@@ -224,11 +235,17 @@ def test_r_tests_nothing_where_the_majority_judged_one_kind_of_case(patients, tm
     recompute(data, tmp_path)
 
 
-def recompute(data, tmp_path):
+@pytest.mark.skipif(not has_r() and not os.environ.get("CT_REQUIRE_SERVICES"), reason=NO_R)
+def test_r_needs_no_proc_where_nothing_is_scored(tmp_path):
+    gone = "packageVersion <- function(...) stop('no such package'); source('recompute.R')"
+    recompute(sample_report(levels=0), tmp_path, command=("-e", gone))
+
+
+def recompute(data, tmp_path, *, command=("recompute.R",)):
     for name, content in text_files(data).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    done = subprocess.run(["Rscript", "recompute.R"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(["Rscript", *command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     same_primary(found["primary"], data.analysis.primary)
@@ -251,7 +268,9 @@ def same_primary(theirs, ours):
     if band.reason is None or band.p is not None:
         numbers |= {"tost_low": band.low, "tost_high": band.high, "tost_p": band.p}
     # R draws permutations of its own.
-    if "within and between patients" not in ours.method and "permutation test over patients" not in ours.method:
+    if "within and between patients" in ours.method:
+        close(theirs.get("p"), ours.p, "primary p", tolerance=PERMUTATION_TOLERANCE)
+    elif "permutation test over patients" not in ours.method:
         numbers["p"] = ours.p
     for name, value in numbers.items():
         close(theirs.get(name), value, f"primary {name}", tolerance=1e-9)

@@ -3164,6 +3164,8 @@ export interface components {
             /** @description Controls that this rater called synthetic */
             found: number;
             enough: boolean;
+            /** @description Whether this rater alone found them, by the rule of the plan */
+            passed: boolean;
         };
         RaterProgress: {
             number: number;

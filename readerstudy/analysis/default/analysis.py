@@ -104,6 +104,7 @@ def default_analysis(
         options=chosen,
         primary=plan.primary if plan else None,
         doubts=panel_doubts(assay),
+        balanced=balanced,
     )
     return DefaultAnalysis(
         schema=SCHEMA,

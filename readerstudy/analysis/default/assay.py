@@ -8,7 +8,7 @@ import numpy as np
 
 from readerstudy.analysis.default.panel import panel_auc, permutation_test
 from readerstudy.analysis.default.sections import AssaySensitivity, ControlOutcome
-from readerstudy.analysis.estimate import BoolArray, Estimate, missing
+from readerstudy.analysis.estimate import BoolArray, Estimate, is_rated, missing
 from readerstudy.analysis.options import AnalysisOptions
 from readerstudy.analysis.panel.assay import (
     NO_CONTROLS,
@@ -17,11 +17,12 @@ from readerstudy.analysis.panel.assay import (
     controls_by_rater,
     controls_found,
     hardly_varied,
+    not_found_alone,
     response_variation,
     too_few_answered,
     too_few_patients,
 )
-from readerstudy.analysis.rater.auc import panel_aucs
+from readerstudy.analysis.rater.auc import logit_auc, panel_aucs
 from readerstudy.analysis.table import ResponseTable
 
 
@@ -51,14 +52,12 @@ def panel_doubts(assay: AssaySensitivity) -> Doubts:
 
 
 def rater_doubts(assay: AssaySensitivity, column: int) -> Doubts:
-    """What speaks against a verdict of one rater: the own answers, the controls of the panel, and who answered them."""
+    """What speaks against a verdict of one rater: the own answers, the panel's proof, the own answers to controls."""
     controls = assay.controls
-    few = too_few_answered(controls.raters[column : column + 1], of=controls.n)
-    return Doubts(
-        constant=hardly_varied((assay.raters[column],)),
-        unproven=controls.reason or few,
-        few_patients=assay.few_patients,
-    )
+    unproven = controls.reason
+    for own in controls.raters[column : column + 1]:
+        unproven = unproven or too_few_answered((own,), of=controls.n) or not_found_alone(own)
+    return Doubts(constant=hardly_varied((assay.raters[column],)), unproven=unproven, few_patients=assay.few_patients)
 
 
 def _controls(whole: ResponseTable, control: BoolArray, *, options: AnalysisOptions) -> ControlOutcome:
@@ -75,7 +74,8 @@ def _controls(whole: ResponseTable, control: BoolArray, *, options: AnalysisOpti
             reason=NO_CONTROLS,
         )
     count = controls_found(calls=whole.calls[control], share=options.control_share)
-    area, p = _against_real(whole.of_cases(control | (whole.truth == 0)), options=options)
+    compared = whole.of_cases(control | (whole.truth == 0))
+    area, p = _against_real(compared, options=options)
     by_area = p is not None and p <= options.alpha and (area.value or 0) > 0.5
     real = controls_found(calls=whole.calls[whole.truth == 0], share=options.control_share)
     by_count = count.found >= count.needed and real.found < real.needed
@@ -89,10 +89,33 @@ def _controls(whole: ResponseTable, control: BoolArray, *, options: AnalysisOpti
         needed=count.needed if options.control_rule == "found" else None,
         passed=passed,
         raters=controls_by_rater(
-            controls=whole.calls[control], others=whole.calls[~control], rater_ids=whole.rater_ids
+            controls=whole.calls[control],
+            others=whole.calls[~control],
+            passed=[_found_alone(compared, column, options=options) for column in range(whole.n_raters)],
+            rater_ids=whole.rater_ids,
         ),
         reason=None if passed else _not_found(area, count, real, options=options),
     )
+
+
+def _found_alone(compared: ResponseTable, column: int, *, options: AnalysisOptions) -> bool:
+    """Whether one rater found the controls among the real cases, by the rule that the panel is held to."""
+    if options.control_rule == "found":
+        answers = compared.calls[is_rated(compared.calls[:, column]), column : column + 1]
+        kinds = compared.truth[is_rated(compared.calls[:, column])]
+        controls, real = (controls_found(calls=answers[kinds == kind], share=options.control_share) for kind in (1, 0))
+        return 0 < controls.needed <= controls.found and real.found < real.needed
+    scores = (compared.calls if compared.ratings is None else compared.ratings)[:, column]
+    area = logit_auc(truth=compared.truth, scores=scores, patients=compared.patients)
+    if area.value is None or area.value <= 0.5:
+        return False
+    p = area.p
+    if p is None:
+        # A perfect area has no standard error: the labels are permuted over answers cut below the lowest control.
+        above = scores >= np.nanmin(scores[compared.truth == 1])
+        cut = replace(compared, calls=np.where(is_rated(scores), above, np.nan)[:, None], rater_ids=("",), ratings=None)
+        p = permutation_test(cut, options=options).p_two_sided
+    return p is not None and p <= options.alpha
 
 
 def _against_real(table: ResponseTable, *, options: AnalysisOptions) -> tuple[Estimate, float | None]:

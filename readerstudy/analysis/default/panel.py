@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from readerstudy.analysis.default.raters import NO_FIXED_CHANCE, one_kind, rating_area
+from readerstudy.analysis.default.raters import NO_FIXED_CHANCE, nearly_equal, one_kind, rating_area
 from readerstudy.analysis.default.sections import (
     AgreementEstimate,
     AveragedAuc,
@@ -32,18 +32,19 @@ from readerstudy.analysis.panel import ensemble
 from readerstudy.analysis.panel.agreement import Coefficient, agreement, kappa_of_rare_answers
 from readerstudy.analysis.panel.assay import Doubts, guarded, not_assessable
 from readerstudy.analysis.panel.difficulty import case_difficulty, surprising_cases
-from readerstudy.analysis.panel.equivalence import Tost, auc_tost, judge
+from readerstudy.analysis.panel.equivalence import Tost, auc_tost, judge, margin_of_right_answers, no_tost
 from readerstudy.analysis.panel.mixed_binary import panel_model
 from readerstudy.analysis.panel.mrmc import PanelAuc, reader_averaged_auc
 from readerstudy.analysis.panel.percent_correct import KindOfCase, reader_averaged_accuracy
 from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
 from readerstudy.analysis.rater import proportions
 from readerstudy.analysis.rater.auc import roc_curve
-from readerstudy.analysis.rater.chance import chance_accuracy, confusion
+from readerstudy.analysis.rater.chance import Confusion, chance_accuracy, confusion
 from readerstudy.analysis.table import ResponseTable
 
 # With fewer their spread says too little about raters at large: two rejected a true null in 6 to 14 % of studies.
 RATERS_FOR_RANDOM_RATERS = 3
+NOBODY_JUDGED_BOTH = "no rater judged both kinds of case, so nothing can be tested"
 TWO_RATERS = "two raters say too little of how raters differ"
 POOLED_WARNING = (
     "All readings are counted as if they were independent. Raters see the same cases, so this interval is too "
@@ -178,10 +179,13 @@ def auc_section(panel: PanelAuc) -> AveragedAuc:
 
 
 def permutation_test(table: ResponseTable, *, options: AnalysisOptions) -> PermutationTest:
-    """Run the case-label permutation test of the panel, within and between patients where one gives several cases."""
+    """Run the case-label permutation test of the panel, within and between patients where one gives several cases.
+
+    Raters who judged one kind alone are left out: their habits would pass for a difference of the kinds.
+    """
     return case_label_permutation(
         truth=table.truth,
-        calls=table.calls,
+        calls=np.where(table.judged_both_kinds, table.calls, np.nan),
         patients=table.patients,
         permutations=options.permutations,
         seed=options.seed,
@@ -197,17 +201,53 @@ def primary_section(
     options: AnalysisOptions,
     primary: Primary | None = None,
     doubts: Doubts,
+    balanced: bool,
 ) -> PrimaryTest:
     """Return the primary test, the equivalence test and the verdict, as far as the answers can carry one.
 
     Without a planned `primary`: with three or more raters and ratings the reader-averaged AUC, otherwise, or when
-    its variance is zero, the permutation test of accuracy with the percent-correct interval.
+    its variance is zero, the permutation test of accuracy with the percent-correct interval. `balanced` tells whether
+    the design shows as many cases of each kind.
     """
-    rated = is_rated(table.calls).any(axis=1)
-    nothing = one_kind(int((table.truth[rated] == 1).sum()), int((table.truth[rated] == 0).sum()))
+    nothing = _nothing_of_both_kinds(table, primary)
     if nothing:
         return _nothing_to_test(nothing, options=options)
-    return _primary_test(table, panel, permuted, majority, options=options, primary=primary, doubts=doubts)
+    if primary == "ensemble":
+        return _majority_verdict(table, majority, options=options)
+    if primary == "case_label_permutation" or not enough_raters(panel) or panel.p is None:
+        if primary == "reader_averaged_auc":
+            return _fallback(table, panel, permuted, options=options, doubts=doubts, balanced=balanced)
+        return _permutation_verdict(table, permuted, options=options, doubts=doubts, balanced=balanced)
+    return _area_verdict(table, panel, options=options, doubts=doubts)
+
+
+def _fallback(
+    table: ResponseTable,
+    panel: PanelAuc,
+    permuted: PermutationTest,
+    *,
+    options: AnalysisOptions,
+    doubts: Doubts,
+    balanced: bool,
+) -> PrimaryTest:
+    """Right answers in the place of the planned AUC, within the margin of right answers that its margin stands for."""
+    margin = margin_of_right_answers(options.margin)
+    of_answers = replace(options, margin=margin)
+    found = _permutation_verdict(table, permuted, options=of_answers, doubts=doubts, balanced=balanced)
+    why = (
+        f"the planned AUC could not be tested: {panel.reason or TWO_RATERS}; its margin of ± {100 * options.margin:g} "
+        f"points is one of ± {100 * margin:.1f} points of right answers (signal detection with equal variances)"
+    )
+    return replace(found, fallback_reason=why)
+
+
+def _nothing_of_both_kinds(table: ResponseTable, primary: Primary | None) -> str | None:
+    """Why nothing can be tested; the majority may know both kinds where no single rater does."""
+    rated = is_rated(table.calls).any(axis=1)
+    nothing = one_kind(int((table.truth[rated] == 1).sum()), int((table.truth[rated] == 0).sum()))
+    if nothing or primary == "ensemble" or not rated.any() or table.judged_both_kinds.any():
+        return nothing
+    return NOBODY_JUDGED_BOTH
 
 
 def _nothing_to_test(reason: str, *, options: AnalysisOptions) -> PrimaryTest:
@@ -233,22 +273,7 @@ def _nothing_to_test(reason: str, *, options: AnalysisOptions) -> PrimaryTest:
     )
 
 
-def _primary_test(
-    table: ResponseTable,
-    panel: PanelAuc,
-    permuted: PermutationTest,
-    majority: EnsembleReading,
-    *,
-    options: AnalysisOptions,
-    primary: Primary | None,
-    doubts: Doubts,
-) -> PrimaryTest:
-    if primary == "ensemble":
-        return _majority_verdict(table, majority, options=options)
-    if primary == "case_label_permutation" or not enough_raters(panel) or panel.p is None:
-        why = panel.reason or TWO_RATERS
-        fallback = f"the planned AUC could not be tested: {why}" if primary == "reader_averaged_auc" else None
-        return replace(_permutation_verdict(table, permuted, options=options, doubts=doubts), fallback_reason=fallback)
+def _area_verdict(table: ResponseTable, panel: PanelAuc, *, options: AnalysisOptions, doubts: Doubts) -> PrimaryTest:
     tost = auc_tost(panel=panel, margin=options.margin, alpha=options.alpha)
     return _verdict(
         panel.method,
@@ -297,16 +322,17 @@ def _majority_verdict(table: ResponseTable, majority: EnsembleReading, *, option
 
 
 def _permutation_verdict(
-    table: ResponseTable, permuted: PermutationTest, *, options: AnalysisOptions, doubts: Doubts
+    table: ResponseTable, permuted: PermutationTest, *, options: AnalysisOptions, doubts: Doubts, balanced: bool
 ) -> PrimaryTest:
     share = reader_averaged_accuracy(
         truth=table.truth, calls=table.calls, patients=table.patients, level=1 - options.alpha
     )
-    null, units = _chance_of_panel(table), _units(table)
-    tost = auc_tost(panel=share, margin=options.margin, alpha=options.alpha, null=null)
+    fixed, units = balanced and _answered_alike(table), _units(table)
+    null = 0.5 if fixed else _chance_of_panel(table)
+    tost = auc_tost(panel=share, margin=options.margin, alpha=options.alpha) if fixed else no_tost(NO_FIXED_CHANCE)
     within = ", within and between patients" if permuted.unit == "patient" else ""
     return _verdict(
-        f"case-label permutation of accuracy ({permuted.method}{within}), {share.method}",
+        f"case-label permutation of accuracy ({permuted.method}{within}), {share.method}{_left_out(table)}",
         measure="accuracy",
         null=null,
         estimate=share.estimate(),
@@ -318,15 +344,33 @@ def _permutation_verdict(
         ),
         options=options,
         doubts=doubts,
+        no_test=permuted.reason,
+        no_equivalence=None if fixed else NO_FIXED_CHANCE,
         test_above=permuted.above,
     )
 
 
+def _counts_of_raters(table: ResponseTable) -> list[Confusion]:
+    """The counts of the raters who judged both kinds: the others are in no mean."""
+    return [confusion(truth=table.truth, calls=column) for column in table.calls.T[table.judged_both_kinds]]
+
+
+def _answered_alike(table: ResponseTable) -> bool:
+    """Whether one half is chance for every rater of the mean, as it must be for a rater alone."""
+    return all(nearly_equal(one.n_synthetic, one.n_real) for one in _counts_of_raters(table))
+
+
 def _chance_of_panel(table: ResponseTable) -> float:
     """Mean over the raters of the accuracy of answers in their shares that ignore the truth."""
-    counts = [confusion(truth=table.truth, calls=column) for column in table.calls.T]
-    known = [one for one in map(chance_accuracy, counts) if one is not None]
+    known = [one for one in map(chance_accuracy, _counts_of_raters(table)) if one is not None]
     return float(np.mean(known)) if known else 0.5
+
+
+def _left_out(table: ResponseTable) -> str:
+    number = int((is_rated(table.calls).any(axis=0) & ~table.judged_both_kinds).sum())
+    if number == 0:
+        return ""
+    return f", {number} rater{'' if number == 1 else 's'} who judged one kind of case alone left out"
 
 
 def _verdict(
@@ -340,6 +384,8 @@ def _verdict(
     random: str,
     options: AnalysisOptions,
     doubts: Doubts,
+    no_test: str | None = None,
+    no_equivalence: str | None = None,
     test_above: bool | None = None,
 ) -> PrimaryTest:
     difference = tost.interval.limits
@@ -353,7 +399,8 @@ def _verdict(
         equivalence_interval=limits,
         measure=measure,
         null=null,
-        no_test=tost.reason,
+        no_test=no_test or tost.reason,
+        no_equivalence=no_equivalence,
         test_above=test_above,
     )
     allowed = guarded(judged, doubts)

@@ -174,7 +174,7 @@ def tested_column(
 ) -> TestedColumn:
     """Return counts and tests of one column of calls (cases,); balance is judged on what was answered."""
     counts = chance.confusion(truth=truth, calls=calls)
-    equal = balanced and _nearly_equal(counts.n_synthetic, counts.n_real)
+    equal = balanced and nearly_equal(counts.n_synthetic, counts.n_real)
     permuted = _permuted(truth, calls[:, None], patients, options=options) if any_repeated(patients) else None
     # One half is no chance level of unequal numbers, whatever test the plan names.
     chosen: FixedTest = "binomial" if equal and options.rater_test != "fisher" else "fisher"
@@ -193,7 +193,8 @@ def tested_column(
     return replace(tested, tost=rater_tost(tested, options=options))
 
 
-def _nearly_equal(n_synthetic: int, n_real: int) -> bool:
+def nearly_equal(n_synthetic: int, n_real: int) -> bool:
+    """Tell whether one half is the chance level of so many cases of each kind."""
     return abs(n_synthetic - n_real) <= max(1.0, NEARLY_EQUAL * (n_synthetic + n_real))
 
 
@@ -208,7 +209,7 @@ def tested_majority(table: ResponseTable, vote: Majority, *, balanced: bool, opt
     synthetic = int(table.truth[is_rated(vote.calls)].sum())
     counted = replace(
         tested,
-        balanced=balanced and _nearly_equal(synthetic, voted - synthetic),
+        balanced=balanced and nearly_equal(synthetic, voted - synthetic),
         test="permutation",
         half=HalfPoints(points=points, n=voted, votes=vote.votes, test=permuted),
     )
@@ -382,6 +383,7 @@ def _judged(
         measure="accuracy",
         null=0.5 if null is None else null,
         no_test=tested.no_test,
+        no_equivalence=None if tested.balanced else NO_FIXED_CHANCE,
         test_above=tested.above,
         subject=subject,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from scipy import special
 
 from readerstudy.analysis.default.panel import enough_raters
 from readerstudy.analysis.default.raters import votes_over_patients
@@ -134,8 +135,9 @@ def _of_these_readers(
     limits = fixed.interval(level=1 - options.alpha)
     if limits is None or fixed.value is None or fixed.se is None or fixed.df is None:
         return Alternative(value=fixed.value, reason=fixed.reason or "no variance over cases")
-    p = t_two_sided_p((fixed.value - 0.5) / fixed.se, fixed.df) if primary.measure == "AUC" else None
-    return Alternative(value=fixed.value, low=max(0.0, limits[0]), high=min(1.0, limits[1]), p=p)
+    scaled = special.logit(fixed.value) * fixed.value * (1 - fixed.value) / fixed.se
+    p = t_two_sided_p(float(scaled), fixed.df) if primary.measure == "AUC" else None
+    return Alternative(value=fixed.value, low=limits[0], high=limits[1], p=p)
 
 
 def _other_rule(whole: ResponseTable, options: AnalysisOptions) -> MissingRule | None:

@@ -5,6 +5,7 @@ Source: ICH E10 (2000), 1.5 (assay sensitivity); Temple & Ellenberg, Ann Intern 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Annotated, Literal
@@ -79,14 +80,16 @@ class RaterControls:
     answered: int
     found: Annotated[int, "Controls that this rater called synthetic"]
     enough: bool
+    passed: Annotated[bool, "Whether this rater alone found them, by the rule of the plan"]
 
 
 def controls_by_rater(
-    *, controls: FloatArray, others: FloatArray, rater_ids: tuple[str, ...]
+    *, controls: FloatArray, others: FloatArray, passed: Sequence[bool], rater_ids: tuple[str, ...]
 ) -> tuple[RaterControls, ...]:
     """Return what every rater did with the controls; `controls`, `others` (cases, raters) are calls, NaN for none.
 
-    Enough is `LEAST_ANSWERED` of them. Who answered no other case enters no verdict, so that nothing is to be proven.
+    `passed` (raters,) tells who found them alone. Enough is `LEAST_ANSWERED` of them. Who answered no other case enters
+    no verdict, so that nothing is to be proven.
     """
     answered, judged = is_rated(controls).sum(axis=0), is_rated(others).sum(axis=0) > 0
     needed = ceil(LEAST_ANSWERED * len(controls) - 1e-9)
@@ -97,6 +100,7 @@ def controls_by_rater(
             answered=int(answered[column]),
             found=int(found[column]),
             enough=bool(answered[column] >= needed or not judged[column]),
+            passed=passed[column],
         )
         for column, rater in enumerate(rater_ids)
     )
@@ -111,6 +115,16 @@ def too_few_answered(rows: tuple[RaterControls, ...], *, of: int) -> str | None:
     return (
         f"what the others found proves nothing for raters who answered fewer than {100 * LEAST_ANSWERED:g} % of the "
         f"positive controls ({named})"
+    )
+
+
+def not_found_alone(row: RaterControls) -> str | None:
+    """Say that this rater did not find the controls, which proves nothing less for the others; None who did."""
+    if row.passed:
+        return None
+    return (
+        f"this rater did not tell the positive controls from real cases, as the plan asks for ({row.found} of "
+        f"{row.answered} called synthetic)"
     )
 
 

@@ -39,7 +39,8 @@ class Tost:
     reason: str | None = None
 
 
-def _nothing(reason: str) -> Tost:
+def no_tost(reason: str) -> Tost:
+    """Return the test that could not be done, with its reason."""
     return Tost(p=None, interval=missing(reason), reason=reason)
 
 
@@ -53,7 +54,7 @@ def binomial_tost(*, successes: int, trials: int, null: float = 0.5, margin: flo
     if margin <= 0 or null - margin < 0 or null + margin > 1:
         raise ValueError("null plus and minus the margin must stay within [0, 1] and the margin be positive")
     if trials == 0:
-        return _nothing("no trials")
+        return no_tost("no trials")
     lower = float(stats.binom.sf(successes - 1, trials, null - margin))
     upper = float(stats.binom.cdf(successes, trials, null + margin))
     return Tost(
@@ -72,7 +73,7 @@ def half_point_tost(*, points: float, trials: int, null: float = 0.5, margin: fl
     Agrees with inclusion of the 1-2*alpha limits of `half_point_interval`.
     """
     if trials == 0:
-        return _nothing("no trials")
+        return no_tost("no trials")
     lower = float(stats.beta.cdf(null - margin, points, trials - points + 1)) if points > 0 else 1.0
     upper = float(stats.beta.sf(null + margin, points + 1, trials - points)) if points < trials else 1.0
     return Tost(
@@ -90,9 +91,9 @@ def t_tost(*, mean: float, sd: float, n: int, null: float, low: float, high: flo
     Source: Lakens, Soc Psychol Personal Sci 2017;8:355.
     """
     if n < 2:
-        return _nothing("fewer than two values have no standard deviation")
+        return no_tost("fewer than two values have no standard deviation")
     if sd <= 0:
-        return _nothing("all values are equal: no standard error")
+        return no_tost("all values are equal: no standard error")
     return difference_tost(mean - null, se=sd / sqrt(n), df=n - 1, low=low, high=high, alpha=alpha)
 
 
@@ -122,10 +123,10 @@ def two_proportion_tost(
 ) -> Tost:
     """TOST of the difference of two independent proportions by the unpooled normal approximation."""
     if min(n_first, n_second) == 0:
-        return _nothing("no trials")
+        return no_tost("no trials")
     variance = first * (1 - first) / n_first + second * (1 - second) / n_second
     if variance == 0:
-        return _nothing("both proportions are 0 or 1: no standard error")
+        return no_tost("both proportions are 0 or 1: no standard error")
     return difference_tost(first - second, se=sqrt(variance), df=float("inf"), low=low, high=high, alpha=alpha)
 
 
@@ -135,8 +136,8 @@ def auc_tost(*, panel: PanelAuc, margin: float, alpha: float = 0.05, null: float
     Tested on the scale of the panel's limits, with their standard error and degrees of freedom; `interval` is for the
     difference from `null`.
     """
-    if panel.value is None or panel.se is None or panel.df is None:
-        return _nothing(panel.reason or "the AUC has no standard error")
+    if panel.value is None or panel.se is None or panel.df is None or panel.beyond_logit:
+        return no_tost(panel.reason or "the AUC has no standard error")
     if panel.scale == "identity":
         return difference_tost(panel.value - null, se=panel.se, df=panel.df, low=-margin, high=margin, alpha=alpha)
     value, se = float(special.logit(panel.value)), panel.se / (panel.value * (1 - panel.value))
@@ -145,6 +146,15 @@ def auc_tost(*, panel: PanelAuc, margin: float, alpha: float = 0.05, null: float
     low, high = (float(special.expit(limit)) - null for limit in found.interval.limits or ())
     interval = Estimate(value=panel.value - null, low=low, high=high)
     return replace(found, interval=interval, difference_statistic=None, difference_p=None)
+
+
+def margin_of_right_answers(margin: float) -> float:
+    """Return the margin of the share of right answers that says what `margin` says of an AUC.
+
+    By signal detection with equal variances and an unbiased criterion: AUC = Phi(d'/sqrt 2), share = Phi(d'/2); ± 15
+    points of an area are ± 10.7 of right answers. Source: Macmillan & Creelman, Detection Theory, 2nd ed., ch. 1 and 3.
+    """
+    return float(special.ndtr(special.ndtri(0.5 + margin) / sqrt(2))) - 0.5
 
 
 class Verdict(StrEnum):
@@ -195,14 +205,16 @@ def judge(
     measure: str = "AUC",
     null: float = 0.5,
     no_test: str | None = None,
+    no_equivalence: str | None = None,
     test_above: bool | None = None,
     subject: Subject = THE_PANEL,
 ) -> Judgement:
     """Combine the test against chance and the equivalence test into one verdict with its sentence.
 
     A missing test counts as not passed, so that what cannot be estimated is inconclusive; `no_test` says why the
-    test is missing. `equivalence_interval` are the 1-2*alpha limits on the scale of the estimate. `test_above` is the
-    side of chance on which the test found the answers, where it weighs them otherwise than the estimate does.
+    test is missing, `no_equivalence` why that of equivalence is. `equivalence_interval` are the 1-2*alpha limits on the
+    scale of the estimate. `test_above` is the side of chance on which the test found the answers, where it weighs them
+    otherwise than the estimate does.
     """
     differs = p_difference is not None and p_difference <= alpha
     verdict = _verdict(differs=differs, equivalent=bool(equivalent))
@@ -215,7 +227,10 @@ def judge(
         return Judgement(verdict=Verdict.INCONCLUSIVE, sentence=sentence)
     low, high = equivalence_interval or (None, None)
     within = f"{measure} {estimate.value:.3f}{_limits(low, high, 1 - 2 * alpha)}"
-    band = f"{null:.2f} ± {margin:.2f}"
+    band = f"{null:.2f} ± {_margin_words(margin)}"
+    inside = f"is shown to lie within {band}"
+    if no_equivalence:
+        inside = f"can be compared with a margin, because {no_equivalence}"
     above = estimate.value > null if test_above is None else test_above
     apart = _apart(above=above) if above != (estimate.value > null) else ""
     difference = f"{subject.name} discriminates: {subject.pronoun} {_how(above=above)} ({number}, chance {null:.2f})."
@@ -226,7 +241,7 @@ def judge(
             f"Detectable but within the margin: {within} lies within {band} yet differs from chance." + apart
         ),
         Verdict.INCONCLUSIVE: (
-            f"Inconclusive: {number} neither differs from chance nor is shown to lie within {band}. More "
+            f"Inconclusive: {number} neither differs from chance nor {inside}. More "
             f"{subject.more} are needed; this is not evidence that the images cannot be told apart."
         ),
     }[verdict]
@@ -243,6 +258,11 @@ def _limits(low: float | None, high: float | None, level: float) -> str:
     if low is None or high is None:
         return ""
     return f" [{level_words(level)} % interval {low:.3f} to {high:.3f}]"
+
+
+def _margin_words(margin: float) -> str:
+    """Two digits where these are all, else three."""
+    return f"{margin:.2f}" if abs(margin - round(margin, 2)) < 1e-9 else f"{margin:.3f}"
 
 
 def level_words(level: float) -> str:

@@ -19,6 +19,7 @@ from scipy import sparse, special, stats
 
 from readerstudy.analysis.estimate import ArrayLike, FloatArray, MatrixLike, as_matrix, as_truth, as_vector, is_rated
 from readerstudy.analysis.numeric import minimise, numeric_hessian
+from readerstudy.analysis.panel.separation import beyond_answers, separation
 from readerstudy.analysis.patients import PatientNumbers, any_repeated, patient_numbers
 
 Link = Literal["logit", "probit"]
@@ -32,10 +33,6 @@ MODE_TOLERANCE = 1e-18
 SINGULAR_BELOW = 1e-3
 # Beyond this the linear predictor only follows separated data towards infinity.
 LARGEST_COEFFICIENT = 50.0
-SEPARATED = (
-    "every {} case got the same answer from every rater: the estimate runs to infinity and has no standard error "
-    "(complete separation)"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +56,12 @@ class MixedBinary:
     log_likelihood: float | None = None
     singular: bool = False
     reason: str | None = None
+
+    @property
+    def estimates(self) -> tuple[float, ...]:
+        """All that was estimated on the scale of the link."""
+        sds = (self.sd_rater, self.sd_case, self.sd_rater_slope, self.sd_patient)
+        return (*self.coefficients, *(sd for sd in sds if sd is not None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,28 +324,15 @@ def panel_model(
     numbers = patient_numbers(patients, cases=len(true))
     ones = np.ones((len(call), 1))
     right = (call == kind).astype(np.float64)
-    separated = separation(truth=kind, calls=call)
+    separated = separation(truth=kind, calls=call, rater=rater.astype(np.float64))
     raters, cases = rater.astype(np.float64), case.astype(np.float64)
     who = numbers[case].astype(np.float64) if any_repeated(numbers) else None
-    return PanelModel(
-        accuracy=fit_mixed_binary(answer=right, design=ones, rater=raters, case=cases, patient=who),
-        detection=MixedBinary(reason=separated)
-        if separated
-        else fit_mixed_binary(
-            answer=call,
-            design=np.column_stack([ones, kind]),
-            rater=raters,
-            case=cases,
-            link="probit",
-            rater_slope=True,
-            patient=who,
-        ),
+    accuracy = fit_mixed_binary(answer=right, design=ones, rater=raters, case=cases, patient=who)
+    if separated:
+        return PanelModel(accuracy=accuracy, detection=MixedBinary(reason=separated))
+    design = np.column_stack([ones, kind])
+    detection = fit_mixed_binary(
+        answer=call, design=design, rater=raters, case=cases, link="probit", rater_slope=True, patient=who
     )
-
-
-def separation(*, truth: FloatArray, calls: FloatArray) -> str | None:
-    """Say that one kind of case always got the same answer while the answers differ; `truth`, `calls` (readings,)."""
-    if len(np.unique(calls)) < 2 or len(np.unique(truth)) < 2:
-        return None
-    constant = [name for value, name in ((1, "synthetic"), (0, "real")) if len(np.unique(calls[truth == value])) == 1]
-    return SEPARATED.format(" and every ".join(constant)) if constant else None
+    nearly = beyond_answers(detection.estimates, answers=len(call)) if detection.coefficients else None
+    return PanelModel(accuracy=accuracy, detection=MixedBinary(reason=nearly) if nearly else detection)

@@ -75,6 +75,11 @@ class PanelAuc:
     scale: Scale = "identity"
     reason: str | None = None
 
+    @property
+    def beyond_logit(self) -> bool:
+        """Whether a value of 0 or 1 has no place on the logit scale."""
+        return self.scale == "logit" and self.value in {0.0, 1.0}
+
     def estimate(self) -> Estimate:
         """Return value and clipped interval for printing."""
         if self.value is None:
@@ -91,7 +96,7 @@ class PanelAuc:
 
     def interval(self, *, level: float) -> tuple[float, float] | None:
         """Return the unclipped t limits at another level; None where there is no standard error."""
-        if self.value is None or self.se is None or self.df is None:
+        if self.value is None or self.se is None or self.df is None or self.beyond_logit:
             return None
         half = t_quantile((1 + level) / 2, self.df) * self.se
         if self.scale == "identity":
@@ -121,6 +126,7 @@ def reader_averaged_auc(
     covariance: Covariance = "delong",
     level: float = 0.95,
     null: float = 0.5,
+    scale: Scale = "logit",
 ) -> PanelAuc:
     """Test the reader-averaged AUC against `null`, readers and cases random (Hillis 2014, one condition).
 
@@ -130,23 +136,32 @@ def reader_averaged_auc(
     var = MS_R / J + max(Cov2, 0), positive by construction, and
     df = var^2 / ((MS_R / J)^2 / (J-1) + max(Cov2, 0)^2 / df_patients), Hillis' where every patient gives one case;
     with four readers or fewer less (see `variance_of_average`).
+
+    Variance and degrees of freedom are those of the area. Test, limits and equivalence take them to the logit `scale`
+    by the delta method, so that they agree with each other and no limit leaves [0, 1]; on the identity, which is
+    Hillis' own, 95 % limits cover 85 to 92 % of areas of .83 to .93 with 10 to 20 cases of a kind.
     """
     true, rating = as_truth(truth), as_matrix(ratings)
     numbers = patient_numbers(patients, cases=len(true))
-    known = PanelAuc(method=_method(rating, numbers, covariance), value=None)
+    known = PanelAuc(method=_method(rating, numbers, covariance, scale), value=None, scale=scale)
     reason = why_not(true, rating, numbers)
     if reason:
         return replace(known, reason=reason)
     placed = placements(truth=true, scores=rating)
     spread = _SPREAD[covariance](placed, patients=numbers)
     found = averaged_over_readers(known, values=placed.aucs, spread=spread, wary_readers=WARY_READERS)
-    return found if found.variance is None or found.reason else _with_test(found, level=level, null=null)
+    if found.variance is None or found.df is None or found.value is None or found.reason:
+        return found
+    if scale == "identity":
+        return with_t_test(found, variance=found.variance, df=found.df, level=level, null=null)
+    return _with_logit_test(found, level=level, null=null)
 
 
-def _method(ratings: FloatArray, patients: PatientNumbers, covariance: Covariance) -> str:
+def _method(ratings: FloatArray, patients: PatientNumbers, covariance: Covariance, scale: Scale) -> str:
     names = PATIENT_COVARIANCE_NAMES if any_repeated(patients) else COVARIANCE_NAMES
     own = "" if is_rated(ratings).all() else ", each rater on the cases that rater answered"
-    return f"Obuchowski-Rockette/Hillis, {names[covariance]}{own}"
+    where = " on the logit scale" if scale == "logit" else ""
+    return f"Obuchowski-Rockette/Hillis{where}, {names[covariance]}{own}"
 
 
 def _or_none(values: FloatArray) -> tuple[float | None, ...]:
@@ -232,10 +247,13 @@ def _satterthwaite(of_readers: FloatArray, of_cases: FloatArray, *, readers: int
     return df
 
 
-def _with_test(known: PanelAuc, *, level: float, null: float) -> PanelAuc:
-    if known.variance is None or known.df is None:
-        raise ValueError("there is nothing to test")
-    return with_t_test(known, variance=known.variance, df=known.df, level=level, null=null)
+def _with_logit_test(known: PanelAuc, *, level: float, null: float) -> PanelAuc:
+    limits = known.interval(level=level)
+    if limits is None or known.value is None or known.se is None or known.df is None:
+        return replace(known, reason=NO_SPREAD)
+    distance = float(special.logit(known.value) - special.logit(null))
+    statistic = distance * known.value * (1 - known.value) / known.se
+    return replace(known, low=limits[0], high=limits[1], statistic=statistic, p=t_two_sided_p(statistic, known.df))
 
 
 def with_t_test(known: PanelAuc, *, variance: float, df: float, level: float, null: float) -> PanelAuc:

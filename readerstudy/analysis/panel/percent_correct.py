@@ -46,7 +46,8 @@ def reader_averaged_accuracy(
     """Return the mean of the readers' shares of correct calls with readers and cases random; no test.
 
     `truth` (cases,), `calls` (cases, readers) 1/0 with NaN/None for no call, `patients` (cases,) names each case's
-    patient. Every reader counts alike, with the share over the cases that reader answered. Variance and degrees of
+    patient. Every reader counts alike, with the share over the cases that reader answered; a reader who did not judge
+    each kind that counts is left out, because the share of one kind alone is no accuracy. Variance and degrees of
     freedom as for the reader-averaged AUC; with up to three readers the variance is at least that of these readers.
     `part` says of which cases: sensitivity is the share of the synthetic ones, specificity of the real ones.
     """
@@ -58,11 +59,12 @@ def reader_averaged_accuracy(
     answered = is_rated(counted).sum(axis=0)
     if not answered.any():
         return replace(known, reason="no ratings")
-    shares = mean_of_rated(counted)
+    kinds = np.array([is_rated(correct[true == kind]).sum(axis=0) * (kind in KINDS[part]) for kind in (0, 1)])
+    judged = np.all([kinds[kind] > 0 for kind in KINDS[part]], axis=0)
+    shares = np.where(judged, mean_of_rated(counted), np.nan)
     reason = why_not(true, correct, numbers)
     if reason:
-        return replace(known, value=float(np.nanmean(shares)), reason=reason)
-    kinds = np.array([is_rated(correct[true == kind]).sum(axis=0) * (kind in KINDS[part]) for kind in (0, 1)])
+        return replace(known, value=float(shares[judged].mean()) if judged.any() else None, reason=reason)
     spread = patient_spread(truth=true, values=correct, patients=numbers, weights=kinds / np.maximum(answered, 1))
     found = averaged_over_readers(known, values=shares, spread=spread, cautious_readers=CAUTIOUS_READERS)
     return _limited(found, level=level)

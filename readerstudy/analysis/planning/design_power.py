@@ -103,9 +103,7 @@ def _closed_form(assumed: PlanningAssumptions, found: Precision, *, raters: int,
         return _ensemble_power(assumed, found, raters=raters, cases=cases)
     if assumed.measure == "panel_accuracy" and assumed.goal == "detect":
         return _permutation_power(assumed, found, raters=raters, cases=cases)
-    if assumed.measure == "panel_accuracy":
-        return _logit_power(assumed, found, effect=assumed.effect)
-    return _t_power(assumed, found)
+    return _logit_power(assumed, found, effect=assumed.effect)
 
 
 # Planner and power ask for the same one after another.
@@ -238,21 +236,14 @@ def _region(goal: Goal, alpha: float, margin: float, *, n: int) -> tuple[int, in
     return region or (1, 0)
 
 
-def _t_power(assumed: PlanningAssumptions, found: Precision) -> float:
-    """Power of the t test whose standard error and degrees of freedom are themselves estimated."""
-    estimates, drawn_se = _estimates(found, effect=assumed.effect)
-    distance = np.abs(estimates - 0.5)
-    if assumed.goal == "detect":
-        return float(np.mean(distance >= stats.t.isf(assumed.alpha / 2, found.drawn_df) * drawn_se))
-    return float(np.mean(distance + stats.t.isf(assumed.alpha, found.drawn_df) * drawn_se <= assumed.margin))
-
-
 def _logit_power(assumed: PlanningAssumptions, found: Precision, *, effect: float) -> float:
-    """Power of the equivalence of a share correct, whose limits lie on the logit scale, at the true share `effect`."""
+    """Power at the true value `effect` of test or equivalence on the logit scale, whose standard error is estimated."""
     estimates, drawn_se = _estimates(found, effect=effect)
-    reach = stats.t.isf(assumed.alpha, found.drawn_df) * drawn_se / (estimates * (1 - estimates))
+    distance, se = np.abs(special.logit(estimates)), drawn_se / (estimates * (1 - estimates))
+    if assumed.goal == "detect":
+        return float(np.mean(distance >= stats.t.isf(assumed.alpha / 2, found.drawn_df) * se))
     edge = float(special.logit(0.5 + assumed.margin))
-    return float(np.mean(np.abs(special.logit(estimates)) + reach <= edge))
+    return float(np.mean(distance + stats.t.isf(assumed.alpha, found.drawn_df) * se <= edge))
 
 
 def _estimates(found: Precision, *, effect: float) -> tuple[FloatArray, FloatArray]:

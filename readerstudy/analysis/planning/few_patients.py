@@ -198,17 +198,14 @@ def _contributions(layout: _Layout, values: FloatArray, means: FloatArray, weigh
 
 
 def _limits_reached(assumed: PlanningAssumptions, value: FloatArray, variance: FloatArray, df: FloatArray) -> BoolArray:
-    """Whether t limits leave out chance, or lie within the margin: on the logit scale for shares of right answers."""
-    se, inner = np.sqrt(variance), variance > 0
-    if assumed.goal == "detect":
-        return np.asarray(inner & (np.abs(value - 0.5) >= stats.t.isf(assumed.alpha / 2, df) * se))
-    reach = stats.t.isf(assumed.alpha, df) * se
-    if assumed.measure == "auc":
-        return np.asarray(inner & (np.abs(value - 0.5) + reach <= assumed.margin))
-    inner &= (value > 0) & (value < 1)
+    """Whether t limits on the logit scale leave out chance, or lie within the margin."""
+    inner = (variance > 0) & (value > 0) & (value < 1)
     safe = np.where(inner, value, 0.5)
-    logit, edge = special.logit(safe), float(special.logit(0.5 + assumed.margin))
-    return np.asarray(inner & (np.abs(logit) + reach / (safe * (1 - safe)) <= edge))
+    distance, se = np.abs(special.logit(safe)), np.sqrt(variance) / (safe * (1 - safe))
+    if assumed.goal == "detect":
+        return np.asarray(inner & (distance >= stats.t.isf(assumed.alpha / 2, df) * se))
+    edge = float(special.logit(0.5 + assumed.margin))
+    return np.asarray(inner & (distance + stats.t.isf(assumed.alpha, df) * se <= edge))
 
 
 def _majority_reached(

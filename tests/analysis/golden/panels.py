@@ -236,7 +236,7 @@ def _or_fields(truth, ratings, kind):
 
 
 def _single_fields(truth, ratings, kind):
-    found = a.reader_averaged_auc(truth=truth, ratings=ratings, covariance=kind)
+    found = a.reader_averaged_auc(truth=truth, ratings=ratings, covariance=kind, scale="identity")
     return {
         "auc": found.value,
         "ms_reader": found.ms_reader,
