@@ -25,6 +25,8 @@ OF_THE_POSITION = ("progress", "next", "previous", "previous_answer", "state", "
 OF_THE_PLACE = ("marker.row", "marker.column", "marker.radius_mm")
 # When this visit began, which the audit does anew after every pause.
 OF_THE_VISIT = ("display_check.last.at",)
+# Of several images the one that the browser chose, now this, now that one, told again where it stands in the way.
+OF_THE_CHOICE = ("refusal.current.side",)
 LEAST_NAME = 8
 OK = 200
 STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -245,7 +247,10 @@ def _leaves(value: Any, path: str) -> Iterable[tuple[str, str]]:
 
 
 def _apart(path: str) -> bool:
-    return path in (*OF_THE_PLACE, *OF_THE_VISIT) or re.split(r"[.\[]", path, maxsplit=1)[0] in OF_THE_POSITION
+    return (
+        path in (*OF_THE_PLACE, *OF_THE_VISIT, *OF_THE_CHOICE)
+        or re.split(r"[.\[]", path, maxsplit=1)[0] in OF_THE_POSITION
+    )
 
 
 def _key_of(path: str) -> str:

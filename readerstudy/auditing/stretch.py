@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.urls import reverse
@@ -81,6 +82,15 @@ def example_rating(study: Study, *, counter: int) -> Rating:
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """An answer to a trial, about the image that `doors` lead to."""
+
+    trial: Trial
+    rating: Rating
+    doors: Doors
+
+
 class Stretch:
     def __init__(self, study: Study, sitting: Sitting, walked: Walk, number: int) -> None:
         self.study, self.sitting, self.walked, self.number = study, sitting, walked, number
@@ -93,7 +103,7 @@ class Stretch:
             Who.ANOTHER: Visitor((others or [study.owner])[0]),
             Who.STRANGER: Visitor(),
         }
-        self.answered: list[tuple[Trial, Rating]] = []
+        self.answered: list[Given] = []
 
     def read(self, trials: Sequence[Trial], start: int, *, seconds: float) -> int:
         """Read from `start` until the time is up; returns where to go on."""
@@ -156,7 +166,7 @@ class Stretch:
             self._ask(slot, asked_of_every_case(doors, slices=count))
         if self._asks_otherwise(slot):
             rating = example_rating(self.study, counter=len(self.answered) + 1)
-            taken = self.answered[-1][1]["client_event_id"] if self.answered else None
+            taken = self.answered[-1].rating["client_event_id"] if self.answered else None
             self._ask(slot, asked_otherwise(doors, about, rating, start=start))
             self._ask(slot, unfit_answers(doors, rating, taken=taken))
             self._ask_without_a_display(slot, rating)
@@ -188,7 +198,7 @@ class Stretch:
                 answer = self._sent(ask)
                 for slot in told:
                     self._note(slot, request, answer, said=ask.said)
-        self.answered.append((trial, rating))
+        self.answered.append(Given(trial=trial, rating=rating, doors=doors))
 
     # --- elsewhere ---------------------------------------------------------------------------------------------------
 
@@ -205,12 +215,12 @@ class Stretch:
         for when, place in (("once answered", -1), ("long answered", -2)):
             if len(self.answered) < -place:
                 continue
-            trial, given = self.answered[place]
-            for slot in trial:
+            given = self.answered[place]
+            for slot in given.trial:
                 doors = Doors(slot.token)
                 if self._asks_otherwise(slot):
-                    self._ask(slot, gone_back_to(doors, given, when=when))
-                    self._ask(slot, in_the_way(doors, given) if place == -1 else ())
+                    self._ask(slot, gone_back_to(doors, given.rating, when=when))
+                    self._ask(slot, in_the_way(given.doors, given.rating) if place == -1 else ())
                 elif self._looks_closely(slot) and place == -1:
                     self._ask(slot, looked_at_again(doors, when=when))
 
@@ -227,9 +237,9 @@ class Stretch:
         for when, end in (("excluded", self._exclude), ("closed", self._close)):
             with aside():
                 end()
-                for trial, given in self.answered:
-                    for slot in trial:
-                        self._look_after_the_end(slot, given, when=when)
+                for given in self.answered:
+                    for slot in given.trial:
+                        self._look_after_the_end(slot, given.rating, when=when)
 
     def _look_after_the_end(self, slot: Slot, given: Rating, *, when: str) -> None:
         doors = Doors(slot.token)
@@ -255,9 +265,9 @@ class Stretch:
         with aside():
             answer = owner.ask("GET", reverse("studies:export-json", args=[self.study.pk]))
         rows = object_of(answer.body).get("ratings", [])
-        for (trial, _), row in zip(self.answered, rows[-len(self.answered) :], strict=False):
+        for given, row in zip(self.answered, rows[-len(self.answered) :], strict=False):
             columns = {str(name): str(value) for name, value in row.items()}
-            self.walked.exported += [(self.sitting.rater_number, slot, columns) for slot in trial]
+            self.walked.exported += [(self.sitting.rater_number, slot, columns) for slot in given.trial]
 
     # --- how it is asked ---------------------------------------------------------------------------------------------
 
