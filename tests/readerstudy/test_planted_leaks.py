@@ -211,7 +211,7 @@ def test_rings_on_one_side_are_found(whole, monkeypatch):
             made.row.marker_zyx = [0, 5, 4 if made.truth.synthetic else 14]
 
     on_locking(monkeypatch, ringed)
-    assert "column of the ring" in whole.lock()
+    assert "column of the ring" in whole.lock(monkeypatch)
 
 
 def test_rings_of_a_size_for_each_kind_are_found(whole, monkeypatch):
@@ -221,7 +221,7 @@ def test_rings_of_a_size_for_each_kind_are_found(whole, monkeypatch):
             made.row.ring_mm = 15.0 if made.truth.synthetic else 10.0
 
     on_locking(monkeypatch, ringed)
-    assert "size of the ring" in whole.lock()
+    assert "size of the ring" in whole.lock(monkeypatch)
 
 
 def test_a_start_slice_and_a_spacing_of_one_kind_are_found(whole, monkeypatch):
@@ -317,7 +317,7 @@ REFUSED = {
     "no such slice: JSON detail": ("SliceView", data(lambda held: {"detail": "Not found"})),
     "wrong method: header Allow": ("PresentationView", header("Allow", ("GET, HEAD, OPTIONS", "GET, OPTIONS"))),
     "empty answer: JSON answer[0]": ("EventView", data(lambda held: {**held, "answer": ["Required."]})),
-    "closed: status": (
+    "description, closed: status": (
         "PresentationView",
         lambda r, kind: setattr(r, "status_code", 410) if kind and r.status_code == 409 else None,
     ),
