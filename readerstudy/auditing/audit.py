@@ -45,7 +45,7 @@ def audit_study(study: Study, *, on_progress: Progress, put_rows: PutRows = lamb
         "passed": outcome["passed"] and not by_arm,
         "leaks": [*outcome["leaks"], *by_arm],
         "leaks_by_arm": by_arm,
-        "requests": len(walked.received) + len(walked.pages),
+        "requests": walked.requests,
         "raters": len(walked.sittings),
         "checked_at": timezone.now().isoformat(),
         "attempts": attempts_to_lock(study),

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from readerstudy.auditing.received import Received, Walk, seen_of
 from readerstudy.auditing.stored import Stored
 from readerstudy.auditing.visitor import Answer
-from readerstudy.auditing.walk import Received, Walk, seen_of
 from readerstudy.blinding.observables import Observable, fixed_observable, number_observable, ranks
+from readerstudy.blinding.presentation import SLICE_CONTENT_TYPE
 
 SERVED, TIMES, TEAM = "answers of the server", "times of the answers", "what the team can fetch"
 TIMED = ("description", "slice", "receipt")
@@ -24,13 +25,19 @@ OF_THE_POSITION = ("progress", "next", "previous", "previous_answer", "state", "
 OF_THE_PLACE = ("marker.row", "marker.column", "marker.radius_mm")
 # When this visit began, which the audit does anew after every pause.
 OF_THE_VISIT = ("display_check.last.at",)
+# Of several images the one that the browser chose, now this, now that one, told again where it stands in the way.
+OF_THE_CHOICE = ("refusal.current.side",)
 LEAST_NAME = 8
+OK = 200
 STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
 WORDS = re.compile(rb"[A-Za-z0-9_-]{20,}")
+# Names that the team may know cases by are shorter, and have neither.
+NAMES = re.compile(rb"[A-Za-z0-9]{5,}")
 OF_THE_SITTING = ": session"
 EXPIRES = re.compile(r"; expires=[^;]*", re.IGNORECASE)
 
 _ABSENT = "absent"
+SAID = "<said>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +57,7 @@ def served_observables(walked: Walk, stored: Sequence[Stored]) -> list[Observabl
         *_exports(walked, cases),
         _identifiers(walked, stored, cases),
         _tokens_elsewhere(walked, cases),
+        _names_before_the_team(walked, stored, cases),
     ]
 
 
@@ -57,19 +65,21 @@ def _answers(walked: Walk, stored: Sequence[Stored], cases: Sequence[str]) -> li
     known = {slot.token for sitting in walked.sittings for slot in sitting.slots}
     known |= {sitting.token for sitting in walked.sittings}
     pictures = {(str(one.stimulus.case_id), one.stimulus.again): one for one in stored}
-    fixed: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    fixed: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    asked: dict[str, set[str]] = defaultdict(set)
     varying: dict[str, dict[int, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     again: dict[str, dict[int, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     for received in walked.received:
         told = _told(received, known)
+        asked[received.request].add(received.case_id)
         picture = pictures[received.case_id, received.slot.again]
         compared = {**told.fixed, **_as_stored(received, picture)}
         for name, value in compared.items():
-            fixed[f"{received.request}: {name}"][received.case_id].append(f"{received.rater}={value}")
+            fixed[received.request, name][received.case_id].append(f"{received.rater}={value}")
         for name, value in told.varying.items():
             times = again if received.slot.again else varying
             times[f"{received.request}: {name}"][received.rater][received.case_id] = value
-    return [*_fixed(fixed, cases), *_varying(varying, cases), *_told_again(varying, again, cases)]
+    return [*_fixed(fixed, asked, cases), *_varying(varying, cases), *_told_again(varying, again, cases)]
 
 
 def _told_again(
@@ -93,16 +103,19 @@ def _told_again(
     return observables
 
 
-def _fixed(told: Mapping[str, Mapping[str, list[str]]], cases: Sequence[str]) -> list[Observable]:
-    """Per rater the same for all cases: what one case alone has, or lacks, counts as another value."""
+def _fixed(
+    told: Mapping[tuple[str, str], Mapping[str, list[str]]], asked: Mapping[str, set[str]], cases: Sequence[str]
+) -> list[Observable]:
+    """Per rater the same for all cases of which it was `asked`: what one alone has, or lacks, is another value."""
     observables = []
-    for name, by_case in sorted(told.items()):
+    for (request, name), by_case in sorted(told.items()):
         usual: dict[str, str] = {}
         for values in by_case.values():
             for value in values:
                 usual.setdefault(value.split("=", 1)[0], value)
-        odd = [{value for value in by_case.get(case, [_ABSENT]) if value not in usual.values()} for case in cases]
-        observables.append(fixed_observable(name, [sorted(values) for values in odd], family=SERVED))
+        of_cases = [by_case.get(case, [_ABSENT] if case in asked[request] else []) for case in cases]
+        odd = [sorted(set(of_case) - set(usual.values())) for of_case in of_cases]
+        observables.append(fixed_observable(f"{request}: {name}", odd, family=SERVED))
     return observables
 
 
@@ -140,7 +153,7 @@ def _told(received: Received, known: set[str]) -> _Told:
     answer = received.answer
     fixed: dict[str, str] = {"status": answer.status}
     varying: dict[str, str] = {}
-    replaced = _replacer(known, received.event_id)
+    replaced = _replacer(known, received.said)
     json_told = _json(answer, replaced)
     fixed["order of the headers"] = " ".join(name for name, _ in answer.headers)
     for name, value in answer.headers:
@@ -166,14 +179,14 @@ def _is_text(answer: Answer) -> bool:
     return answer.header("Content-Type").startswith(("text/", "application/json"))
 
 
-def _replacer(known: set[str], event_id: str) -> Callable[[str], str]:
-    """Puts a placeholder for what the rater's browser knows anyway."""
+def _replacer(known: set[str], said: Sequence[str]) -> Callable[[str], str]:
+    """Puts a placeholder for what the rater's browser knows anyway, or said itself."""
 
     def replaced(text: str) -> str:
         if text in known:
             return "<token>"
-        if event_id:
-            text = text.replace(event_id, "<event>")
+        for word in said:
+            text = text.replace(word, SAID)
         for token in re.findall(r"[A-Za-z0-9_-]{20,}", text):
             if token in known:
                 text = text.replace(token, "<token>")
@@ -202,7 +215,7 @@ def _json(answer: Answer, replaced: Callable[[str], str]) -> _Told:
         "names of others": " ".join(_strangers(apart, replaced)),
     }
     varying = {f"JSON {path}": replaced(value) for path, value in apart if not path.startswith(("next", "previous"))}
-    return _Told(fixed=fixed, varying={name: value for name, value in varying.items() if value != "<event>"})
+    return _Told(fixed=fixed, varying={name: value for name, value in varying.items() if value != SAID})
 
 
 class _Literal(str):
@@ -234,7 +247,10 @@ def _leaves(value: Any, path: str) -> Iterable[tuple[str, str]]:
 
 
 def _apart(path: str) -> bool:
-    return path in (*OF_THE_PLACE, *OF_THE_VISIT) or re.split(r"[.\[]", path, maxsplit=1)[0] in OF_THE_POSITION
+    return (
+        path in (*OF_THE_PLACE, *OF_THE_VISIT, *OF_THE_CHOICE)
+        or re.split(r"[.\[]", path, maxsplit=1)[0] in OF_THE_POSITION
+    )
 
 
 def _key_of(path: str) -> str:
@@ -256,7 +272,8 @@ def _strangers(apart: Sequence[tuple[str, str]], replaced: Callable[[str], str])
 
 def _as_stored(received: Received, stored: Stored) -> dict[str, str]:
     """Is a slice sent as it lies in the storage?"""
-    if received.request not in {"slice", "other slice", "slice ahead"}:
+    is_slice = received.answer.code == OK and received.answer.header("Content-Type") == SLICE_CONTENT_TYPE
+    if received.request not in {"slice", "other slice", "slice ahead"} and not is_slice:
         return {}
     return {"pixels": "as stored" if received.answer.body in stored.slices else "not as stored"}
 
@@ -326,6 +343,23 @@ def _tokens_elsewhere(walked: Walk, cases: Sequence[str]) -> Observable:
         tokens[slot.case_id].append(slot.token)
     found = [" ".join(token for token in tokens[case] if token.encode() in words) for case in cases]
     return Observable(name="tokens of cases on pages of no case", sort="absent", values=found, family=SERVED)
+
+
+def _names_before_the_team(walked: Walk, stored: Sequence[Stored], cases: Sequence[str]) -> Observable:
+    """Outside of exports of ratings the team is told no name of a case, and there only of those that were answered."""
+    labels = {(rater, slot.token): columns.get("case_label", "") for rater, slot, columns in walked.exported}
+    names: dict[str, set[str]] = defaultdict(set)
+    for sitting in walked.sittings:
+        for slot in sitting.slots:
+            names[slot.case_id] |= {slot.token, labels.get((sitting.rater_number, slot.token), "")} - {""}
+    for one in stored:
+        names[str(one.stimulus.case_id)].add(one.stimulus.case.code)
+    told: set[str] = set()
+    for page in walked.team_pages:
+        words = {word.decode() for pattern in (WORDS, NAMES) for word in pattern.findall(page.content)}
+        told |= words - {labels.get(slot, "") for slot in page.answered}
+    found = [" ".join(sorted(names[case] & told)) for case in cases]
+    return Observable(name="names of cases on the team's pages", sort="absent", values=found, family=TEAM)
 
 
 def _names_of(stored: Stored) -> list[str]:

@@ -13,8 +13,9 @@ from ctplatform.datasets.scans.edited import Edit, register_edited_scan
 from ctplatform.jobs.models import Job
 from readerstudy.api import reading as reading_api
 from readerstudy.auditing import audit
+from readerstudy.auditing.received import Walk
 from readerstudy.auditing.rehearsal import rehearsed, sittings_of
-from readerstudy.auditing.walk import Walk, walk
+from readerstudy.auditing.walk import walk
 from readerstudy.design import services as design
 from readerstudy.design.candidates import from_lesions
 from readerstudy.locking import execution

@@ -4,6 +4,7 @@ At 32 cases and one rater the check says what it can find: what differs between 
 the number of cases, and single observables that tell nearly every case.
 """
 
+import functools
 import gzip
 import struct
 import time
@@ -17,13 +18,16 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
 
+from ctplatform import bodies
 from readerstudy.api import reading as reading_api
+from readerstudy.api import studies as study_api
 from readerstudy.auditing import visitor
 from readerstudy.blinding.wire import shortest_length, travelling
 from readerstudy.hounsfield import HU_HIGH, HU_LOW
 from readerstudy.ledger.turns import first_open
 from readerstudy.models import Case, RatingEvent, Session
 from readerstudy.opening import services as opening
+from readerstudy.unblinding.labels import case_label
 from readerstudy.web.reading import SessionRow
 from tests.pages import shown
 from tests.readerstudy.planting import (
@@ -208,7 +212,7 @@ def test_rings_on_one_side_are_found(whole, monkeypatch):
             made.row.marker_zyx = [0, 5, 4 if made.truth.synthetic else 14]
 
     on_locking(monkeypatch, ringed)
-    assert "column of the ring" in whole.lock()
+    assert "column of the ring" in whole.lock(monkeypatch)
 
 
 def test_rings_of_a_size_for_each_kind_are_found(whole, monkeypatch):
@@ -218,7 +222,7 @@ def test_rings_of_a_size_for_each_kind_are_found(whole, monkeypatch):
             made.row.ring_mm = 15.0 if made.truth.synthetic else 10.0
 
     on_locking(monkeypatch, ringed)
-    assert "size of the ring" in whole.lock()
+    assert "size of the ring" in whole.lock(monkeypatch)
 
 
 def test_a_start_slice_and_a_spacing_of_one_kind_are_found(whole, monkeypatch):
@@ -333,7 +337,7 @@ REFUSED = {
     "no such slice: JSON detail": ("SliceView", data(lambda held: {"detail": "Not found"})),
     "wrong method: header Allow": ("PresentationView", header("Allow", ("GET, HEAD, OPTIONS", "GET, OPTIONS"))),
     "empty answer: JSON answer[0]": ("EventView", data(lambda held: {**held, "answer": ["Required."]})),
-    "closed: status": (
+    "description, closed: status": (
         "PresentationView",
         lambda r, kind: setattr(r, "status_code", 410) if kind and r.status_code == 409 else None,
     ),
@@ -347,6 +351,134 @@ def test_leaks_in_what_is_refused_are_found(locked, monkeypatch):
         on_answers(locked, monkeypatch, change, of=view)
     found = {finding["name"]: finding["leak"] for finding in locked.audit()["findings"]}
     assert {name: found.get(name) for name in REFUSED} == dict.fromkeys(REFUSED, True)
+
+
+# --- where nobody looks who only reads on ----------------------------------------------------------------------------
+
+LIKE_THE_OTHERS = "Another time."
+
+
+def code_of(response):
+    """Of a refusal, whether it ends an answer or a look."""
+    told = getattr(response, "data", None)
+    told = told if isinstance(told, dict) else {}
+    return told.get("code") or told.get("refusal", {}).get("code")
+
+
+def reworded(*codes):
+    def planted(response, kind):
+        if kind and code_of(response) in codes:
+            response.data = {**response.data, "detail": LIKE_THE_OTHERS}
+
+    return planted
+
+
+def with_status(*statuses):
+    def planted(response, kind):
+        if kind and response.status_code in statuses and isinstance(getattr(response, "data", None), dict):
+            response.data = {**response.data, "kind": 1}
+
+    return planted
+
+
+# By what is planted, the observables that must name it.
+ELSEWHERE = {
+    "in another form": (
+        with_status(406, 415),
+        {
+            "description in another form: JSON kind",
+            "slice in another form: JSON kind",
+            "answer in another form: JSON kind",
+        },
+    ),
+    "out of sight": (
+        reworded("out_of_sight"),
+        {"description, far ahead: JSON detail", "slice, long answered: JSON detail"},
+    ),
+    "not its turn": (reworded("not_its_turn"), {"answer, ahead: JSON detail", "answer, far ahead: JSON detail"}),
+    "the answer stands": (reworded("answer_stands"), {"changed answer, long answered: JSON detail"}),
+    "another answer stands there": (reworded("answer_conflict"), {"answer that knows of none: JSON detail"}),
+    "an id used again": (reworded("event_id_reused"), {"the same id, another answer: JSON detail"}),
+    "an id of another answer": (reworded("event_id_taken"), {"answer with another's id: JSON detail"}),
+    "no confidence": (reworded("confidence_missing"), {"answer without a level: JSON detail"}),
+    "a mark": (reworded("mark_not_asked"), {"answer with a mark outside: JSON detail"}),
+    "a question that is not asked": (reworded("question_not_asked"), {"answer to another question: JSON detail"}),
+    "another side": (reworded("another_side"), {"answer at another side: JSON detail"}),
+    "not open": (
+        reworded("study_not_open"),
+        {"description, closed: JSON detail", "changed answer, closed: JSON detail", "slice, excluded: JSON detail"},
+    ),
+    "excluded": (reworded("rater_excluded"), {"changed answer, excluded: JSON detail"}),
+}
+
+
+def planted_by_request(locked, monkeypatch, change):
+    """`change(view, request, response, kind)` on every answer of the reading API about a case."""
+    original = reading_api.ReadingView.finalize_response
+
+    def finalize(view, request, response, *args, **kwargs):
+        final = original(view, request, response, *args, **kwargs)
+        if view.kwargs.get("token") in locked.kinds:
+            change(view, request, final, locked.kinds[view.kwargs["token"]])
+        return final
+
+    monkeypatch.setattr(reading_api.ReadingView, "finalize_response", finalize)
+
+
+def on_going_back(view, request, response, kind):
+    answered = RatingEvent.objects.filter(presentation__token=view.kwargs["token"]).exists()
+    if kind and answered and request.method == "GET" and response.status_code == 200:
+        response["X-Kind"] = "b"
+
+
+def on_changed_answers(view, request, response, kind):
+    if request.method == "POST" and response.status_code == 201 and request.data["supersedes"]:
+        response.data = {**response.data, "kind": kind}
+
+
+def on_parts(view, request, response, kind):
+    if kind and {"Range", "If-None-Match"} & set(request.headers):
+        response["X-Part"] = "b"
+
+
+def on_head(view, request, response, kind):
+    if kind and request.method == "HEAD":
+        response["X-Head"] = "b"
+
+
+BY_REQUEST = {
+    "going back": (on_going_back, {"description, once answered: header X-Kind", "slice, once answered: header X-Kind"}),
+    "a changed answer": (on_changed_answers, {"changed answer, once answered: JSON kind"}),
+    "a part": (on_parts, {"slice, a part: header X-Part", "slice, if changed: header X-Part"}),
+    "the head alone": (on_head, {"slice, head: header X-Head", "head: header X-Head"}),
+}
+
+
+def plant_in_what_is_too_large(locked, monkeypatch):
+    """No view sees it."""
+    original = bodies.BodyMiddleware.refuse
+
+    def refuse(middleware, request):
+        refusal = original(middleware, request)
+        if refusal is not None and any(kind for token, kind in locked.kinds.items() if token in request.path):
+            refusal["X-Kind"] = "b"
+        return refusal
+
+    monkeypatch.setattr(bodies.BodyMiddleware, "refuse", refuse)
+
+
+def test_leaks_where_nobody_looks_who_only_reads_on_are_found(locked, monkeypatch):
+    """Each is an observable of its own, so that all are planted at once and each must be found."""
+    plant_in_what_is_too_large(locked, monkeypatch)
+    for change, _ in ELSEWHERE.values():
+        on_answers(locked, monkeypatch, change)
+    for change, _ in BY_REQUEST.values():
+        planted_by_request(locked, monkeypatch, change)
+    names = {"answer too large: header X-Kind"}.union(
+        *(names for _, names in (*ELSEWHERE.values(), *BY_REQUEST.values()))
+    )
+    found = {finding["name"]: finding["leak"] for finding in locked.audit()["findings"]}
+    assert {name: found.get(name) for name in names} == dict.fromkeys(names, True)
 
 
 def cookie(response, kind):
@@ -439,7 +571,25 @@ def in_the_list_of_sittings(listed):
         yield
 
 
-PAGES = {"a static file": in_a_static_file, "the sittings": in_the_list_of_sittings}
+@contextmanager
+def in_the_api_of_sittings(listed):
+    original = reading_api.SessionsView.get
+
+    def get(view, request):
+        response = original(view, request)
+        response.data = [{**row, "more": listed} for row in response.data]
+        return response
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reading_api.SessionsView, "get", get)
+        yield
+
+
+PAGES = {
+    "a static file": in_a_static_file,
+    "the sittings": in_the_list_of_sittings,
+    "the sittings for programs": in_the_api_of_sittings,
+}
 
 
 @pytest.mark.parametrize("plant", PAGES)
@@ -462,6 +612,21 @@ def test_a_column_of_the_teams_file_is_found(locked, monkeypatch):
     assert "export: load_ms, rater 1" in locked.audit()["leaks"]
 
 
+@pytest.mark.parametrize("view", ["retrieve", "ratings"])
+def test_names_of_one_kinds_cases_are_found_wherever_the_team_is_told_them(locked, monkeypatch, view):
+    """Even in a file of ratings, which names cases: those that were answered, and no others."""
+    salt, original = locked.study.seal.salt, getattr(study_api.StudyViewSet, view)
+    labels = [case_label(salt, rater_number=1, token=token) for token, kind in locked.kinds.items() if kind]
+
+    def told(viewset, request, *args, **named):
+        response = original(viewset, request, *args, **named)
+        response.data = {**response.data, "listed": labels}
+        return response
+
+    monkeypatch.setattr(study_api.StudyViewSet, view, functools.update_wrapper(told, original))
+    assert "names of cases on the team's pages" in locked.audit()["leaks"]
+
+
 # --- and nothing where nothing is -------------------------------------------------------------------------------------
 
 
@@ -476,10 +641,10 @@ def test_a_clean_study_passes_and_nothing_stays_behind(locked):
 
 
 def test_the_library_is_large_enough():
-    alone = 7  # those with a test of their own
-    assert (
-        sum(map(len, (PIXELS, BITS, FILES, FILE_NAMES, COMPUTED, ORDERS, SERVED, REFUSED, ALONE, PAGES))) + alone >= 65
-    )
+    alone = 9  # those with a test of their own
+    stored = (PIXELS, BITS, FILES, FILE_NAMES, COMPUTED, ORDERS)
+    served = (SERVED, REFUSED, ELSEWHERE, BY_REQUEST, ALONE, PAGES)
+    assert sum(map(len, (*stored, *served))) + alone >= 85
 
 
 # --- the gate at the opening -----------------------------------------------------------------------------------------

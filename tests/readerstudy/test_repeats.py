@@ -21,9 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readerstudy.auditing import audit
+from readerstudy.auditing.received import Walk
 from readerstudy.auditing.rehearsal import Sitting, Slot, rehearsed, sittings_of
 from readerstudy.auditing.stored import order_observables
-from readerstudy.auditing.walk import Walk
 from readerstudy.blinding import leaks
 from readerstudy.blinding.free_order import TOLD_BITS, Distances, Evenness
 from readerstudy.blinding.grain import bare, grained
