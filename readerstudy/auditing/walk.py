@@ -2,9 +2,9 @@
 
 Every rater reads every case in the stored order: description, slices, answer. One of them also looks at what a case
 could change elsewhere: all its slices, the session before it, the case as soon as it is served and so before its turn,
-the same answer sent twice, going back to it and answering it anew, all that is refused, the closed study. Of some cases everything else is asked that could be, by
-whoever could (`asking.py`), and the team's pages once for all (`team.py`). Where there are fewer cases than any
-statistic could judge, each case is read by one rater and nobody looks elsewhere.
+the same answer sent twice, going back to it and answering it anew, all that is refused, the closed study. Of some cases
+everything else is asked that could be, by whoever could (`asking.py`), and the team's pages once for all (`team.py`).
+Where there are fewer cases than any statistic could judge, each case is read by one rater and nobody looks elsewhere.
 """
 
 import time
