@@ -89,7 +89,7 @@ setsid buildah run "${shared[@]}" "$web" -- sh -c "python manage.py migrate --ve
 jobs+=($!)
 for _ in $(seq 300); do curl -fs "http://127.0.0.1:$port/readyz" && break; sleep 1; done
 curl -fs "http://127.0.0.1:$port/readyz" >/dev/null || { tail -40 "$scratch/web.log"; exit 1; }
-curl -fs "http://127.0.0.1:$port/accounts/login/" > "$scratch/login.html"
+curl -fs "http://127.0.0.1:$port/account/login/" > "$scratch/login.html"
 grep -q 'name="password"' "$scratch/login.html"
 setsid buildah run "${shared[@]}" "$worker" -- celery -A ctplatform worker --pool solo -Q default,gpu --loglevel WARNING > "$scratch/worker.log" 2>&1 &
 jobs+=($!)

@@ -13,7 +13,7 @@ from readerstudy.auditing.walk import walk
 from readerstudy.blinding import leaks
 from readerstudy.blinding.measures import measure_observables
 from readerstudy.design.cases import arm_of
-from readerstudy.models import AuditEntry, Stimulus, Study, StudySeal
+from readerstudy.models import AuditEntry, Stimulus, Study, StudySeal, StudyState
 
 Progress = Callable[[float, str], None]
 
@@ -64,11 +64,17 @@ def _shown_together(sittings: Sequence[Sitting], cases: Sequence[str]) -> list[i
 def attempts_to_lock(study: Study) -> int:
     """How often the lock was ordered, the attempt at work included: a refused one that is ordered again counts.
 
-    So do those of the drafts that this one was copied from, as far as none of them came to be locked.
+    So do those of all drafts that were copied from one another, as far as they never came to be locked.
     """
-    line: list[Study] = []
-    while study not in line:
-        line.append(study)
-        if study.copied_from is not None and study.copied_from.is_draft:
-            study = study.copied_from
-    return AuditEntry.objects.filter(study__in=line, action="lock ordered").count()
+    first = study
+    passed = {study.pk}
+    while first.copied_from is not None and first.copied_from.is_draft and first.copied_from_id not in passed:
+        first = first.copied_from
+        passed.add(first.pk)
+    drafts = {first.pk, study.pk}
+    generation = {first.pk}
+    while generation:
+        copies = Study.objects.filter(copied_from__in=generation, state=StudyState.DRAFT)
+        generation = set(copies.values_list("pk", flat=True)) - drafts
+        drafts |= generation
+    return AuditEntry.objects.filter(study__in=drafts, action="lock ordered").count()

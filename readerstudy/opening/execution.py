@@ -22,6 +22,7 @@ Outcome = dict[str, Any]
 def run_opening(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[str, Any]]:
     study, actor = study_of_job(payload, context)
     outcome = audit_study(study, on_progress=context.progress)
+    refuse_unless_as_locked(study)
     return lambda: {"opened": write_opening(study, outcome, actor=actor), **_told(outcome)}
 
 
@@ -60,18 +61,21 @@ def refuse_unless_sealed(study: Study) -> None:
         raise ConflictError("The check for leaks runs at the lock, and again whenever you like until the unblinding.")
 
 
-def write_opening(study: Study, outcome: Outcome, *, actor: User) -> bool:
-    """Open the locked study unless something leaks; the outcome is kept in both cases."""
-    _write_outcome(study, outcome, actor=actor, occasion="opening")
-    if not outcome["passed"]:
-        return False
-    # The check for leaks has read the stored pixels; here all rows are compared with what was locked.
+def refuse_unless_as_locked(study: Study) -> None:
+    """All rows are compared with what was locked; the check for leaks has read the stored pixels."""
     proof = verify(study, with_stimuli=False)
     if not proof.intact:
         raise ConflictError(
             f"The study was not opened, for it is not the one that was locked: {'; '.join(proof.problems)}. Find out "
             "who changed the database; a copy of the study can be drawn and locked anew."
         )
+
+
+def write_opening(study: Study, outcome: Outcome, *, actor: User) -> bool:
+    """Open the locked study unless something leaks; the outcome is kept in both cases."""
+    _write_outcome(study, outcome, actor=actor, occasion="opening")
+    if not outcome["passed"]:
+        return False
     opened = Study.objects.filter(pk=study.pk, state=StudyState.LOCKED, archived_at=None).update(
         state=StudyState.COLLECTING, opened_at=timezone.now()
     )

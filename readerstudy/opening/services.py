@@ -9,7 +9,7 @@ from ctplatform.jobs.models import Job
 from readerstudy.auditing.audit import audit_study
 from readerstudy.auditing.certificate import leaks_of
 from readerstudy.models import Study, StudyState, record
-from readerstudy.opening.execution import refuse_unless_sealed, unheard, write_opening
+from readerstudy.opening.execution import refuse_unless_as_locked, refuse_unless_sealed, unheard, write_opening
 from readerstudy.permissions import refuse_unless_editor
 
 
@@ -53,6 +53,7 @@ def open_for_reading(*, study: Study, actor: User) -> None:
     if study.state != StudyState.LOCKED:
         raise ConflictError("Only a locked study can be opened for reading.")
     outcome = audit_study(study, on_progress=unheard)
+    refuse_unless_as_locked(study)
     with transaction.atomic():
         opened = write_opening(study, outcome, actor=actor)
     study.refresh_from_db()
