@@ -41,6 +41,10 @@ from tests.readerstudy.planting import (
 )
 
 
+# Or pytest-django makes no tables where a selection leaves out all that are marked.
+pytestmark = pytest.mark.django_db
+
+
 @pytest.fixture(scope="module")
 def whole(django_db_setup, django_db_blocker):
     """All plants share one world; it is taken back at the end."""
@@ -603,8 +607,8 @@ def test_a_column_of_the_teams_file_is_found(locked, monkeypatch):
 
     original = export._row
 
-    def row(ledger, event, *asked):
-        told = original(ledger, event, *asked)
+    def row(ledger, event, *asked, **named):
+        told = original(ledger, event, *asked, **named)
         kind = event.presentation.stimulus.case.truth.synthetic
         return {**told, "load_ms": told["load_ms"] + (0 if kind else event.sequence % 3 + 1)}
 
@@ -664,7 +668,6 @@ def changed_server(monkeypatch):
     monkeypatch.setattr(reading_api.PresentationView, "get", get)
 
 
-@pytest.mark.django_db
 def test_a_leak_since_the_lock_stops_the_opening(locked_draft, stages, changed_server):
     study = locked_draft
     job = opened(study, stages)
@@ -676,7 +679,6 @@ def test_a_leak_since_the_lock_stops_the_opening(locked_draft, stages, changed_s
     assert "description: header X-Served-By" in page
 
 
-@pytest.mark.django_db
 def test_the_opening_is_a_job_that_opens_when_nothing_leaks(locked_draft, stages):
     job = opened(locked_draft, stages)
     assert job.result == {"opened": True, "passed": True, "leaks": []}
@@ -692,7 +694,6 @@ def locked_draft(draft, stages):
     return draft
 
 
-@pytest.mark.django_db
 def test_the_command_says_what_it_looked_at_and_fails_when_something_leaks(locked_draft, capsys, changed_server):
     with pytest.raises(CommandError, match="description: header X-Served-By"):
         call_command("audit_blinding", locked_draft.title)
@@ -701,7 +702,6 @@ def test_the_command_says_what_it_looked_at_and_fails_when_something_leaks(locke
     assert "answers to 2 raters" in told
 
 
-@pytest.mark.django_db
 def test_a_refused_lock_that_is_ordered_again_counts_its_tries(draft, stages, changed_server, monkeypatch):
     stages.draw(draft)
     assert stages.lock(draft).result["locked"] is False
