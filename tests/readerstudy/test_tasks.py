@@ -208,7 +208,7 @@ def test_a_published_way_of_a_panel_on_six_levels(towards):
     task = scale(levels=6, towards=towards)
     said = np.array(PANEL) if towards == "synthetic" else 7 - np.array(PANEL)
     scores = [[task.score(level(int(value))) for value in case] for case in said.T]
-    found = reader_averaged_auc(truth=[0] * 6 + [1] * 6, ratings=scores)
+    found = reader_averaged_auc(truth=[0] * 6 + [1] * 6, ratings=scores, scale="identity")
     assert found.reader_aucs == pytest.approx((0.75, 0.625, 0.680556), abs=1e-6)
     assert (found.value, found.se) == pytest.approx((0.685185, 0.1121288), abs=1e-6)
     # Published with Hillis' degrees of freedom; three raters bring fewer here, so p is larger and the interval wider.
