@@ -40,7 +40,6 @@ from tests.readerstudy.planting import (
     on_pixels,
 )
 
-
 # Or pytest-django makes no tables where a selection leaves out all that are marked.
 pytestmark = pytest.mark.django_db
 
