@@ -2,6 +2,7 @@
 
 from ctplatform.errors import ConflictError
 from readerstudy.models import Study, StudyState
+from readerstudy.planning.plans import draft_plan
 
 NO_RIGHT_CHOICE = "there is no right choice in them"
 
@@ -19,8 +20,8 @@ def asked_alike(earlier: Study, study: Study) -> str:
 
 def named_measure(study: Study) -> str:
     """What the plan of a draft compares with the study that this one continues; empty where it compares nothing."""
-    measure = study.plan_options.get("phase_measure", "none")
-    return "" if study.continues is None or measure == "none" else str(measure)
+    measure = draft_plan(study).phase_measure
+    return "" if measure == "none" else measure
 
 
 def missing_for_comparison(study: Study) -> str:

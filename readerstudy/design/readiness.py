@@ -1,12 +1,13 @@
 """May this study be locked? Every condition with what is missing, in words for the coordinator."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from readerstudy.analysis import LEAST_OF_GROUP, SameNames
+from readerstudy.analysis import LEAST_OF_GROUP, AnalysisPlan, SameNames
 from readerstudy.design.candidates import is_accepted, patient_of, root_of
 from readerstudy.design.cases import compared_arms, patients_and_kinds, truths_of
 from readerstudy.design.patients import PatientBalance, names_in_several_datasets
@@ -15,8 +16,11 @@ from readerstudy.design.pictures import Picture
 from readerstudy.design.planned_phase import missing_for_comparison, named_measure
 from readerstudy.design.services import display_of
 from readerstudy.design.telling import missing_clue, telling_title, telling_words
+from readerstudy.design.usual_words import USUAL
 from readerstudy.models import CaseTruth, GoingBack, Study
 from readerstudy.models.study import most_repeats, too_many_repeats
+from readerstudy.planning.plans import draft_plan
+from readerstudy.planning.words import BETWEEN_PHASES
 
 # An AUC of fewer has hardly a variance, and their share says little.
 FEWEST_CONTROLS = 5
@@ -60,13 +64,14 @@ def readiness(study: Study) -> list[Check]:
 
 
 def before_lock(study: Study) -> BeforeLock:
-    truths, raters = truths_of(study), study.raters.panel().count()
-    patients = {patient for patient, _ in patients_and_kinds(truths, same_names=_same_names(study))}
-    checks = _checks(study, truths, raters)
+    truths, raters, plan = truths_of(study), study.raters.panel().count(), draft_plan(study)
+    patients = {patient for patient, _ in patients_and_kinds(truths, same_names=plan.same_names)}
+    checks = _checks(study, truths, raters, plan)
     return BeforeLock(checks=checks, cases=len(truths), patients=len(patients), raters=raters)
 
 
-def _checks(study: Study, truths: list[CaseTruth], raters: int) -> list[Check]:
+def _checks(study: Study, truths: list[CaseTruth], raters: int, plan: AnalysisPlan) -> list[Check]:
+    """`plan` is what the lock would freeze: of the draft's choices those that fit."""
     ordinary = [truth for truth in truths if not truth.control]
     return [
         _enough_cases(study, ordinary),
@@ -79,13 +84,14 @@ def _checks(study: Study, truths: list[CaseTruth], raters: int) -> list[Check]:
         _raters(raters),
         _match(study),
         _twins(study, truths),
-        *_patients(study, truths),
-        *_planned_arms(study, truths),
-        *_planned_groups(study),
+        *_patients(study, truths, plan.same_names),
+        *_planned_arms(plan, truths),
+        *_planned_groups(study, plan),
         *_repeats(study, truths),
         *_phases(study, truths),
         *_planned_phase(study),
-        *_words_that_may_not_fit(study, raters),
+        *_words_of_the_size(study, raters, plan.sample_size),
+        *_words_that_may_not_fit(study),
         _no_job(study),
     ]
 
@@ -242,9 +248,9 @@ def _raters(count: int) -> Check:
     return Check(title="Raters", met=count > 0, message=message)
 
 
-def _planned_arms(study: Study, truths: list[CaseTruth]) -> list[Check]:
+def _planned_arms(plan: AnalysisPlan, truths: list[CaseTruth]) -> list[Check]:
     """A comparison that the plan names needs cases of every arm that it names."""
-    named = study.plan_options.get("compared_arms", [])
+    named = plan.compared_arms
     if not named:
         return []
     missing = [name for name in named if name not in compared_arms(truths)]
@@ -255,9 +261,9 @@ def _planned_arms(study: Study, truths: list[CaseTruth]) -> list[Check]:
     return [Check(title="Arms of the plan", met=not missing, message=message)]
 
 
-def _planned_groups(study: Study) -> list[Check]:
+def _planned_groups(study: Study, plan: AnalysisPlan) -> list[Check]:
     """A comparison that the plan names needs two groups, each with raters enough to be tested."""
-    if "groups" not in study.plan_options.get("secondary", []):
+    if "groups" not in plan.secondary:
         return []
     sizes = Counter(study.raters.panel().exclude(group="").values_list("group", flat=True))
     met = len(sizes) == 2 and min(sizes.values()) >= LEAST_OF_GROUP
@@ -267,17 +273,29 @@ def _planned_groups(study: Study) -> list[Check]:
     return [Check(title="Groups of the plan", met=met, message=message)]
 
 
-def _words_that_may_not_fit(study: Study, raters: int) -> list[Check]:
+def _words_of_the_size(study: Study, raters: int, size: str) -> list[Check]:
+    """The plan's words, which the methods print, against the study as it is."""
+    sizes = [f"{study.cases_planned} cases", *([f"{raters} rater{'' if raters == 1 else 's'}"] if raters else [])]
+    missing = [words for words in sizes if not re.search(rf"\b{words}\b", size)]
+    wrong = []
+    if missing:
+        wrong.append(f"The plan's words on the size do not speak of {' and '.join(missing)}; the methods print them.")
+    if BETWEEN_PHASES in size and study.continues is None:
+        wrong.append(
+            "The plan's words on the size promise a change between two phases, and this study continues none, so it "
+            "compares nothing: choose the earlier study in the protocol, or let the words say that this is the first."
+        )
+    if not size or not wrong:
+        return []
+    return [Check(title="Words on the size", met=False, message=" ".join(wrong), advice=True)]
+
+
+def _words_that_may_not_fit(study: Study) -> list[Check]:
     """What people have written before they changed what it speaks of; only they know what it should say."""
     telling = {"Title": telling_title(study.title), "Words": telling_words(study), "Clue": missing_clue(study)}
     checks = [Check(title=title, met=False, message=said, advice=True) for title, said in telling.items() if said]
-    size = study.plan_options.get("sample_size", "")
-    sizes = [f"{study.cases_planned} cases", *([f"{raters} rater{'' if raters == 1 else 's'}"] if raters else [])]
-    missing = [words for words in sizes if words not in size]
-    if size and missing:
-        message = f"The plan's words on the size do not speak of {' and '.join(missing)}; the methods print them."
-        checks.append(Check(title="Words on the size", met=False, message=message, advice=True))
-    if study.going_back == GoingBack.NEVER and "go back" in study.instructions:
+    told = any(words in study.instructions for words in USUAL[study.language].going_back)
+    if study.going_back == GoingBack.NEVER and told:
         message = "The instructions tell raters that they can go back, and the protocol lets them change no answer."
         checks.append(Check(title="Instructions", met=False, message=message, advice=True))
     return checks
@@ -349,8 +367,7 @@ def _cases_sharing_a_picture(study: Study, truths: list[CaseTruth]) -> int:
     return sharing
 
 
-def _patients(study: Study, truths: list[CaseTruth]) -> list[Check]:
-    same_names = _same_names(study)
+def _patients(study: Study, truths: list[CaseTruth], same_names: SameNames) -> list[Check]:
     of_real, of_synthetic = study.asked.task.of_each_kind
     kinds = patients_and_kinds(truths, same_names=same_names)
     balance = PatientBalance.of(kinds, synthetic_per_real=of_synthetic / of_real)
@@ -365,10 +382,6 @@ def _patients(study: Study, truths: list[CaseTruth]) -> list[Check]:
         "change it there if that is wrong."
     )
     return [known, Check(title="Names of patients", met=False, message=message, advice=True)]
-
-
-def _same_names(study: Study) -> SameNames:
-    return "together" if study.plan_options.get("same_names") == "together" else "apart"
 
 
 def _no_job(study: Study) -> Check:

@@ -1,6 +1,7 @@
 """Words that raters read: those that tell them more than they are to know, and those that they are to be told."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from readerstudy.design.published import PUBLISHED
@@ -20,20 +21,33 @@ SYNTHETIC_WORDS = {
     "gan",
     "manipulated",
     "tampered",
+    "simulated",
+    "false",
 }
-REAL_WORDS = {"real", "untouched", "genuine", "authentic", "original", "true"}
-# German words bend: whatever begins so tells as much.
+REAL_WORDS = {"real", "untouched", "genuine", "authentic", "original", "originals", "true"}
+# German words bend: whatever begins so tells as much. Umlauts are spelt out, as words are before they are compared.
 GERMAN_SYNTHETIC = (
     "synthetisch",
-    "künstlich",
-    "eingefügt",
+    "kuenstlich",
+    "eingefuegt",
     "entfernt",
     "generiert",
-    "gefälscht",
+    "gefaelscht",
+    "verfaelscht",
     "bearbeitet",
     "erzeugt",
+    "unecht",
+    "simuliert",
+    "manipuliert",
 )
-GERMAN_REAL = ("echt", "unberührt", "unverändert", "unbearbeitet", "authentisch")
+GERMAN_REAL = ("echt", "unberuehrt", "unveraendert", "unbearbeitet", "authentisch")
+# These tell only with such an ending or none: “Wahrnehmung”, “falschpositiv” and “Originalarbeit” tell nothing.
+ENDINGS = ("", "e", "em", "en", "er", "es")
+GERMAN_SYNTHETIC_BENT = {f"falsch{ending}" for ending in ENDINGS}
+GERMAN_REAL_BENT = {f"{stem}{ending}" for stem in ("wahr", "original") for ending in ENDINGS}
+# What is said of findings, not of cases
+OF_FINDINGS = re.compile(r"\b(?:falsch|wahr|false|true)\w*[\s-]+(?:positi[vf]|negati[vf])\w*")
+SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
 def telling_title(title: str) -> str:
@@ -90,12 +104,15 @@ def _read_by_raters(study: Study) -> Iterator[str]:
 
 
 def _words_in(said: str) -> set[str]:
-    return set(re.findall(r"[^\W\d_]+", said.lower()))
+    composed = unicodedata.normalize("NFC", said).lower()
+    return set(re.findall(r"[^\W\d_]+", OF_FINDINGS.sub(" ", composed)))
 
 
 def _says_synthetic(word: str) -> bool:
-    return word in SYNTHETIC_WORDS or word.startswith(GERMAN_SYNTHETIC)
+    spelt = word.translate(SPELT_OUT)
+    return spelt in SYNTHETIC_WORDS | GERMAN_SYNTHETIC_BENT or spelt.startswith(GERMAN_SYNTHETIC)
 
 
 def _says_real(word: str) -> bool:
-    return word in REAL_WORDS or word.startswith(GERMAN_REAL)
+    spelt = word.translate(SPELT_OUT)
+    return spelt in REAL_WORDS | GERMAN_REAL_BENT or spelt.startswith(GERMAN_REAL)

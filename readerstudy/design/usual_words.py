@@ -14,6 +14,8 @@ class UsualWords:
     """`several` and the words for it are of trials that show more than one image."""
 
     common: str
+    # By which instructions tell raters that they may change an answer
+    going_back: tuple[str, ...]
     defaults: Mapping[Template, Mapping[str, str]]
     # Where raters look for the place themselves, "this lesion" and "here" would ask about nothing that is shown.
     looked_for: Mapping[Template, Mapping[str, str]]
@@ -38,6 +40,7 @@ _LOOKING = "Nothing shows where: mark the place that you think was changed. "
 
 _ENGLISH_WORDS = UsualWords(
     common=_COMMON,
+    going_back=("go back",),
     defaults={
         INSERTED: {
             "title": "Real or inserted lesions",
@@ -90,6 +93,7 @@ _LOOKING_DE = "Nichts zeigt die Stelle: Markieren Sie die Stelle, die Sie für v
 
 _GERMAN_WORDS = UsualWords(
     common=_COMMON_DE,
+    going_back=("zurückkehren", "zurückgehen"),
     defaults={
         INSERTED: {
             "title": "Echte oder eingefügte Läsionen",

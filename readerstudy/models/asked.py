@@ -73,4 +73,4 @@ class Asked:
     @property
     def items(self) -> list[Item]:
         """What is asked after each answer: the further questions, of several images each of every one."""
-        return asked_of_trial(self.questions, self.task.images) if self.further_questions else []
+        return asked_of_trial(self.questions, self.task.images, self.language) if self.further_questions else []

@@ -408,7 +408,7 @@ class Study(models.Model):
 
     def _too_much_of_a_trial(self, images: int) -> str:
         try:
-            asked_of_trial(items_of(self.further_questions), images)
+            asked_of_trial(items_of(self.further_questions), images, self.language)
         except ValueError as error:
             return str(error)
         return ""

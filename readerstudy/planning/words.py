@@ -52,6 +52,8 @@ SECTION_WORDS = {
     "repeats": "agreement of raters with themselves on cases that were shown twice",
     "groups": "difference between the two groups of raters",
 }
+# How the planner's words on the size of a study name the change that it was planned for.
+BETWEEN_PHASES = "between two phases"
 TIE_WORDS = {
     "exclude": "Leave the case out",
     "synthetic": "Count a tie as “synthetic”",

@@ -48,7 +48,7 @@ def answers_about_cases(opened: UnblindedStudy) -> Iterator[tuple[int, str, dict
             yield slot.session.rater_id, slot.stimulus.case.code, event.further
             continue
         for side, code in enumerate(together.get((slot.session_id, slot.position), ())):
-            answers = {item.name: event.further.get(item.of_image(side).name) for item in questions}
+            answers = {item.name: event.further.get(item.name_of_image(side)) for item in questions}
             yield slot.session.rater_id, code, answers
 
 

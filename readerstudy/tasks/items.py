@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
+from readerstudy.tasks.labels import image_in
 from readerstudy.tasks.task import Refusal
 
-NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
+LONGEST_NAME = 30
+NAME = re.compile(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}")
 MOST_ITEMS = 5
 # Of trials that show several images every question is asked of each: so many answers at most after one choice.
 MOST_OF_A_TRIAL = 16
@@ -38,13 +40,24 @@ class Item(ABC):
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise ValueError("a short name has small letters, digits and _, and begins with a letter")
+            letters = f"1 to {LONGEST_NAME} small letters, digits or _"
+            raise ValueError(f"a short name has {letters}, and begins with a letter")
         if not 0 < len(self.question) <= LONGEST_QUESTION:
             raise ValueError(f"a question has 1 to {LONGEST_QUESTION} letters")
 
-    def of_image(self, side: int) -> Self:
+    def name_of_image(self, side: int) -> str:
+        """The same in every language: answers are stored under it."""
+        return f"{self.name}_image_{side + 1}"
+
+    def of_image(self, side: int, language: str) -> Self:
         """The same question about the image on this side, from 0, of a trial of several."""
-        return replace(self, name=f"{self.name}_image_{side + 1}", question=f"Image {side + 1}: {self.question}")
+        name, before = self.name_of_image(side), f"{image_in(side, language)}: "
+        if len(name) > LONGEST_NAME:
+            room = LONGEST_NAME - len(name) + len(self.name)
+            raise ValueError(f"“{self.name}” is too long, a short name has at most {room} letters then")
+        if (room := LONGEST_QUESTION - len(before)) < len(self.question):
+            raise ValueError(f"the question of “{self.name}” is too long, it has at most {room} letters then")
+        return replace(self, name=name, question=before + self.question)
 
     def described(self) -> dict[str, Any]:
         """As protocol and draft hold it."""
@@ -205,7 +218,7 @@ def items_of(described: Sequence[Mapping[str, Any]]) -> list[Item]:
     return items
 
 
-def asked_of_trial(items: Sequence[Item], images: int) -> list[Item]:
+def asked_of_trial(items: Sequence[Item], images: int, language: str) -> list[Item]:
     """What is asked after one answer, in its order: every question of each image, where several are shown.
 
     ValueError where that is too much, or an image's question has no room for its number.
@@ -216,7 +229,7 @@ def asked_of_trial(items: Sequence[Item], images: int) -> list[Item]:
         raise ValueError(
             f"of {images} images {len(items) * images} answers would be asked, at most {MOST_OF_A_TRIAL} are"
         )
-    return [item.of_image(side) for item in items for side in range(images)]
+    return [item.of_image(side, language) for item in items for side in range(images)]
 
 
 def refusal_of(items: Sequence[Item], answers: Mapping[str, Any]) -> Refusal | None:

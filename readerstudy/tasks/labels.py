@@ -55,6 +55,11 @@ def mark_in(task: Task, language: str) -> dict[str, Any] | None:
     return {**asked, "each": each}
 
 
+def image_in(side: int, language: str) -> str:
+    """What the image on this side, from 0, of a trial of several is called."""
+    return f"{'Bild' if language == GERMAN else 'Image'} {side + 1}"
+
+
 def _answers(answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ends = [answer["label"] for answer in answers if answer["value"] == LEVEL and answer["label"]]
     usual = dict(zip(ends, _usual(ends), strict=True)) if len(ends) == len(ENDS_IN_GERMAN) else {}
@@ -64,7 +69,7 @@ def _answers(answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _answer(answer: Mapping[str, Any], ends: Mapping[str, str]) -> str:
     label = str(answer["label"])
     if answer["value"] == CHOSEN:
-        return f"Bild {answer['side'] + 1}"
+        return image_in(answer["side"], GERMAN)
     return ends.get(label, label) if answer["value"] == LEVEL else IN_GERMAN.get(label, label)
 
 

@@ -93,6 +93,9 @@ class StudyForm(forms.ModelForm[Study]):
             "cases_planned": "Half of them real, half synthetic. Of several images at a time each is a case: 30 trials "
             "of 4 images are 120",
             "display_mode": "No ring is shown where raters mark the place themselves",
+            "continues": "An earlier study of yours with the same raters: nobody begins this one before finishing that "
+            "one. Once both are unblinded, whoever sees this study's results gets its raters' answers there with the "
+            "truth, in phase_answers.csv",
         }
         labels = {
             "field_of_view_mm": "Edge of the patch (mm)",

@@ -22,6 +22,7 @@ from readerstudy.analysis import (
     share_correct_of_area,
 )
 from readerstudy.planning.plans import CHOICE_PRIMARIES
+from readerstudy.planning.words import BETWEEN_PHASES
 from readerstudy.web.planner_form import COMPARISONS, PlannerForm
 
 
@@ -161,8 +162,8 @@ def sample_size_paragraph(values: dict[str, Any], point: DesignPoint) -> str:
 
 def _comparison_paragraph(values: dict[str, Any], point: DesignPoint) -> str:
     power, phases = min(99, round(100 * point.power)), values["goal"] == "phases"
-    who = f"{point.raters} raters" if phases else f"{point.raters} raters in each of two groups"
-    what = "a change of the AUC between two phases" if phases else "a difference of the two groups' AUC"
+    who = f"{point.raters} raters" if phases else f"{2 * point.raters} raters ({point.raters} in each of two groups)"
+    what = f"a change of the AUC {BETWEEN_PHASES}" if phases else "a difference of the two groups' AUC"
     alike = (
         f", {100 * values['kept']:g} % of the variance of a rater's own errors the same in both phases and a standard "
         f"deviation of the change of d′ between raters of {values['change_sd']:g}"

@@ -93,6 +93,12 @@ def test_whoever_has_a_group_with_a_role_gets_an_account(client, provider, log_i
     assert User.objects.count() == 1
 
 
+def test_the_record_of_who_joined_is_english_whatever_the_browser_asks(client, provider, log_in):
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+    log_in(client)
+    assert AccountEvent.objects.get(kind="joined_by_sign_on").detail == "As researcher"
+
+
 @pytest.mark.parametrize(
     ("groups", "words"),
     [

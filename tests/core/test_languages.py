@@ -100,13 +100,22 @@ def test_refusals_and_errors_are_told_in_the_same_language(client):
     assert "Das ist nicht Ihr Passwort" in shown(client.get(reverse("people:account")))
 
 
-def test_programs_are_answered_in_english():
+@pytest.mark.parametrize(
+    ("path", "language"),
+    [
+        ("/api/studies/00000000-0000-0000-0000-000000000000/", "en-gb"),
+        ("/api/unknown", "en-gb"),
+        ("/api/reading/unknown", "de"),
+    ],
+)
+def test_programs_are_answered_in_english_and_the_reading_room_in_its_readers_language(path, language):
     person = make_user(language="de")
     browser = Client()
     browser.force_login(person)
-    answer = browser.get("/api/studies/00000000-0000-0000-0000-000000000000/")
+    answer = browser.get(path)
     assert answer.status_code == 404
-    assert answer["Content-Language"] == "en-gb"
+    assert answer["Content-Language"] == language
+    assert ("Hier ist nichts" in answer.json()["detail"]) == (language == "de")
 
 
 def test_a_request_leaves_the_language_of_the_process_as_it_was(client):

@@ -1,13 +1,16 @@
 """A study speaks one language to its raters: chosen with the draft, frozen at the lock, and never of more than words."""
 
+import unicodedata
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from readerstudy.design import services as design
 from readerstudy.design.published import PUBLISHED
+from readerstudy.design.readiness import readiness
 from readerstudy.design.telling import telling_title, telling_words
-from readerstudy.models import Study, Template
+from readerstudy.models import GoingBack, Study, Template
 from readerstudy.models.asked import Asked
 from readerstudy.reading.sessions import study_payload
 from readerstudy.tasks.labels import ENGLISH, GERMAN, mark_in, question_in
@@ -45,8 +48,44 @@ def test_labels_that_a_coordinator_wrote_stay():
     assert {"Surely real", "No idea"} <= labels(question_in(task, GERMAN))
 
 
+@pytest.mark.parametrize(
+    ("title", "tells"),
+    [
+        ("Unechte Läsionen", True),
+        ("Simulierte Herde", True),
+        ("Manipulierte Aufnahmen", True),
+        ("Falsche Läsionen", True),
+        ("Wahre Läsionen", True),
+        ("Eingefuegte Laesionen", True),
+        (unicodedata.normalize("NFD", "Eingefügte Läsionen"), True),
+        ("Originale der Leber", True),
+        ("Echte oder unechte Läsionen", False),
+        ("Wahrnehmung von Leberherden", False),
+        ("Wahrscheinlich gutartige Herde", False),
+        ("Falsch-positive Befunde der Leber", False),
+        ("Falschpositive Befunde", False),
+        ("False positives in the liver", False),
+        ("Leberläsionen, erste Lesung", False),
+    ],
+)
+def test_german_titles_that_tell_and_those_that_do_not(title, tells):
+    assert bool(telling_title(title)) == tells
+
+
 @pytest.mark.django_db
 class TestDrafts:
+    @pytest.mark.parametrize("language", [ENGLISH, GERMAN])
+    @pytest.mark.parametrize(
+        "task", [{}, {"task_name": "forced_choice", "task_settings": {"images": 2, "find": "synthetic"}}]
+    )
+    def test_instructions_that_promise_going_back_are_named_in_every_language(self, cast, language, task):
+        study = design.create_study(owner=cast.owner, template=Template.INSERTED_LESIONS, language=language, **task)
+        assert "Instructions" not in {check.title for check in readiness(study)}
+        study.going_back = GoingBack.NEVER
+        assert "Instructions" in {check.title for check in readiness(study)}
+        study.instructions = "Sehen Sie genau hin. / Look closely."
+        assert "Instructions" not in {check.title for check in readiness(study)}
+
     def test_a_draft_begins_in_the_language_of_its_owner(self, cast):
         type(cast.owner).objects.filter(pk=cast.owner.pk).update(language="de")
         cast.owner.refresh_from_db()

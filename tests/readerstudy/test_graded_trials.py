@@ -10,11 +10,13 @@ from django.urls import reverse
 
 from readerstudy.design import services as design
 from readerstudy.models import Presentation, RatingEvent
+from readerstudy.reading.sessions import study_payload
 from readerstudy.report.choices.archive import choice_text_files
 from readerstudy.report.choices.report import choice_report
 from readerstudy.report.choices.written import choice_document
 from readerstudy.report.export import ledger_of, rating_rows
 from readerstudy.tasks.items import MOST_OF_A_TRIAL, asked_of_trial, items_of
+from readerstudy.tasks.labels import ENGLISH, GERMAN
 from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
 from tests.readerstudy.test_forced_choice_study import Room, pairs_draft
@@ -31,17 +33,27 @@ WHY = {"kind": "text", "name": "why", "question": "Why?"}
 
 def test_every_question_is_asked_of_every_image_and_has_a_name_of_its_own():
     items = items_of([GRADE, WHY])
-    asked = asked_of_trial(items, 3)
+    asked = asked_of_trial(items, 3, ENGLISH)
     assert [item.name for item in asked] == [f"{name}_image_{n}" for name in ("realism", "why") for n in (1, 2, 3)]
     assert asked[1].question == "Image 2: How realistic is it?"
     assert asked[1].options_in_words == items[0].options_in_words
-    assert asked_of_trial(items, 1) == items
+    assert asked_of_trial(items, 1, ENGLISH) == items
     with pytest.raises(ValueError, match=f"at most {MOST_OF_A_TRIAL}"):
-        asked_of_trial(items_of([GRADE, {**GRADE, "name": "a"}, {**GRADE, "name": "b"}]), 6)
-    with pytest.raises(ValueError, match="letters"):
-        asked_of_trial(items_of([{**GRADE, "question": "x" * 300}]), 2)
-    with pytest.raises(ValueError, match="short name"):
-        asked_of_trial(items_of([{**GRADE, "name": "x" * 30}]), 2)
+        asked_of_trial(items_of([GRADE, {**GRADE, "name": "a"}, {**GRADE, "name": "b"}]), 6, ENGLISH)
+    with pytest.raises(ValueError, match="at most 291 letters"):
+        asked_of_trial(items_of([{**GRADE, "question": "x" * 292}]), 2, ENGLISH)
+    with pytest.raises(ValueError, match=r"“image_quality_overall_rating” is too long, .* at most 22"):
+        asked_of_trial(items_of([{**GRADE, "name": "image_quality_overall_rating"}]), 2, ENGLISH)
+    [first, _] = asked_of_trial(items_of([{**GRADE, "name": "x" * 22, "question": "x" * 291}]), 2, ENGLISH)
+    assert len(first.question) == 300
+
+
+def test_images_have_one_name_per_language_in_questions_and_answers(cast):
+    draft = pairs_draft(cast, cases=8, further_questions=[GRADE], language=GERMAN)
+    room = study_payload(draft)["study"]
+    assert [answer["label"] for answer in room["answers"]] == ["Bild 1", "Bild 2"]
+    assert [one["question"] for one in room["further"]] == [f"Bild {n}: How realistic is it?" for n in (1, 2)]
+    assert [one["name"] for one in room["further"]] == ["realism_image_1", "realism_image_2"]
 
 
 @pytest.fixture

@@ -81,6 +81,21 @@ def test_a_comparison_of_different_questions_can_not_be_planned(cast, world, col
     assert "asked different things" in check.message
 
 
+def test_a_comparison_that_the_lock_would_not_freeze_keeps_no_study_from_it(cast, collecting, later):
+    """Choices for trials of several images do not follow to single ones; nor does readiness ask for what they named."""
+    of_trials = {**NAMED, "primary": "joint_choices", "secondary": ["groups"], "compared_arms": ["a", "b"]}
+    later.plan_options = {**of_trials, "sample_size": "For 3 trials."}
+    plan = plan_of(later)
+    assert (plan.phase_measure, plan.compared_arms, plan.sample_size) == ("none", (), "")
+    named = {"Phases of the plan", "Groups of the plan", "Arms of the plan", "Words on the size"}
+    assert not named & {check.title for check in readiness(later)}
+
+
+def test_the_page_that_links_studies_says_whose_answers_the_later_results_hold(owner, draft):
+    page = " ".join(owner.get(reverse("studies:design", args=[draft.pk])).content.decode().split())
+    assert "raters&#x27; answers there with the truth, in phase_answers.csv" in page
+
+
 def test_whoever_knows_the_earlier_results_plans_nothing(cast, collecting, later):
     design.change_design(study=later, actor=cast.owner, plan_options=NAMED)
     refuse_known_comparison(later)

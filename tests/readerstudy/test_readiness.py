@@ -157,6 +157,8 @@ def test_words_that_no_longer_fit_the_protocol_are_named(draft, cast):
     draft.refresh_from_db()
     assert f"do not speak of {planned + 2} cases; " in check(draft, "Words on the size").message
     assert not check(draft, "Words on the size").blocks
+    draft.plan_options = {"sample_size": f"Planned for 1{raters} raters and {planned + 2} cases."}
+    assert f"do not speak of {raters} raters; " in check(draft, "Words on the size").message
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from ctplatform.accounts.models import Role
 from readerstudy.analysis import (
     AnalysisPlan,
     PlanningAssumptions,
@@ -28,6 +29,7 @@ from readerstudy.tasks.registry import FIRST, task_of
 from readerstudy.web import planning, planning_grid
 from readerstudy.web.planning_forms import PlanForm
 from readerstudy.web.planning_grid import beliefs
+from tests.factories import make_user
 from tests.report.sample import sample_report
 from tests.report.test_text import claims
 
@@ -412,14 +414,19 @@ def test_the_planner_plans_two_groups_and_starts_a_study_that_compares_them(owne
     best, text = response.context["page"].grid.recommended, " ".join(response.content.decode().split())
     assert f"{best.raters} raters in each group and {best.cases} cases" in text
     assert "Numbers of raters are those of each group" in text
-    assert f"{best.raters} raters in each of two groups and {best.cases} cases, one per patient" in text
+    size = f"{2 * best.raters} raters ({best.raters} in each of two groups) and {best.cases} cases, one per patient"
+    assert size in text
     assert claims(response.context["page"].paragraph) == []
     link = f"{reverse('studies:new')}?{response.context['start_query']}"
     initial = owner.get(link).context["form"].initial
     owner.post(reverse("studies:new"), {**initial, "template": Template.INSERTED_LESIONS, "title": "Groups"})
-    plan = plan_of(_newest())
+    study = _newest()
+    plan = plan_of(study)
     assert "groups" in plan.secondary
-    assert "raters in each of two groups" in plan.sample_size
+    assert size in plan.sample_size
+    people = [make_user(Role.RATER) for _ in range(2 * best.raters)]
+    design.set_raters(study=study, actor=cast.owner, users=people)
+    assert "Words on the size" not in {check.title for check in readiness(study)}
 
 
 def test_the_planner_plans_two_phases_of_the_same_cases(owner):
@@ -434,6 +441,18 @@ def test_the_planner_plans_two_phases_of_the_same_cases(owner):
     assert planning_grid.plan_options_of(response.context["form"].cleaned_data, page.grid.points[0])[
         "phase_measure"
     ] == ("auc")
+
+
+def test_words_on_a_change_between_phases_are_pointed_out_where_a_study_continues_none(owner, cast, draft):
+    asked = {"goal": "phases", "effect": "0.6", "second": "0.7"}
+    context = owner.get(reverse("studies:planner"), asked).context
+    best = context["page"].grid.recommended
+    draft.plan_options = planning_grid.plan_options_of(context["form"].cleaned_data, best)
+    [advice] = [check for check in readiness(draft) if check.title == "Words on the size"]
+    assert "promise a change between two phases, and this study continues none" in advice.message
+    assert not advice.blocks
+    draft.continues = design.create_study(owner=cast.owner, template=Template.INSERTED_LESIONS)
+    assert not any("promise a change" in check.message for check in readiness(draft))
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from django.utils.cache import patch_vary_headers
 from ctplatform.accounts.models import User
 
 ENGLISH = settings.LANGUAGE_CODE
-# Addresses below which nobody has translated the pages yet. Programs are answered in English; what the reading room is
-# refused, raters read.
+# Routes below which nobody has translated the pages yet.
 UNTRANSLATED = (
-    *("api/", "datasets/de-identification/", "datasets/scans/", "synthesis/"),
+    *("datasets/de-identification/", "datasets/scans/", "synthesis/"),
     *("studies/<", "studies/new/", "studies/planner/"),
 )
-TRANSLATED = ("api/reading/",)
+# Programs are answered in English, at addresses that lead nowhere too; what the reading room is refused, raters read.
+PROGRAMS, READING_ROOM = "/api/", "/api/reading/"
 
 
 class LanguageMiddleware:
@@ -45,6 +45,8 @@ class LanguageMiddleware:
 
 def language_of(request: HttpRequest) -> str:
     """By the account, where it has chosen one; else by the cookie of the sign-in page's switch, or the browser."""
+    if request.path_info.startswith(PROGRAMS) and not request.path_info.startswith(READING_ROOM):
+        return ENGLISH
     chosen = request.user.language if isinstance(request.user, User) else ""
     return chosen or translation.get_language_from_request(request)
 
@@ -62,4 +64,4 @@ def remember_language(response: HttpResponse, language: str) -> None:
 
 
 def is_translated(match: ResolverMatch | None) -> bool:
-    return match is None or match.route.startswith(TRANSLATED) or not match.route.startswith(UNTRANSLATED)
+    return match is None or not match.route.startswith(UNTRANSLATED)

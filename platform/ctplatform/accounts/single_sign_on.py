@@ -78,7 +78,7 @@ def make_account(*, claims: Claims, address: str | None) -> User:
         AccountEventKind.JOINED_BY_SIGN_ON,
         subject=user,
         author=Author(user=user, address=address),
-        detail=f"As {role.label.lower()}",
+        detail=f"As {role.in_record.lower()}",
     )
     return user
 
