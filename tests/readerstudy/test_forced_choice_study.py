@@ -130,7 +130,7 @@ def test_whoever_moves_an_image_is_found_out(pairs, swapped):
     assert not verify(pairs).intact
 
 
-def test_a_browser_is_told_both_images_by_their_own_tokens(room):
+def test_a_browser_is_told_both_images_by_their_own_tokens(room, monkeypatch):
     standing = room.standing()
     assert standing["progress"] == {"done": 0, "total": CASES // 2}
     assert standing["display"]["images"] == 2
@@ -142,6 +142,8 @@ def test_a_browser_is_told_both_images_by_their_own_tokens(room):
         assert about.json()["images"] == [left, right]
         address = reverse("reading-api:slice", args=[token, 0])
         assert room.client.get(address).status_code == 200
+    monkeypatch.setattr("readerstudy.reading.sight.IN_SIGHT", 7)
+    assert room.about(room.images(6)[1]).status_code == 200
     assert room.about(room.images(7)[1]).status_code == 409
 
 
