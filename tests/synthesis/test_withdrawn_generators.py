@@ -2,14 +2,15 @@
 
 import gzip
 import io
+import threading
 import zipfile
-from contextlib import closing
 
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.db import connection, connections, transaction
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
@@ -299,8 +300,10 @@ def test_files_that_a_killed_process_left_are_not_given_out_and_go_later(scan, l
 
 
 def status_of(client, address):
-    with closing(client.get(address)) as answer:
-        return answer.status_code
+    answer = client.get(address)
+    # Read to its end, a file is closed.
+    list(answer)
+    return answer.status_code
 
 
 def test_an_exchange_that_was_broken_off_is_done_again(scan, let_go_unfinished, finish, monkeypatch):
@@ -385,8 +388,9 @@ def test_an_artefact_that_is_emptied_while_it_is_taken_in_leaves_nothing(
             return store(**told)
 
     monkeypatch.setattr(generators, "store", withdrawn_meanwhile)
+    assert "don't come back" in ended(job.pk, JobStatus.FAILED).error
     with django_capture_on_commit_callbacks(execute=True):
-        assert "don't come back" in ended(job.pk, JobStatus.FAILED).error
+        generators.abandon_registration(job.payload, "as its end did, whose transaction is not written in a test")
     assert not any(made.digest in key for key in stored_keys())
 
 
@@ -409,6 +413,29 @@ def test_exemplars_are_not_taken_over_between_the_withdrawal_and_the_emptying(
     monkeypatch.setattr(generators, "note_digest", lambda *_: None)
     monkeypatch.setattr(banks, "make", lambda *_: None)
     assert "has lost its exemplars meanwhile" in ended(bank.job_id, JobStatus.FAILED).error
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one write at a time")
+def test_a_withdrawal_waits_for_whoever_takes_exemplars_over_and_finds_what_came_out(scan, other):
+    def let_go():
+        try:
+            withdraw(scan=scan, user=scan.dataset.owner, reason="Consent withdrawn")
+        finally:
+            connections.close_all()
+
+    source, withdrawing = made_of(scan), threading.Thread(target=let_go)
+    with transaction.atomic():
+        Generator.objects.select_for_update(no_key=True).get(pk=source.pk)
+        beside = made_of(other, source, beside=True)
+        withdrawing.start()
+        with connection.cursor() as cursor:
+            while not cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                assert withdrawing.is_alive()
+    withdrawing.join()
+    for made in (source, beside):
+        made.refresh_from_db()
+        assert made.emptied_at
 
 
 def test_it_edits_no_more_and_says_so_and_its_networks_are_of_use(emptied, other, client):
