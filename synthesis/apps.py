@@ -8,7 +8,7 @@ class SynthesisConfig(AppConfig):
         from ctplatform import waiting
         from ctplatform.datasets.scans.added_masks import guard_lesions
         from ctplatform.datasets.services import warn_of_verdicts
-        from ctplatform.datasets.withdrawal import follow_withdrawals
+        from ctplatform.datasets.withdrawal import finish_withdrawals_with, follow_withdrawals
         from synthesis import jobs  # noqa: F401 - listens to deletions; registers the kinds of work
         from synthesis.atlas import deletion
         from synthesis.edits.fixed_lesions import refuse_for_removals
@@ -18,6 +18,7 @@ class SynthesisConfig(AppConfig):
 
         follow_withdrawals(deletion.follow_withdrawal)
         follow_withdrawals(withdrawn.follow_withdrawal)
+        finish_withdrawals_with(withdrawn.finish_withdrawals)
         guard_lesions(refuse_for_removals)
         warn_of_verdicts(warning_of_ghosts)
         waiting.register(waiting_for)

@@ -88,6 +88,11 @@ class Generator(models.Model):
         return self.digest[:10]
 
     @property
+    def awaits_emptying(self) -> bool:
+        """Whether what lies in the storage may have exemplars that must not be read any more."""
+        return self.emptied_at is not None and not self.emptied_digest
+
+    @property
     def stored_digest(self) -> str:
         """Of the weights as they lie in the storage; `digest` names the generator for good."""
         return self.emptied_digest or self.digest

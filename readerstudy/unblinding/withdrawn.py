@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from uuid import UUID
 
 from django.core.files.storage import default_storage
-from django.db import transaction
 
+from ctplatform.committed import after_commit
 from ctplatform.datasets.withdrawal import Withdrawal
 from ctplatform.errors import ConflictError
 from readerstudy.models import CaseTruth, Stimulus, Study, StudyState, record
@@ -35,7 +34,7 @@ def forget_pixels(withdrawal: Withdrawal) -> None:
         # How many, not which: a sealed study tells nothing of a single case.
         record(study=study, actor=withdrawal.by, action=WITHDRAWN, cases=cases, reason=withdrawal.reason)
     for key in keys:
-        transaction.on_commit(partial(default_storage.delete, key))
+        after_commit(default_storage.delete, key)
 
 
 def withdrawn_words(study: Study) -> str:

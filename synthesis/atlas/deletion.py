@@ -3,10 +3,10 @@
 from typing import Any
 
 from django.core.files.storage import default_storage
-from django.db import transaction
 from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 
+from ctplatform.committed import after_commit
 from ctplatform.datasets.models import Scan
 from ctplatform.datasets.withdrawal import Withdrawal
 from synthesis.models import AtlasPatch, SignatureAtlas
@@ -27,4 +27,4 @@ def drop_atlases(instance: Scan, **_: Any) -> None:
 @receiver(post_delete, sender=SignatureAtlas)
 def drop_pictures(instance: SignatureAtlas, **_: Any) -> None:
     if instance.sheet_key:
-        transaction.on_commit(lambda: default_storage.delete(instance.sheet_key))
+        after_commit(default_storage.delete, instance.sheet_key)

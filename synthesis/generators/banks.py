@@ -70,6 +70,8 @@ def order_bank(
     bank_id = uuid.uuid4()
     made_of = digest_of(generator, scans, beside=beside, all_drawn=all_drawn)
     with transaction.atomic():
+        # Scans before generators, as a withdrawal holds them.
+        hold_pixels(scans)
         # Two people who order the same at once: the second one waits here, and finds the first one's.
         Generator.objects.select_for_update().defer(*GENERATOR_BULK).get(pk=generator.pk)
         if there := same_bank(made_of):
@@ -139,7 +141,9 @@ def run_bank(payload: dict[str, Any], context: JobContext) -> WriteResult:
 
     def write_result() -> dict[str, Any]:
         hold_pixels(scans)
-        if not Generator.objects.filter(pk=bank.source_id, emptied_digest=bank.source.emptied_digest).exists():
+        # A withdrawal that is being written is waited for; one that comes now finds what is written here.
+        held = Generator.objects.select_for_update(no_key=True).defer(*GENERATOR_BULK).get(pk=bank.source_id)
+        if held.emptied_at != bank.source.emptied_at:
             raise DomainError(f"{bank.source} has lost its exemplars meanwhile. Order it again.")
         generator, result = stored.save_for(context.job_id)
         ExemplarBank.objects.filter(pk=bank.pk).update(generator=generator, made_of=made_of)

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ctplatform.accounts.models import User
+from ctplatform.committed import after_commit
 from ctplatform.datasets.scans.voxels import load_bytes, save_bytes
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
@@ -27,7 +27,7 @@ from ctplatform.jobs.registry import JobContext, WriteResult
 from ml.errors import ArtefactError
 from ml.generator.card import CARD_NAME, WEIGHTS_NAME, read_card
 from synthesis import generator_reports
-from synthesis.models import ExemplarBank, Generator, TrainingRun
+from synthesis.models import GENERATOR_BULK, ExemplarBank, Generator, TrainingRun
 from synthesis.permissions import refuse_raters, refuse_unless_coordinator
 
 if TYPE_CHECKING:
@@ -62,11 +62,8 @@ class StoredGenerator:
 
     def save(self) -> Generator:
         """The same weights are registered once; what was measured of them since then is added."""
+        refuse_emptied(self.digest)
         existing = Generator.objects.filter(digest=self.digest).first()
-        if existing is not None and existing.emptied_at is not None:
-            raise DomainError(
-                f"It is {existing}, whose exemplars went because a scan of theirs was withdrawn. They don't come back."
-            )
         if existing is not None:
             return add_reports(existing, self.reports, brought_by=self.registered_by) if self.reports else existing
         return Generator.objects.create(
@@ -98,7 +95,8 @@ def store(*, folder: Path, name: str, registered_by: User) -> StoredGenerator:
         reports[generator_reports.RECEIVED] = {
             name: {"by": str(registered_by), "at": timezone.now().isoformat()} for name in reports
         }
-    prefix = _prefix_of(loaded.digest)
+    refuse_emptied(loaded.digest)
+    prefix = folder_of(loaded.digest)
     if not Generator.objects.filter(digest=loaded.digest).exists():
         # Left by a job that made the same weights and ended without its row; its card may say something else.
         default_storage.delete(f"{prefix}/{CARD_NAME}")
@@ -116,6 +114,15 @@ def store(*, folder: Path, name: str, registered_by: User) -> StoredGenerator:
     )
 
 
+def refuse_emptied(digest: str) -> None:
+    """Asked before anything is stored: the exemplars of such an artefact don't come back."""
+    there = Generator.objects.filter(digest=digest).exclude(emptied_at=None).defer(*GENERATOR_BULK).first()
+    if there is not None:
+        raise DomainError(
+            f"It is {there}, whose exemplars went because a scan of theirs was withdrawn. They don't come back."
+        )
+
+
 def note_digest(row: QuerySet[ExemplarBank] | QuerySet[TrainingRun], folder: Path) -> None:
     """Before the files of a job's generator are stored: what a worker that is killed now leaves behind can be found."""
     row.update(stored_digest=read_card(folder).digest)
@@ -128,7 +135,7 @@ def discard_unregistered(row: QuerySet[ExemplarBank] | QuerySet[TrainingRun]) ->
 
 def _discard_artefact(digest: str) -> None:
     if digest:
-        transaction.on_commit(partial(_delete_unless_wanted, digest))
+        after_commit(_delete_unless_wanted, digest)
 
 
 def _delete_unless_wanted(digest: str) -> None:
@@ -136,12 +143,20 @@ def _delete_unless_wanted(digest: str) -> None:
     under_way = Job.objects.unfinished()
     storing = any(row.filter(stored_digest=digest, job__in=under_way).exists() for row in rows)
     registering = under_way.filter(kind=REGISTER_KIND, payload__digest=digest).exists()
-    if not storing and not registering and not Generator.objects.filter(digest=digest).exists():
-        for file_name in ARTEFACT_FILES:
-            default_storage.delete(f"{_prefix_of(digest)}/{file_name}")
+    # One that was emptied keeps the digest and has its files elsewhere.
+    kept = Generator.objects.filter(storage_prefix=folder_of(digest)).exists()
+    if not storing and not registering and not kept:
+        discard_files(digest)
 
 
-def _prefix_of(digest: str) -> str:
+def discard_files(digest: str) -> None:
+    # What the exemplars are in goes first.
+    for file_name in reversed(ARTEFACT_FILES):
+        default_storage.delete(f"{folder_of(digest)}/{file_name}")
+
+
+def folder_of(digest: str) -> str:
+    """Of an artefact as it came in."""
     return f"generators/{digest}"
 
 
@@ -181,7 +196,10 @@ def order_registration(
     described = {file_name: part for file_name, part in files if part is not None}
     # Refused here, where the person still has the form before them.
     values = {file_name: _parsed_upload(file_name, part) for file_name, part in described.items()}
+    # As the card says; the job refuses weights that are others.
+    digest = str(values[CARD_NAME].get("weights_sha256", ""))
     generator_reports.check_measured(values, values[CARD_NAME].get("weights_sha256"))
+    refuse_emptied(digest)
     parts = {WEIGHTS_NAME: weights, **described}
     staged = f"uploads/generators/{uuid.uuid4()}"
     for file_name, part in parts.items():
@@ -190,8 +208,7 @@ def order_registration(
         kind=REGISTER_KIND,
         title=f"Register the generator {name}",
         owner=ordered_by,
-        # As the card says; the job refuses weights that are others. Known before anything is stored.
-        payload={"staged": staged, "name": name, "digest": str(values[CARD_NAME].get("weights_sha256", ""))},
+        payload={"staged": staged, "name": name, "digest": digest},
         queue=Queue.GPU,
         result_url="/synthesis/generators/",
     )
@@ -244,6 +261,11 @@ def fetched(prefix: str) -> Iterator[Path]:
 
 
 def load(generator: Generator) -> LoadedGenerator:
+    if generator.awaits_emptying:
+        raise DomainError(
+            f"The networks of {generator} are not stored without its exemplars, which went with a withdrawn scan. "
+            "The server tries it every hour as long as the files can be read. Try again later, or choose another one."
+        )
     return _load(generator.stored_digest, generator.storage_prefix)
 
 

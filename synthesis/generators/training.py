@@ -18,6 +18,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from ctplatform.accounts.models import User
+from ctplatform.committed import after_commit
 from ctplatform.datasets.kinds import MaskKind
 from ctplatform.datasets.models import Origin, Scan
 from ctplatform.datasets.permissions import hold_pixels, refuse_unless_usable
@@ -282,24 +283,32 @@ def save_checkpoint(run: TrainingRun, trainer: "Trainer") -> None:
 
 def discard_progress(run: TrainingRun) -> None:
     """What the storage has of a training that can't go on, its pictures of patches among it."""
-    shown = run.samples_key
     TrainingRun.objects.filter(pk=run.pk).update(samples_key="")
-    transaction.on_commit(lambda: discard_checkpoints(run))
-    if shown:
-        transaction.on_commit(lambda: default_storage.delete(shown))
+    after_commit(_discard_all, run)
 
 
 def discard_checkpoints(run: TrainingRun) -> None:
-    for name in checkpoints(run):
-        default_storage.delete(f"{run.folder}/{name}")
+    _discard(run, checkpoints(run))
 
 
 def checkpoints(run: TrainingRun) -> list[str]:
+    return [name for name in _stored_names(run) if name.startswith("checkpoint-")]
+
+
+def _stored_names(run: TrainingRun) -> list[str]:
     try:
-        names = default_storage.listdir(run.folder)[1]
+        return default_storage.listdir(run.folder)[1]
     except FileNotFoundError:
         return []
-    return [name for name in names if name.startswith("checkpoint-")]
+
+
+def _discard_all(run: TrainingRun) -> None:
+    _discard(run, _stored_names(run))
+
+
+def _discard(run: TrainingRun, names: Sequence[str]) -> None:
+    for name in names:
+        default_storage.delete(f"{run.folder}/{name}")
 
 
 def checkpoint_step(name: str) -> int:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.files.storage import default_storage
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.generic import DetailView, FormView, View
 
@@ -88,7 +88,10 @@ class ArtefactFileView(StaffPageMixin, View):
     name = ""
 
     def get(self, request: HttpRequest, pk: UUID) -> FileResponse:
-        return self.file_of(get_object_or_404(Generator, pk=pk))
+        generator = get_object_or_404(Generator, pk=pk)
+        if generator.awaits_emptying:
+            raise Http404
+        return self.file_of(generator)
 
     def file_of(self, generator: Generator) -> FileResponse:
         file = default_storage.open(f"{generator.storage_prefix}/{self.name}", "rb")

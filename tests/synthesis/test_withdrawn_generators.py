@@ -2,31 +2,38 @@
 
 import gzip
 import io
+import threading
 import zipfile
 
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.db import connection, connections, transaction
 from django.urls import reverse
+from django.utils import timezone
 from PIL import Image
 from safetensors.numpy import load_file
 
+from ctplatform.celery import app
 from ctplatform.datasets.exporting.orders import request_export
 from ctplatform.datasets.kinds import ExportFormat, MaskKind
-from ctplatform.datasets.models import Export, Origin
+from ctplatform.datasets.models import Export, Origin, Scan
 from ctplatform.datasets.scans import voxels
+from ctplatform.datasets.tasks import finish_withdrawals_task
 from ctplatform.datasets.withdrawal import withdraw
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs import services as jobs
 from ctplatform.jobs.execution import execute
 from ctplatform.jobs.models import Job, JobStatus
 from ml.editing import LesionSpec
-from ml.generator.card import DEMO_FOLDER
+from ml.generator.card import CARD_NAME, DEMO_FOLDER, WEIGHTS_NAME
 from ml.generator.emptied import write_without_exemplars
 from ml.generator.files import load_generator
 from synthesis.atlas.services import order_atlas
 from synthesis.edits.services import order_insertion
-from synthesis.generators import banks, training
+from synthesis.generators import banks, training, withdrawn
 from synthesis.generators import services as generators
 from synthesis.generators.withdrawn import STOPPED, holders
 from synthesis.models import EditOrder, ExemplarBank, Generator, SignatureAtlas, TrainingRun
@@ -229,22 +236,206 @@ def test_files_with_exemplars_go_even_where_they_can_not_be_exchanged(scan, let_
     made = made_of(scan)
     for name in generators.ARTEFACT_FILES:
         voxels.save_bytes(f"{made.storage_prefix}/{name}", b"damaged")
-    with pytest.raises(Exception, match="card"):
-        let_go(scan)
+    let_go(scan)
     assert not any(made.digest in key for key in stored_keys())
     made.refresh_from_db()
     assert made.emptied_at
 
 
+def test_a_generator_that_can_not_be_read_keeps_neither_pixels_nor_another_generator(scan, let_go):
+    """Whichever of the two comes first."""
+    unreadable, readable = made_of(scan), demo_of(scan)
+    run, planted = training_with(scan), planted_in(scan)
+    let_go(scan)
+    assert holding(*planted, b"a patch of the scan") == ([], set())
+    for generator in (unreadable, readable):
+        generator.refresh_from_db()
+    assert (unreadable.emptied_digest, bool(unreadable.emptied_at)) == ("", True)
+    assert len(generators.load(readable).bank.lesion_codes) == 0
+    assert not any(str(run.pk) in key for key in stored_keys())
+
+
 @pytest.fixture
-def emptied(scan, let_go):
+def let_go_unfinished(scan):
+    """Withdrawn by a process that was killed before it came to the files."""
+
+    def run():
+        withdraw(scan=scan, user=scan.dataset.owner, reason="Consent withdrawn")
+
+    return run
+
+
+@pytest.fixture
+def finish(django_capture_on_commit_callbacks):
+    def run():
+        with django_capture_on_commit_callbacks(execute=True):
+            finish_withdrawals_task()
+            call_command("sweep_storage", hours=-1)
+
+    return run
+
+
+def test_files_that_a_killed_process_left_are_not_given_out_and_go_later(scan, let_go_unfinished, finish, client):
+    unreadable, made, run = made_of(scan), demo_of(scan), training_with(scan)
+    planted = [*planted_in(scan), *signatures_of(made), b"a patch of the scan"]
+    voxels.save_bytes(f"{unreadable.storage_prefix}/{WEIGHTS_NAME}", b"damaged")
+    let_go_unfinished()
+    made.refresh_from_db()
+    client.force_login(scan.dataset.owner)
+    files = [f"{made.get_absolute_url()}{name}" for name in ("card.json", "weights.safetensors")]
+    assert [status_of(client, file) for file in files] == [404, 404]
+    assert files[1] not in shown(client.get(made.get_absolute_url()))
+    with pytest.raises(DomainError, match="not stored without its exemplars"):
+        generators.load(made)
+    assert holding(*planted)[1] == {"scans", "masks", "generators", "training"}
+    finish()
+    assert holding(*planted) == ([], set())
+    assert not any(unreadable.digest in key or str(run.pk) in key for key in stored_keys())
+    made.refresh_from_db()
+    assert len(generators.load(made).bank.lesion_codes) == 0
+    assert [status_of(client, file) for file in files] == [200, 200]
+    before = stored_keys()
+    finish()
+    assert stored_keys() == before
+
+
+def status_of(client, address):
+    answer = client.get(address)
+    # Read to its end, a file is closed.
+    list(answer)
+    return answer.status_code
+
+
+def test_an_exchange_that_was_broken_off_is_done_again(scan, let_go_unfinished, finish, monkeypatch):
+    made = demo_of(scan)
+    let_go_unfinished()
+    with monkeypatch.context() as broken:
+        broken.setattr(withdrawn, "discard_files", lambda _digest: None)
+        broken.setattr(Generator, "save", lambda *_, **__: 1 / 0)
+        finish()
+    assert len(made_files(made)) == 4, "new ones without their row, and those of before"
+    finish()
+    made.refresh_from_db()
+    assert {key.rpartition("/")[0] for key in made_files(made)} == {f"./{made.storage_prefix}"}
+
+
+def made_files(made):
+    return [key for key in stored_keys() if made.digest in key or str(made.pk) in key]
+
+
+def test_withdrawals_of_an_earlier_version_are_followed(scan, other, finish):
+    made, kept, run = demo_of(scan), made_of(other), training_with(scan)
+    Scan.objects.filter(pk=scan.pk).update(
+        withdrawn_at=timezone.now(), withdrawn_by=scan.dataset.owner, withdrawn_reason="Consent withdrawn"
+    )
+    finish()
+    for row in (made, kept, run.job):
+        row.refresh_from_db()
+    assert (bool(made.emptied_digest), kept.emptied_at) == (True, None)
+    assert run.job.error == STOPPED
+    assert not any(made.digest in key or str(run.pk) in key for key in stored_keys())
+
+
+def test_every_periodic_task_is_there():
+    app.loader.import_default_modules()
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)
+
+
+def demo_of(scan):
+    """A generator whose exemplars count as those of the scan."""
     made = generators.register(folder=DEMO_FOLDER, name="Demo", registered_by=make_user())
     bank = order(scan, make_generator())
     Job.objects.filter(pk=bank.job_id).update(status=JobStatus.SUCCEEDED)
     ExemplarBank.objects.filter(pk=bank.pk).update(generator=made)
+    return made
+
+
+@pytest.fixture
+def emptied(scan, let_go):
+    made = demo_of(scan)
     let_go(scan)
     made.refresh_from_db()
     return made
+
+
+def uploaded_again(owner):
+    parts = {
+        part: SimpleUploadedFile(file, DEMO_FOLDER.joinpath(file).read_bytes())
+        for part, file in (("card", CARD_NAME), ("weights", WEIGHTS_NAME))
+    }
+    return generators.order_registration(ordered_by=owner, name="Again", **parts)
+
+
+def test_its_artefact_is_refused_before_anything_is_stored(emptied, other):
+    before = stored_keys()
+    with pytest.raises(DomainError, match="don't come back"):
+        uploaded_again(other.dataset.owner)
+    with pytest.raises(DomainError, match="don't come back"):
+        generators.register(folder=DEMO_FOLDER, name="Again", registered_by=other.dataset.owner)
+    assert stored_keys() == before
+
+
+def test_an_artefact_that_is_emptied_while_it_is_taken_in_leaves_nothing(
+    scan, let_go, monkeypatch, django_capture_on_commit_callbacks
+):
+    made, store = demo_of(scan), generators.store
+    job = uploaded_again(make_user())
+
+    def withdrawn_meanwhile(**told):
+        let_go(scan)
+        with monkeypatch.context() as unnoticed:
+            unnoticed.setattr(generators, "refuse_emptied", lambda _digest: None)
+            return store(**told)
+
+    monkeypatch.setattr(generators, "store", withdrawn_meanwhile)
+    assert "don't come back" in ended(job.pk, JobStatus.FAILED).error
+    with django_capture_on_commit_callbacks(execute=True):
+        generators.abandon_registration(job.payload, "as its end did, whose transaction is not written in a test")
+    assert not any(made.digest in key for key in stored_keys())
+
+
+def test_exemplars_are_not_taken_over_between_the_withdrawal_and_the_emptying(
+    scan, other, let_go_unfinished, monkeypatch
+):
+    source, store = demo_of(scan), generators.store
+    Scan.objects.filter(pk=other.pk).update(dataset=make_dataset(other.dataset.owner))
+    other.refresh_from_db()
+    bank = order(other, source, beside=True)
+
+    def withdrawn_meanwhile(**told):
+        stored = store(**{**told, "folder": DEMO_FOLDER})
+        let_go_unfinished()
+        # Only what the end itself asks stands in the way.
+        monkeypatch.setattr(generators, "refuse_emptied", lambda _digest: None)
+        return stored
+
+    monkeypatch.setattr(generators, "store", withdrawn_meanwhile)
+    monkeypatch.setattr(generators, "note_digest", lambda *_: None)
+    monkeypatch.setattr(banks, "make", lambda *_: None)
+    assert "has lost its exemplars meanwhile" in ended(bank.job_id, JobStatus.FAILED).error
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one write at a time")
+def test_a_withdrawal_waits_for_whoever_takes_exemplars_over_and_finds_what_came_out(scan, other):
+    def let_go():
+        try:
+            withdraw(scan=scan, user=scan.dataset.owner, reason="Consent withdrawn")
+        finally:
+            connections.close_all()
+
+    source, withdrawing = made_of(scan), threading.Thread(target=let_go)
+    with transaction.atomic():
+        Generator.objects.select_for_update(no_key=True).get(pk=source.pk)
+        beside = made_of(other, source, beside=True)
+        withdrawing.start()
+        with connection.cursor() as cursor:
+            while not cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+                assert withdrawing.is_alive()
+    withdrawing.join()
+    for made in (source, beside):
+        made.refresh_from_db()
+        assert made.emptied_at
 
 
 def test_it_edits_no_more_and_says_so_and_its_networks_are_of_use(emptied, other, client):
@@ -262,8 +453,6 @@ def test_it_edits_no_more_and_says_so_and_its_networks_are_of_use(emptied, other
     assert "No exemplars" in shown(client.get(reverse("synthesis:generators")))
     assert emptied not in Generator.objects.with_exemplars()
     assert order(other, emptied).source == emptied
-    with pytest.raises(DomainError, match="don't come back"):
-        generators.register(folder=DEMO_FOLDER, name="Again", registered_by=owner)
     files = client.get(f"{emptied.get_absolute_url()}weights.safetensors")
     assert len(b"".join(files.streaming_content)) < DEMO_FOLDER.joinpath("weights.safetensors").stat().st_size
 
@@ -283,9 +472,8 @@ def test_work_that_waits_ends_with_the_reason_and_is_not_tried_again(scan, other
         ordered_by=other.dataset.owner,
     )
     unconcerned = training_with(other)
-    with pytest.raises(FileNotFoundError):
-        # The source has no files here, and that stops none of the rest.
-        let_go(scan)
+    # The source has no files here, and that stops none of the rest.
+    let_go(scan)
     for row in (bank, run, of_the_rest, with_exemplars):
         row.job.refresh_from_db()
         assert (row.job.status, row.job.error) == (JobStatus.FAILED, STOPPED)

@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
 from ctplatform.accounts.models import User
+from ctplatform.committed import after_commit
 from ctplatform.datasets.exporting import orders as exports
 from ctplatform.datasets.models import Export, Mask, Scan
 from ctplatform.datasets.permissions import refuse_unless_editor
@@ -31,6 +33,7 @@ class Withdrawal:
 
 _guards: list[Callable[[Sequence[UUID]], None]] = []
 _followers: list[Callable[[Withdrawal], None]] = []
+_finishers: list[Callable[[Sequence[UUID]], None]] = []
 
 
 def guard_withdrawals(refuse: Callable[[Sequence[UUID]], None]) -> None:
@@ -41,6 +44,11 @@ def guard_withdrawals(refuse: Callable[[Sequence[UUID]], None]) -> None:
 def follow_withdrawals(follow: Callable[[Withdrawal], None]) -> None:
     """Whoever keeps pieces of scans registers how they go. Rows go at once, files once the transaction is written."""
     _followers.append(follow)
+
+
+def finish_withdrawals_with(finish: Callable[[Sequence[UUID]], None]) -> None:
+    """Whoever keeps pieces that may stay where the storage fails registers how what is left of withdrawn scans goes."""
+    _finishers.append(finish)
 
 
 def what_goes(scan: Scan, *, whole_patient: bool) -> list[Scan]:
@@ -76,17 +84,24 @@ def withdraw(*, scan: Scan, user: User, reason: str, whole_patient: bool = False
             refuse(ids)
         for export in Export.objects.filter(scans__in=ids).distinct():
             exports.remove(export)
-        masks = dict(Mask.objects.filter(scan__in=ids).values_list("pk", "scan__slices"))
+        # Before whatever follows, so that nothing that fails there keeps the pixels.
+        for mask_id, slices in Mask.objects.filter(scan__in=ids).values_list("pk", "scan__slices"):
+            after_commit(voxels.delete_mask_files, mask_id, slices)
+        for one in held:
+            after_commit(voxels.delete_scan_files, one.pk, one.slices)
         Mask.objects.filter(scan__in=ids).delete()
         Scan.objects.filter(pk__in=ids).update(withdrawn_at=timezone.now(), withdrawn_by=user, withdrawn_reason=reason)
         for follow in _followers:
             follow(Withdrawal(held, user, reason))
-
-        def delete_files() -> None:
-            for mask_id, slices in masks.items():
-                voxels.delete_mask_files(mask_id, slices)
-            for one in held:
-                voxels.delete_scan_files(one.pk, one.slices)
-
-        transaction.on_commit(delete_files)
     return held
+
+
+def finish_withdrawals() -> None:
+    """What a storage that failed, a process that was killed or an earlier version left of withdrawn scans goes."""
+    withdrawn = dict(Scan.objects.exclude(withdrawn_at=None).values_list("pk", "slices"))
+    for pk, slices in withdrawn.items():
+        # It goes last of a scan's files.
+        if default_storage.exists(voxels.thumbnail_key(pk)):
+            voxels.delete_scan_files(pk, slices)
+    for finish in _finishers:
+        finish(list(withdrawn))

@@ -360,7 +360,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "ctplatform.jobs.tasks.requeue_lost_jobs_task",
         "schedule": CT_JOB_REQUEUE_SECONDS,
         "options": {"expires": CT_JOB_REQUEUE_SECONDS * 2, "queue": "default"},
-    }
+    },
+    "finish-withdrawals": {
+        "task": "ctplatform.datasets.tasks.finish_withdrawals_task",
+        "schedule": 3600,
+        "options": {"expires": 3600, "queue": "default"},
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "celerybeat-schedule")
 

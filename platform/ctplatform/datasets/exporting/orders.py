@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from django.db import transaction
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
+from ctplatform.committed import after_commit
 from ctplatform.datasets.exporting.files import delete_files, free_bytes
 from ctplatform.datasets.kinds import ExportFormat
 from ctplatform.datasets.models import Export, Scan
@@ -69,4 +69,4 @@ def delete_export(*, export: Export, actor: User) -> None:
 def remove(export: Export) -> None:
     key = export.key
     export.delete()
-    transaction.on_commit(lambda: delete_files(key))
+    after_commit(delete_files, key)

@@ -12,9 +12,9 @@ from ctplatform.jobs.models import Job
 
 
 def sweep(*, before: datetime) -> int:
-    """Remove ownerless folders whose files were all written before the given time."""
+    """Remove folders without an owner that has pixels, whose files were all written before the given time."""
     owned: dict[str, Callable[[uuid.UUID], bool]] = {
-        "scans": lambda key: Scan.objects.filter(pk=key).exists(),
+        "scans": lambda key: Scan.objects.with_pixels().filter(pk=key).exists(),
         "masks": lambda key: Mask.objects.filter(pk=key).exists(),
         "exports": lambda key: Export.objects.filter(pk=key, kept_until__gt=timezone.now()).exists(),
         "uploads/scans": lambda key: Job.objects.filter(payload__upload=str(key), finished_at=None).exists(),
