@@ -102,7 +102,7 @@ platform "$web" -- python manage.py create_administrator trial
 # The storage is shared: what one image took in, the other finds.
 platform "$worker" -- python -m ml.phantom --count 1 --seed 7 --slices 16 --pixels 128 --out /data/phantoms > "$scratch/worker-phantom.log"
 platform "$web" -- python manage.py import_scans /data/phantoms --dataset Trial --owner trial > "$scratch/import.log" || { cat "$scratch/import.log"; exit 1; }
-platform "$web" -- python manage.py register_generator ml/weights/demo --name Demo --user trial
+platform "$worker" -- python manage.py register_generator ml/weights/demo --name Demo --user trial
 # Ordered in the web's image, made by the worker.
 platform "$web" -- python manage.py shell --command "
 import time

@@ -71,10 +71,9 @@ def attempts_to_lock(study: Study) -> int:
     while first.copied_from is not None and first.copied_from.is_draft and first.copied_from_id not in passed:
         first = first.copied_from
         passed.add(first.pk)
-    drafts = {first.pk, study.pk}
-    generation = {first.pk}
+    drafts = generation = {first.pk}
     while generation:
         copies = Study.objects.filter(copied_from__in=generation, state=StudyState.DRAFT)
         generation = set(copies.values_list("pk", flat=True)) - drafts
-        drafts |= generation
-    return AuditEntry.objects.filter(study__in=drafts, action="lock ordered").count()
+        drafts = drafts | generation
+    return AuditEntry.objects.filter(study__in={*drafts, study.pk}, action="lock ordered").count()

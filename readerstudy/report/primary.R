@@ -78,18 +78,20 @@ averaged <- function(estimates, spread, cautious = 0, wary = 0) {
   found
 }
 
-# Limits and tests of a mean over readers on the logit scale.
-judged <- function(found, null, margin, alpha) {
+# Limits and tests of a mean over readers: of areas and shares on the logit scale, of what may lie below 0 as it is.
+judged <- function(found, null, margin, alpha, logit = TRUE) {
   if (is.null(found)) return(list(estimate = NA))
-  se <- found$se / (found$value * (1 - found$value))
-  centre <- qlogis(found$value)
-  limits <- function(level) plogis(centre + c(-1, 1) * qt((1 + level) / 2, found$df) * se)
+  to <- if (logit) qlogis else identity
+  back <- if (logit) plogis else identity
+  se <- found$se * if (logit) 1 / (found$value * (1 - found$value)) else 1
+  centre <- to(found$value)
+  limits <- function(level) back(centre + c(-1, 1) * qt((1 + level) / 2, found$df) * se)
   wide <- limits(1 - alpha)
   narrow <- limits(1 - 2 * alpha)
-  below <- pt((centre - qlogis(max(null - margin, 0))) / se, found$df, lower.tail = FALSE)
-  above <- pt((centre - qlogis(min(null + margin, 1))) / se, found$df)
-  list(estimate = found$value, low = wide[1], high = wide[2],
-       p = 2 * pt(-abs((centre - qlogis(null)) / se), found$df),
+  below <- pt((centre - to(max(null - margin, 0))) / se, found$df, lower.tail = FALSE)
+  above <- pt((centre - to(min(null + margin, 1))) / se, found$df)
+  list(estimate = found$value, low = max(0, wide[1]), high = min(1, wide[2]),
+       p = 2 * pt(-abs((centre - to(null)) / se), found$df),
        tost_low = narrow[1], tost_high = narrow[2], tost_p = max(below, above))
 }
 

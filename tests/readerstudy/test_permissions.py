@@ -273,7 +273,7 @@ def test_services_refuse_whoever_may_not_whatever_the_state(cast, drawn, stage):
 def test_no_service_with_an_actor_is_forgotten():
     found = {
         service
-        for module in (design, same_cases, same_raters, shelving, locking, unblinding, report)
+        for module in (design, same_cases, same_raters, shelving, locking, opening, unblinding, report)
         for _, service in inspect.getmembers(module, inspect.isfunction)
         if service.__module__ == module.__name__ and "actor" in inspect.signature(service).parameters
     }
