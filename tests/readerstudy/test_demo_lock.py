@@ -7,8 +7,9 @@ import pytest
 from ctdemo.studies import LOCK_ATTEMPTS, SEED, draw, lock, open_study
 from ctplatform.errors import ConflictError
 from readerstudy.design.readiness import Check
-from readerstudy.locking import execution, services
+from readerstudy.locking import execution
 from readerstudy.models import StudyState
+from readerstudy.opening import services
 from tests.readerstudy.worlds import Cast, Stages, make_draft, make_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
