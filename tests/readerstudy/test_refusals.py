@@ -169,7 +169,9 @@ def test_a_refused_protocol_keeps_what_was_typed(cast, draft):
     assert "is at work on this study" in page.content.decode()
     assert 'value="Typed in vain"' in page.content.decode()
     plan_url = reverse("studies:plan", args=[draft.pk])
-    plan = {name: "" if value is None else value for name, value in client.get(plan_url).context["form"].initial.items()}
+    plan = {
+        name: "" if value is None else value for name, value in client.get(plan_url).context["form"].initial.items()
+    }
     page = client.post(plan_url, {**plan, "question": "Asked in vain?"})
     assert "is at work on this study" in page.content.decode()
     assert "Asked in vain?" in page.content.decode()
