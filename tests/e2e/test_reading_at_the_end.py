@@ -88,9 +88,10 @@ def test_without_a_connection_the_words_are_kept_and_arrive_once(screen: Page, l
 
 def test_the_time_of_writing_is_no_time_of_reading(screen: Page, live_server) -> None:
     reading = up_to_the_last(screen, live_server)
+    # Before the question is asked: when it is seen here, it has been there for a while.
+    asked_ms = screen.evaluate("performance.now()")
     press(screen, "1")
     expect(screen.locator(".room-words")).to_be_focused()
-    asked_ms = screen.evaluate("performance.now()")
     screen.keyboard.type("rims and rims and rims", delay=20)
     go_on(screen)
     *_, last = reading.arrived(screen, len(reading.tokens))
