@@ -3,7 +3,7 @@ import threading
 import pytest
 import torch
 
-from ml.parallel import in_parallel
+from ml.parallel import in_parallel, in_processes
 
 
 def test_both_run_at_once_and_come_back_in_order():
@@ -22,3 +22,16 @@ def test_the_helper_keeps_torch_to_one_thread_and_leaves_the_caller_alone():
     before = torch.get_num_threads()
     assert in_parallel(torch.get_num_threads, torch.get_num_threads) == (before, 1)
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_processes_give_the_list_that_one_gives_in_its_order(jobs):
+    assert in_processes(divmod, [9, 8, 7], [2, 3, 4], jobs=jobs) == [(4, 1), (2, 2), (1, 3)]
+
+
+def test_every_process_has_one_thread():
+    assert in_processes(threads_of, range(3), jobs=2) == [1, 1, 1]
+
+
+def threads_of(_number):
+    return torch.get_num_threads()

@@ -7,13 +7,10 @@ away from their lesions; whether patients can be kept apart depends on how many 
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -40,6 +37,7 @@ from ml.evaluation.realism.places import (
 from ml.evaluation.two_sample import TwoSampleData
 from ml.generator.model import Generator
 from ml.nets.config import NetConfig
+from ml.parallel import in_processes
 from ml.patches.case import LiverCase, Volume
 from ml.patches.frames import HU_SCALE, PatchFrame
 from ml.scans.cases import CaseFiles, load_case, load_twin
@@ -139,12 +137,8 @@ def harvest(scans: list[CaseFiles], generator: Generator, *, seed: int = 0, jobs
     """All edits and measurements on some scans; ``jobs`` processes share them and give the same result as one."""
     apart = len(scans) >= ENOUGH_PATIENTS
     numbers = range(len(scans))
-    if jobs > 1:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=one_thread) as pool:
-            parts = list(pool.map(_harvest_one, numbers, scans, *([v] * len(scans) for v in (generator, seed, apart))))
-    else:
-        parts = [_harvest_one(number, scans[number], generator, seed, apart) for number in numbers]
+    alike = ([value] * len(scans) for value in (generator, seed, apart))
+    parts = in_processes(_harvest_one, numbers, scans, *alike, jobs=jobs)
     out = Harvest()
     for part in parts:
         out.extend(part)
@@ -152,11 +146,6 @@ def harvest(scans: list[CaseFiles], generator: Generator, *, seed: int = 0, jobs
         some = "one patient" if len(scans) == 1 else f"{len(scans)} patients"
         out.notes.append(f"{some}: {LESIONS_NOTE}")
     return out
-
-
-def one_thread() -> None:
-    """No process of several takes more than a core."""
-    torch.set_num_threads(1)
 
 
 def _harvest_one(number: int, files: CaseFiles, generator: Generator, seed: int, apart: bool) -> Harvest:  # noqa: FBT001 - a pool passes by position

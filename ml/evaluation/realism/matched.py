@@ -8,8 +8,6 @@ no edit changes must not tell.
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -29,7 +27,7 @@ from ml.evaluation.realism.appearance import (
     vessel_share_kept,
     vessels_of,
 )
-from ml.evaluation.realism.edits import judge_patch, one_thread
+from ml.evaluation.realism.edits import judge_patch
 from ml.evaluation.realism.local_measures import (
     LEAST_CONTRAST_HU,
     PROFILE_MM,
@@ -41,6 +39,7 @@ from ml.evaluation.realism.places import AWAY_MM, SMALLEST_MM, Place, Scan, try_
 from ml.evaluation.shape_measures import shape_measures
 from ml.generator.model import Generator
 from ml.geometry import Box
+from ml.parallel import in_processes
 from ml.patches.case import LiverCase, Mask, Volume
 from ml.scans.cases import CaseFiles, load_case
 from ml.scans.lesions import LesionKind, measure_lesions
@@ -111,12 +110,7 @@ class MatchedSet:
 def matched_sets(scans: list[CaseFiles], generator: Generator, *, seed: int = 0, jobs: int = 1) -> list[MatchedSet]:
     """Sets of all lesions of 6 mm or more; ``jobs`` processes share the scans and give the same sets as one."""
     numbers = [seed + n for n in range(len(scans))]
-    if jobs > 1:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=one_thread) as pool:
-            found = list(pool.map(sets_of_scan, scans, [generator] * len(scans), numbers))
-    else:
-        found = [sets_of_scan(files, generator, n) for files, n in zip(scans, numbers, strict=True)]
+    found = in_processes(sets_of_scan, scans, [generator] * len(scans), numbers, jobs=jobs)
     return [item for part in found for item in part]
 
 

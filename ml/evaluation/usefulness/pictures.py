@@ -97,15 +97,16 @@ def _distance_mm(case: LiverCase, centre_zyx: NDArray[np.float64]) -> NDArray[np
 
 def copies_of(case: LiverCase, add: Adder, *, seed: int) -> list[Picture]:
     """Copies of a scan with lesions added to those it has; the same seed asks for the same places and lesions."""
-    return [_copy_of(case, add, np.random.default_rng([seed, 41, number])) for number in range(COPIES)]
+    deep = ndimage.distance_transform_edt(case.liver, sampling=case.grid.spacing_zyx_mm)
+    return [_copy_of(case, add, deep, np.random.default_rng([seed, 41, number])) for number in range(COPIES)]
 
 
-def _copy_of(case: LiverCase, add: Adder, rng: np.random.Generator) -> Picture:
+def _copy_of(case: LiverCase, add: Adder, deep: NDArray[np.float64], rng: np.random.Generator) -> Picture:
     hu, lesions = case.hu, case.labels > 0
     # Whatever becomes of an edit, the next one is asked for at the same place: the ways of adding differ in that alone.
     taken = lesions.copy()
     for _ in range(ADDED):
-        place = _some_place(case, taken, rng)
+        place = _some_place(case, taken, deep, rng)
         if place is None:
             break
         taken |= _distance_mm(case, place.centre) < place.spec.diameter_mm / 2
@@ -115,8 +116,10 @@ def _copy_of(case: LiverCase, add: Adder, rng: np.random.Generator) -> Picture:
     return picture_of(case, hu, lesions)
 
 
-def _some_place(case: LiverCase, taken: NDArray[np.bool_], rng: np.random.Generator) -> Place | None:
-    """A lesion to ask for, and liver away from all lesions that has room for it."""
+def _some_place(
+    case: LiverCase, taken: NDArray[np.bool_], deep: NDArray[np.float64], rng: np.random.Generator
+) -> Place | None:
+    """A lesion to ask for, and liver away from all lesions that has room for it; ``deep`` is how far inside (mm)."""
     diameter_mm = float(np.exp(rng.uniform(*np.log(ADDED_MM))))
     kind = LESION_KINDS[int(rng.integers(len(LESION_KINDS)))]
     contrast = usual_contrast_hu(kind, case.level_hu) * rng.uniform(*CONTRAST_SHARE)
@@ -125,7 +128,6 @@ def _some_place(case: LiverCase, taken: NDArray[np.bool_], rng: np.random.Genera
     )
     spacing = case.grid.spacing_zyx_mm
     away = ndimage.distance_transform_edt(~taken, sampling=spacing) if taken.any() else np.full(taken.shape, np.inf)
-    deep = ndimage.distance_transform_edt(case.liver, sampling=spacing)
     radius = diameter_mm / 2
     voxels = np.flatnonzero((away > radius + APART_MM) & (deep > max(INSIDE_MM, radius / 2)))
     if not len(voxels):

@@ -7,9 +7,7 @@ generator. All networks take the same number of steps.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,11 +17,11 @@ from scipy import ndimage
 
 from ml.errors import TrainingError
 from ml.evaluation.bootstrap import estimate
-from ml.evaluation.realism.edits import one_thread
 from ml.evaluation.usefulness.pictures import Picture, add_ball, copies_of, picture_of, with_edits
 from ml.evaluation.usefulness.segmenter import found_by, train_segmenter
 from ml.generator.model import Generator
 from ml.geometry import sphere_diameter_mm
+from ml.parallel import in_processes
 from ml.patches.case import LiverCase
 
 # Scans to learn from, the fewest to measure on, and the most. Set by hand.
@@ -117,12 +115,7 @@ def usefulness(cases: Sequence[LiverCase], generator: Generator, *, seed: int = 
             "on."
         )
     seeds = [seed + number for number in range(SEEDS)]
-    if jobs > 1:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=one_thread) as pool:
-            parts = list(pool.map(readings_of, *([v] * SEEDS for v in (usable, generator)), seeds))
-    else:
-        parts = [readings_of(usable, generator, each) for each in seeds]
+    parts = in_processes(readings_of, [usable] * SEEDS, [generator] * SEEDS, seeds, jobs=jobs)
     return report_of([row for part in parts for row in part], seed=seed)
 
 
