@@ -9,6 +9,7 @@ import json
 import re
 import secrets
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,11 @@ class Reply:
 
 def as_json(data: Any, status: int = 200) -> Reply:
     return Reply(json.dumps(data).encode(), status=status)
+
+
+def not_of_this_reading() -> Reply:
+    """As the server says it: a page may still ask for images of a reader whose place another one has taken."""
+    return as_json({"detail": "No Presentation matches the given query."}, 404)
 
 
 @dataclass
@@ -114,7 +120,7 @@ class FixtureServer:
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 request = Request(self.command, self.path, self.rfile.read(length), dict(self.headers.items()))
-                reply = outer.handle(request)
+                reply = outer.answer(request)
                 self.send_response(reply.status)
                 for name, value in {"Content-Type": reply.content_type, **reply.headers}.items():
                     self.send_header(name, value)
@@ -139,6 +145,14 @@ class FixtureServer:
 
     def add(self, method: str, pattern: str, answer: Callable[..., Reply]) -> None:
         self.routes.append((method, re.compile(pattern), answer))
+
+    def answer(self, request: Request) -> Reply:
+        """A fault of the test's own server is told by its words, not by a connection that ends."""
+        try:
+            return self.handle(request)
+        except Exception as error:
+            traceback.print_exc()
+            return as_json({"detail": f"{type(error).__name__} in the test's server: {error}"}, 500)
 
     def handle(self, request: Request) -> Reply:
         path = request.path.split("?")[0]
@@ -328,6 +342,8 @@ class FakeReading:
         )
 
     def _presentation(self, _: Request, token: str) -> Reply:
+        if token not in self.tokens:
+            return not_of_this_reading()
         image = self.images[self.tokens.index(token)]
         marker = self.marker and {
             "row": self.marker[1],
@@ -349,6 +365,8 @@ class FakeReading:
         )
 
     def _slice(self, _: Request, token: str, index: str) -> Reply:
+        if token not in self.tokens:
+            return not_of_this_reading()
         content = self._as_stored(self.tokens.index(token), int(index))
         headers = {"Cache-Control": "private, no-store", "Content-Encoding": "gzip"}
         return Reply(content, "application/octet-stream", headers=headers)
@@ -366,6 +384,8 @@ class FakeReading:
         return self.stored[case, index]
 
     def _event(self, request: Request, token: str) -> Reply:
+        if token not in self.tokens:
+            return not_of_this_reading()
         body = json.loads(request.body)
         with self.lock:
             self.attempts.append(body["client_event_id"])
