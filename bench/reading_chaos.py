@@ -1,8 +1,9 @@
-"""Raters with two computers each in the midst of trouble; run `python -m bench.reading_chaos --runs 20`.
+"""Raters with two computers and three tabs each in the midst of trouble; run `python -m bench.reading_chaos --runs 20`.
 
 Lost and doubled requests, lost replies, proxies' pages, other people's logins, expired logins, reloads, storages that
 are full, hang, throw or don't delete, clocks set back and forth, a study closed and opened again, and a rater who is
-excluded meanwhile; then the readers read to the end. On SQLite, or on the database of DJANGO_DATABASE_URL.
+excluded meanwhile; then the readers read to the end. Studies that take every change, that of the last case alone, and
+none, in turn. On SQLite, or on the database of DJANGO_DATABASE_URL.
 """
 
 import argparse
@@ -29,11 +30,12 @@ def main() -> int:
         world = make_world(cast.owner)
         found, answers, faults = 0, 0, 0
         for number in range(options.runs):
-            study = Stages(lambda **_: nullcontext()).open(make_draft(cast, world, going_back=GoingBack.ANY))
+            going_back = list(GoingBack)[number % len(GoingBack)]
+            study = Stages(lambda **_: nullcontext()).open(make_draft(cast, world, going_back=going_back))
             start = time.monotonic()
             outcome = run(study, steps=options.steps, seed=options.seed + number)
             print(
-                f"{connection.vendor}, seed {options.seed + number}: {outcome.presses} answers, "
+                f"{connection.vendor}, {going_back}, seed {options.seed + number}: {outcome.presses} answers, "
                 f"{outcome.faults} faults, {len(outcome.problems)} problems, "
                 f"{time.monotonic() - start:.0f} s; {dict(outcome.happened)}",
                 flush=True,

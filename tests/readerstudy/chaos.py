@@ -1,8 +1,10 @@
-"""Raters with two computers each, on lines and with clocks and people that do what they do; the reading API must lose
-nothing, double nothing, and let no answer replace one that its rater had not seen. One rater's part is ended while
-answers are under way: what was given before that and by a clock that was right arrives, and nothing else is dropped.
+"""Raters with two computers each, one of them with two tabs, on lines and with clocks and people that do what they do;
+the reading API must lose nothing, double nothing, and let no answer replace one that its rater had not seen. One
+rater's part is ended while answers are under way: what was given before that and by a clock that was right arrives, and
+nothing else is dropped. Where a study lets answers stand, a late one is turned away for good, and only where its case
+has another.
 
-A computer here keeps the contract that the browser's outbox keeps (frontend/src/core/outbox.ts, with a chaos of its
+A page here keeps the contract that the browser's outbox keeps (frontend/src/core/outbox.ts, with a chaos of its
 own in outbox.chaos.spec.ts): answers wait in order until the server has confirmed this very answer, and only a refusal
 in the sitting's voice ends one.
 """
@@ -19,7 +21,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from readerstudy.models import RatingEvent, Session, Study
+from readerstudy.ledger.turns import LATE, out_of_turn, policy_of
+from readerstudy.models import GoingBack, RatingEvent, Session, Study
 from readerstudy.unblinding import services as unblinding
 from readerstudy.verification import verify
 from tests.readerstudy.worlds import rating
@@ -53,13 +56,13 @@ STORAGES = ("sound", "sound", "full", "hangs", "throws", "deletes nothing")
 
 
 @dataclass
-class Computer:
-    """One browser of one rater."""
+class Page:
+    """One tab of a browser of one rater; tabs of one browser have one storage."""
 
     session: Session
     chance: random.Random
     stranger: Any
-    storage: Storage = field(default_factory=Storage)
+    storage: Storage
     outbox: list[dict[str, Any]] = field(default_factory=list)
     given: dict[str, str] = field(default_factory=dict)
     counter: int = 0
@@ -75,6 +78,8 @@ class Computer:
     given_at: dict[str, tuple[datetime, bool]] = field(default_factory=dict)
     #: By client ids what the server said last of an answer that it did not take, where that is lifted later.
     held_for: dict[str, str] = field(default_factory=dict)
+    #: By client ids the case of an answer that came when another one stood already; a copy stays in the storage.
+    turned_away: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.client = Client()
@@ -84,12 +89,17 @@ class Computer:
     def load(self) -> None:
         """A page that is loaded knows what the server says and what its storage tells."""
         self.unsafe |= {id_of(entry) for entry in self.outbox} - set(self.storage.entries)
-        self.outbox = sorted(self.storage.all(), key=lambda entry: entry["body"]["counter"])
+        stored = [entry for entry in self.storage.all() if not entry["refused"]]
+        self.outbox = sorted(stored, key=lambda entry: entry["body"]["counter"])
+        for entry in self.outbox:
+            entry["held"] = False
+        self.ask()
+
+    def ask(self) -> None:
         self.standing = self.client.get(reverse("reading-api:session", args=[self.session.token])).json()
         self.given = {}
         self.learn(self.standing)
         for entry in self.outbox:
-            entry["held"] = False
             self.given[entry["token"]] = id_of(entry)
 
     def learn(self, standing: dict[str, Any]) -> None:
@@ -124,7 +134,7 @@ class Computer:
             shown_at=(now - timedelta(seconds=6)).isoformat(),
             answered_at=now.isoformat(),
         )
-        entry = {"token": token, "body": body, "held": False}
+        entry = {"token": token, "body": body, "held": False, "refused": False}
         self.given_at[body["client_event_id"]] = (timezone.now(), not self.clock)
         self.given[token] = body["client_event_id"]
         self.outbox.append(entry)
@@ -203,11 +213,20 @@ class Computer:
         elif refusal["code"] == "event_id_reused":
             # The storage still held this answer as it was before its rater chose it: the same answer stands.
             assert RatingEvent.objects.get(client_event_id=event_id).answer == entry["body"]["answer"]
-            self.forget(entry)
+            self._turn_away(entry)
+        elif refusal["final"]:
+            assert refusal["code"] == "answer_stands", (entry, body)
+            self._turn_away(entry)
         else:
-            assert not refusal["final"], (entry, body)
             entry["held"] = True
             self.held_for[event_id] = refusal["code"]
+
+    def _turn_away(self, entry: dict[str, Any]) -> None:
+        """For good; a copy stays in the storage, and the page says so."""
+        self.turned_away[id_of(entry)] = entry["token"]
+        self.outbox.remove(entry)
+        self.storage.put({**entry, "refused": True})
+        self.ask()
 
     def _choose(self, token: str, current: dict[str, Any] | None) -> None:
         """Both answers are shown; the rater means one of them."""
@@ -221,7 +240,7 @@ class Computer:
             self.counter += 1
             rivals[-1]["body"] |= {"supersedes": known, "counter": self.counter}
             self.keep(rivals[-1])
-        self.load()
+        self.ask()
 
 
 def id_of(entry: dict[str, Any]) -> str:
@@ -236,41 +255,48 @@ class Outcome:
     problems: list[str]
 
 
+def _storages() -> tuple[Storage, ...]:
+    at_work, at_home = Storage(), Storage()
+    return at_work, at_work, at_home
+
+
 def run(study: Study, *, steps: int, seed: int) -> Outcome:
     """Let all raters of a collecting study read in the midst of trouble, then let the trouble end, and look."""
     chance = random.Random(seed)
     sessions = list(Session.objects.filter(rater__study=study).select_related("rater__user"))
     strangers = [session.rater.user for session in sessions]
-    computers = [
-        Computer(session, chance, strangers[number - 1]) for number, session in enumerate(sessions) for _ in range(2)
+    pages = [
+        Page(session, chance, strangers[number - 1], storage)
+        for number, session in enumerate(sessions)
+        for storage in _storages()
     ]
     happened: Counter[str] = Counter()
     ends_at = chance.randrange(steps // 3, steps)
     for step in range(steps):
-        computer = chance.choice(computers)
+        page = chance.choice(pages)
         if step == ends_at:
-            _exclude(computer)
+            _exclude(page)
             happened["exclude"] += 1
         what = chance.choice(("press", "press", "send", "send", "send", "load", "clock", "storage", "close"))
-        happened[_do(what, computer, study, chance)] += 1
-    _end_the_trouble(study, computers)
-    presses = sum(len(computer.meant) for computer in computers)
+        happened[_do(what, page, study, chance)] += 1
+    _end_the_trouble(study, pages)
+    presses = sum(len(page.meant) for page in pages)
     faults = sum(count for what, count in happened.items() if what not in {"press", "through", "nothing", "sound"})
-    return Outcome(presses, faults, happened, _problems(study, computers))
+    return Outcome(presses, faults, happened, _problems(study, pages))
 
 
-def _do(what: str, computer: Computer, study: Study, chance: random.Random) -> str:
+def _do(what: str, page: Page, study: Study, chance: random.Random) -> str:
     if what == "press":
-        computer.press()
+        page.press()
     elif what == "send":
-        return computer.send()
+        return page.send()
     elif what == "load":
-        computer.load()
+        page.load()
     elif what == "clock":
-        computer.clock = timedelta(hours=chance.choice(HOURS_OFF))
+        page.clock = timedelta(hours=chance.choice(HOURS_OFF))
     elif what == "storage":
-        computer.storage.state = chance.choice(STORAGES)
-        return computer.storage.state
+        page.storage.state = chance.choice(STORAGES)
+        return page.storage.state
     else:
         study.refresh_from_db()
         if study.accepts_ratings:
@@ -280,30 +306,50 @@ def _do(what: str, computer: Computer, study: Study, chance: random.Random) -> s
     return what
 
 
-def _exclude(computer: Computer) -> None:
-    rater = computer.session.rater
+def _exclude(page: Page) -> None:
+    rater = page.session.rater
     unblinding.exclude_rater(rater=rater, actor=rater.study.owner, reason="knew the scans")
 
 
-def _end_the_trouble(study: Study, computers: list[Computer]) -> None:
+def _end_the_trouble(study: Study, pages: list[Page]) -> None:
     study.refresh_from_db()
     if not study.accepts_ratings:
         unblinding.reopen(study=study, actor=study.owner, reason="the end of the trouble")
-    for computer in computers:
-        computer.clock = timedelta(0)
-        computer.storage.state = "sound"
-    # Twice, for what one computer of a rater holds may wait for what the other one does.
-    for computer in [*computers, *computers]:
-        computer.read_to_the_end()
+    for page in pages:
+        page.clock = timedelta(0)
+        page.storage.state = "sound"
+    # Twice, for what one page of a rater holds may wait for what the other one does.
+    for page in [*pages, *pages]:
+        page.read_to_the_end()
 
 
-def _problems_of_ended(computer: Computer, ended_at: datetime) -> list[str]:
+def _problems(study: Study, pages: list[Page]) -> list[str]:
+    study.refresh_from_db()
+    ended = dict(study.raters.exclude(excluded_at=None).values_list("pk", "excluded_at"))
+    readers = [page for page in pages if page.session.rater_id not in ended]
+    problems = [f"{len(page.outbox)} never arrived" for page in readers if page.outbox]
+    problems += [f"left in a storage: {left}" for page in readers for left in _left_in(page.storage)]
+    problems += [f"not finished: {page.standing}" for page in readers if page.standing["state"] != "finished"]
+    for page in pages:
+        if page.session.rater_id in ended:
+            problems += _problems_of_ended(page, pages, ended[page.session.rater_id])
+    problems += _problems_of_turned_away(pages)
+    problems += _problems_of_the_ledger(study, pages, not_awaited=[page for page in pages if page not in readers])
+    return problems + verify(study, with_stimuli=False).problems
+
+
+def _left_in(storage: Storage) -> list[str]:
+    return [event_id for event_id, entry in storage.entries.items() if not entry["refused"]]
+
+
+def _problems_of_ended(page: Page, pages: list[Page], ended_at: datetime) -> list[str]:
     """What is still held was given after the end or by a wrong clock, or waits for such an answer."""
+    given = {event_id: when for one in pages for event_id, when in one.given_at.items()}
     problems = []
-    for entry in computer.outbox:
+    for entry in page.outbox:
         event_id = id_of(entry)
-        given_at, clock_right = computer.given_at[event_id]
-        why = computer.held_for.get(event_id)
+        given_at, clock_right = given[event_id]
+        why = page.held_for.get(event_id)
         if why == "rater_excluded" and clock_right and given_at < ended_at:
             problems.append(f"{event_id} was given before the end and is refused")
         if why not in {"rater_excluded", "not_its_turn"}:
@@ -311,26 +357,37 @@ def _problems_of_ended(computer: Computer, ended_at: datetime) -> list[str]:
     return problems
 
 
-def _problems(study: Study, computers: list[Computer]) -> list[str]:
-    study.refresh_from_db()
-    events = {str(event.client_event_id): event for event in RatingEvent.objects.filter(study=study)}
-    may_miss = set().union(*(computer.given_up | computer.unsafe for computer in computers))
-    meant = {event_id: said for computer in computers for event_id, said in computer.meant.items()}
-    ended = dict(study.raters.exclude(excluded_at=None).values_list("pk", "excluded_at"))
-    readers = [computer for computer in computers if computer.session.rater_id not in ended]
-    problems = [f"{len(computer.outbox)} never arrived" for computer in readers if computer.outbox]
-    problems += [f"left in a storage: {event_id}" for one in readers for event_id in one.storage.entries]
-    problems += [f"not finished: {one.standing}" for one in readers if one.standing["state"] != "finished"]
-    for computer in computers:
-        if computer.session.rater_id in ended:
-            problems += _problems_of_ended(computer, ended[computer.session.rater_id])
-            may_miss |= {id_of(entry) for entry in computer.outbox}
-    problems += [f"lost: {event_id}" for event_id in meant if event_id not in events and event_id not in may_miss]
+def _problems_of_turned_away(pages: list[Page]) -> list[str]:
+    """An answer is turned away for good only where its case has one."""
+    turned_away = [(event_id, token) for page in pages for event_id, token in page.turned_away.items()]
+    answered = set(
+        RatingEvent.objects.filter(presentation__token__in=[token for _, token in turned_away]).values_list(
+            "presentation__token", flat=True
+        )
+    )
+    return [
+        f"{event_id} was turned away, and nothing stands" for event_id, token in turned_away if token not in answered
+    ]
+
+
+def _problems_of_the_ledger(study: Study, pages: list[Page], *, not_awaited: list[Page]) -> list[str]:
+    entries = list(RatingEvent.objects.filter(study=study).select_related("presentation").order_by("sequence"))
+    events = {str(event.client_event_id): event for event in entries}
+    meant: dict[str, set[tuple[str, str | None]]] = {}
+    for page in pages:
+        for event_id, said in page.meant.items():
+            meant[event_id] = meant.get(event_id, set()) | said
+    may_miss = set().union(*(page.given_up | page.unsafe | set(page.turned_away) for page in pages))
+    may_miss |= {id_of(entry) for page in not_awaited for entry in page.outbox}
+    problems = [f"lost: {event_id}" for event_id in meant if event_id not in events and event_id not in may_miss]
     for event_id, event in events.items():
         replaced = str(event.supersedes.client_event_id) if event.supersedes else None
         if event_id not in meant:
             problems.append(f"from nowhere: {event_id}")
         elif (event.answer, replaced) not in meant[event_id]:
             problems.append(f"{event_id} is not what was given")
-    problems += verify(study, with_stimuli=False).problems
+    allowed = {LATE} if policy_of(study) == GoingBack.ANY else set()
+    problems += [f"entry {key} was {how}" for key, how in out_of_turn(entries).items() if how not in allowed]
+    if policy_of(study) == GoingBack.NEVER:
+        problems += [f"{event.client_event_id} replaces an answer" for event in entries if event.supersedes_id]
     return problems

@@ -1,5 +1,5 @@
-/** The outbox in the midst of trouble: two computers, lost replies, proxies, other logins, a storage that fails, pages
-that are closed at any moment, a study that is closed and opened again. CHAOS_RUNS=2000 npm test for a long run. */
+/** The outbox in the midst of trouble: two computers and two tabs on one of them, lost replies, proxies, other logins,
+a storage that fails, pages that are closed at any moment, a study that is closed and opened again. CHAOS_RUNS=2000 npm test for a long run. */
 import { describe, expect, it } from "vitest";
 
 import type { GivenAnswer } from "./judgement";
@@ -62,8 +62,10 @@ function refused(id: string, code: string, current: OutboxEntry | null): SendRep
   return { status: 409, body: { detail: "no", refusal }, message: "no" };
 }
 
-class Computer {
-  readonly disk = new Map<string, OutboxEntry>();
+/** What one browser keeps for all its tabs. */
+type Disk = Map<string, OutboxEntry>;
+
+class Page {
   readonly given = new Map<string, string>();
   readonly givenUp = new Set<string>();
   trouble = true;
@@ -74,6 +76,7 @@ class Computer {
 
   constructor(
     private readonly server: Server,
+    readonly disk: Disk,
     private readonly random: () => number,
   ) {}
 
@@ -165,50 +168,59 @@ class Computer {
   }
 }
 
-async function run(seed: number): Promise<{ given: Set<string>; server: Server; computers: Computer[] }> {
+function drawn(pages: readonly [Page, Page, Page], random: () => number): Page {
+  const [first, second, third] = pages;
+  const at = random();
+  if (at < 1 / 3) return first;
+  return at < 2 / 3 ? second : third;
+}
+
+async function run(seed: number): Promise<{ given: Set<string>; server: Server; pages: Page[] }> {
   const random = randomOf(seed);
   const server = new Server();
-  const [one, other] = [new Computer(server, random), new Computer(server, random)];
-  const computers = [one, other];
-  for (const computer of computers) await computer.load();
+  const atWork: Disk = new Map();
+  const atHome: Disk = new Map();
+  const on = (disk: Disk): Page => new Page(server, disk, random);
+  const pages: [Page, Page, Page] = [on(atWork), on(atWork), on(atHome)];
+  for (const page of pages) await page.load();
   const given = new Set<string>();
   for (let step = 0; step < STEPS; step += 1) {
-    const computer = random() < 0.5 ? one : other;
+    const page = drawn(pages, random);
     const what = random();
     if (what < 0.5) {
       const id = `${seed}-${step}`;
-      if (await computer.answer(`p${Math.floor(random() * CASES)}`, id)) given.add(id);
-    } else if (what < 0.7) await computer.wake();
-    else if (what < 0.8) await computer.load();
+      if (await page.answer(`p${Math.floor(random() * CASES)}`, id)) given.add(id);
+    } else if (what < 0.7) await page.wake();
+    else if (what < 0.8) await page.load();
     else if (what < 0.9) server.open = !server.open;
-    else await computer.decide();
+    else await page.decide();
   }
   server.open = true;
-  for (const computer of computers) {
-    computer.trouble = false;
+  for (const page of pages) {
+    page.trouble = false;
     for (let round = 0; round < 20; round += 1) {
-      await computer.load();
-      await computer.wake();
-      await computer.decide();
+      await page.load();
+      await page.wake();
+      await page.decide();
     }
   }
-  return { given, server, computers };
+  return { given, server, pages };
 }
 
 describe("outbox in trouble", () => {
   it(`loses and doubles nothing in ${RUNS} runs`, async () => {
     let answers = 0;
     for (let seed = 1; seed <= RUNS; seed += 1) {
-      const { given, server, computers } = await run(seed);
+      const { given, server, pages } = await run(seed);
       const ids = server.ledger.map((entry) => entry.clientEventId);
-      const givenUp = new Set(computers.flatMap((computer) => [...computer.givenUp]));
+      const givenUp = new Set(pages.flatMap((page) => [...page.givenUp]));
       expect(new Set(ids).size, `seed ${seed}: doubled`).toBe(ids.length);
       const lost = [...given].filter((id) => !ids.includes(id) && !givenUp.has(id));
       expect(lost, `seed ${seed}: lost`).toEqual([]);
       expect(
-        computers.map((computer) => computer.disk.size),
+        pages.map((page) => page.disk.size),
         `seed ${seed}: left`,
-      ).toEqual([0, 0]);
+      ).toEqual([0, 0, 0]);
       answers += ids.length;
     }
     expect(answers).toBeGreaterThan(RUNS * 4);
