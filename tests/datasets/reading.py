@@ -16,6 +16,12 @@ class PlainRoom:
     def array(self, size_zyx, dtype):
         return np.zeros(size_zyx, dtype)
 
+    def volume(self, size_zyx, planes):
+        volume = self.array(size_zyx, np.int16)
+        for index, plane in planes:
+            volume[index] = plane
+        return volume
+
     def file(self):
         with tempfile.TemporaryFile() as file:
             return os.dup(file.fileno())

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -379,6 +381,72 @@ def _state(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "Z"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the reader asked for: the paths of files, and scratch files and trays by their kind."""
+    told, grant = Counter(), Reader._grant
+
+    def told_of(reader, message, deadline):
+        told[reader._offered[message["number"]].path if message["ask"] == "file" else message["ask"]] += 1
+        grant(reader, message, deadline)
+
+    monkeypatch.setattr(Reader, "_grant", told_of)
+    return told
+
+
+def test_a_slice_is_opened_once_and_its_voxels_are_written_where_the_worker_reads_them(tmp_path, asked):
+    grid = small_grid()
+    write_series(tmp_path / "in", small_ct(grid), grid)
+    files = files_of(tmp_path / "in")
+    with Reader(files, Limits()) as reader:
+        (candidate,), _ = reader.discover()
+        scan = reader.read(0, candidate)
+    assert np.array_equal(scan.volume, small_ct(grid))
+    assert asked == {**dict.fromkeys([file.path for file in files], 1), "tray": 1}
+
+
+def test_axes_that_are_reordered_are_written_anew(tmp_path, asked):
+    grid = small_grid()
+    head_first = replace(grid, direction=(1, 0, 0, 0, 1, 0, 0, 0, -1))
+    write_file(tmp_path / "case_1.nii", small_ct(grid), head_first)
+    with Reader(files_of(tmp_path), Limits()) as reader:
+        (candidate,), _ = reader.discover()
+        scan = reader.read(0, candidate)
+    assert np.array_equal(scan.volume, small_ct(grid)[::-1])
+    assert asked["tray"] == 2
+
+
+def test_more_files_than_may_be_held_are_read_all_the_same(tmp_path, asked, monkeypatch):
+    two_held = (
+        "from ctplatform.datasets.importing.confined import limits, reader\n"
+        "limits.MAX_DESCRIPTORS = reader.DESCRIPTORS_IN_USE + 2\n"
+        "reader.main()\n"
+    )
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-I", "-c", two_held))
+    grid = small_grid()
+    write_series(tmp_path / "in", small_ct(grid), grid)
+    files = files_of(tmp_path / "in")
+    with Reader(files, Limits()) as reader:
+        (candidate,), _ = reader.discover()
+        scan = reader.read(0, candidate)
+    assert np.array_equal(scan.volume, small_ct(grid))
+    assert sorted(asked[file.path] for file in files) == [1, 1, *[2] * (len(files) - 2)]
+
+
+def test_a_scan_that_is_refused_leaves_nothing_in_the_next_ones_place(tmp_path, asked):
+    grid = small_grid()
+    write_file(tmp_path / "case_0.nii", np.full_like(small_ct(grid), 7), grid)
+    for number in (1, 2):
+        write_file(tmp_path / f"case_{number}.nii", small_ct(grid, number), grid)
+    with Reader(files_of(tmp_path), Limits()) as reader:
+        candidates, _ = reader.discover()
+        with pytest.raises(ImportRefusedError, match="not Hounsfield units"):
+            reader.read(0, candidates[0])
+        for number in (1, 2):
+            assert np.array_equal(reader.read(number, candidates[number]).volume, small_ct(grid, number))
+    assert asked["tray"] == 3
 
 
 def test_offered_files_keep_their_bytes(tmp_path):

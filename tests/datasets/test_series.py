@@ -9,11 +9,11 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLSLossless, generate_uid
 
-from ctplatform.datasets.importing import dicom_pixels
+from ctplatform.datasets.importing import dicom_file, dicom_pixels
 from ctplatform.datasets.importing.run import ImportOrder, import_path
 from ctplatform.datasets.scans import voxels
 from tests.datasets.files import write_file, write_series
-from tests.datasets.reading import Read, notes_of
+from tests.datasets.reading import Read, given, notes_of
 from tests.factories import make_dataset
 from tests.phantoms import small_ct, small_grid
 
@@ -307,13 +307,19 @@ def test_two_places_that_agree_are_not_told(tmp_path):
     assert "contradict" not in notes_of(Read(changed_nifti(tmp_path, both)).only)
 
 
-def test_a_header_of_any_length_is_read_to_its_end(tmp_path):
+@pytest.mark.parametrize("first_bytes", [dicom_file.HEADER_BYTES, dicom_file.LONG_HEADER_BYTES])
+@pytest.mark.parametrize("beyond", [-20_000, -2, 0, 2, *range(18, 50, 2), 40_000])
+def test_a_header_of_any_length_is_read_to_its_end(tmp_path, first_bytes, beyond):
     """Most end within the first bytes, which are read into memory; what lies behind a long element counts as well."""
-    long = {"RedPaletteColorLookupTableData": b"\0" * 400_000}
+    write_series(tmp_path / "short", VOLUME, GRID, RedPaletteColorLookupTableData=b"")
+    pixels_at = dicom_file.read_header(given(tmp_path / "short")[0]).pixels_at
+    long = {"RedPaletteColorLookupTableData": b"\0" * (first_bytes - pixels_at + beyond)}
     write_series(tmp_path / "in", VOLUME, GRID, per_slice=lambda _: long)
     scan = Read(tmp_path / "in").only
     assert np.array_equal(scan.volume, VOLUME)
     assert "RedPaletteColorLookupTableData" in scan.report["removed"]
+    # which follow it: the first bytes may end between two elements
+    assert scan.report["removed_private_elements"] == 2
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int8, np.uint8])

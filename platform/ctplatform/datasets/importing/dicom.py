@@ -1,21 +1,16 @@
 """DICOM files to series to volumes."""
 
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
-from typing import BinaryIO
 
-import numpy as np
-import numpy.typing as npt
-import pydicom
-from pydicom.dataset import Dataset as DicomDataset
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID
 
 from ctplatform.datasets.importing import deidentify
 from ctplatform.datasets.importing.axes import canonical
+from ctplatform.datasets.importing.dicom_file import DicomFile, Unreadable, readable
 from ctplatform.datasets.importing.dicom_frames import ENHANCED_CT, frame_count, frame_headers
 from ctplatform.datasets.importing.dicom_geometry import TOLD_JITTER_MM, Placed, place_slices
 from ctplatform.datasets.importing.dicom_pixels import frames_hu, read_hu
@@ -30,22 +25,7 @@ from ctplatform.datasets.importing.found import (
     numbers_of,
 )
 from ctplatform.datasets.importing.refusal import ImportRefusedError, check_size, refused_when_damaged
-
-# What is read is checked here, and pydicom's own warnings would quote values into the log.
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-
-SEGMENTATION_CLASSES = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}
-DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
-# The file meta information, where the transfer syntax stands, is a few hundred bytes.
-FILE_META_BYTES = 4096
-BLOCK = 4 * 1024**2
-BARE = {b"\x02\x00", b"\x08\x00", b"\x00\x08"}
-# Headers of slices end within this
-HEADER_BYTES = 256 * 1024
-ITEM, ITEM_BYTES = b"\xfe\xff\x00\xe0", 8
-# A segmentation of 2,000 frames in ten segments has about ten items a frame.
-MAX_ITEMS = 200_000
-
+from ctplatform.datasets.kinds import StoredVolume
 
 # Largest differences inside one stack: of a direction's numbers, and of pixel spacings as a share
 ONE_DIRECTION, ONE_SPACING = 1e-3, 1.5e-3
@@ -57,130 +37,15 @@ TWO_PERSONS = (
 
 
 @dataclass(frozen=True)
-class DicomFile:
-    file: GivenFile
-    header: DicomDataset
-    sop_class: str
-    # where the pixel data begin
-    pixels_at: int = 0
-    # which frame of a multi-frame file this is
-    frame: int | None = None
-    # what was asked for already: slices are compared with one another more than once
-    _texts: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    @property
-    def is_segmentation(self) -> bool:
-        return self.sop_class in SEGMENTATION_CLASSES
-
-    def text(self, keyword: str) -> str:
-        """The value as text; nothing when it is missing or its bytes make no value."""
-        if keyword not in self._texts:
-            try:
-                self._texts[keyword] = str(self.header.get(keyword, "") or "")
-            except Exception:  # noqa: BLE001 - each value representation fails in its own way
-                self._texts[keyword] = ""
-        return self._texts[keyword]
-
-    @property
-    def referenced_series(self) -> set[str]:
-        """Nothing when the reference is missing or holds something else than references."""
-        try:
-            named = self.header.get("ReferencedSeriesSequence", None) or []
-            return {str(item.get("SeriesInstanceUID", "")) for item in named}
-        except Exception:  # noqa: BLE001 - each value representation fails in its own way
-            return set()
-
-    @cached_property
-    def orientation(self) -> tuple[float, ...]:
-        return self._numbers("ImageOrientationPatient")
-
-    @cached_property
-    def pixel_spacing_mm(self) -> tuple[float, ...]:
-        return self._numbers("PixelSpacing")
-
-    def _numbers(self, keyword: str) -> tuple[float, ...]:
-        try:
-            return tuple(float(number) for number in self.text(keyword).strip("[]").split(","))
-        except ValueError:
-            return ()
-
-
-@dataclass(frozen=True)
 class DicomContents:
     scans: list[Candidate]
     refusals: list[Refusal]
     segmentations: list[DicomFile]
 
 
-def looks_like_dicom(file: GivenFile) -> bool:
-    """A preamble with its mark, or a bare data set that starts with group 0002 or 0008 in either order of bytes."""
-    start = file.start(132)
-    return start[128:132] == b"DICM" or start[:2] in BARE
-
-
-def read_header(file: GivenFile) -> DicomFile:
-    """Everything but the pixels, and nothing that has to be inflated first: that could be a bomb."""
-    with refused_when_damaged("It is damaged: its DICOM header can't be read."), file.open() as opened:
-        start = opened.read(HEADER_BYTES)
-        if str(DeflatedExplicitVRLittleEndian).encode() in start[:FILE_META_BYTES]:
-            raise ImportRefusedError("It uses the deflated transfer syntax. Export it uncompressed or as JPEG 2000.")
-        _refuse_many_items(file, opened)
-        return _parsed(file, io.BytesIO(start), end=len(start)) or _whole(file, opened)
-
-
-def _parsed(file: GivenFile, start: BinaryIO, *, end: int) -> DicomFile | None:
-    """A header out of the first bytes in memory, as nearly all are; None where it goes on behind them."""
-    try:
-        found = _whole(file, start)
-    except Exception:  # noqa: BLE001 - what is cut off looks damaged, and is read again from the file
-        return None
-    return found if found.pixels_at < end else None
-
-
-def _whole(file: GivenFile, source: BinaryIO) -> DicomFile:
-    source.seek(0)
-    header = pydicom.dcmread(source, stop_before_pixels=True, force=True)
-    sop_class = header.get("SOPClassUID", "") or header.file_meta.get("MediaStorageSOPClassUID", "")
-    return DicomFile(file, header, str(sop_class), source.tell())
-
-
-def _refuse_many_items(file: GivenFile, opened: BinaryIO) -> None:
-    """Each item of a sequence costs its eight bytes and a thousand times that to decode."""
-    if file.size < MAX_ITEMS * ITEM_BYTES:
-        return
-    count = 0
-    opened.seek(0)
-    while block := opened.read(BLOCK):
-        count += block.count(ITEM)
-    if count > MAX_ITEMS:
-        raise ImportRefusedError(f"It holds more than {MAX_ITEMS} sequence items, far more than a CT slice or mask.")
-
-
-def read_headers(given: Iterable[GivenFile]) -> tuple[list[DicomFile], list[Refusal]]:
-    """What can be read, and every reason once, however many files it is about."""
-    files: list[DicomFile] = []
-    refused: dict[str, list[tuple[int, GivenFile]]] = defaultdict(list)
-    for number, one in enumerate(given, start=1):
-        try:
-            file = read_header(one)
-        except ImportRefusedError as error:
-            refused[error.message].append((number, one))
-            continue
-        if file.sop_class != DIRECTORY_CLASS:
-            files.append(file)
-    return files, [
-        Refusal(_numbered([number for number, _ in found]), reason, numbers_of(one for _, one in found))
-        for reason, found in refused.items()
-    ]
-
-
-def _numbered(numbers: list[int]) -> str:
-    return f"DICOM file {numbers[0]}" if len(numbers) == 1 else f"DICOM file {numbers[0]} and {len(numbers) - 1} more"
-
-
-def sort_out(given: Iterable[GivenFile]) -> DicomContents:
+def sort_out(looked_at: Iterable[DicomFile | Unreadable]) -> DicomContents:
     """CT series as candidates; segmentations apart; everything else refused with its reason, once per series."""
-    files, refusals = read_headers(given)
+    files, refusals = readable(looked_at)
     contents = DicomContents([], refusals, [file for file in files if file.is_segmentation])
     by_series: dict[str, list[DicomFile]] = defaultdict(list)
     for file in files:
@@ -317,11 +182,9 @@ def read_series(files: list[DicomFile], told: str, room: Room) -> ReadScan:
     first = files[0].header
     check_size((len(files), int(first.get("Rows", 0) or 0), int(first.get("Columns", 0) or 0)))
     placed: Placed[DicomFile] = place_slices([(file.header, file) for file in files])
-    volume = room.array(placed.grid.size_zyx, np.int16)
-    padded = 0
-    for index, slice_hu, padding in _slices_hu(placed.files):
-        volume[index] = slice_hu
-        padded += padding
+    padding: list[int] = []
+    volume = room.volume(placed.grid.size_zyx, _slices_hu(placed.files, padding))
+    padded = sum(padding)
     volume, grid, moved = canonical(volume, placed.grid)
     report = deidentify.dicom_report(file.header for file in files)
     scan = ReadScan(volume=volume, grid=grid, report=report)
@@ -345,16 +208,19 @@ def read_series(files: list[DicomFile], told: str, room: Room) -> ReadScan:
     return scan
 
 
-def _slices_hu(files: list[DicomFile]) -> Iterator[tuple[int, npt.NDArray[np.int16], int]]:
-    """Index, slice in HU and padding voxels; a multi-frame file is opened once."""
+def _slices_hu(files: list[DicomFile], padding: list[int]) -> Iterator[tuple[int, StoredVolume]]:
+    """Index and slice in HU, its padding voxels counted on the way; a multi-frame file is opened once."""
     frames: dict[PurePosixPath, list[tuple[int, DicomFile]]] = defaultdict(list)
     for index, file in enumerate(files):
         if file.frame is None:
-            yield index, *read_hu(file.file, file.header, file.pixels_at)
+            slice_hu, padded = read_hu(file.file, file.header, file.pixels_at)
+            padding.append(padded)
+            yield index, slice_hu
         else:
             frames[file.file.path].append((index, file))
     for members in frames.values():
         headers = {file.frame or 0: file.header for _, file in members}
         read = frames_hu(members[0][1].file, headers)
-        for (index, _), (slice_hu, padding) in zip(members, read, strict=True):
-            yield index, slice_hu, padding
+        for (index, _), (slice_hu, padded) in zip(members, read, strict=True):
+            padding.append(padded)
+            yield index, slice_hu

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from ctplatform.datasets.importing import dicom, mask_slices, vocabulary
 from ctplatform.datasets.importing.archive import is_zip, unpack
+from ctplatform.datasets.importing.dicom_file import DicomFile, Unreadable, read_header, readable
 from ctplatform.datasets.importing.found import Candidate, GivenFile, ReadScan, Refusal, Room, numbers_of
 from ctplatform.datasets.importing.headers import Beside
 from ctplatform.datasets.importing.label_tables import UNSAID, Described, Guide, LabelTable, described, lost_in_lits
@@ -37,11 +38,11 @@ class Found:
 
 @dataclass
 class Sorted:
-    """The files of an import by what they are, before anything but their first bytes is read."""
+    """The files of an import by what they are; of DICOM files with the header, so that each is opened once for both."""
 
     volumes: list[GivenFile] = field(default_factory=list)
-    slices: list[GivenFile] = field(default_factory=list)
-    drawn_slices: list[GivenFile] = field(default_factory=list)
+    slices: list[DicomFile | Unreadable] = field(default_factory=list)
+    drawn_slices: list[DicomFile | Unreadable] = field(default_factory=list)
     painted: list[GivenFile] = field(default_factory=list)
     pictures: list[GivenFile] = field(default_factory=list)
     others: list[GivenFile] = field(default_factory=list)
@@ -74,14 +75,14 @@ def _sorted(files: Iterable[GivenFile]) -> Sorted:
             file.given_as_mask or mask_slices.is_drawn(file.path, mask_slices.PICTURE_FOLDERS)
         ):
             kinds.pictures.append(file)
-        elif not dicom.looks_like_dicom(file):
+        elif (header := read_header(file)) is None:
             kinds.others.append(file)
         elif mask_slices.PAINTED_FOLDER in [part.lower() for part in file.path.parent.parts]:
             kinds.painted.append(file)
         elif mask_slices.is_drawn(file.path, mask_slices.DICOM_FOLDERS):
-            kinds.drawn_slices.append(file)
+            kinds.drawn_slices.append(header)
         else:
-            kinds.slices.append(file)
+            kinds.slices.append(header)
     return kinds
 
 
@@ -246,8 +247,8 @@ class _Discovery:
         return MaskSource(label, file.size, lambda _scan, room: read(room))
 
     def _pictures(self, contents: dicom.DicomContents) -> Pictures:
-        given, refusals = dicom.read_headers([*self._given.slices, *self._given.drawn_slices])
-        beside, more_refusals = dicom.read_headers(self._files.drawn_slices)
+        given, refusals = readable([*self._given.slices, *self._given.drawn_slices])
+        beside, more_refusals = readable(self._files.drawn_slices)
         self._found.refusals += contents.refusals + refusals + more_refusals
         headers = [*contents.segmentations, *given, *beside]
         if self._files.painted:
@@ -334,7 +335,7 @@ def neutral_name(path: PurePosixPath) -> str:
     return vocabulary.harmless_name(name)
 
 
-def _refers_to(segmentation: dicom.DicomFile, series: Candidate) -> bool:
+def _refers_to(segmentation: DicomFile, series: Candidate) -> bool:
     uids = segmentation.referenced_series
     return series.series_uid in uids if uids else segmentation.text("FrameOfReferenceUID") == series.frame_uid
 

@@ -58,20 +58,23 @@ def planes_with_text(volume: npt.NDArray[np.int16]) -> list[int]:
 
 def has_text(plane: Plane) -> bool:
     """Whether a row of glyphs, upright or sideways, lies outside the body, or more of them than can be judged."""
-    outer = _cropped(np.where(outside_body(plane), plane, AIR_HU))
+    outer = _cropped(plane, outside_body(plane))
     return outer.size > 0 and any(_text_at(outer, above_hu) for above_hu in LEVELS_HU)
 
 
-def _cropped(outer: Plane) -> Plane:
-    """To what isn't air, which is little of most slices."""
-    drawn = outer > FAINTEST_LEVEL_HU
+def _cropped(plane: Plane, outside: Mask) -> Plane:
+    """What lies outside of the body, cropped to what isn't air, which is little of most slices."""
+    drawn = (plane > FAINTEST_LEVEL_HU) & outside
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
-    return outer[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if rows.size else outer[:0, :0]
+    if not rows.size:
+        return plane[:0, :0]
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return np.where(outside[box], plane[box], np.int16(AIR_HU))
 
 
 def outside_body(plane: Plane) -> Mask:
     """Everything but large blocks of tissue and what they enclose; judged on every other sample."""
-    tissue = plane[::2, ::2] > TISSUE_HU
+    tissue = (plane[::2] > TISSUE_HU)[:, ::2]
     reach = BODY_OPENING_PX // 2
     blocks = shapes_of(_windowed(tissue, reach, np.logical_and), diagonal=False)
     large = blocks.drawn(blocks.sizes >= SMALLEST_BODY * tissue.size)
@@ -80,8 +83,14 @@ def outside_body(plane: Plane) -> Mask:
     open_[1:-1, 1:-1] = ~_windowed(large, reach + 3, np.logical_or)
     regions = shapes_of(open_, diagonal=False)
     outside = regions.drawn(np.arange(regions.count) == regions.shape_of[0])[1:-1, 1:-1]
-    full: Mask = np.repeat(np.repeat(outside, 2, axis=0), 2, axis=1)[: plane.shape[0], : plane.shape[1]]
-    return full
+    return _doubled(outside)[: plane.shape[0], : plane.shape[1]]
+
+
+def _doubled(mask: Mask) -> Mask:
+    """Every sample as two by two. A pair of equal bytes is one number of 16 bits, made in one pass."""
+    pairs = mask.view(np.uint8) * np.uint16(0x0101)
+    doubled: Mask = np.repeat(pairs, 2, axis=0).view(np.bool_)
+    return doubled
 
 
 def _windowed(mask: Mask, size: int, combine: np.ufunc) -> Mask:

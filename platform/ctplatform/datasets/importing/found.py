@@ -49,6 +49,10 @@ class Room(Protocol):
         """A zeroed array."""
         ...
 
+    def volume(self, size_zyx: tuple[int, ...], planes: Iterable[tuple[int, StoredVolume]]) -> StoredVolume:
+        """The voxels of a scan from its planes, each with its place along the first axis; zeros where none is."""
+        ...
+
     def file(self) -> int:
         """The descriptor of an empty file."""
         ...

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ctplatform.datasets.importing import dicom
 from ctplatform.datasets.importing.axes import canonical
+from ctplatform.datasets.importing.dicom_file import DicomFile
 from ctplatform.datasets.importing.dicom_geometry import place_slices
 from ctplatform.datasets.importing.dicom_pixels import read_stored
 from ctplatform.datasets.importing.found import GivenFile, ReadScan, Room
@@ -43,7 +43,7 @@ def by_folder(files: Iterable[GivenFile]) -> dict[PurePosixPath, list[GivenFile]
     return folders
 
 
-def read_dicom_slices(files: Sequence[dicom.DicomFile], scan: ReadScan, room: Room) -> LabelValues:
+def read_dicom_slices(files: Sequence[DicomFile], scan: ReadScan, room: Room) -> LabelValues:
     """On the place that its headers give; where they give none, on the slices of the same file names."""
     check_size((max(len(files), 3), _count(files[0], "Rows"), _count(files[0], "Columns")))
     try:
@@ -54,7 +54,7 @@ def read_dicom_slices(files: Sequence[dicom.DicomFile], scan: ReadScan, room: Ro
     return _stacked(ordered, grid, read_stored, room)
 
 
-def _count(file: dicom.DicomFile, keyword: str) -> int:
+def _count(file: DicomFile, keyword: str) -> int:
     text = file.text(keyword)
     return int(text) if text.isdigit() else 0
 

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Self
 
-from ctplatform.datasets.importing import dicom, mask_slices
+from ctplatform.datasets.importing import mask_slices
+from ctplatform.datasets.importing.dicom_file import DicomFile
 from ctplatform.datasets.importing.dicom_seg import read_dicom_seg
 from ctplatform.datasets.importing.found import GivenFile, ReadScan, Room
 from ctplatform.datasets.importing.label_tables import Guide, LabelTable
@@ -40,11 +41,11 @@ class DrawnStack:
 
 @dataclass(frozen=True)
 class Pictures:
-    segmentations: list[dicom.DicomFile] = field(default_factory=list)
+    segmentations: list[DicomFile] = field(default_factory=list)
     stacks: list[DrawnStack] = field(default_factory=list)
 
     @classmethod
-    def of(cls, headers: Sequence[dicom.DicomFile], png: Iterable[GivenFile], said: Meaning | None) -> Self:
+    def of(cls, headers: Sequence[DicomFile], png: Iterable[GivenFile], said: Meaning | None) -> Self:
         """``said`` is what a person says that they are drawn of, whatever their folders are called."""
         stacks = [*_of_dicom([file for file in headers if not file.is_segmentation]), *_of_png(png)]
         return cls(
@@ -58,7 +59,7 @@ class Pictures:
             stack.add_to(masks, guide)
 
 
-def segmentation_sources(files: Iterable[dicom.DicomFile], said: MaskKind | None) -> list[MaskSource]:
+def segmentation_sources(files: Iterable[DicomFile], said: MaskKind | None) -> list[MaskSource]:
     return [
         MaskSource(f"DICOM segmentation {number}", file.file.size, _reading(file.file, said))
         for number, file in enumerate(files, start=1)
@@ -69,7 +70,7 @@ def _reading(file: GivenFile, said: MaskKind | None) -> Callable[[ReadScan, Room
     return lambda _scan, room: read_dicom_seg(file, room, said)
 
 
-def _of_dicom(slices: list[dicom.DicomFile]) -> Iterable[DrawnStack]:
+def _of_dicom(slices: list[DicomFile]) -> Iterable[DrawnStack]:
     headers = {file.file.path: file for file in slices}
     for folder, files in mask_slices.by_folder(file.file for file in slices).items():
         read = partial(mask_slices.read_dicom_slices, [headers[file.path] for file in files])

@@ -15,9 +15,9 @@ BETWEEN_ROWS = 2
 
 @dataclass(frozen=True)
 class Shapes:
-    """Runs of true samples, from the first to the last row, and which shape each belongs to."""
+    """Runs of true samples of a picture, from the first to the last row, and which shape each belongs to."""
 
-    size: tuple[int, int]
+    picture: Mask
     rows: Indices
     starts: Indices
     stops: Indices
@@ -30,13 +30,12 @@ class Shapes:
         return sizes
 
     def drawn(self, chosen: Mask) -> Mask:
-        """The chosen ones of the shapes, in the whole picture."""
-        runs = chosen[self.shape_of]
-        width = self.size[1] + 1
-        turns = np.zeros(self.size[0] * width, dtype=np.int8)
-        turns[self.rows[runs] * width + self.starts[runs]] = 1
-        turns[self.rows[runs] * width + self.stops[runs]] -= 1
-        drawn: Mask = np.cumsum(turns, dtype=np.int8).reshape(self.size[0], width)[:, :-1].astype(bool)
+        """The chosen ones of the shapes, in the whole picture: the others are taken out, for they are few samples."""
+        others = ~chosen[self.shape_of]
+        starts, lengths = self.starts[others], (self.stops - self.starts)[others]
+        within_run = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        drawn = self.picture.copy()
+        drawn[np.repeat(self.rows[others], lengths), np.repeat(starts, lengths) + within_run] = False
         return drawn
 
     def boxes(self) -> list[tuple[slice, slice]]:
@@ -70,7 +69,7 @@ def shapes_of(mask: Mask, *, diagonal: bool) -> Shapes:
     starts, stops = edges[::2], edges[1::2]
     count, shape_of = _joined(starts, stops, width, int(diagonal))
     rows = starts // width
-    return Shapes((mask.shape[0], mask.shape[1]), rows, starts - rows * width, stops - rows * width, shape_of, count)
+    return Shapes(mask, rows, starts - rows * width, stops - rows * width, shape_of, count)
 
 
 def _joined(starts: Indices, stops: Indices, width: int, reach: int) -> tuple[int, Indices]:

@@ -7,7 +7,7 @@ import bz2
 import gzip
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import PurePath
@@ -68,7 +68,7 @@ def inspect(file: GivenFile, beside: Beside) -> Header:
 def read_ct(file: GivenFile, beside: Beside, room: Room, spacing: Spacing) -> ReadScan:
     header = inspect(file, beside)
     _ask_for_lost_spacing(header, spacing)
-    volume, grid, moved = canonical(_samples(header, room, np.int16, _to_hu), header.grid)
+    volume, grid, moved = canonical(room.volume(header.grid.size_zyx, _planes(header, _to_hu)), header.grid)
     report: dict[str, Any] = {"format": header.format, "removed": header.removed, "notes": header.notes}
     scan = ReadScan(volume=volume, grid=grid, report=report, acquisition={"modality": "CT"})
     if moved:
@@ -101,7 +101,10 @@ def _ask_for_lost_spacing(header: Header, spacing: Spacing) -> None:
 
 def read_label_values(file: GivenFile, beside: Beside, room: Room) -> LabelValues:
     header = inspect(file, beside)
-    values, grid, _ = canonical(_samples(header, room, np.float32, _to_numbers), header.grid)
+    values = room.array(header.grid.size_zyx, np.float32)
+    for z, plane in _planes(header, _to_numbers):
+        values[z] = plane
+    values, grid, _ = canonical(values, header.grid)
     return replace(judged(values, grid), names=header.label_names)
 
 
@@ -123,12 +126,11 @@ def _to_numbers(plane: npt.NDArray[Any], header: Header) -> Numbers:
     return (plane.astype(np.float64) * header.slope + header.intercept).astype(np.float32)
 
 
-def _samples(
-    header: Header, room: Room, dtype: type[T], convert: Callable[[npt.NDArray[Any], Header], npt.NDArray[T]]
-) -> npt.NDArray[T]:
-    """Plane by plane, so that memory holds one plane whatever the file claims."""
+def _planes(
+    header: Header, convert: Callable[[npt.NDArray[Any], Header], npt.NDArray[T]]
+) -> Iterator[tuple[int, npt.NDArray[T]]]:
+    """One by one, so that memory holds one plane whatever the file claims."""
     size_zyx = header.grid.size_zyx
-    array = room.array(size_zyx, dtype)
     plane_bytes = size_zyx[1] * size_zyx[2] * header.dtype.itemsize
     damaged = f"This {header.format} file can't be read: its voxels are damaged or incomplete."
     with refused_when_damaged(damaged), header.data.open() as packed, closing(_unpacked(packed, header)) as stream:
@@ -136,9 +138,8 @@ def _samples(
             block = stream.read(plane_bytes)
             if len(block) < plane_bytes:
                 check_promise(size_zyx[0] * plane_bytes, z * plane_bytes + len(block), compressed=False)
-            array[z] = convert(np.frombuffer(block, header.dtype).reshape(size_zyx[1:]), header)
+            yield z, convert(np.frombuffer(block, header.dtype).reshape(size_zyx[1:]), header)
         stream.read(TAIL_BYTES)
-    return array
 
 
 def _unpacked(packed: BinaryIO, header: Header) -> BinaryIO:

@@ -16,6 +16,8 @@ from typing import Any
 MAX_MESSAGE_BYTES = 16 * 1024**2
 MOST_DIGITS = 18
 BLOCK = 256 * 1024
+# Most headers end within a tenth of it, and what is larger is read past it.
+BUFFER_BYTES = 32 * 1024
 
 
 class Window(io.RawIOBase):
@@ -62,7 +64,7 @@ class WindowReader(io.BufferedReader):
     """Takes no memory for bytes that a file claims and does not have."""
 
     def __init__(self, window: Window) -> None:
-        super().__init__(window, buffer_size=BLOCK)
+        super().__init__(window, buffer_size=BUFFER_BYTES)
         self._end = window.size
 
     def read(self, size: int | None = -1, /) -> bytes:

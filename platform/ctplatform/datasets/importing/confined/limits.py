@@ -14,7 +14,7 @@ import struct
 
 GIB = 1024**3
 MAX_WRITTEN_BYTES = 17 * GIB
-MAX_DESCRIPTORS = 64
+MAX_DESCRIPTORS = 1024
 # Code, libraries and thread stacks count as address space and hold nothing of the file.
 ADDRESS_SPACE_FOR_CODE = 8 * GIB
 NOBODY = 65534
@@ -78,6 +78,11 @@ def confine(*, memory_bytes: int) -> list[str]:
     return in_force
 
 
+def most_descriptors() -> int:
+    """How many files the reader may have open; asked before it is confined, for afterwards the call is refused."""
+    return _most(resource.RLIMIT_NOFILE, MAX_DESCRIPTORS)
+
+
 def _limit(memory_bytes: int) -> None:
     limits = {
         # private memory: what is mapped from a scratch file is the disk's
@@ -88,9 +93,13 @@ def _limit(memory_bytes: int) -> None:
         resource.RLIMIT_CORE: 0,
     }
     for what, value in limits.items():
-        _, hard = resource.getrlimit(what)
-        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        most = _most(what, value)
         resource.setrlimit(what, (most, most))
+
+
+def _most(what: int, value: int) -> int:
+    _, hard = resource.getrlimit(what)
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
 def _prctl(option: int, *arguments: object) -> bool:
