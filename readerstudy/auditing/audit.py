@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from readerstudy.auditing.anatomy import anatomy_observables
 from readerstudy.auditing.by_arm import leaks_by_arm
 from readerstudy.auditing.rehearsal import PutRows, Sitting, rehearsed, trials_of
 from readerstudy.auditing.served import served_observables
@@ -12,7 +13,8 @@ from readerstudy.auditing.stored import read_back, stored_observables
 from readerstudy.auditing.walk import walk
 from readerstudy.blinding import leaks
 from readerstudy.blinding.measures import measure_observables
-from readerstudy.design.cases import arm_of
+from readerstudy.design.candidates import fetch_ancestors
+from readerstudy.design.cases import arm_of, as_candidate
 from readerstudy.models import AuditEntry, Stimulus, Study, StudySeal, StudyState
 
 Progress = Callable[[float, str], None]
@@ -21,18 +23,22 @@ Progress = Callable[[float, str], None]
 def audit_study(study: Study, *, on_progress: Progress, put_rows: PutRows = lambda: None) -> dict[str, Any]:
     """What `leaks.audit` says of all that raters and team can see. `put_rows`: see `rehearsal.rehearsed`."""
     with rehearsed(study.pk, put_rows=put_rows):
-        stimuli = list(Stimulus.objects.filter(case__study=study).select_related("case__truth__scan").order_by("key"))
+        stimuli = list(
+            Stimulus.objects.filter(case__study=study).select_related("case__truth__scan__dataset").order_by("key")
+        )
         seed = StudySeal.objects.get(study=study).schedule_seed if study.repeats else ""
     read = read_back(stimuli, grain_seed=seed, on_progress=lambda done, message: on_progress(0.2 * done, message))
     stored = [one for one in read if not one.stimulus.again]
     copies = {str(one.stimulus.case_id): one for one in read if one.stimulus.again}
     truths = [one.stimulus.case.truth for one in stored]
+    fetch_ancestors(truth.scan for truth in truths)
     walked = walk(study.pk, put_rows=put_rows, on_progress=lambda done, said: on_progress(0.2 + 0.7 * done, said))
     on_progress(0.92, "judging what was seen")
     together = _shown_together(walked.sittings, [str(truth.case_id) for truth in truths])
     outcome = leaks.audit(
         [
             *stored_observables(stored, copies, walked.sittings, twins_allowed=study.twins_allowed),
+            *anatomy_observables([as_candidate(truth) for truth in truths]),
             *served_observables(walked, read),
         ],
         synthetic=[truth.synthetic for truth in truths],

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readerstudy.blinding.observables import Observable, ranks
-from readerstudy.blinding.smallest import smallest_auc
+from readerstudy.blinding.smallest import Design, smallest_auc
 
 PERMUTATIONS = 9_999
 SEED = 20_210_817
@@ -82,8 +82,9 @@ def audit(
             raise ValueError(f"{observable.name} has {len(observable.values)} values for {len(kinds)} cases")
     families = _families(observables, kinds, trials)
     limit, adjusted = _joint_law(families)
+    design = tuple((int((~kinds[trial]).sum()), int(kinds[trial].sum())) for trial in _each(trials))
     judged = [
-        _family_result(family, kinds, limit=limit, adjusted=p) for family, p in zip(families, adjusted, strict=True)
+        _family_result(family, design, limit=limit, adjusted=p) for family, p in zip(families, adjusted, strict=True)
     ]
     findings = [_finding(observable, kinds, judged) for observable in observables]
     leaks = [finding["name"] for finding in findings if finding["leak"]]
@@ -249,13 +250,12 @@ def _joint_law(families: Sequence[_Family]) -> tuple[float, list[float]]:
     return limit, [float((smallest <= row[0] + 1e-12).mean()) for row in by_family]
 
 
-def _family_result(family: _Family, kinds: NDArray[np.bool_], *, limit: float, adjusted: float) -> dict[str, Any]:
+def _family_result(family: _Family, design: Design, *, limit: float, adjusted: float) -> dict[str, Any]:
     threshold = float(np.quantile(family.law, 1 - limit, method="higher"))
-    real, synthetic = int((~kinds).sum()), int(kinds.sum())
     judgeable = threshold < family.attainable - 1e-6
     single = judgeable and bool(family.by_observable)
     leak = judgeable and adjusted <= FALSE_ALARMS
-    found = smallest_auc(real=real, synthetic=synthetic, threshold=threshold) if single else None
+    found = smallest_auc(design, threshold=threshold) if single else None
     return {
         "name": family.name,
         "observables": family.observables,

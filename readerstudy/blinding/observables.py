@@ -64,10 +64,12 @@ def ranks(values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
 def _number_features(observable: Observable) -> list[NDArray[np.float64]]:
     values = np.asarray(observable.values, dtype=np.float64)
     order = ranks(values)
-    if not observable.spread:
-        return [order]
     middle = (len(values) + 1) / 2
-    rows = [order, ranks(np.abs(order - middle))]
+    # Ranks of few cases separate too little, even where each kind has a range of its own; two halves do.
+    rows = [order, np.greater(order, middle).astype(np.float64)]
+    if not observable.spread:
+        return rows
+    rows.append(ranks(np.abs(order - middle)))
     if (values == np.rint(values)).all():
         rows += _residues(values)
     return rows + _groups([f"{value!r}" for value in values.tolist()])

@@ -4,14 +4,23 @@ import csv
 import io
 import json
 import re
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
+from html import unescape
 
 import numpy as np
 from ortools.sat.python import cp_model
 
+from tests.readerstudy.told import texts_of
+
 SOLUTIONS = 15
-PAGES_AT_MOST = 250
+DEALS = 20_000
+# Lists are sorted and filtered by what stands behind the question mark: of one page so many ways are looked at.
+MOST_QUERIES = 12
+# Nobody's platform has as many addresses: whoever gets here goes round in circles.
+TOO_MANY = 4_000
+# In pages and in JSON, of this server.
+LINK = re.compile(r'["\'](/[^"\'#\s<>{}]*)["\'#]')
 # Columns that are alike for all raters without naming a case.
 NO_NAME_OF_A_CASE = {"position"}
 
@@ -21,16 +30,22 @@ class Known:
     """`slots`: by rater the name of the case in each slot, the same name for what is known to be the same case.
 
     `aucs`: by rater what is known of how slots rank the kinds, as lowest and highest AUC of the synthetic cases.
+    `halved`: names of which as many are of one kind as of the other. `alike`: of a measure that is known of every name
+    half of how many others it lies above, less half of how many it lies below; and the largest distance of its AUC
+    from one half.
     """
 
     slots: dict[int, list[str]]
     aucs: dict[int, tuple[float, float]] = field(default_factory=dict)
+    halved: list[list[str]] = field(default_factory=list)
+    alike: list[tuple[dict[str, float], float]] = field(default_factory=list)
 
     def of_raters(self, numbers):
         kept = set(numbers)
-        return Known(
-            {number: slots for number, slots in self.slots.items() if number in kept},
-            {number: auc for number, auc in self.aucs.items() if number in kept},
+        return replace(
+            self,
+            slots={number: slots for number, slots in self.slots.items() if number in kept},
+            aucs={number: auc for number, auc in self.aucs.items() if number in kept},
         )
 
 
@@ -64,6 +79,14 @@ def solve(known: Known, rule: Rule) -> Outcome:
         _add_order(model, [synthetic[name] for name in slots], rule)
         if number in known.aucs:
             _add_auc(model, [synthetic[name] for name in slots], *known.aucs[number])
+    for group in known.halved:
+        model.add(2 * sum(synthetic[name] for name in group) == len(group))
+    for above, reach in known.alike:
+        # What lies within the synthetic ones goes away: each pair is once above and once below.
+        twice = sum(int(2 * above[name]) * synthetic[name] for name in names)
+        most = int(2 * reach * (len(names) // 2) ** 2)
+        model.add(twice <= most)
+        model.add(twice >= -most)
     found = [_solution(model, synthetic, seed) for seed in range(SOLUTIONS)]
     certain = {}
     for name in names:
@@ -127,24 +150,41 @@ def _solver(seed):
     return solver
 
 
+def luck_of(vote, cases, kinds, halved=()):
+    """How often a vote, or its complement, fits a truth as well that was dealt anew, as far as the truth is not known.
+
+    `cases`: by name which of the `kinds` it is about; `halved`: of which of them it is known how many are synthetic.
+    """
+    random, kinds = np.random.default_rng(5), np.asarray(kinds)
+    dealt = np.tile(kinds, (DEALS, 1))
+    for group in halved or [range(len(kinds))]:
+        dealt[:, list(group)] = random.permuted(dealt[:, list(group)], axis=1)
+    about, voted = np.array([cases[name] for name in vote]), np.array(list(vote.values()))
+    right = [np.abs((truths[..., about] == voted).mean(axis=-1) - 0.5) for truths in (kinds, dealt)]
+    return (1 + (right[1] >= right[0] - 1e-9).sum()) / (1 + DEALS)
+
+
 # What a person can fetch.
 
 
 def crawl(client, starts):
     """Every page, file and answer of the API that is reached from `starts` by links; address to (type, text)."""
-    waiting, fetched = list(starts), {}
-    while waiting and len(fetched) < PAGES_AT_MOST:
-        url = waiting.pop(0)
-        if url in fetched or "logout" in url:
+    waiting, fetched, queries = list(starts), {}, Counter()
+    seen = set()
+    while waiting:
+        url = waiting.pop()
+        path = url.split("?")[0]
+        if url in seen or "logout" in url or queries[path] == MOST_QUERIES:
             continue
+        seen.add(url)
+        queries[path] += 1
+        assert len(seen) < TOO_MANY
         response = client.get(url)
         content = b"".join(response.streaming_content) if response.streaming else response.content
-        text = content.decode("utf-8", "replace")
-        fetched[url] = (response.get("Content-Type", ""), text)
-        links = re.findall(r'(?:href|src|hx-get|data-[a-z-]*url)="(/[^"#]*)"', text)
-        waiting += [
-            link.replace("&amp;", "&") for link in [*links, response.get("Location", "")] if link.startswith("/")
-        ]
+        for address, content_type, text in texts_of(url, response.get("Content-Type", ""), content):
+            fetched[address] = content_type, text
+            waiting += [unescape(link) for link in LINK.findall(text)]
+        waiting += [link for link in [response.headers.get("Location", "")] if link.startswith("/")]
     return fetched
 
 

@@ -25,6 +25,8 @@ from tests.phantoms import ball
 from tests.readerstudy.worlds import GRID, LESION_HU, Cast, ct_with_lesions, decide
 
 CASES = 32
+# Diameter of lesions that are no cases.
+OTHERS_MM = 5.0
 
 
 class Context:
@@ -92,7 +94,8 @@ class Planted:
         return audit.audit_study(self.study, on_progress=lambda done, message: None)
 
 
-def make_planted(*, cases=CASES, all_edited=False, **settings):
+def make_planted(*, cases=CASES, all_edited=False, made=None, **settings):
+    """`made`, in place of `one_case`, makes the scan of each case."""
     cast = Cast.create()
     study = design.create_study(
         owner=cast.owner,
@@ -106,9 +109,11 @@ def make_planted(*, cases=CASES, all_edited=False, **settings):
     dataset = make_dataset(owner=cast.owner)
     random = np.random.default_rng(11)
     scans = [
-        one_case(dataset, cast.owner, seed, random, synthetic=all_edited or seed % 2 == 0) for seed in range(cases)
+        (made or one_case)(dataset, cast.owner, seed, random, synthetic=all_edited or seed % 2 == 0)
+        for seed in range(cases)
     ]
-    lesions = Lesion.objects.filter(scan__in=scans).select_related("scan__dataset", "scan__provenance")
+    of_cases = Lesion.objects.filter(scan__in=scans, diameter_mm__gt=OTHERS_MM + 1)
+    lesions = of_cases.select_related("scan__dataset", "scan__provenance")
     design.add_cases(study=study, actor=cast.owner, candidates=from_lesions(list(lesions)))
     study.refresh_from_db()
     planted = Planted(study=study, kinds={})
@@ -116,12 +121,26 @@ def make_planted(*, cases=CASES, all_edited=False, **settings):
     return planted
 
 
-def one_case(dataset, owner, seed, random, *, synthetic):
-    """A scan with one lesion, real or inserted: nothing but its history differs."""
-    place = (4, *(int(v) for v in random.integers(16, 37, 2)))
+def anywhere(synthetic, random):
+    return 4, *(int(v) for v in random.integers(16, 37, 2))
+
+
+def alone(number, synthetic):
+    return None
+
+
+def one_case(dataset, owner, seed, random, *, synthetic, place_of=anywhere, beside=alone):
+    """A scan with one lesion, real or inserted: nothing but its history differs.
+
+    `beside` says how many rows away another lesion is drawn, as bright as the liver.
+    """
+    place, rows_away = place_of(synthetic, random), beside(seed, synthetic)
     volume, liver, lesions = ct_with_lesions(500 + seed, [] if synthetic else [place])
     volume = volume + np.rint(np.linspace(-12, 12, volume.shape[2])).astype(np.int16)  # left is not like right
-    masks = {MaskKind.LIVER: liver} | ({} if synthetic else {MaskKind.LESION: lesions})
+    if rows_away is not None:
+        row = place[1] + (rows_away if place[1] < GRID.size_zyx[1] // 2 else -rows_away)
+        lesions = lesions | ball(GRID, (place[0], row, place[2]), OTHERS_MM)
+    masks = {MaskKind.LIVER: liver} | ({MaskKind.LESION: lesions} if lesions.any() else {})
     scan = make_scan(
         dataset, grid=GRID, volume=volume, masks=masks, masks_made_by=MadeBy.PHANTOM, origin=Origin.ACQUIRED
     )

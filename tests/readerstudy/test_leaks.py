@@ -181,7 +181,45 @@ def test_the_smallest_leak_is_found_with_the_power_that_is_said():
     areas = np.array([leaks.auc_of(row, np.array(SYNTHETIC)) for row in values])
     found = (areas - 0.5) / np.sqrt((CASES + 1) / (12 * 30 * 30)) >= threshold
     assert 0.86 < found.mean() < 0.96
-    assert smallest_auc(real=8, synthetic=8, threshold=threshold) is None
+    assert smallest_auc(((8, 8),), threshold=threshold) is None
+
+
+@pytest.mark.parametrize("pairs", [15, 50])
+def test_the_smallest_leak_is_found_in_pairs_too(pairs):
+    """There ranks count within pairs only, as a sum of signed differences: so few can't separate as well as twice as
+    many images alone, for which an AUC of 0.92 would do."""
+    kinds = np.tile([False, True], pairs)
+    clean = [
+        number_observable(f"m {n}", np.random.default_rng(n).normal(size=2 * pairs), family="f") for n in range(15)
+    ]
+    together = np.repeat(np.arange(pairs), 2).tolist()
+    family = leaks.audit(clean, synthetic=kinds.tolist(), together=together)["families"][0]
+    random = np.random.default_rng(6)
+    values = random.normal(size=(2000, 2 * pairs)) + np.sqrt(2) * stats.norm.ppf(family["smallest_auc"]) * kinds
+    signed = np.diff(stats.rankdata(values, axis=1).reshape(2000, pairs, 2), axis=2)[..., 0]
+    found = signed.sum(axis=1) / np.sqrt((signed**2).sum(axis=1)) >= family["threshold"]
+    assert 0.86 < found.mean() < 0.97
+
+
+def clean_files(random, cases):
+    return [
+        *text_observables("file", codes(random, count=cases), family="files"),
+        *[number_observable(f"size {n}", random.normal(size=cases), family="files") for n in range(30)],
+    ]
+
+
+@pytest.mark.parametrize("plant", ["a range of its own", "a word of its own"])
+def test_with_few_cases_what_tells_every_case_is_found_where_no_smaller_leak_is(plant):
+    """Ranks alone would not do it: as far apart as they can be, sixteen of them separate the kinds by 3.36."""
+    kinds = [number < 8 for number in range(16)]
+    clean = clean_files(np.random.default_rng(2), len(kinds))
+    family = leaks.audit(clean, synthetic=kinds)["families"][0]
+    assert (family["judgeable"], family["smallest_auc"]) == (True, None)
+    assert family["threshold"] > 3.36
+    numbers = number_observable("plant", [number + 0.5 for number in range(len(kinds))], family="files")
+    words = Observable(name="plant", sort="blind", values=["ab"[kind] for kind in kinds], family="files")
+    planted_one = {"a range of its own": numbers, "a word of its own": words}[plant]
+    assert "plant" in leaks.audit([*clean, planted_one], synthetic=kinds)["leaks"]
 
 
 def test_what_cannot_fail_is_not_called_passed():
