@@ -139,6 +139,7 @@ def default_analysis(
             planned=plan.primary if plan else None,
             options=chosen,
         ),
+        times=panel.times_section(table, options=chosen),
         status=_status(plan, primary) if plan else None,
     )
 

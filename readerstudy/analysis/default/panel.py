@@ -37,6 +37,7 @@ from readerstudy.analysis.panel.mixed_binary import panel_model
 from readerstudy.analysis.panel.mrmc import PanelAuc, reader_averaged_auc
 from readerstudy.analysis.panel.percent_correct import KindOfCase, reader_averaged_accuracy
 from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
+from readerstudy.analysis.panel.response_time import TimesOfKinds, times_of_kinds
 from readerstudy.analysis.rater import proportions
 from readerstudy.analysis.rater.auc import roc_curve
 from readerstudy.analysis.rater.chance import Confusion, chance_accuracy, confusion
@@ -500,6 +501,19 @@ def difficulty_section(table: ResponseTable) -> Difficulty:
             )
             for number, (case, truth, n, correct, share, shrunk) in enumerate(rows)
         ),
+    )
+
+
+def times_section(table: ResponseTable, *, options: AnalysisOptions) -> TimesOfKinds | None:
+    """Return how long synthetic cases took against real ones; None without times or the order of reading."""
+    if table.times_ms is None or table.order is None:
+        return None
+    return times_of_kinds(
+        times_ms=table.times_ms,
+        order=table.order,
+        truth=table.truth,
+        patients=table.patients,
+        level=1 - options.alpha,
     )
 
 
