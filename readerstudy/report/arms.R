@@ -83,7 +83,7 @@ conditions <- function(areas, spread) {
   freedom <- (count - 1) * (readers - 1)
   ms_both <- sum(rest^2) / freedom
   denominator <- ms_both + readers * between
-  if (denominator < 1e-20 || ms_both == 0) return(NULL)
+  if (min(denominator, ms_both) < 1e-20) return(NULL)
   df_of <- function(of_readers) {
     (of_readers + readers * between)^2 / (of_readers^2 / freedom + (readers * between)^2 / spread$df)
   }

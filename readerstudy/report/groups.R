@@ -19,7 +19,9 @@ groups_of <- function(values, truth, patient, group, alpha) {
   if (!all(spread$determined)) return(known)
   cov <- crossprod(spread$contributions)
   within <- function(here) (sum(cov[here, here]) - sum(diag(cov)[here])) / (sum(here) * (sum(here) - 1))
-  of_cases <- max(within(inside) + within(!inside) - 2 * mean(cov[inside, !inside]), 0)
+  of_cases <- within(inside) + within(!inside) - 2 * mean(cov[inside, !inside])
+  # Readers who are all alike leave the rounding of a difference of equal numbers, which is no variance.
+  if (of_cases <= 1e-12 * max(cov)) of_cases <- 0
   parts <- c(var(areas[inside]) / sum(inside), var(areas[!inside]) / sum(!inside))
   of_readers <- sum(parts)
   freedom <- if (of_readers == 0) length(areas) - 2 else of_readers^2 / sum(parts^2 / (c(sum(inside), sum(!inside)) - 1))
