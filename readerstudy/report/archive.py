@@ -41,7 +41,9 @@ from readerstudy.report.zipping import checksums
 
 R_SCRIPTS = [
     Path(__file__).parent / name
-    for name in ("recompute.R", "patients.R", "primary.R", "sensitivity.R", "repeats.R", "phases.R", "arms.R", "groups.R")
+    for name in (
+        *("recompute.R", "patients.R", "primary.R", "sensitivity.R", "repeats.R", "phases.R", "arms.R", "groups.R"),
+    )
 ]
 
 Progress = Callable[[float, str], None]

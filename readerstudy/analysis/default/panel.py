@@ -215,11 +215,26 @@ def primary_section(
         return _nothing_to_test(nothing, options=options)
     if primary == "ensemble":
         return _majority_verdict(table, majority, options=options)
-    if primary == "case_label_permutation" or not enough_raters(panel) or panel.p is None:
+    if primary == "case_label_permutation" or not tested(panel):
         if primary == "reader_averaged_auc":
             return _fallback(table, panel, permuted, options=options, doubts=doubts, balanced=balanced)
         return _permutation_verdict(table, permuted, options=options, doubts=doubts, balanced=balanced)
     return _area_verdict(table, panel, options=options, doubts=doubts)
+
+
+def tested(panel: PanelAuc) -> bool:
+    """Whether the reader-averaged AUC can be the primary test."""
+    return enough_raters(panel) and panel.p is not None
+
+
+def options_of_answers(panel: PanelAuc, *, options: AnalysisOptions, primary: Primary | None) -> AnalysisOptions:
+    """Return the options that right answers are judged by, of panel, raters and majority alike.
+
+    Where they stand in for a planned AUC, its margin becomes the one of right answers that it stands for.
+    """
+    if primary != "reader_averaged_auc" or tested(panel):
+        return options
+    return replace(options, margin=margin_of_right_answers(options.margin))
 
 
 def _fallback(
@@ -232,8 +247,8 @@ def _fallback(
     balanced: bool,
 ) -> PrimaryTest:
     """Right answers in the place of the planned AUC, within the margin of right answers that its margin stands for."""
-    margin = margin_of_right_answers(options.margin)
-    of_answers = replace(options, margin=margin)
+    of_answers = options_of_answers(panel, options=options, primary="reader_averaged_auc")
+    margin = of_answers.margin
     found = _permutation_verdict(table, permuted, options=of_answers, doubts=doubts, balanced=balanced)
     why = (
         f"the planned AUC could not be tested: {panel.reason or TWO_RATERS}; its margin of ± {100 * options.margin:g} "
