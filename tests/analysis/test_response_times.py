@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from readerstudy.analysis import RandomTerm, fit_mixed_linear, random_intercept, times_of_kinds
+from readerstudy.analysis.panel import response_time
+from readerstudy.analysis.panel.mixed_linear import MixedLinear
 
 
 def reading(seed=3, *, raters=6, cases=40, per_patient=1, ratio=1.25, spread=0.1):
@@ -69,6 +71,14 @@ def test_readings_without_a_time_or_a_place_in_the_order_are_left_out():
     data["times_ms"][1, 0] = 0.0
     data["order"][2, 0] = np.nan
     assert times_of_kinds(**data).n == 240 - 6 - 2
+
+
+def test_where_nearly_nothing_is_known_there_is_no_endless_limit():
+    """The exponential of a quantile of hardly any degrees of freedom is no number."""
+    fit = MixedLinear(coefficients=(9.0, 0.1), se=(0.1, 0.2), df=(5.0, 0.05))
+    ratio = response_time._ratio(fit, 1, level=0.95)
+    assert (ratio.value, ratio.limits) == (math.exp(0.1), None)
+    assert "factor of 1,000" in ratio.reason
 
 
 @pytest.mark.parametrize("raters", [0, 1, 2])

@@ -79,7 +79,7 @@ VARIANTS = {
     "two planned arms of three": {"named": ARMS[:2]},
     "three planned arms, three cases of each patient": {"named": ARMS, "cases_of_a_patient": 3},
     "patients of one kind": {"cases_of_a_patient": 4, "one_kind": True, "named": ARMS[1:]},
-    "few raters, small groups": {"grouped": (1, 2)},
+    "few raters, small groups": {"grouped": (1, 2), "seed": 12, "cases_of_a_patient": 3},
     "groups by right answers": {"primary": "case_label_permutation", "grouped": (3, 5)},
     "one arm": {"arms": 1},
     "raters who are all alike": {"alike": True, "named": ARMS[:2]},

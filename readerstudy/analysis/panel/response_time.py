@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import exp, inf
+from math import exp, inf, log
 from typing import Annotated
 
 import numpy as np
@@ -25,6 +25,8 @@ from readerstudy.analysis.patients import PatientNumbers, any_repeated
 
 # Two raters tell too little of how raters differ: the test rejected a true null in one study of ten.
 LEAST_RATERS = 3
+# In logarithms; a limit beyond that says nothing, and may be no number any more.
+WIDEST = log(1000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,4 +155,6 @@ def _without(known: TimesOfKinds, reason: str) -> TimesOfKinds:
 def _ratio(fit: MixedLinear, column: int, *, level: float) -> Estimate:
     value, df = fit.coefficients[column], fit.df[column]
     half = t_quantile((1 + level) / 2, inf if df is None else df) * fit.se[column]
+    if half > WIDEST:
+        return Estimate(value=exp(value), reason="the interval spans more than a factor of 1,000 to either side")
     return Estimate(value=exp(value), low=exp(value - half), high=exp(value + half))
