@@ -33,6 +33,7 @@ from readerstudy.analysis import (
     reader_averaged_auc,
     share_over_patients,
     ustatistic_auc,
+    variance_of_average,
 )
 
 CUTS = np.array([-1.2, -0.6, 0.0, 0.6, 1.2])
@@ -263,6 +264,9 @@ def _rates_of_readers(truth, patients, count, spread, repetitions):
             noise = own * random.normal(size=(len(truth), count))
             ratings = np.digitize((truth[:, None] - 0.5) * skill + look[:, None] + noise, CUTS) + 1.0
             panel = reader_averaged_auc(truth=truth, ratings=ratings, patients=patients)
+            if panel.reason:
+                # No variance, so neither a test nor limits: the study counts and rejects nothing.
+                continue
             for column, judged in enumerate((replace(panel, df=_hillis(panel)), panel)):
                 low, high = judged.interval(level=0.95)
                 is_same = bool(auc_tost(panel=judged, margin=MARGIN).equivalent)
@@ -271,9 +275,15 @@ def _rates_of_readers(truth, patients, count, spread, repetitions):
 
 
 def _hillis(panel):
-    count = len(panel.reader_aucs)
-    of_readers, of_cases = panel.ms_reader / count, max(panel.cov2, 0.0)
-    return (of_readers + of_cases) ** 2 / (of_readers**2 / (count - 1) + of_cases**2 / panel.df_patients)
+    """The degrees of freedom without what few readers take from them."""
+    _, df = variance_of_average(
+        ms_reader=np.array([panel.ms_reader]),
+        cov2=np.array([panel.cov2]),
+        fixed=np.array([panel.fixed_variance]),
+        readers=len(panel.reader_aucs),
+        df_patients=panel.df_patients,
+    )
+    return float(df[0])
 
 
 def _mean_area(effect, spread):

@@ -36,7 +36,7 @@ T = TypeVar("T")
 Matrix = list[list[float | None]]
 CACHE_SECONDS = 24 * 3600
 # Raise it when a class that is cached changes or moves: after an upgrade the cache still holds pickles of the old one.
-CACHED_SHAPE = 18
+CACHED_SHAPE = 19
 VERSION = version("turing-ward")
 
 

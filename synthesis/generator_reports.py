@@ -142,6 +142,20 @@ def card_lines(values: Any) -> list[tuple[str, str]]:
     return [(label, str(value)[:LONGEST_TEXT]) for label, value in lines if value]
 
 
+def training_in_words(values: Any) -> str:
+    """What the card tells of the training in numbers, without a name of a dataset or a scan; empty: nothing."""
+    card = read(Card, values)
+    train, data = card.train or Training(), card.data or TrainingData()
+    banks = [bank for bank in card.banks or [] if bank is not None]
+    parts = [
+        train.objective_in_words,
+        said("{steps_done} steps of {batch} patches, seed {seed}", card, train),
+        said("on {cases} scans with {lesions} lesions", data),
+        *(said("given {lesions} lesions of {patients} patients as exemplars afterwards", bank) for bank in banks),
+    ]
+    return "; ".join(str(part) for part in parts if part)[:LONGEST_TEXT]
+
+
 def names_in(card: Any) -> list[str]:
     """The names of scans that a card tells."""
     names = read(TrainingData, _mapping(card).get("data")).case_names or []

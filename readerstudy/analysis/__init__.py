@@ -108,7 +108,7 @@ from readerstudy.analysis.panel.localization import (
 )
 from readerstudy.analysis.panel.mixed_binary import fit_mixed_binary, panel_model
 from readerstudy.analysis.panel.mixed_linear import RandomTerm, fit_mixed_linear, random_intercept
-from readerstudy.analysis.panel.mrmc import compare_conditions, reader_averaged_auc
+from readerstudy.analysis.panel.mrmc import compare_conditions, reader_averaged_auc, variance_of_average
 from readerstudy.analysis.panel.multiplicity import adjust_p_values
 from readerstudy.analysis.panel.percent_correct import reader_averaged_accuracy, share_over_patients
 from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
@@ -118,7 +118,13 @@ from readerstudy.analysis.panel.preference import Ability, Preference, prefer
 from readerstudy.analysis.panel.programs import ProgramReading, compare_programs
 from readerstudy.analysis.panel.rater_level import rater_level_test
 from readerstudy.analysis.panel.repeats import RepeatedReadings, SelfAgreement, agreement_with_oneself
-from readerstudy.analysis.panel.response_time import MedianTimes, median_times, time_model
+from readerstudy.analysis.panel.response_time import (
+    MedianTimes,
+    TimesOfKinds,
+    median_times,
+    time_model,
+    times_of_kinds,
+)
 from readerstudy.analysis.panel.ustatistics import (
     accuracy_difference_variance,
     panel_accuracy,
@@ -305,6 +311,7 @@ __all__ = [
     "Sensitivity",
     "Side",
     "Software",
+    "TimesOfKinds",
     "TrialsNeeded",
     "Unit",
     "Units",
@@ -439,6 +446,7 @@ __all__ = [
     "t_tost",
     "this_software",
     "time_model",
+    "times_of_kinds",
     "too_few_persons",
     "tost_power",
     "tost_sample_size",
@@ -448,6 +456,7 @@ __all__ = [
     "two_proportion_tost",
     "ustatistic_auc",
     "ustatistic_difference",
+    "variance_of_average",
     "weighted_vote",
     "without_interval",
 ]

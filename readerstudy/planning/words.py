@@ -51,6 +51,7 @@ SECTION_WORDS = {
     ),
     "repeats": "agreement of raters with themselves on cases that were shown twice",
     "groups": "difference between the two groups of raters",
+    "times": "how long synthetic cases took the raters against real ones",
 }
 # How the planner's words on the size of a study name the change that it was planned for.
 BETWEEN_PHASES = "between two phases"

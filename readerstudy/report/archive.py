@@ -41,7 +41,9 @@ from readerstudy.report.zipping import checksums
 
 R_SCRIPTS = [
     Path(__file__).parent / name
-    for name in ("recompute.R", "patients.R", "primary.R", "sensitivity.R", "repeats.R", "phases.R")
+    for name in (
+        *("recompute.R", "patients.R", "primary.R", "sensitivity.R", "repeats.R", "phases.R", "arms.R", "groups.R"),
+    )
 ]
 
 Progress = Callable[[float, str], None]
@@ -121,11 +123,15 @@ def settings_rows(data: ReportData) -> list[dict[str, Any]]:
         "rater_tests": " ".join(reading.test for reading in data.analysis.raters),
         "primary_kind": tables.primary_kind(data.analysis.primary),
         "unit": data.analysis.design.unit,
+        "primary": data.plan.get("primary", ""),
+        "compared_margin": data.plan.get("compared_margin", data.options.margin),
         "balanced": "no" if data.options.balanced is False else "yes",
         **data.task.script_settings(),
         **tables.phase_settings(data.phases),
     }
-    return [{"name": name, "value": value} for name, value in settings.items()]
+    # One row of each arm that the plan names: names may hold whatever would part them in one.
+    arms = [("compared_arm", name) for name in data.plan.get("compared_arms") or ()]
+    return [{"name": name, "value": value} for name, value in [*settings.items(), *arms]]
 
 
 def plan_json(data: ReportedStudy) -> str:
@@ -187,6 +193,8 @@ primary.R        what recompute.R needs for the primary analysis: estimate, inte
 sensitivity.R    the same by other choices, without each rater and each patient, and along other margins
 repeats.R        the agreement of raters with themselves on cases that were shown twice
 phases.R         the change against the earlier phase, from phase_answers.csv
+arms.R           the arms against the real cases and against each other
+groups.R         the difference of two groups of raters
 task.R           what recompute.R needs of the question: calls and scores from the columns of ratings.csv
 patients.R       what recompute.R needs where patients give several cases
 SHA256SUMS       digests of all these files:  sha256sum -c SHA256SUMS

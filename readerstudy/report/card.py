@@ -16,7 +16,7 @@ def card_rows(data: ReportedStudy) -> list[tuple[str, str]]:
     synthetic = [case for case in data.judged_cases if case.synthetic]
     return [
         ("Made by", " ".join(map(_generator, data.material.generators)) or NOT_STATED),
-        ("Training of the generator", NOT_STATED),
+        ("Training of the generator", _training(data) or NOT_STATED),
         ("Congruence: are they like patients' images?", data.verdict_sentence),
         ("Coverage: which variety do they have?", _coverage(data, synthetic)),
         ("Constraint: are they plausible?", review_words(data) or NOT_STATED),
@@ -33,6 +33,14 @@ def _generator(facts: GeneratorFacts) -> str:
         f"{facts.name or 'A program without a name'}{f' ({what})' if what else ''}: {facts.cases} cases"
         f"{f', weights and card SHA-256 {facts.digest[:12]}…' if facts.digest else ', no digest of its weights'}."
     )
+
+
+def _training(data: ReportedStudy) -> str:
+    """Of each generator; where one told nothing, that stands beside what others told."""
+    told = data.material.generators
+    if not any(facts.training for facts in told):
+        return ""
+    return " ".join(f"{facts.name or 'A program without a name'}: {facts.training or NOT_STATED}." for facts in told)
 
 
 def _coverage(data: ReportedStudy, synthetic: list[ReportedCase]) -> str:

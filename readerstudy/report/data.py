@@ -98,6 +98,8 @@ class GeneratorFacts:
     cases: int
     recorded: int
     """Cases of which host scan, diameter and place are known."""
+    training: str = ""
+    """What its card, or the manifest of its scans, told of how it was trained."""
 
 
 @dataclass(frozen=True, kw_only=True)

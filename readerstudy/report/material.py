@@ -90,6 +90,7 @@ def _generators(truths: Sequence[CaseTruth]) -> list[GeneratorFacts]:
             operations=sorted({_operation(told) for told in cases} - {""}),
             cases=len(cases),
             recorded=sum(_is_whole(told) for told in cases),
+            training="; ".join(sorted({_training(told) for told in cases} - {""})),
         )
         for (name, digest, made), cases in sorted(by_generator.items())
     ]
@@ -98,6 +99,11 @@ def _generators(truths: Sequence[CaseTruth]) -> list[GeneratorFacts]:
 def _operation(told: dict[str, Any]) -> str:
     operation = told.get("operation")
     return Operation(operation).label if operation in Operation.values else ""
+
+
+def _training(told: dict[str, Any]) -> str:
+    words = (told.get("details") or {}).get("training")
+    return words if isinstance(words, str) else ""
 
 
 def _is_whole(told: dict[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from readerstudy.analysis import (
     PermutationTest,
     PooledReadings,
     RaterReading,
+    TimesOfKinds,
     Unit,
     level_words,
 )
@@ -56,6 +57,7 @@ def panel_lines(data: ReportData) -> list[Line]:
             words=_agreement(analysis.agreement, unit=analysis.design.unit, level=level),
         ),
         Line(section="sensitivity", name="What the primary measure hangs on", words=_sensitivity(data, level=level)),
+        Line(section="times", name="Reading times", words=_times(analysis.times, level=level)),
     ]
 
 
@@ -177,6 +179,21 @@ def _range(rows: Sequence[LeftOut], words: str, data: ReportData, *, name: Calla
         return told
     turned = sum((one <= alpha) != (p <= alpha) for one in tested)
     return f"{told}, significant or not as with all in {len(tested) - turned} of {len(tested)}"
+
+
+def _times(found: TimesOfKinds | None, *, level: str) -> str:
+    if found is None:
+        return "not compared: no times were recorded"
+    if found.ratio.value is None:
+        return f"not compared: {found.ratio.reason}"
+    spread = found.rater_spread or 0.0
+    raters = f"between raters the logarithm of this ratio has a standard deviation of {spread:.2f}"
+    return (
+        f"a synthetic case took {share_words(found.ratio, level=level)} times as long as a real one at the same "
+        f"position, {p_words(found.p)}; {raters}; ten cases later a reading took "
+        f"{share_words(found.ratio_per_10_cases, level=level)} times as long ({found.n} readings of "
+        f"{found.n_raters} raters, {found.method})"
+    )
 
 
 def rater_details(data: ReportData) -> Table:

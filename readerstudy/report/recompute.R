@@ -23,12 +23,17 @@ source("primary.R")
 source("sensitivity.R")
 source("repeats.R")
 source("phases.R")
+source("arms.R")
+source("groups.R")
 set.seed(1)
 
 ratings <- read.csv("ratings.csv", stringsAsFactors = FALSE, quote = "\"")
 ratings <- ratings[ratings$valid == 1 & ratings$excluded == 0, ]
 raters <- read.csv("raters.csv", stringsAsFactors = FALSE)
-raters <- sort(raters$rater[raters$excluded == 0])
+raters <- raters[raters$excluded == 0, ]
+raters <- raters[order(raters$rater), ]
+group <- ifelse(is.na(raters$group), "", raters$group)
+raters <- raters$rater
 cases <- read.csv("cases.csv", stringsAsFactors = FALSE)
 cases <- cases[order(cases$number), ]
 # Positive controls are counted apart.
@@ -137,7 +142,8 @@ json <- function(value) {
     return(paste0("{", paste0("\"", names(value), "\": ", parts, collapse = ", "), "}"))
   }
   if (is.character(value)) return(paste0("\"", value, "\""))
-  sprintf("%.17g", as.numeric(value))
+  # JSON has no infinite degrees of freedom.
+  if (is.finite(value)) sprintf("%.17g", as.numeric(value)) else "null"
 }
 primary <- switch(primary_kind,
                   auc = primary_auc(study$scores, truth, study$patient, covariance, margin, alpha),
@@ -154,6 +160,10 @@ repeats <- if (any(both[["again"]] == 1)) repeats_of(both, raters, units, call_o
 own <- if (exists("own_numbers")) list(task = own_numbers(ratings, whole, alpha))
 
 phases <- phases_of_archive(setting, alpha)
+arms <- arms_of(whole, cases$arm, setting("compared_arm"), as.numeric(setting("compared_margin")), alpha)
+by_area <- scored && setting("primary") == "reader_averaged_auc"
+groups <- groups_of(if (by_area) whole$scores else whole$calls, whole$truth, whole$patient, group, alpha)
 
-cat(json(c(list(primary = primary, repeats = repeats, phases = phases, sensitivity = sensitivity, raters = rows, ensemble = ensemble), own,
+cat(json(c(list(primary = primary, repeats = repeats, phases = phases, arms = arms, groups = groups,
+             sensitivity = sensitivity, raters = rows, ensemble = ensemble), own,
            list(r = R.version.string, proc = if (scored) as.character(packageVersion("pROC")) else NA))), "\n")

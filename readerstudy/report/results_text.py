@@ -34,6 +34,7 @@ def results_text(data: ReportData) -> list[str]:
         paragraphs.insert(0, data.verified)
     planned = planned_sections(data)
     always = [*ALWAYS_TOLD, *(["repeats"] if data.repeats else []), *(["groups"] if data.groups.readings else [])]
+    always += ["times"] if data.analysis.times else []
     told = [SECTIONS_IN_WORDS[name](data) for name in always if name not in planned]
     if analysis.status is None:
         paragraphs += filter(None, told)
@@ -194,6 +195,7 @@ SECTIONS_IN_WORDS: Mapping[str, Callable[[ReportData], str]] = {
     "sensitivity": _line("sensitivity"),
     "repeats": repeats_words,
     "groups": groups_words,
+    "times": _line("times"),
 }
 
 

@@ -75,6 +75,10 @@ SECTION_METHODS = {
         "the difference of the measure averaged over the raters of two groups, with raters nested in the groups and "
         "crossed with {units} (Hillis 2014, each group with its own spread)"
     ),
+    "times": (
+        "the ratio of reading times of synthetic to real cases by a linear mixed model of log time with the position "
+        "in the order (REML, Satterthwaite), raters, their ratios and {units} random"
+    ),
 }
 PRIMARY_SECTIONS = {"reader_averaged_auc": "mrmc", "case_label_permutation": "permutation", "ensemble": "ensemble"}
 FAMILY_WORDS = {"raters": "the raters", "raters_and_ensemble": "the raters and the ensemble"}

@@ -16,6 +16,7 @@ from ml.editing import EditResult, LesionSpec, insert_lesion, remove_lesion
 from ml.errors import MlError
 from ml.geometry import Box, Grid
 from synthesis.edits.chains import order_following
+from synthesis.generator_reports import training_in_words
 from synthesis.generators.services import load, why_emptied
 from synthesis.models import GENERATOR_BULK, EditOrder, Generator
 
@@ -163,8 +164,14 @@ def _provenance(synthesis: EditOrder, result: EditResult) -> Provenance:
         precision=told["precision"],
         processor=told["processor"],
         measured=result.measured,
-        details={name: value for name, value in told.items() if name in DETAILS},
+        details={**{name: value for name, value in told.items() if name in DETAILS}, **_training(synthesis)},
     )
+
+
+def _training(synthesis: EditOrder) -> dict[str, str]:
+    """Kept with the scan, so that a report can tell it when the generator's weights are long gone."""
+    words = training_in_words(synthesis.generator.card)
+    return {"training": words} if words else {}
 
 
 def _device_name() -> str:

@@ -291,6 +291,20 @@ def test_the_margin_of_an_area_is_converted_where_right_answers_stand_in():
     assert (planned.equivalence.margin, planned.fallback_reason) == (0.15, None)
 
 
+@pytest.mark.parametrize("plan", [AnalysisPlan(permutations=200), RIGHT_ANSWERS])
+def test_raters_and_majority_are_held_to_the_margin_that_the_panel_is_held_to(plan):
+    """After a fallback the raters' right answers kept the area's ± 15 points, which is an area of .71."""
+    found = default_analysis(**ghost_study(2), plan=plan)
+    margin = found.primary.equivalence.margin
+    rows = [*found.raters, found.ensemble]
+    assert {row.equivalence.margin for row in rows} == {margin}
+    assert found.options.margin == 0.15
+    for row in rows:
+        if row.equivalence.interval is not None and row.equivalence.p is not None:
+            low, high = row.equivalence.interval.limits
+            assert (row.equivalence.p <= 0.05) == (low >= 0.5 - margin and high <= 0.5 + margin)
+
+
 @pytest.mark.parametrize("margin", [0.05, 0.1, 0.15, 0.3])
 def test_a_margin_of_right_answers_is_that_of_the_same_signal(margin):
     noise = NormalDist()

@@ -64,6 +64,7 @@ def sample_report(
         rater_ids=[people[index].key for index in kept],
         case_ids=codes,
         patients=patients,
+        **_course(calls[:, kept], seed),
         options=None if plan else AnalysisOptions(**options),
         plan=plan,
     )
@@ -199,3 +200,11 @@ def _rows(codes, truth, calls, sure, people, random):
     # One answer that its rater revised: it stands in the ledger and does not count.
     revised = {**rows[0], "valid": 0, "answer": "real", "correct": int(rows[0]["truth"] == "real")}
     return [revised, *rows]
+
+
+def _course(calls, seed):
+    """Position and time of every reading, of draws of their own."""
+    random = np.random.default_rng([seed, 1])
+    order = np.argsort(random.random(calls.shape), axis=0) + 1.0
+    times = np.where(np.isnan(calls), np.nan, np.exp(9 + 0.4 * random.normal(size=calls.shape)))
+    return {"order": order, "times_ms": times}

@@ -124,6 +124,13 @@ def test_the_card_tells_what_is_known_and_marks_what_is_not(data):
     assert card["Training of the generator"] == NOT_STATED
 
 
+def test_the_card_tells_of_each_generator_how_it_was_trained(data):
+    facts = {"digest": "", "made": "", "operations": [], "cases": 9, "recorded": 9}
+    made = [GeneratorFacts(name="G", training="9 steps", **facts), GeneratorFacts(name="H", **facts)]
+    card = dict(card_rows(replace(data, material=Material(generators=made))))
+    assert card["Training of the generator"] == f"G: 9 steps. H: {NOT_STATED}."
+
+
 def test_without_readers_or_numbers_there_is_still_a_report():
     empty = sample_report(raters=1, levels=0)
     assert pdf(report_document(empty, figures(empty))).startswith(b"%PDF")

@@ -16,6 +16,7 @@ from ml.editing.spec import LesionSpec
 from synthesis.edits import services
 from synthesis.edits.placement import PlacementRules, allowed_places, draw_places, refuse_unless_parenchyma
 from synthesis.edits.rows import write_insertion
+from synthesis.generator_reports import training_in_words
 from synthesis.generators import services as generators
 from synthesis.models import EditOrder, Generator
 from tests.factories import make_user
@@ -96,6 +97,7 @@ def test_geometry_and_subject_stay_and_the_result_is_marked_synthetic(phantom_sc
     assert made.precision == "float32"
     assert made.processor
     assert {"device", "exemplar", "slice_overlap"} <= set(made.details)
+    assert made.details["training"] == training_in_words(generator.card) != ""
     assert result.masks.get(kind=MaskKind.CHANGED).made_by == MadeBy.SYNTHESIS
 
 

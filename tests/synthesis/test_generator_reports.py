@@ -220,6 +220,24 @@ def test_a_card_of_any_shape_is_shown_without_the_names_that_are_not_seen(names)
     assert (shown["name"], shown["data"]["cases"]) == ("G", 3)
 
 
+def test_training_is_told_in_numbers_and_without_a_name():
+    card = {
+        "train": {"objective": "l1", "batch": 8, "seed": 3},
+        "steps_done": 900,
+        "data": {"cases": 40, "lesions": 120, "note": "of HOSPITAL A", "case_names": ["P01"]},
+        "banks": [{"dataset": "HOSPITAL B", "lesions": 7, "patients": 3}, "nonsense"],
+    }
+    words = generator_reports.training_in_words(card)
+    for known in ("900 steps of 8 patches, seed 3", "40 scans with 120 lesions", "7 lesions of 3 patients"):
+        assert known in words
+    assert not any(name in words for name in ("HOSPITAL", "P01"))
+
+
+@pytest.mark.parametrize("card", [None, {}, [], {"train": 3, "data": "x", "banks": {}}])
+def test_a_card_without_a_training_tells_nothing_of_it(card):
+    assert generator_reports.training_in_words(card) == ""
+
+
 def test_a_command_is_told_where_nothing_is_left_out_of_the_card():
     """It names folders and datasets as whoever typed it called them."""
     trained = {"command": "python -m ml.train --data /ct/Anna", "data": {"case_names": ["Anna"]}}

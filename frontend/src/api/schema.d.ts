@@ -1666,6 +1666,8 @@ export interface components {
             difficulty: components["schemas"]["Difficulty"];
             model: components["schemas"]["MixedModels"];
             sensitivity: components["schemas"]["Sensitivity"];
+            /** @description null without the times and the order of reading */
+            times: components["schemas"]["TimesOfKinds"] | null;
             /** @description Per section, planned or exploratory; null without a plan */
             status: {
                 [key: string]: "planned" | "exploratory" | "fallback";
@@ -3803,6 +3805,29 @@ export interface components {
             real: number | null;
             /** Format: double */
             half_credit: number | null;
+        };
+        /** @description Reading times of synthetic against those of real cases; ratios are of geometric means. */
+        TimesOfKinds: {
+            method: string;
+            /** @description Readings with a time */
+            n: number;
+            n_raters: number;
+            /** @description Time on a synthetic over that on a real case, read at the same position */
+            ratio: components["schemas"]["Estimate"];
+            /**
+             * Format: double
+             * @description Satterthwaite's degrees of freedom of the ratio's logarithm
+             */
+            df: number | null;
+            /** Format: double */
+            p: number | null;
+            /** @description Time over that ten cases earlier */
+            ratio_per_10_cases: components["schemas"]["Estimate"];
+            /**
+             * Format: double
+             * @description Standard deviation of the ratio's logarithm between raters
+             */
+            rater_spread: number | null;
         };
         TrainingOrderRequest: {
             name: string;

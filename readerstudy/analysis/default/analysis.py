@@ -93,8 +93,10 @@ def default_analysis(
     left = whole.restricted(chosen.missing_rule)
     table = left.by_unit(chosen.unit)
     balanced = design_is_balanced(whole, chosen)
-    raters, together = _readings(table, assay, balanced=balanced, options=chosen)
+    named = plan.primary if plan else None
     area = panel.panel_auc(table, options=chosen)
+    of_answers = panel.options_of_answers(area, options=chosen, primary=named)
+    raters, together = _readings(table, assay, balanced=balanced, options=of_answers)
     permuted = panel.permutation_test(table, options=chosen)
     primary = panel.primary_section(
         table,
@@ -102,7 +104,7 @@ def default_analysis(
         permuted,
         together,
         options=chosen,
-        primary=plan.primary if plan else None,
+        primary=named,
         doubts=panel_doubts(assay),
         balanced=balanced,
     )
@@ -136,9 +138,10 @@ def default_analysis(
             whole.by_unit(chosen.unit),
             primary,
             together,
-            planned=plan.primary if plan else None,
+            planned=named,
             options=chosen,
         ),
+        times=panel.times_section(table, options=chosen),
         status=_status(plan, primary) if plan else None,
     )
 

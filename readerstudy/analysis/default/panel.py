@@ -37,6 +37,7 @@ from readerstudy.analysis.panel.mixed_binary import panel_model
 from readerstudy.analysis.panel.mrmc import PanelAuc, reader_averaged_auc
 from readerstudy.analysis.panel.percent_correct import KindOfCase, reader_averaged_accuracy
 from readerstudy.analysis.panel.permutation import PermutationTest, case_label_permutation
+from readerstudy.analysis.panel.response_time import TimesOfKinds, times_of_kinds
 from readerstudy.analysis.rater import proportions
 from readerstudy.analysis.rater.auc import roc_curve
 from readerstudy.analysis.rater.chance import Confusion, chance_accuracy, confusion
@@ -214,11 +215,26 @@ def primary_section(
         return _nothing_to_test(nothing, options=options)
     if primary == "ensemble":
         return _majority_verdict(table, majority, options=options)
-    if primary == "case_label_permutation" or not enough_raters(panel) or panel.p is None:
+    if primary == "case_label_permutation" or not tested(panel):
         if primary == "reader_averaged_auc":
             return _fallback(table, panel, permuted, options=options, doubts=doubts, balanced=balanced)
         return _permutation_verdict(table, permuted, options=options, doubts=doubts, balanced=balanced)
     return _area_verdict(table, panel, options=options, doubts=doubts)
+
+
+def tested(panel: PanelAuc) -> bool:
+    """Whether the reader-averaged AUC can be the primary test."""
+    return enough_raters(panel) and panel.p is not None
+
+
+def options_of_answers(panel: PanelAuc, *, options: AnalysisOptions, primary: Primary | None) -> AnalysisOptions:
+    """Return the options that right answers are judged by, of panel, raters and majority alike.
+
+    Where they stand in for a planned AUC, its margin becomes the one of right answers that it stands for.
+    """
+    if primary != "reader_averaged_auc" or tested(panel):
+        return options
+    return replace(options, margin=margin_of_right_answers(options.margin))
 
 
 def _fallback(
@@ -231,8 +247,8 @@ def _fallback(
     balanced: bool,
 ) -> PrimaryTest:
     """Right answers in the place of the planned AUC, within the margin of right answers that its margin stands for."""
-    margin = margin_of_right_answers(options.margin)
-    of_answers = replace(options, margin=margin)
+    of_answers = options_of_answers(panel, options=options, primary="reader_averaged_auc")
+    margin = of_answers.margin
     found = _permutation_verdict(table, permuted, options=of_answers, doubts=doubts, balanced=balanced)
     why = (
         f"the planned AUC could not be tested: {panel.reason or TWO_RATERS}; its margin of ± {100 * options.margin:g} "
@@ -500,6 +516,19 @@ def difficulty_section(table: ResponseTable) -> Difficulty:
             )
             for number, (case, truth, n, correct, share, shrunk) in enumerate(rows)
         ),
+    )
+
+
+def times_section(table: ResponseTable, *, options: AnalysisOptions) -> TimesOfKinds | None:
+    """Return how long synthetic cases took against real ones; None without times or the order of reading."""
+    if table.times_ms is None or table.order is None:
+        return None
+    return times_of_kinds(
+        times_ms=table.times_ms,
+        order=table.order,
+        truth=table.truth,
+        patients=table.patients,
+        level=1 - options.alpha,
     )
 
 

@@ -21,7 +21,7 @@ from readerstudy.analysis.panel.ensemble import IndependentPanel, TieRule
 from readerstudy.analysis.panel.equivalence import Verdict
 from readerstudy.analysis.panel.mixed_binary import MixedBinary
 from readerstudy.analysis.panel.permutation import PermutationTest
-from readerstudy.analysis.panel.response_time import MedianTimes
+from readerstudy.analysis.panel.response_time import MedianTimes, TimesOfKinds
 from readerstudy.analysis.rater.auc import RocCurve
 from readerstudy.analysis.rater.drift import Drift
 
@@ -426,6 +426,7 @@ class DefaultAnalysis:
     difficulty: Difficulty
     model: MixedModels
     sensitivity: Sensitivity
+    times: Annotated[TimesOfKinds | None, "null without the times and the order of reading"]
     status: Annotated[Mapping[str, Status] | None, "Per section, planned or exploratory; null without a plan"]
 
     def as_json(self) -> dict[str, Any]:

@@ -46,6 +46,7 @@ FEW_CASES = "a rater judged fewer than two cases of a kind inside or outside of 
 FEW_TRIALS = "a rater answered fewer than two trials"
 FEW_RATERS = "the spread of raters cannot be estimated"
 METHOD = "interaction"
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +146,9 @@ def _groups_apart(areas: FloatArray, spread: PatientSpread, inside: BoolArray, *
     own, degrees = _spread_of_readers(areas[inside], areas[~inside])
     covariance = spread.covariance()
     shared = _off_diagonal(covariance, inside) + _off_diagonal(covariance, ~inside)
-    shared = max(shared - 2 * float(covariance[np.ix_(inside, ~inside)].mean()), 0.0)
+    shared -= 2 * float(covariance[np.ix_(inside, ~inside)].mean())
+    # Raters who are all alike leave the rounding of a difference of equal numbers, which is no variance.
+    shared = shared if shared > ROUNDING * float(covariance.max()) else 0.0
     uncertain = own**2 / degrees + shared**2 / spread.df
     df = (own + shared) ** 2 / uncertain if uncertain > 0 else inf
     return _tested(PanelAuc(method=METHOD, value=gap, variance=own + shared, df=df), level=level)

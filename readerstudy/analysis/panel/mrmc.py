@@ -384,7 +384,8 @@ def compared(areas: FloatArray, spread: PatientSpread, *, level: float) -> Condi
         "ms_condition_reader": ms_both,
     }
     denominator = ms_both + readers * between
-    if denominator <= SMALLEST_VARIANCE or ms_both == 0:
+    # Raters whose differences are alike leave a mean square of rounding, or of exactly 0.
+    if min(denominator, ms_both) <= SMALLEST_VARIANCE:
         return ConditionComparison(**parts, reason=NO_SPREAD)
     df1 = conditions - 1
     df2 = denominator**2 / (ms_both**2 / (df1 * (readers - 1)) + (readers * between) ** 2 / spread.df)

@@ -42,6 +42,7 @@ SECTIONS = (
     "sensitivity",
     "repeats",
     "groups",
+    "times",
 )
 # Of trials that show several images at a time.
 CHOICE_SECTIONS = ("choice_raters", "choice_share", "plurality", "choice_agreement", "choice_arms")

@@ -65,7 +65,7 @@ def accuracy_forest(data: ReportData) -> Drawing | None:
         measure="Accuracy",
         # Without equal classes accuracy has no fixed chance level that one line could show.
         chance=0.5 if balanced else None,
-        margin=options.margin if balanced else None,
+        margin=analysis.ensemble.equivalence.margin if balanced else None,
         level=level_percent(options),
     )
 
