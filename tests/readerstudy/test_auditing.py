@@ -136,7 +136,8 @@ def test_the_check_names_the_families_in_which_it_hardly_finds_anything():
     outcome = {"cases": 20, "judgeable": True, "requests": 9, "findings": [], "families": families}
     assert limits_words(outcome) == (
         "With 20 cases a leak is found with 90 % power when its AUC is at least 0.86 to 0.93, depending on what leaks; "
-        "among stored files only what tells every case is found. Among too few values no statistic could have found one."
+        "among “stored files” only what tells every case is found. "
+        "Among “too few values” no statistic could have found one."
     )
     assert limits_words({**outcome, "families": families[:1]}).endswith("when its AUC is 0.86 or more.")
 
