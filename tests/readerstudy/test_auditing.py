@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from contextlib import nullcontext
 
 import pytest
@@ -143,8 +144,11 @@ def test_the_check_names_the_families_in_which_it_hardly_finds_anything():
 
 
 @pytest.mark.django_db
-def test_a_check_of_the_display_that_is_made_anew_after_a_pause_is_no_leak(monkeypatch):
+def test_a_pause_in_the_reading_is_no_leak_and_repeats_nothing(monkeypatch):
     monkeypatch.setattr("readerstudy.auditing.walk.REHEARSAL_SECONDS", 0)
     planted = make_planted(cases=FEWEST_CASES + 1)
+    # However often the reading pauses, each case is looked at before its turn, and once.
+    ahead = Counter(received.case_id for received in planted.walked.received if received.request == "slice ahead")
+    assert ahead == dict.fromkeys(planted.walked.turn, 1)
     Study.objects.filter(pk=planted.study.pk).update(display_check=DisplayPolicy.REQUIRE)
     assert not [leak for leak in planted.lock() if "display_check" in leak]
