@@ -68,13 +68,13 @@ def limits_words(outcome: Outcome) -> str:
             f"With {whole['cases']} cases no statistic could have found a leak: only what must be the same for every "
             "case was compared."
         )
-    unjudged = [family["name"] for family in whole["families"] if _finds_nothing(family)]
+    unjudged = [f"“{family['name']}”" for family in whole["families"] if _finds_nothing(family)]
     beyond = f" Among {', '.join(unjudged)} no statistic could have found one." if unjudged else ""
     if not found:
         return f"With {whole['cases']} cases only what tells every case would have been found.{beyond}"
     least, most = min(found), max(found)
     span = f"{least:.2f} or more" if least == most else f"at least {least:.2f} to {most:.2f}, depending on what leaks"
-    blunt = [family["name"] for family in whole["families"] if _finds_hardly_anything(family)]
+    blunt = [f"“{family['name']}”" for family in whole["families"] if _finds_hardly_anything(family)]
     rest = f"; among {', '.join(blunt)} only what tells every case is found" if blunt else ""
     return f"With {whole['cases']} cases a leak is found with 90 % power when its AUC is {span}{rest}.{beyond}"
 

@@ -39,6 +39,8 @@ class Walk:
     # Whose turn a case is, of the raters, to be looked at closely; by the random ids of the cases.
     turn: dict[str, int] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
+    # Tokens of the cases that were looked at before their turn; a pause in the reading does not make them new.
+    seen_ahead: set[str] = field(default_factory=set)
     # Pages that belong to no case: searched for names that nobody may see.
     pages: dict[str, bytes] = field(default_factory=dict)
     # What the team fetches: rater, slot, and the columns of the rating's row in the export.

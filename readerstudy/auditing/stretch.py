@@ -112,7 +112,7 @@ class Stretch:
         self._enter(first=start == 0)
         began, at = time.monotonic(), start
         while at < len(trials) and (at == start or time.monotonic() - began < seconds):
-            self._look_at_what_comes(trials[(at if at == start else at + IN_SIGHT - 1) : at + IN_SIGHT])
+            self._look_at_what_comes(trials[at : at + IN_SIGHT])
             self._look_ahead(trials, at)
             for slot in trials[at]:
                 self._read_image(slot)
@@ -173,9 +173,12 @@ class Stretch:
             self._ask(slot, unfit_answers(doors, rating, taken=taken))
             self._ask_without_a_display(slot, rating)
 
-    def _look_at_what_comes(self, into_sight: Sequence[Trial]) -> None:
-        """As a browser does that fetches ahead. Those left over at the end of a stretch are looked at again."""
-        for slot in (slot for trial in into_sight for slot in trial if self._looks_closely(slot)):
+    def _look_at_what_comes(self, in_sight: Sequence[Trial]) -> None:
+        """As a browser does that fetches ahead: at each case once, as soon as it is served."""
+        for slot in (slot for trial in in_sight for slot in trial if self._looks_closely(slot)):
+            if slot.token in self.walked.seen_ahead:
+                continue
+            self.walked.seen_ahead.add(slot.token)
             doors = Doors(slot.token)
             about = self._note(slot, "description ahead", self.visitor.ask("GET", doors.about))
             start = int(object_of(about.body).get("start_slice", 0))

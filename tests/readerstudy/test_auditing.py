@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from contextlib import nullcontext
 
 import pytest
@@ -136,14 +137,18 @@ def test_the_check_names_the_families_in_which_it_hardly_finds_anything():
     outcome = {"cases": 20, "judgeable": True, "requests": 9, "findings": [], "families": families}
     assert limits_words(outcome) == (
         "With 20 cases a leak is found with 90 % power when its AUC is at least 0.86 to 0.93, depending on what leaks; "
-        "among stored files only what tells every case is found. Among too few values no statistic could have found one."
+        "among “stored files” only what tells every case is found. "
+        "Among “too few values” no statistic could have found one."
     )
     assert limits_words({**outcome, "families": families[:1]}).endswith("when its AUC is 0.86 or more.")
 
 
 @pytest.mark.django_db
-def test_a_check_of_the_display_that_is_made_anew_after_a_pause_is_no_leak(monkeypatch):
+def test_a_pause_in_the_reading_is_no_leak_and_repeats_nothing(monkeypatch):
     monkeypatch.setattr("readerstudy.auditing.walk.REHEARSAL_SECONDS", 0)
     planted = make_planted(cases=FEWEST_CASES + 1)
+    # However often the reading pauses, each case is looked at before its turn, and once.
+    ahead = Counter(received.case_id for received in planted.walked.received if received.request == "slice ahead")
+    assert ahead == dict.fromkeys(planted.walked.turn, 1)
     Study.objects.filter(pk=planted.study.pk).update(display_check=DisplayPolicy.REQUIRE)
     assert not [leak for leak in planted.lock() if "display_check" in leak]
