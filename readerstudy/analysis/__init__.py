@@ -133,6 +133,7 @@ from readerstudy.analysis.planning.comparison import (
     comparison_power,
     comparison_precision,
 )
+from readerstudy.analysis.planning.counting import share_by_counting
 from readerstudy.analysis.planning.design_power import design_power, design_precision
 from readerstudy.analysis.planning.forced_choice import TrialsNeeded, readings_that_count, trials_needed
 from readerstudy.analysis.planning.group_sequential import group_sequential
@@ -422,6 +423,7 @@ __all__ = [
     "response_table",
     "roc_curve",
     "sensitivity",
+    "share_by_counting",
     "share_called_synthetic",
     "share_correct_of_area",
     "share_interaction",

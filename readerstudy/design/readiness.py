@@ -10,6 +10,7 @@ import numpy as np
 from readerstudy.analysis import LEAST_OF_GROUP, AnalysisPlan, SameNames
 from readerstudy.design.candidates import is_accepted, patient_of, root_of
 from readerstudy.design.cases import compared_arms, patients_and_kinds, truths_of
+from readerstudy.design.feedback import TALKING, WHEN, counting_words, told_elsewhere
 from readerstudy.design.patients import PatientBalance, names_in_several_datasets
 from readerstudy.design.phases import continued, missing_for_lock, phase_words
 from readerstudy.design.pictures import Picture
@@ -17,7 +18,7 @@ from readerstudy.design.planned_phase import missing_for_comparison, named_measu
 from readerstudy.design.services import display_of
 from readerstudy.design.telling import missing_clue, telling_title, telling_words
 from readerstudy.design.usual_words import USUAL
-from readerstudy.models import CaseTruth, GoingBack, Study
+from readerstudy.models import CaseTruth, Feedback, GoingBack, Study
 from readerstudy.models.study import most_repeats, too_many_repeats
 from readerstudy.planning.plans import draft_plan
 from readerstudy.planning.words import BETWEEN_PHASES
@@ -90,6 +91,7 @@ def _checks(study: Study, truths: list[CaseTruth], raters: int, plan: AnalysisPl
         *_repeats(study, truths),
         *_phases(study, truths),
         *_planned_phase(study),
+        *_feedback(study, truths),
         *_words_of_the_size(study, raters, plan.sample_size),
         *_words_that_may_not_fit(study),
         _no_job(study),
@@ -145,6 +147,19 @@ def _planned_phase(study: Study) -> list[Check]:
     missing = missing_for_comparison(study)
     message = missing or f"The plan compares the answers with those of “{study.continues.asked.title}”."
     return [Check(title="Phases of the plan", met=not missing, message=message)]
+
+
+def _feedback(study: Study, truths: list[CaseTruth]) -> list[Check]:
+    """Of a study that tells its raters truths, or is linked with one that does."""
+    if missing := told_elsewhere(study):
+        return [Check(title="Feedback", met=False, message=" ".join(missing))]
+    if study.feedback == Feedback.NONE:
+        return []
+    message = f"Raters are told what their cases were {WHEN[Feedback(study.feedback)]}. {TALKING}"
+    counted = counting_words(study, truths)
+    if not counted:
+        return [Check(title="Feedback", met=True, message=message)]
+    return [Check(title="Feedback", met=False, message=f"{message} {counted}.", advice=True)]
 
 
 def _balanced(study: Study, truths: list[CaseTruth]) -> Check:

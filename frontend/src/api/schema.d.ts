@@ -438,6 +438,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reading/presentations/{token}/feedback/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What the case was, once it is answered, where the study tells it; from then on the answer stands. */
+        post: operations["reading_case_feedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reading/presentations/{token}/slices/{index}/": {
         parameters: {
             query?: never;
@@ -500,6 +517,23 @@ export interface paths {
         put?: never;
         /** @description What the rater saw of the grey steps, and on what screen; one row per check. */
         post: operations["reading_display_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reading/sessions/{token}/feedback/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What all cases were, once the last one is answered; from then on all answers stand. */
+        post: operations["reading_feedback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1927,6 +1961,8 @@ export interface components {
         };
         /** @enum {string} */
         FamilyEnum: "raters" | "raters_and_ensemble";
+        /** @enum {string} */
+        FeedbackEnum: "none" | "case" | "end";
         FollowRequest: {
             published: components["schemas"]["PublishedEnum"];
         };
@@ -2798,6 +2834,8 @@ export interface components {
             display_check?: components["schemas"]["DisplayPolicyEnum"];
             /** @description Which answers a rater may still change while the study takes ratings */
             going_back?: components["schemas"]["GoingBackEnum"];
+            /** @description Whether raters are told what the cases were that they answered. Raters can talk: whoever was told may tell others who have not read the case yet, so ask them not to in the instructions */
+            feedback?: components["schemas"]["FeedbackEnum"];
             /**
              * Two people unblind
              * @description A second person of the team must confirm the unblinding
@@ -3145,6 +3183,8 @@ export interface components {
             further: components["schemas"]["FurtherQuestionAsked"][];
             /** @description Asked once, after the last case; the words go with its answer, as `at-the-end` of `further`. Empty: nothing is asked */
             at_the_end: string;
+            /** @description When the rater may ask what the cases were: never, of each, or of all */
+            feedback: components["schemas"]["FeedbackEnum"];
         };
         /** @description One rater, later phase minus earlier; the limits hold for this rater over patients. */
         RaterChange: {
@@ -3804,6 +3844,31 @@ export interface components {
             /** Format: double */
             half_credit: number | null;
         };
+        Told: {
+            cases: components["schemas"]["ToldCase"][];
+            right: number;
+            /** @description Answers that are right or wrong */
+            judged: number;
+        };
+        /** @description What a case was that the rater answered, beside the answer. */
+        ToldCase: {
+            /** @description Of the case in the own order, from 1 */
+            position: number;
+            answer: components["schemas"]["AnswerEnum"];
+            level: number | null;
+            /** @description Of the image that the answer is about, from 0 on the left */
+            side: number;
+            /** @description Of that image */
+            kind: components["schemas"]["ToldCaseKindEnum"];
+            /** @description Null: the answer lies between both */
+            right: boolean | null;
+            /** @description Whether a mark lies on what was edited; null where nothing was, or none is asked */
+            hit: boolean | null;
+            /** @description Of several images the side of the one to find */
+            to_find: number | null;
+        };
+        /** @enum {string} */
+        ToldCaseKindEnum: "real" | "synthetic";
         TrainingOrderRequest: {
             name: string;
             scans: string[];
@@ -7080,6 +7145,106 @@ export interface operations {
             };
         };
     };
+    reading_case_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToldCase"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Not answered, or nobody is told */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     reading_slice: {
         parameters: {
             query?: never;
@@ -7401,6 +7566,106 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Refusal"];
                 };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    reading_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Told"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Not all answered, or nobody is told */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is larger than your account may send. */
             413: {
