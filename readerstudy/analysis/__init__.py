@@ -39,6 +39,7 @@ from readerstudy.analysis.panel.arms import (
 )
 from readerstudy.analysis.panel.assay import LEAST_ANSWERED, RaterVariation
 from readerstudy.analysis.panel.average_roc import average_roc_curve
+from readerstudy.analysis.panel.choice_controls import NO_CONTROL_TRIALS, ControlTrials, judge_control_trials
 from readerstudy.analysis.panel.choice_verdict import judge_choices, judge_preference
 from readerstudy.analysis.panel.difficulty import (
     case_difficulty,
@@ -227,6 +228,7 @@ __all__ = [
     "CHOICE_SECTIONS",
     "LEAST_ANSWERED",
     "LEAST_OF_GROUP",
+    "NO_CONTROL_TRIALS",
     "OUT_OF_TIME",
     "SECTIONS",
     "TEMPLATES",
@@ -246,6 +248,7 @@ __all__ = [
     "ComparisonAssumptions",
     "Confusion",
     "ControlOutcome",
+    "ControlTrials",
     "DefaultAnalysis",
     "Design",
     "DesignPoint",
@@ -374,6 +377,7 @@ __all__ = [
     "joint_test",
     "judge",
     "judge_choices",
+    "judge_control_trials",
     "judge_preference",
     "kappa_of",
     "kappa_of_rare_answers",

@@ -73,7 +73,11 @@ def before_lock(study: Study) -> BeforeLock:
 
 def _checks(study: Study, truths: list[CaseTruth], raters: int, plan: AnalysisPlan) -> list[Check]:
     """`plan` is what the lock would freeze: of the draft's choices those that fit."""
-    ordinary = [truth for truth in truths if not truth.control]
+    ordinary = (
+        counted_of(truths, **study.asked.task.put_together())
+        if study.asked.task.images > 1
+        else [truth for truth in truths if not truth.control]
+    )
     return [
         _enough_cases(study, ordinary),
         _balanced(study, ordinary),
@@ -175,15 +179,29 @@ def _balanced(study: Study, truths: list[CaseTruth]) -> Check:
 def _controls(study: Study, truths: list[CaseTruth]) -> Check:
     """Without them no result can say "equivalent": nobody would know whether these raters find anything."""
     count = sum(truth.control for truth in truths)
-    if study.asked.task.images > 1:
-        message = "Trials of several images have no positive controls, so the results can't say “equivalent”."
-        return Check(title="Positive controls", met=False, message=message, advice=True)
+    task = study.asked.task
+    if task.images > 1:
+        return _control_trials(count // (task.of_each_kind[1] or 1), right_choice=task.right_choice)
     marked = "1 positive control is marked" if count == 1 else f"{count or 'No'} positive controls are marked"
     message = f"{marked}; they are counted apart."
     if count < FEWEST_CONTROLS:
         message = (
             f"{marked}. With fewer than {FEWEST_CONTROLS} the results can't say "
             "“equivalent”: mark edits that were degraded on purpose on the page of the cases."
+        )
+    return Check(title="Positive controls", met=count >= FEWEST_CONTROLS, message=message, advice=True)
+
+
+def _control_trials(count: int, *, right_choice: bool) -> Check:
+    marked = f"{count or 'No'} trial{'' if count == 1 else 's'} of positive controls"
+    message = f"{marked}; they are counted apart."
+    if not right_choice:
+        return Check(title="Positive controls", met=True, message="Of preferences “equivalent” is never said.")
+    if count < FEWEST_CONTROLS:
+        message = (
+            f"{marked}. With fewer than {FEWEST_CONTROLS} the results can't say “equivalent”: mark edits that were "
+            "degraded on purpose on the page of the cases, all synthetic ones of a trial, or add them with as many "
+            "real images as trials of them take."
         )
     return Check(title="Positive controls", met=count >= FEWEST_CONTROLS, message=message, advice=True)
 
@@ -200,21 +218,44 @@ def _trials(study: Study, truths: list[CaseTruth]) -> list[Check]:
 
 def _without_a_place(truths: list[CaseTruth], *, images: int, finds_synthetic: bool, matched: bool) -> str:
     """Why these cases make no trials; empty where they do."""
-    controls = sum(truth.control for truth in truths)
-    if controls:
-        return f"{controls} positive controls have no place in trials of several images; remove them."
+    controls, each = sum(truth.control for truth in truths), 1 if finds_synthetic else images - 1
+    if controls % each:
+        return f"{controls} positive controls do not make trials with {each} of them in each: mark more or fewer."
     if matched:
-        return _without_a_partner(truths, images=images)
+        return _without_a_partner(truths, images=images, finds_synthetic=finds_synthetic)
     found = sum(truth.synthetic == finds_synthetic for truth in truths)
     if found * images == len(truths):
         return ""
     return f"{found} images to find and {len(truths) - found} others do not make trials of {images}."
 
 
-def _without_a_partner(truths: list[CaseTruth], *, images: int) -> str:
+def counted_of(truths: list[CaseTruth], *, images: int, finds_synthetic: bool, matched: bool) -> list[CaseTruth]:
+    """Without the trials of positive controls. Of images put together at random those count for as many real ones."""
+    of_controls = {truth.pair for truth in truths if truth.control}
+    if matched:
+        return [truth for truth in truths if truth.pair not in of_controls]
+    controls = sum(truth.control for truth in truths)
+    beside = controls * (images - 1) if finds_synthetic else controls // (images - 1)
+    real = [truth for truth in truths if not truth.synthetic]
+    return [truth for truth in truths if truth.synthetic and not truth.control] + real[: max(0, len(real) - beside)]
+
+
+def _without_a_partner(truths: list[CaseTruth], *, images: int, finds_synthetic: bool) -> str:
     together: dict[int | None, list[CaseTruth]] = {}
     for truth in truths:
         together.setdefault(truth.pair, []).append(truth)
+    # Positive controls that were added by hand are put together with real images that were.
+    by_hand = together.get(None, [])
+    if by_hand and all(truth.control == truth.synthetic for truth in by_hand):
+        together.pop(None)
+        found = sum(truth.synthetic == finds_synthetic for truth in by_hand)
+        if found * images != len(by_hand):
+            return (
+                f"{found} images to find and {len(by_hand) - found} others that were added by hand do not make trials "
+                f"of {images} with positive controls."
+            )
+    if mixed := sum(len({t.control for t in group if t.synthetic}) > 1 for group in together.values()):
+        return f"{mixed} trials show positive controls beside other edits: mark all edits of a trial, or none."
     alone = sum(len(group) for pair, group in together.items() if pair is None or len(group) != images)
     if alone:
         return f"{alone} cases have no partner in the draw; draw the cases, or put images together at random."

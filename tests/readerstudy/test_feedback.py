@@ -9,14 +9,22 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 
+from ctplatform.accounts import programs
+from ctplatform.accounts.record import Author
+from ctplatform.errors import ConflictError
 from readerstudy.design import services as design
-from readerstudy.models import AuditEntry, CaseTruth, GoingBack, Presentation, RatingEvent, Study, TruthTold
+from readerstudy.design.feedback import refuse_told_elsewhere
+from readerstudy.design.readiness import readiness
+from readerstudy.design.same_cases import take_same_cases
+from readerstudy.models import AuditEntry, CaseTruth, GoingBack, Presentation, RatingEvent, Session, Study, TruthTold
 from readerstudy.report.loading import report_data
 from readerstudy.report.text import methods_paragraph
 from readerstudy.unblinding import services as unblinding
+from readerstudy.unblinding.feedback import tell_of_all
 from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
 from readerstudy.verification.told import TOLD
+from tests.readerstudy.chains import opened_phase, phase_after
 from tests.readerstudy.worlds import Browser, make_draft, unblind
 
 AFTER_EACH = {"feedback": "case", "going_back": GoingBack.NEVER, "twins_allowed": False, "cases": 6}
@@ -207,3 +215,44 @@ def test_pairs_are_told_by_the_side_of_the_image_to_find(cast, world, stages):
 
 def test_a_copy_tells_as_the_original_does(collecting, cast):
     assert design.copy_study(study=collecting, actor=cast.owner).feedback == "case"
+
+
+class TestPhases:
+    @pytest.fixture
+    def drafting(self):
+        return AFTER_ALL
+
+    def test_cases_whose_truth_an_earlier_phase_tells_keep_a_later_one_from_being_locked(self, cast, world, collecting):
+        draft = phase_after(cast, world, collecting)
+        take_same_cases(study=draft, actor=cast.owner)
+        refused = [check.message for check in readiness(draft) if check.title == "Feedback"]
+        assert ["tells its raters the truth of its cases" in message for message in refused] == [True]
+        with pytest.raises(ConflictError, match="tells its raters the truth"):
+            refuse_told_elsewhere(draft)
+        design.change_design(study=draft, actor=cast.owner, continues=None, least_gap_days=0)
+        assert not any(check.title == "Feedback" for check in readiness(Study.objects.get(pk=draft.pk)))
+
+    def test_a_last_phase_may_tell_what_the_earlier_ones_showed(self, cast, world, stages):
+        first = stages.open(make_draft(cast, world))
+        second = opened_phase(cast, world, stages, first, feedback="end")
+        assert second.protocol["feedback"] == "end"
+
+
+def test_readiness_says_that_raters_can_talk_and_what_counting_reaches(cast, world, stages):
+    draft = make_draft(cast, world, **AFTER_EACH)
+    stages.draw(draft)
+    [check] = [check for check in readiness(draft) if check.title == "Feedback"]
+    assert (check.advice, check.met) == (True, False)
+    assert "Raters can talk" in check.message
+    assert "can be right in 68.3 % by counting" in check.message
+
+
+def test_a_program_is_told_nothing(cast, world, stages):
+    """Its owner coordinates: a program that has read all in a minute must not tell the truth while others read."""
+    program, _ = programs.register_program(
+        name="Detector", version="2.1", digest="0123456789abcdef" * 4, run_number=1, author=Author(user=cast.owner)
+    )
+    study = stages.open(make_draft(cast, world, raters=[cast.rater, program.user], **AFTER_ALL))
+    session = Session.objects.get(rater__study=study, rater__user=program.user)
+    with pytest.raises(ConflictError, match="Programs are told nothing"):
+        tell_of_all(session)

@@ -415,6 +415,7 @@ export class ReadingRoom {
   private accepted(reply: RatingReply): void {
     this.answersTaken += 1;
     this.server = serverView(reply, this.server);
+    this.updateProgress();
     if (!COVERED.has(this.layout.currentState)) this.refreshAfterReply();
   }
 
