@@ -1601,7 +1601,8 @@ export interface components {
          *
          *     `sides` has for each reader the share of choices on the side that was chosen most. `sureness` holds each reader's
          *     exact signed rank test of pairs with confidence, `sureness_adjusted` its p-values by Holm; empty where there are
-         *     none. `programs` read beside the readers and count in nothing.
+         *     none. `programs` read beside the readers and count in nothing. `controls` are trials that are in no other number;
+         *     None where there is no right choice.
          */
         ChoiceResults: {
             raters: string[];
@@ -1613,6 +1614,7 @@ export interface components {
             sureness: components["schemas"]["JointTest"][];
             sureness_adjusted: (number | null)[];
             programs: components["schemas"]["ProgramChoices"][];
+            controls: components["schemas"]["ControlTrials"] | null;
         };
         Confidence: {
             levels: components["schemas"]["NumberedChoice"][];
@@ -1637,6 +1639,23 @@ export interface components {
         };
         /** @enum {string} */
         ControlRuleEnum: "auc" | "found";
+        /**
+         * @description `right` choices of `answered` ones in `n` trials of controls, `p` that of the joint test against guessing.
+         *
+         *     `found`: trials in which more than half of the readers were right, `needed` how many the rule asks for. `reason` is
+         *     why they prove nothing; empty where they prove that these readers would have found a difference.
+         */
+        ControlTrials: {
+            n: number;
+            right: number;
+            answered: number;
+            /** Format: double */
+            p: number | null;
+            found: number;
+            needed: number | null;
+            passed: boolean | null;
+            reason: string;
+        };
         Corrected: {
             mask: components["schemas"]["Mask"];
             voxels_added: number;

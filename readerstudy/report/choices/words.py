@@ -289,8 +289,10 @@ def _control_sentences(report: ChoiceReport) -> list[str]:
     planned = {name: report.plan[f"control_{name}"] for name in ("rule", "share")}
     rule = control_trials_rule(**planned, alpha=report.alpha)
     return [
-        f"{controls.n} trials of positive controls, edits degraded on purpose, were shown among the others and are in no "
-        f"other number; they counted as found if {rule}."
+        (
+            f"{controls.n} trials of positive controls, edits degraded on purpose, were shown among the others and are "
+            f"in no other number; they counted as found if {rule}."
+        )
     ]
 
 
