@@ -10,13 +10,17 @@ from typing import Any
 
 from ctplatform.errors import ConflictError
 from readerstudy.analysis import (
+    NO_CONTROL_TRIALS,
+    AnalysisPlan,
     ChoiceReading,
+    ControlTrials,
     ForcedChoice,
     JointTest,
     Preference,
     adjust_p_values,
     analyse_choices,
     judge_choices,
+    judge_control_trials,
     judge_preference,
     most_frequent_share,
     prefer,
@@ -33,7 +37,6 @@ from readerstudy.unblinding.opened import UnblindedStudy
 Matrix = list[list[float | None]]
 # Of fewer choices all may stand on one side by chance.
 FEWEST_CHOICES = 10
-UNPROVEN = "positive controls are not shown in such trials, so nothing proves that these readers look"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,8 @@ class ChoiceResults:
 
     `sides` has for each reader the share of choices on the side that was chosen most. `sureness` holds each reader's
     exact signed rank test of pairs with confidence, `sureness_adjusted` its p-values by Holm; empty where there are
-    none. `programs` read beside the readers and count in nothing.
+    none. `programs` read beside the readers and count in nothing. `controls` are trials that are in no other number;
+    None where there is no right choice.
     """
 
     raters: tuple[str, ...]
@@ -62,6 +66,7 @@ class ChoiceResults:
     sureness: tuple[JointTest, ...] = ()
     sureness_adjusted: tuple[float | None, ...] = ()
     programs: tuple[ProgramChoices, ...] = ()
+    controls: ControlTrials | None = None
 
     def as_json(self) -> Any:
         return as_json(self)
@@ -92,20 +97,24 @@ class Choices:
         ]
 
 
-def choices_of(opened: UnblindedStudy, raters: Sequence[StudyRater] | None = None) -> Choices:
-    """Of the people who take part, or of `raters`, as they chose last; all of them saw the same trials."""
+def choices_of(
+    opened: UnblindedStudy, raters: Sequence[StudyRater] | None = None, *, controls: bool = False
+) -> Choices:
+    """Of the people who take part, or of `raters`, as they chose last; all of them saw the same trials.
+
+    `controls`: of trials of positive controls instead, which are counted apart.
+    """
     refuse_single_images(opened)
     raters = opened.panel if raters is None else raters
-    trials = _trials(opened)
+    trials = [trial for trial in _trials(opened) if any(opened.truths[code].control for code in trial) == controls]
     row = {code: number for number, trial in enumerate(trials) for code in trial}
     column = {rater.pk: number for number, rater in enumerate(raters)}
     chosen: Matrix = [[None] * len(column) for _ in trials]
     confidence: Matrix = [[None] * len(column) for _ in trials]
     sides: list[list[int]] = [[] for _ in column]
     for event in opened.current_events:
-        rater = event.presentation.session.rater_id
-        if rater in column:
-            code = event.presentation.stimulus.case.code
+        rater, code = event.presentation.session.rater_id, event.presentation.stimulus.case.code
+        if rater in column and code in row:
             chosen[row[code]][column[rater]] = trials[row[code]].index(code)
             confidence[row[code]][column[rater]] = event.confidence
             sides[column[rater]].append(event.presentation.side)
@@ -168,7 +177,9 @@ def choice_results(opened: UnblindedStudy) -> ChoiceResults:
         share is not None and share > plan.same_answer_limit and len(own) >= FEWEST_CHOICES
         for share, own in zip(sides, choices.sides, strict=True)
     )
-    judged = judge_choices(found, alpha=plan.alpha, unproven=UNPROVEN, constant=constant)
+    controls = _controls(opened, choices, plan, images=task.images) if task.right_choice else None
+    unproven = controls.reason if controls else NO_CONTROL_TRIALS
+    judged = judge_choices(found, alpha=plan.alpha, unproven=unproven, constant=constant)
     sureness = _sureness(choices) if task.right_choice and task.images == 2 and task.confidence_levels else ()
     return ChoiceResults(
         raters=tuple(str(rater.number) for rater in choices.raters),
@@ -180,6 +191,19 @@ def choice_results(opened: UnblindedStudy) -> ChoiceResults:
         sureness=sureness,
         sureness_adjusted=tuple(adjust_p_values([one.p for one in sureness], method="holm")),
         programs=_programs(opened, images=task.images, level=1 - plan.alpha) if task.right_choice else (),
+        controls=controls,
+    )
+
+
+def _controls(opened: UnblindedStudy, choices: Choices, plan: AnalysisPlan, *, images: int) -> ControlTrials:
+    return judge_control_trials(
+        chosen=choices_of(opened, controls=True).chosen,
+        images=images,
+        rule=plan.control_rule,
+        share=plan.control_share,
+        alpha=plan.alpha,
+        raters=[str(rater.number) for rater in choices.raters],
+        judged=[any(row[reader] is not None for row in choices.chosen) for reader in range(len(choices.raters))],
     )
 
 

@@ -23,7 +23,7 @@ from ctplatform.errors import ConflictError, DomainError
 from readerstudy.auditing.visitor import own_host
 from readerstudy.blinding.screenless import check_without_a_screen
 from readerstudy.design.services import set_raters
-from readerstudy.models import CaseTruth, Session, Stimulus, Study
+from readerstudy.models import CaseTruth, Feedback, Session, Stimulus, Study
 from readerstudy.tasks.items import Item
 from readerstudy.tasks.marks import AXES
 from readerstudy.tasks.task import Choice, EachMark, GivenAnswer, Task
@@ -161,7 +161,7 @@ def _rate_all(session: Session, rater: VirtualRater, *, truths: dict[uuid.UUID, 
     if standing["display_check"] is not None:
         check = check_without_a_screen(standing["display_check"]["steps"])
         _post(client, reverse("reading-api:display-check", args=[session.token]), check)
-    count = 0
+    count, feedback = 0, standing["study"]["feedback"]
     while standing["next"]:
         token = standing["next"][0]
         images = _get(client, reverse("reading-api:presentation", args=[token]))["images"]
@@ -169,6 +169,10 @@ def _rate_all(session: Session, rater: VirtualRater, *, truths: dict[uuid.UUID, 
         body = _event(rater, choice.given, token=token, seed=seed, counter=standing["counter"] + 1)
         standing = _post(client, reverse("reading-api:events", args=[images[choice.side]]), body)
         count += 1
+        if feedback == Feedback.CASE:
+            _post(client, reverse("reading-api:case-feedback", args=[token]), {})
+    if feedback == Feedback.END and standing["state"] == "finished":
+        _post(client, reverse("reading-api:feedback", args=[session.token]), {})
     return count
 
 

@@ -39,6 +39,7 @@ from readerstudy.analysis.panel.arms import (
 )
 from readerstudy.analysis.panel.assay import LEAST_ANSWERED, RaterVariation
 from readerstudy.analysis.panel.average_roc import average_roc_curve
+from readerstudy.analysis.panel.choice_controls import NO_CONTROL_TRIALS, ControlTrials, judge_control_trials
 from readerstudy.analysis.panel.choice_verdict import judge_choices, judge_preference
 from readerstudy.analysis.panel.difficulty import (
     case_difficulty,
@@ -139,6 +140,7 @@ from readerstudy.analysis.planning.comparison import (
     comparison_power,
     comparison_precision,
 )
+from readerstudy.analysis.planning.counting import share_by_counting
 from readerstudy.analysis.planning.design_power import design_power, design_precision
 from readerstudy.analysis.planning.forced_choice import TrialsNeeded, readings_that_count, trials_needed
 from readerstudy.analysis.planning.group_sequential import group_sequential
@@ -232,6 +234,7 @@ __all__ = [
     "CHOICE_SECTIONS",
     "LEAST_ANSWERED",
     "LEAST_OF_GROUP",
+    "NO_CONTROL_TRIALS",
     "OUT_OF_TIME",
     "SECTIONS",
     "TEMPLATES",
@@ -251,6 +254,7 @@ __all__ = [
     "ComparisonAssumptions",
     "Confusion",
     "ControlOutcome",
+    "ControlTrials",
     "DefaultAnalysis",
     "Design",
     "DesignPoint",
@@ -380,6 +384,7 @@ __all__ = [
     "joint_test",
     "judge",
     "judge_choices",
+    "judge_control_trials",
     "judge_preference",
     "kappa_of",
     "kappa_of_rare_answers",
@@ -429,6 +434,7 @@ __all__ = [
     "response_table",
     "roc_curve",
     "sensitivity",
+    "share_by_counting",
     "share_called_synthetic",
     "share_correct_of_area",
     "share_interaction",

@@ -29,6 +29,8 @@ from readerstudy.api.reading_serializers import (
     RatingEventSerializer,
     ReadingSessionSerializer,
     RefusedSerializer,
+    ToldCaseSerializer,
+    ToldSerializer,
     rating_of,
 )
 from readerstudy.blinding.presentation import NO_STORE, SLICE_CONTENT_TYPE, presentation_payload
@@ -56,6 +58,7 @@ from readerstudy.reading.sessions import (
 from readerstudy.reading.shown import note_fetch, presentation_of
 from readerstudy.reading.sight import refuse_out_of_sight
 from readerstudy.reading.voices import drawer_key_of, voice_of
+from readerstudy.unblinding.feedback import tell_of_all, tell_of_case
 
 # The study may be opened again, of two answers the rater chooses one, an earlier answer or a check of the display may
 # still come.
@@ -236,6 +239,28 @@ class EventView(ReadingView):
     def _event_id(self) -> str:
         data = self.request.data
         return str(data.get("client_event_id", "")) if isinstance(data, dict) else ""
+
+
+class CaseFeedbackView(ReadingView):
+    @extend_schema(
+        operation_id="reading_case_feedback",
+        request=None,
+        responses={200: ToldCaseSerializer, 409: OpenApiResponse(description="Not answered, or nobody is told")},
+    )
+    def post(self, request: Request, token: str) -> Response:
+        """What the case was, once it is answered, where the study tells it; from then on the answer stands."""
+        return Response(tell_of_case(self.presentation(token)))
+
+
+class SittingFeedbackView(ReadingView):
+    @extend_schema(
+        operation_id="reading_feedback",
+        request=None,
+        responses={200: ToldSerializer, 409: OpenApiResponse(description="Not all answered, or nobody is told")},
+    )
+    def post(self, request: Request, token: str) -> Response:
+        """What all cases were, once the last one is answered; from then on all answers stand."""
+        return Response(tell_of_all(self.session(token)))
 
 
 def slice_response(content: bytes) -> HttpResponse:

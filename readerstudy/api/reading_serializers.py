@@ -8,7 +8,8 @@ from rest_framework import serializers
 
 from readerstudy.blinding.wire import GRADIENT, RAW
 from readerstudy.ledger.rating import Rating
-from readerstudy.models import Answer, DisplayPolicy
+from readerstudy.models import Answer, DisplayPolicy, Feedback
+from readerstudy.tasks.task import REAL, SYNTHETIC
 
 # What a database's integer holds; in milliseconds 24 days.
 MOST = 2**31 - 1
@@ -96,6 +97,9 @@ class QuestionSerializer(serializers.Serializer[Any]):
     at_the_end = serializers.CharField(
         help_text="Asked once, after the last case; the words go with its answer, as `at-the-end` of `further`. Empty: "
         "nothing is asked"
+    )
+    feedback = serializers.ChoiceField(
+        choices=Feedback.choices, help_text="When the rater may ask what the cases were: never, of each, or of all"
     )
 
 
@@ -327,6 +331,27 @@ class ReceiptSerializer(serializers.Serializer[Any]):
     sequence = serializers.IntegerField()
     digest = serializers.CharField()
     received_at = serializers.DateTimeField()
+
+
+class ToldCaseSerializer(serializers.Serializer[Any]):
+    """What a case was that the rater answered, beside the answer."""
+
+    position = serializers.IntegerField(help_text="Of the case in the own order, from 1")
+    answer = serializers.ChoiceField(choices=Answer.choices)
+    level = serializers.IntegerField(allow_null=True)
+    side = serializers.IntegerField(help_text="Of the image that the answer is about, from 0 on the left")
+    kind = serializers.ChoiceField(choices=[REAL, SYNTHETIC], help_text="Of that image")
+    right = serializers.BooleanField(allow_null=True, help_text="Null: the answer lies between both")
+    hit = serializers.BooleanField(
+        allow_null=True, help_text="Whether a mark lies on what was edited; null where nothing was, or none is asked"
+    )
+    to_find = serializers.IntegerField(allow_null=True, help_text="Of several images the side of the one to find")
+
+
+class ToldSerializer(serializers.Serializer[Any]):
+    cases = ToldCaseSerializer(many=True)
+    right = serializers.IntegerField()
+    judged = serializers.IntegerField(help_text="Answers that are right or wrong")
 
 
 class SignedRefusalSerializer(serializers.Serializer[Any]):

@@ -54,6 +54,10 @@ class Doors:
     def events(self) -> str:
         return reverse("reading-api:events", args=[self.token])
 
+    @property
+    def feedback(self) -> str:
+        return reverse("reading-api:case-feedback", args=[self.token])
+
     def slice(self, index: int) -> str:
         return reverse("reading-api:slice", args=[self.token, index])
 
@@ -146,6 +150,22 @@ def gone_back_to(doors: Doors, given: Rating, *, when: str) -> list[Ask]:
     """A case that was answered, looked at and answered anew by somebody who knows of the answer."""
     changed = anew(given, supersedes=given["client_event_id"])
     return [*looked_at_again(doors, when=when), rated(f"changed answer, {when}", doors, changed, earlier=given)]
+
+
+def told_too_early(doors: Doors, sitting: str, *, when: str) -> list[Ask]:
+    """What the case is, asked by its rater before it is answered, and of the sitting before it is read."""
+    return [
+        Ask(name=f"feedback, {when}", url=doors.feedback, method="POST", body=b"{}", content_type=JSON),
+        Ask(name=f"feedback on all, {when}", url=sitting, method="POST", body=b"{}", content_type=JSON),
+    ]
+
+
+def told_to_others(doors: Doors) -> list[Ask]:
+    """The same by whoever has not answered the case, once its rater has."""
+    return [
+        Ask(name=f"feedback, {name}", url=doors.feedback, method="POST", body=b"{}", content_type=JSON, by=who)
+        for name, who in (("another rater", Who.ANOTHER), ("not logged in", Who.STRANGER), ("forged", Who.FORGED))
+    ]
 
 
 def in_the_way(doors: Doors, given: Rating) -> list[Ask]:

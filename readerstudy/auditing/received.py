@@ -45,6 +45,8 @@ class Walk:
     pages: dict[str, bytes] = field(default_factory=dict)
     # What the team fetches: rater, slot, and the columns of the rating's row in the export.
     exported: list[tuple[int, Slot, dict[str, str]]] = field(default_factory=list)
+    # Of trials of several images, which kind is looked for.
+    finds: bool | None = None
     team_pages: list[TeamPage] = field(default_factory=list)
 
     @property

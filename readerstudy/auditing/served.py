@@ -13,6 +13,7 @@ import numpy as np
 
 from readerstudy.auditing.received import Received, Walk, seen_of
 from readerstudy.auditing.stored import Stored
+from readerstudy.auditing.told import OF_THE_ANSWER, as_planned, is_told
 from readerstudy.auditing.visitor import Answer
 from readerstudy.blinding.observables import Observable, fixed_observable, number_observable, ranks
 from readerstudy.blinding.presentation import SLICE_CONTENT_TYPE
@@ -65,12 +66,15 @@ def _answers(walked: Walk, stored: Sequence[Stored], cases: Sequence[str]) -> li
     known = {slot.token for sitting in walked.sittings for slot in sitting.slots}
     known |= {sitting.token for sitting in walked.sittings}
     pictures = {(str(one.stimulus.case_id), one.stimulus.again): one for one in stored}
+    kinds = {case: one.stimulus.case.truth.synthetic for (case, _), one in pictures.items()}
     fixed: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     asked: dict[str, set[str]] = defaultdict(set)
     varying: dict[str, dict[int, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     again: dict[str, dict[int, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     for received in walked.received:
         told = _told(received, known)
+        if is_told(received):
+            told = _as_planned(told, _truth_told(walked, received, kinds))
         asked[received.request].add(received.case_id)
         picture = pictures[received.case_id, received.slot.again]
         compared = {**told.fixed, **_as_stored(received, picture)}
@@ -80,6 +84,21 @@ def _answers(walked: Walk, stored: Sequence[Stored], cases: Sequence[str]) -> li
             times = again if received.slot.again else varying
             times[f"{received.request}: {name}"][received.rater][received.case_id] = value
     return [*_fixed(fixed, asked, cases), *_varying(varying, cases), *_told_again(varying, again, cases)]
+
+
+def _truth_told(walked: Walk, received: Received, kinds: Mapping[str, bool]) -> str:
+    slots = next(sitting.slots for sitting in walked.sittings if sitting.rater_number == received.rater)
+    trial = [slot for slot in slots if slot.position == received.slot.position]
+    return as_planned(received, trial, kinds, finds=walked.finds)
+
+
+def _as_planned(told: _Told, of_which: str) -> _Told:
+    """Without the truth of the own case, by which the length differs too."""
+    planned = tuple(f"JSON {name}" for name in OF_THE_ANSWER)
+    fixed = {
+        name: value for name, value in told.fixed.items() if name not in (*planned, "bytes", "header Content-Length")
+    }
+    return _Told(fixed={**fixed, "truth": of_which}, varying={})
 
 
 def _told_again(

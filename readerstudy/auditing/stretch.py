@@ -27,14 +27,17 @@ from readerstudy.auditing.asking import (
     looked_at_again,
     out_of_sight,
     rated,
+    told_to_others,
+    told_too_early,
     unfit_answers,
 )
 from readerstudy.auditing.received import Received, Walk, object_of, seen_of
 from readerstudy.auditing.rehearsal import Sitting, Slot, Trial, start_afresh
+from readerstudy.auditing.told import FEEDBACK, of_each
 from readerstudy.auditing.visitor import Answer, Visitor
 from readerstudy.blinding.presentation import IN_SIGHT
 from readerstudy.blinding.screenless import check_without_a_screen
-from readerstudy.models import DisplayCheck, Study, StudyRater, StudyState
+from readerstudy.models import DisplayCheck, Feedback, Study, StudyRater, StudyState
 
 # With fewer raters each asks more often, for the times.
 LEAST_TIMINGS = 3
@@ -119,6 +122,8 @@ class Stretch:
             self._answer(trials[at])
             self._look_back()
             at += 1
+        if at == len(trials) and self.study.asked.feedback == Feedback.END:
+            self._be_told_of_all()
         if not self.walked.few:
             self._export()
             self._ended()
@@ -151,6 +156,10 @@ class Stretch:
     def session_url(self) -> str:
         return reverse("reading-api:session", args=[self.sitting.token])
 
+    @property
+    def feedback_url(self) -> str:
+        return reverse("reading-api:feedback", args=[self.sitting.token])
+
     # --- a case in its turn ------------------------------------------------------------------------------------------
 
     def _read_image(self, slot: Slot) -> None:
@@ -166,6 +175,7 @@ class Stretch:
             self._note(slot, name, self.visitor.ask("GET", doors.slice(index)))
         if closely:
             self._ask(slot, asked_of_every_case(doors, slices=count))
+            self._ask(slot, told_too_early(doors, self.feedback_url, when="before the answer"))
         if self._asks_otherwise(slot):
             rating = example_rating(self.study, counter=len(self.answered) + 1)
             taken = self.answered[-1].rating["client_event_id"] if self.answered else None
@@ -212,6 +222,23 @@ class Stretch:
                 for slot in told:
                     self._note(slot, request, answer, said=ask.said)
         self.answered.append(Given(trial=trial, rating=rating, doors=doors))
+        self._be_told(trial, doors)
+
+    def _be_told(self, trial: Trial, doors: Doors) -> None:
+        """Where the study tells raters after every case; where it does not, everybody is refused alike."""
+        for slot in (slot for slot in trial if self._looks_closely(slot)):
+            self._ask(slot, told_to_others(doors))
+            if self.study.asked.feedback != Feedback.CASE:
+                self._ask(slot, told_too_early(doors, self.feedback_url, when="after the answer"))
+        if self.study.asked.feedback == Feedback.CASE:
+            told = self.visitor.ask("POST", doors.feedback, body=b"{}", content_type=JSON)
+            for slot in trial:
+                self._note(slot, FEEDBACK, told)
+
+    def _be_told_of_all(self) -> None:
+        told = self.visitor.ask("POST", self.feedback_url, body=b"{}", content_type=JSON)
+        for slot, answer in of_each(told, [given.trial for given in self.answered]):
+            self._note(slot, FEEDBACK, answer)
 
     # --- elsewhere ---------------------------------------------------------------------------------------------------
 
@@ -222,6 +249,7 @@ class Stretch:
             for slot in trials[place] if place < len(trials) else ():
                 if self._asks_otherwise(slot):
                     self._ask(slot, out_of_sight(Doors(slot.token), anew(rating), when=when))
+                    self._ask(slot, told_too_early(Doors(slot.token), self.feedback_url, when=when))
 
     def _look_back(self) -> None:
         """At the case that was just answered, and at the one before it, whose answer stands by most policies."""

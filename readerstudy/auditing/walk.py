@@ -28,6 +28,7 @@ def walk(study_id: UUID, *, put_rows: PutRows, on_progress: Progress) -> Walk:
     walked = Walk()
     with rehearsed(study_id, put_rows=put_rows) as study:
         walked.sittings = sittings_of(study)
+        walked.finds = study.asked.task.put_together().get("finds_synthetic")
         of_the_team = team_addresses(study)
     cases = sorted({slot.case_id for sitting in walked.sittings for slot in sitting.slots})
     walked.turn = {case_id: number for number, case_id in enumerate(cases)}

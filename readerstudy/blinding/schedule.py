@@ -25,13 +25,17 @@ class NoOrderError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class CaseToOrder:
-    """One case with its kind, the scan it descends from, the place in that scan it shows, and its match of the draw."""
+    """One case with its kind, the scan it descends from, the place in that scan it shows, and its match of the draw.
+
+    `control`: a positive control, which only trials of several images ask about: it stands in trials of their own.
+    """
 
     case_id: str
     synthetic: bool
     scan: str
     place: str
     pair: int | None = None
+    control: bool = False
 
 
 class RawRandom:

@@ -42,13 +42,16 @@ def composed(cases: Sequence[CaseToOrder], tuples: Tuples, *, seed: int) -> list
     if len({case.case_id for case in ordered}) != len(ordered):
         raise ValueError("a case may be ordered once only")
     random = RawRandom(seed=seed, rater_number=NOBODY, also=COMPOSING)
-    groups = _matched(ordered, tuples) if tuples.matched else _at_random(ordered, tuples, random)
+    groups = _matched(ordered, tuples, random) if tuples.matched else _at_random(ordered, tuples, random)
     return random.shuffled(groups)
 
 
 def _at_random(cases: Sequence[CaseToOrder], tuples: Tuples, random: RawRandom) -> list[Trial]:
     found = random.shuffled(case for case in cases if case.synthetic == tuples.finds_synthetic)
     others = random.shuffled(case for case in cases if case.synthetic != tuples.finds_synthetic)
+    # Controls that stand beside the one to find fill trials of their own. Without any, and where they are found, the
+    # order is the one that was shuffled.
+    others.sort(key=lambda case: case.control)
     beside = tuples.images - 1
     if not found or len(others) != beside * len(found):
         raise NoOrderError(
@@ -57,13 +60,16 @@ def _at_random(cases: Sequence[CaseToOrder], tuples: Tuples, random: RawRandom) 
     return [(case, *others[number * beside : (number + 1) * beside]) for number, case in enumerate(found)]
 
 
-def _matched(cases: Sequence[CaseToOrder], tuples: Tuples) -> list[Trial]:
+def _matched(cases: Sequence[CaseToOrder], tuples: Tuples, random: RawRandom) -> list[Trial]:
+    """Cases without a partner are trials of positive controls: chosen by hand, they are put together at random."""
     groups: dict[int | None, list[CaseToOrder]] = {}
     for case in cases:
         groups.setdefault(case.pair, []).append(case)
-    if None in groups:
-        raise NoOrderError(f"{len(groups[None])} cases were drawn without a partner")
     trials = []
+    if alone := groups.pop(None, None):
+        if any(case.synthetic and not case.control for case in alone):
+            raise NoOrderError(f"{len(alone)} cases were drawn without a partner")
+        trials = _at_random(alone, tuples, random)
     for group in groups.values():
         group.sort(key=lambda case: case.synthetic != tuples.finds_synthetic)
         found = sum(case.synthetic == tuples.finds_synthetic for case in group)

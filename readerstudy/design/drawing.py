@@ -1,6 +1,7 @@
 """The job that draws the cases of a study."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ctplatform.datasets.models import Lesion, Scan
@@ -28,6 +29,12 @@ def run_draw(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[
             "synthetic scans have been accepted in the review, and whether the protocol asks for other patients than "
             "linked studies show."
         )
+    images = study.asked.task.images
+    if images > 1:
+        stay = {(str(truth.scan_id), *truth.place_lps_mm) for truth in _of_control_trials(study)}
+        real, synthetic = (
+            [one for one in kind if (one.scan, *one.place_lps_mm) not in stay] for kind in (real, synthetic)
+        )
     context.progress(0.96, "matching")
     picture = picture_of(study, [*real, *synthetic])
     of_each_kind = study.asked.task.of_each_kind
@@ -53,15 +60,27 @@ def run_draw(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[
         held = Study.objects.select_for_update().get(pk=study.pk)
         if not held.is_draft or str(held.draw_job_id) != context.job_id:
             raise ConflictError("The study was locked or drawn again in the meantime, so this draw was dropped.")
-        # Positive controls were chosen by hand: a new draw of the other cases leaves them.
-        CaseTruth.objects.filter(case__study=held, control=False).delete()
+        # Positive controls were chosen by hand: a new draw of the other cases leaves them, and what stands with them.
+        kept = set() if images == 1 else {truth.pair or 0 for truth in _of_control_trials(held)}
+        CaseTruth.objects.filter(case__study=held, control=False).exclude(pair__in=kept).delete()
         Case.objects.filter(study=held, truth=None).delete()
-        write_cases(held, chosen)
+        write_cases(held, _numbered_after(chosen, max(kept, default=-1)))
         held.match_report, held.flow = report, flow
         held.save(update_fields=["match_report", "flow"])
         return {"cases": len(chosen)}
 
     return write
+
+
+def _of_control_trials(study: Study) -> list[CaseTruth]:
+    """Positive controls that were drawn as ordinary cases and marked since, and what was drawn for them."""
+    cases = CaseTruth.objects.filter(case__study=study).exclude(pair=None)
+    return list(cases.filter(pair__in=cases.filter(control=True).values("pair")))
+
+
+def _numbered_after(chosen: Sequence[Candidate], last: int) -> list[Candidate]:
+    """No new match has the number of one that stays."""
+    return [replace(one, pair=None if one.pair is None else one.pair + last + 1) for one in chosen]
 
 
 def _refuse_changed_lesions(chosen: Sequence[Candidate]) -> None:

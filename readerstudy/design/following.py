@@ -41,15 +41,19 @@ def start(*, key: str, owner: User) -> list[Study]:
 
 def _draft(protocol: PublishedProtocol, *, owner: User, continues: Study | None) -> Study:
     # Raters see the title: the names of the authors tell nothing of the kinds, and ours stand where they might.
-    words = {"title": TITLE.format(protocol.authors), **protocol.ours}
+    usual = {
+        "title": TITLE.format(protocol.authors),
+        "other_patients": continues is not None and protocol.cases is Cases.OTHERS,
+    }
+    # A later phase may be followed alone, and then shows nothing that others have shown.
+    ours = {name: value for name, value in protocol.ours.items() if continues or name != "other_patients"}
     return create_study(
         owner=owner,
         # As it was published: the words of its settings are English.
         language=ENGLISH,
         published=protocol.key,
         continues=continues,
-        other_patients=continues is not None and protocol.cases is Cases.OTHERS,
-        **words,
+        **{**usual, **ours},
         **protocol.settings,
     )
 

@@ -111,10 +111,10 @@ def read_before(study: Study) -> list[Study]:
 
     That are all studies that it continues, over however many others, and those that stand beside it.
     """
-    return [*study.earlier_phases, *_beside(study)]
+    return [*study.earlier_phases, *beside(study)]
 
 
-def _beside(study: Study) -> list[Study]:
+def beside(study: Study) -> list[Study]:
     """Locked studies of the same chain that neither come before this one nor after it, with raters in common.
 
     Nothing says which of the two a rater reads first. While nobody is chosen here anybody may be a rater of both.
@@ -141,7 +141,7 @@ def _shown_to_the_same(study: Study, truths: Sequence[CaseTruth]) -> list[str]:
     found = []
     if study.other_patients and (count := len(own & patients_shown_before(study))):
         found.append(f"{_patients(count)} shown in linked studies that its raters may have read; draw the cases again.")
-    promised = [len(own & _patients_of(other)) for other in _beside(study) if _promises_other_patients(other)]
+    promised = [len(own & _patients_of(other)) for other in beside(study) if _promises_other_patients(other)]
     return found + [
         f"{_patients(count)} shown in another linked study too, whose protocol says that its raters saw none "
         "of its patients before. Some rate both studies and may read this one first: ask for other patients "

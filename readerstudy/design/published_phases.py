@@ -15,7 +15,7 @@ from readerstudy.design.published_protocol import (
     PublishedProtocol,
 )
 from readerstudy.design.templates import COMMON
-from readerstudy.models import DisplayMode, Template
+from readerstudy.models import DisplayMode, Feedback, Template
 from readerstudy.tasks.any_places import AnyPlaces
 from readerstudy.tasks.forced_choice import ForcedChoice
 from readerstudy.tasks.real_or_synthetic import RealOrSynthetic
@@ -203,6 +203,7 @@ _HIGAKI = "Higaki et al., Cureus 2022;14(10):e30646"
 _HIGAKI_DOI = "10.7759/cureus.30646"
 _CARDIOLOGISTS = "cardiologists; their number is not told"
 _OF_A_CLUE = {"template": Template.INSERTED_LESIONS, "display_mode": DisplayMode.SLICE, **ANSWERS_ONLY}
+_TOLD = "whether readers learnt what the maps were: here they are told after their last case"
 _POLAR_MAPS = "There maps of the heart muscle were judged; here slices of CT."
 HIGAKI = PublishedPhases(
     key="higaki_2022",
@@ -220,7 +221,8 @@ HIGAKI = PublishedPhases(
             doi=_HIGAKI_DOI,
             raters=_CARDIOLOGISTS,
             settings=_OF_A_CLUE,
-            untold=("number of cases", "order"),
+            ours={"feedback": Feedback.END},
+            untold=("number of cases", "order", _TOLD),
             otherwise=(_POLAR_MAPS,),
             results=(("Right answers, first trial", "61.1 % (SD 21.5)"),),
         ),
@@ -232,10 +234,12 @@ HIGAKI = PublishedPhases(
             doi=_HIGAKI_DOI,
             raters=_CARDIOLOGISTS,
             settings=_OF_A_CLUE,
+            ours={"other_patients": True},
             clue=True,
             untold=(
                 "the clue: write yours into the instructions, word by word",
-                "number of cases, and whether they were those of the first trial",
+                "number of cases",
+                "whether they were those of the first trial: here others, as raters are told what those were",
                 "order",
                 _DAYS,
             ),

@@ -10,6 +10,7 @@ import numpy as np
 from readerstudy.analysis import LEAST_OF_GROUP, AnalysisPlan, SameNames
 from readerstudy.design.candidates import is_accepted, patient_of, root_of
 from readerstudy.design.cases import compared_arms, patients_and_kinds, truths_of
+from readerstudy.design.feedback import TALKING, WHEN, counting_words, told_elsewhere
 from readerstudy.design.patients import PatientBalance, names_in_several_datasets
 from readerstudy.design.phases import continued, missing_for_lock, phase_words
 from readerstudy.design.pictures import Picture
@@ -17,7 +18,7 @@ from readerstudy.design.planned_phase import missing_for_comparison, named_measu
 from readerstudy.design.services import display_of
 from readerstudy.design.telling import missing_clue, telling_title, telling_words
 from readerstudy.design.usual_words import USUAL
-from readerstudy.models import CaseTruth, GoingBack, Study
+from readerstudy.models import CaseTruth, Feedback, GoingBack, Study
 from readerstudy.models.study import most_repeats, too_many_repeats
 from readerstudy.planning.plans import draft_plan
 from readerstudy.planning.words import BETWEEN_PHASES
@@ -72,7 +73,11 @@ def before_lock(study: Study) -> BeforeLock:
 
 def _checks(study: Study, truths: list[CaseTruth], raters: int, plan: AnalysisPlan) -> list[Check]:
     """`plan` is what the lock would freeze: of the draft's choices those that fit."""
-    ordinary = [truth for truth in truths if not truth.control]
+    ordinary = (
+        counted_of(truths, **study.asked.task.put_together())
+        if study.asked.task.images > 1
+        else [truth for truth in truths if not truth.control]
+    )
     return [
         _enough_cases(study, ordinary),
         _balanced(study, ordinary),
@@ -90,6 +95,7 @@ def _checks(study: Study, truths: list[CaseTruth], raters: int, plan: AnalysisPl
         *_repeats(study, truths),
         *_phases(study, truths),
         *_planned_phase(study),
+        *_feedback(study, truths),
         *_words_of_the_size(study, raters, plan.sample_size),
         *_words_that_may_not_fit(study),
         _no_job(study),
@@ -147,6 +153,19 @@ def _planned_phase(study: Study) -> list[Check]:
     return [Check(title="Phases of the plan", met=not missing, message=message)]
 
 
+def _feedback(study: Study, truths: list[CaseTruth]) -> list[Check]:
+    """Of a study that tells its raters truths, or is linked with one that does."""
+    if missing := told_elsewhere(study):
+        return [Check(title="Feedback", met=False, message=" ".join(missing))]
+    if study.feedback == Feedback.NONE:
+        return []
+    message = f"Raters are told what their cases were {WHEN[Feedback(study.feedback)]}. {TALKING}"
+    counted = counting_words(study, truths)
+    if not counted:
+        return [Check(title="Feedback", met=True, message=message)]
+    return [Check(title="Feedback", met=False, message=f"{message} {counted}.", advice=True)]
+
+
 def _balanced(study: Study, truths: list[CaseTruth]) -> Check:
     synthetic = sum(truth.synthetic for truth in truths)
     real = len(truths) - synthetic
@@ -160,15 +179,29 @@ def _balanced(study: Study, truths: list[CaseTruth]) -> Check:
 def _controls(study: Study, truths: list[CaseTruth]) -> Check:
     """Without them no result can say "equivalent": nobody would know whether these raters find anything."""
     count = sum(truth.control for truth in truths)
-    if study.asked.task.images > 1:
-        message = "Trials of several images have no positive controls, so the results can't say “equivalent”."
-        return Check(title="Positive controls", met=False, message=message, advice=True)
+    task = study.asked.task
+    if task.images > 1:
+        return _control_trials(count // (task.of_each_kind[1] or 1), right_choice=task.right_choice)
     marked = "1 positive control is marked" if count == 1 else f"{count or 'No'} positive controls are marked"
     message = f"{marked}; they are counted apart."
     if count < FEWEST_CONTROLS:
         message = (
             f"{marked}. With fewer than {FEWEST_CONTROLS} the results can't say "
             "“equivalent”: mark edits that were degraded on purpose on the page of the cases."
+        )
+    return Check(title="Positive controls", met=count >= FEWEST_CONTROLS, message=message, advice=True)
+
+
+def _control_trials(count: int, *, right_choice: bool) -> Check:
+    marked = f"{count or 'No'} trial{'' if count == 1 else 's'} of positive controls"
+    message = f"{marked}; they are counted apart."
+    if not right_choice:
+        return Check(title="Positive controls", met=True, message="Of preferences “equivalent” is never said.")
+    if count < FEWEST_CONTROLS:
+        message = (
+            f"{marked}. With fewer than {FEWEST_CONTROLS} the results can't say “equivalent”: mark edits that were "
+            "degraded on purpose on the page of the cases, all synthetic ones of a trial, or add them with as many "
+            "real images as trials of them take."
         )
     return Check(title="Positive controls", met=count >= FEWEST_CONTROLS, message=message, advice=True)
 
@@ -185,21 +218,44 @@ def _trials(study: Study, truths: list[CaseTruth]) -> list[Check]:
 
 def _without_a_place(truths: list[CaseTruth], *, images: int, finds_synthetic: bool, matched: bool) -> str:
     """Why these cases make no trials; empty where they do."""
-    controls = sum(truth.control for truth in truths)
-    if controls:
-        return f"{controls} positive controls have no place in trials of several images; remove them."
+    controls, each = sum(truth.control for truth in truths), 1 if finds_synthetic else images - 1
+    if controls % each:
+        return f"{controls} positive controls do not make trials with {each} of them in each: mark more or fewer."
     if matched:
-        return _without_a_partner(truths, images=images)
+        return _without_a_partner(truths, images=images, finds_synthetic=finds_synthetic)
     found = sum(truth.synthetic == finds_synthetic for truth in truths)
     if found * images == len(truths):
         return ""
     return f"{found} images to find and {len(truths) - found} others do not make trials of {images}."
 
 
-def _without_a_partner(truths: list[CaseTruth], *, images: int) -> str:
+def counted_of(truths: list[CaseTruth], *, images: int, finds_synthetic: bool, matched: bool) -> list[CaseTruth]:
+    """Without the trials of positive controls. Of images put together at random those count for as many real ones."""
+    of_controls = {truth.pair for truth in truths if truth.control}
+    if matched:
+        return [truth for truth in truths if truth.pair not in of_controls]
+    controls = sum(truth.control for truth in truths)
+    beside = controls * (images - 1) if finds_synthetic else controls // (images - 1)
+    real = [truth for truth in truths if not truth.synthetic]
+    return [truth for truth in truths if truth.synthetic and not truth.control] + real[: max(0, len(real) - beside)]
+
+
+def _without_a_partner(truths: list[CaseTruth], *, images: int, finds_synthetic: bool) -> str:
     together: dict[int | None, list[CaseTruth]] = {}
     for truth in truths:
         together.setdefault(truth.pair, []).append(truth)
+    # Positive controls that were added by hand are put together with real images that were.
+    by_hand = together.get(None, [])
+    if by_hand and all(truth.control == truth.synthetic for truth in by_hand):
+        together.pop(None)
+        found = sum(truth.synthetic == finds_synthetic for truth in by_hand)
+        if found * images != len(by_hand):
+            return (
+                f"{found} images to find and {len(by_hand) - found} others that were added by hand do not make trials "
+                f"of {images} with positive controls."
+            )
+    if mixed := sum(len({t.control for t in group if t.synthetic}) > 1 for group in together.values()):
+        return f"{mixed} trials show positive controls beside other edits: mark all edits of a trial, or none."
     alone = sum(len(group) for pair, group in together.items() if pair is None or len(group) != images)
     if alone:
         return f"{alone} cases have no partner in the draw; draw the cases, or put images together at random."

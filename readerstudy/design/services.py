@@ -53,6 +53,7 @@ COPIED_FIELDS = (
     "repeat_distance",
     "display_check",
     "going_back",
+    "feedback",
     "unblinding_by_two",
     "grace_hours",
     "round_trip_mm",

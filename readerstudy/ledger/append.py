@@ -20,6 +20,7 @@ from readerstudy.ledger.rating import Rating
 from readerstudy.ledger.rows import concerned, held_head, move_head, see_exclusion
 from readerstudy.ledger.screens import refuse_unchecked_display
 from readerstudy.ledger.slots import Slot, answered, slots_of, turn_of
+from readerstudy.ledger.telling import refuse_change_after_told
 from readerstudy.ledger.turns import refuse_out_of_turn
 from readerstudy.models import Presentation, RatingEvent, Session, Study
 from readerstudy.tasks.ending import of_the_case, refusal_at_the_end
@@ -116,6 +117,7 @@ def _placed(study: Study, presentation: Presentation, rating: Rating, before: _B
     refuse_out_of_turn(study, presentation, turn=turn_of(before.slots), answered=current is not None)
     if current is not None:
         refuse_change_after_next(presentation)
+        refuse_change_after_told(current)
     refuse_unplaceable(rating, current)
     refuse_unchecked_display(study, presentation)
     _refuse_other_side(presentation, rating)

@@ -18,6 +18,7 @@ from readerstudy.auditing.certificate import outcome_digest
 from readerstudy.blinding.repeated_order import shown_again
 from readerstudy.design.candidates import flow_counts, is_accepted, root_of
 from readerstudy.design.cases import truths_of
+from readerstudy.design.feedback import refuse_told_elsewhere
 from readerstudy.design.phases import held_with_phases, refuse_after_unblinding, refuse_shown_to_the_same
 from readerstudy.design.planned_phase import refuse_known_comparison
 from readerstudy.digests import digest_of, storable
@@ -114,6 +115,7 @@ class _Locking:
         refuse_after_unblinding(held)
         refuse_shown_to_the_same(held, truths_of(held))
         refuse_known_comparison(held)
+        refuse_told_elsewhere(held)
         refuse_without_pixels(scans)
         if any(truth.synthetic and not is_accepted(truth.scan) for truth in truths_of(held)):
             raise ConflictError(

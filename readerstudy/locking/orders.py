@@ -46,8 +46,16 @@ def cases_to_order(truths: Sequence[CaseTruth]) -> list[CaseToOrder]:
         ]
         label = near[0] if near else str(truth.case_id)
         known.append((root, place, label))
-        case_id = str(truth.case_id)
-        cases.append(CaseToOrder(case_id=case_id, synthetic=truth.synthetic, scan=root, place=label, pair=truth.pair))
+        cases.append(
+            CaseToOrder(
+                case_id=str(truth.case_id),
+                synthetic=truth.synthetic,
+                scan=root,
+                place=label,
+                pair=truth.pair,
+                control=truth.control,
+            )
+        )
     return cases
 
 

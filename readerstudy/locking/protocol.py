@@ -17,7 +17,7 @@ from readerstudy.locking.orders import Orders
 from readerstudy.locking.repeated import repeated
 from readerstudy.locking.sealed_tables import SCHEMA, sealed_digests
 from readerstudy.locking.stimuli import round_trip_of
-from readerstudy.models import CaseTruth, Study, StudySeal
+from readerstudy.models import CaseTruth, Feedback, Study, StudySeal
 from readerstudy.planning.arrival import frozen_policy
 from readerstudy.planning.plans import frozen_form
 from readerstudy.tasks.labels import ENGLISH
@@ -48,6 +48,7 @@ def protocol_of(
         **study.asked.task.frozen(),
         **({"further_questions": study.further_questions} if study.further_questions else {}),
         **({"end_question": study.end_question} if study.end_question else {}),
+        **({"feedback": str(study.feedback)} if study.feedback != Feedback.NONE else {}),
         "display": _display(study, frame, slice_bytes=slice_bytes),
         "cases": _cases(study, truths),
         "raters": _raters(study),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from readerstudy.models.feedback import Feedback
 from readerstudy.tasks.items import Item, asked_of_trial, items_of
 from readerstudy.tasks.labels import ENGLISH
 from readerstudy.tasks.registry import FIRST, task_of
@@ -27,6 +28,7 @@ class Asked:
     window_center_hu: float
     window_width_hu: float
     window_may_stay: bool
+    feedback: str
 
     @classmethod
     def of_columns(cls, study: Any) -> "Asked":
@@ -53,6 +55,8 @@ class Asked:
             window_width_hu=display["window_hu"]["width"],
             # Before it was the study's choice, every rater might.
             window_may_stay=display.get("window_may_stay", True),
+            # Named where there is some.
+            feedback=protocol.get("feedback", Feedback.NONE.value),
         )
 
     @property

@@ -21,6 +21,7 @@ from ctplatform.jobs.models import Job
 from readerstudy.digests import digest_of
 from readerstudy.hounsfield import HU_HIGH, HU_LOW
 from readerstudy.models.asked import Asked
+from readerstudy.models.feedback import Feedback, wrong_of_feedback
 from readerstudy.tasks.ending import LONGEST_END_QUESTION
 from readerstudy.tasks.items import asked_of_trial, items_of
 from readerstudy.tasks.labels import ENGLISH
@@ -280,6 +281,13 @@ class Study(models.Model):
         default=GoingBack.LAST,
         help_text="Which answers a rater may still change while the study takes ratings",
     )
+    feedback = models.CharField(
+        max_length=10,
+        choices=Feedback.choices,
+        default=Feedback.NONE,
+        help_text="Whether raters are told what the cases were that they answered. Raters can talk: whoever was told "
+        "may tell others who have not read the case yet, so ask them not to in the instructions",
+    )
     display_check = models.CharField(
         max_length=10,
         choices=DisplayPolicy.choices,
@@ -397,7 +405,7 @@ class Study(models.Model):
             task = task_of(self.task_name, self.task_settings, confidence_levels=self.confidence_levels)
         except ValueError as error:
             return {"task_settings": f"This task can't be asked so: {error}."}
-        wrong = {}
+        wrong = wrong_of_feedback(self, task)
         if unlike := task.unlike_numbers(self.cases_planned):
             wrong["cases_planned"] = unlike
         if task.images > 1 and self.repeats:

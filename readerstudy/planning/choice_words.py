@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from readerstudy.analysis import (
+    LEAST_ANSWERED,
     AnalysisPlan,
     choice_power,
     level_words,
@@ -18,10 +19,7 @@ MATCHED = (
     "right choices of such trials must not be compared with an AUC of single images."
 )
 AT_RANDOM = "Images are put together at random, so a share of right choices corresponds to an AUC of single images."
-NEVER_EQUIVALENT = (
-    "“Equivalent” is not said of such trials: no positive controls are shown in them, so nothing proves that raters "
-    "look."
-)
+ONLY_WITH_CONTROLS = "“Equivalent” takes trials of positive controls that were found, beside it."
 # What a study of moderate effect would have to find.
 EFFECT, POWER = 0.65, 0.8
 
@@ -61,7 +59,12 @@ def _of_right_choices(plan: AnalysisPlan, task: Task) -> list[str]:
             "Beside it the share of right choices, averaged over raters, with raters and trials random and patients "
             f"together. Its margin is an area of single images of 0.5 ± {100 * plan.margin:g} points: among "
             f"{task.images} images shares of right choices from {low:.3f} to {high:.3f}, which the "
-            f"{level_words(1 - 2 * plan.alpha)} % interval has to lie within. {NEVER_EQUIVALENT}"
+            f"{level_words(1 - 2 * plan.alpha)} % interval has to lie within."
+        ),
+        (
+            "“Equivalent” is said only if it does and the raters find the trials of positive controls, edits degraded "
+            f"on purpose: {_controls_rule(plan)}. Every rater must have answered {100 * LEAST_ANSWERED:g} % of "
+            "them. They are counted apart and are in no other number."
         ),
         *([f"Why this margin: {plan.margin_reason}"] if plan.margin_reason else []),
         (
@@ -75,6 +78,16 @@ def _of_right_choices(plan: AnalysisPlan, task: Task) -> list[str]:
             "difference was found."
         ),
     ]
+
+
+def control_trials_rule(*, rule: str, share: float, alpha: float) -> str:
+    if rule == "found":
+        return f"most raters choose the image to find in at least {100 * share:g} % of them"
+    return f"the panel is right in more of them than guessing gives, by the exact joint test, two-sided at {alpha:g}"
+
+
+def _controls_rule(plan: AnalysisPlan) -> str:
+    return control_trials_rule(rule=plan.control_rule, share=plan.control_share, alpha=plan.alpha)
 
 
 def _of_shared_patients(plan: AnalysisPlan, task: Task) -> bool:
@@ -125,7 +138,7 @@ def choice_power_in_words(
         ),
         (
             f"If the images are alike, the interval of the share of right choices will lie within the margin in "
-            f"{_of_100(equal.within)} of 100 studies. {NEVER_EQUIVALENT}"
+            f"{_of_100(equal.within)} of 100 studies. {ONLY_WITH_CONTROLS}"
         ),
         (
             f"To find that area in {100 * POWER:g} of 100 studies takes {_sizes(raters, panel)}"

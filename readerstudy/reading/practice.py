@@ -21,7 +21,7 @@ from ml.geometry import Float3, Grid, Int3
 from readerstudy.blinding.cutting import Cut, Frame, cut_for, render, source_box
 from readerstudy.blinding.presentation import IN_SIGHT, presentation_payload, ring_radius_mm
 from readerstudy.blinding.wire import GRADIENT, compressed, shortest_length, travelling
-from readerstudy.models import Session, Template
+from readerstudy.models import Feedback, Session, Template
 from readerstudy.reading.phases import begin
 from readerstudy.reading.sessions import Standing, sessions_of, study_payload
 
@@ -84,8 +84,8 @@ class Practice:
         nothing_kept = {"voice": "", "drawer_key": "", "preview": True, "practice": True, "display_check": None}
         own = {"reader": str(self.session.rater.user), **nothing_kept}
         payload = {**study_payload(self.session.rater.study), **self._standing(answered=0).as_payload(), **own}
-        # Nothing has been read yet that could be spoken of.
-        payload["study"]["at_the_end"] = ""
+        # Nothing has been read yet that could be spoken of, and nobody is told what is shown.
+        payload["study"] |= {"at_the_end": "", "feedback": Feedback.NONE.value}
         return payload
 
     def after_answer(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from readerstudy.blinding.presentation import IN_SIGHT, presentation_payload, ri
 from readerstudy.blinding.wire import RAW
 from readerstudy.design.cases import truths_of
 from readerstudy.locking.stimuli import frame_of, pixels_of
-from readerstudy.models import CaseTruth, GoingBack, Study
+from readerstudy.models import CaseTruth, Feedback, GoingBack, Study
 from readerstudy.reading.sessions import Standing, study_payload
 
 PREFIX = "preview."
@@ -68,7 +68,10 @@ class Preview:
         # Nothing of a preview is kept, so nothing is encrypted and nothing refused for good.
         trial = {"preview": True, "practice": False, "display_check": None}
         nobody = {"reader": "", "voice": "", "drawer_key": ""}
-        return {**study_payload(self.study), **standing.as_payload(), **nobody, **trial}
+        payload = {**study_payload(self.study), **standing.as_payload(), **nobody, **trial}
+        # Whoever previews a draft sees its cases with their kinds beside it; the room tells nothing twice.
+        payload["study"]["feedback"] = Feedback.NONE.value
+        return payload
 
     def after_answer(self) -> dict[str, Any]:
         return self._standing(answered=self._index() + 1).as_payload()

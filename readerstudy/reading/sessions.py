@@ -15,7 +15,7 @@ from readerstudy.ledger.append import Appended
 from readerstudy.ledger.phases import not_yet_begun
 from readerstudy.ledger.slots import Slot, answered_before, slots_of
 from readerstudy.ledger.turns import policy_of
-from readerstudy.models import GoingBack, Presentation, RatingEvent, Session, Study, StudyState
+from readerstudy.models import Feedback, GoingBack, Presentation, RatingEvent, Session, Study, StudyState, TruthTold
 from readerstudy.reading.phases import Wait, waits_of
 from readerstudy.tasks.labels import mark_in, question_in
 
@@ -129,7 +129,7 @@ def _standing(session: Session, slots: Sequence[Slot]) -> Standing:
     waiting = [slot.token for slot in slots if not slot.answers]
     state = state_of(session, finished=not waiting)
     before = answered_before(slots)
-    may_go_back = state != "closed" and policy_of(session.rater.study) != GoingBack.NEVER
+    may_go_back = state != "closed" and policy_of(session.rater.study) != GoingBack.NEVER and not _was_told(session)
     previous = before[-1] if before and may_go_back else None
     return Standing(
         done=len(slots) - len(waiting),
@@ -140,6 +140,13 @@ def _standing(session: Session, slots: Sequence[Slot]) -> Standing:
         previous_position=previous.position if previous else None,
         counter=max((slot.counter or 0 for slot in slots), default=0),
     )
+
+
+def _was_told(session: Session) -> bool:
+    """Of all cases what they were; before the last answer nobody is, but where no answer is ever changed."""
+    if session.rater.study.asked.feedback != Feedback.END:
+        return False
+    return TruthTold.objects.filter(event__presentation__session=session).exists()
 
 
 def state_of(session: Session, *, finished: bool) -> str:
@@ -165,6 +172,7 @@ def study_payload(study: Study) -> dict[str, Any]:
             "mark": mark_in(asked.task, asked.language),
             "further": [item.payload() for item in asked.items],
             "at_the_end": asked.end_question,
+            "feedback": asked.feedback,
         },
         "display": {
             "mode": str(asked.display_mode),

@@ -9,7 +9,7 @@ from typing import Any
 from ctplatform.accounts.models import User
 from readerstudy.choices import choice_results, choices_of
 from readerstudy.design.cases import arm_of
-from readerstudy.models import RatingEvent, Study, record
+from readerstudy.models import Feedback, RatingEvent, Study, record
 from readerstudy.report.tables import csv_text
 from readerstudy.results import analysis_of
 from readerstudy.tasks.ending import AT_THE_END
@@ -20,6 +20,7 @@ from readerstudy.unblinding.marked import mark_truth_columns, truth_meanings
 from readerstudy.unblinding.opened import StudyLedger, UnblindedStudy
 
 END_COLUMN = "at_the_end"
+TOLD_COLUMN = {"told_at": "When the rater was told what the case was (UTC); empty: the rater was not"}
 SCHEMA = "turing-ward-ratings/1"
 
 CODEBOOK = {
@@ -79,7 +80,8 @@ def ledger_of(study: Study) -> StudyLedger:
 def codebook(ledger: StudyLedger) -> dict[str, str]:
     asked = ledger.study.asked
     further = {column_of(item): f"{item.question} Answered with {item.in_words()}" for item in asked.items}
-    blinded = CODEBOOK | dict(asked.task.column_meanings)
+    told = TOLD_COLUMN if asked.feedback != Feedback.NONE else {}
+    blinded = CODEBOOK | dict(asked.task.column_meanings) | told
     if not isinstance(ledger, UnblindedStudy):
         return blinded
     at_the_end = {END_COLUMN: f"{asked.end_question} Free text, asked once with the last case"}
@@ -101,6 +103,8 @@ def rating_rows(ledger: StudyLedger) -> Iterator[dict[str, Any]]:
             row |= _of_the_picture(event, task, items)
             row |= {END_COLUMN: event.further.get(AT_THE_END)} if asked.end_question else {}
             row |= _truth_columns(ledger, event, task)
+        if asked.feedback != Feedback.NONE:
+            row |= {"told_at": event.told.at.isoformat() if hasattr(event, "told") else None}
         yield row
 
 

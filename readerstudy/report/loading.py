@@ -164,6 +164,7 @@ def _study_fields(opened: UnblindedStudy) -> dict[str, Any]:
         "published": study.protocol.get("published"),
         "continues": study.protocol.get("continues"),
         "going_back": str(policy_of(study)),
+        "feedback": str(asked.feedback),
         "repeats": study.repeats,
         "repeat_distance": study.repeat_distance if study.repeats else None,
         "display_check": display_policy(study).value,

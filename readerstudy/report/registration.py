@@ -19,10 +19,11 @@ from readerstudy.blinding import free_order, repeated_order, tuple_order
 from readerstudy.design.following import frozen_following, in_prose
 from readerstudy.design.phases import continued, phase_words
 from readerstudy.ledger.turns import policy_of
-from readerstudy.models import GoingBack, Study
+from readerstudy.models import Feedback, GoingBack, Study
 from readerstudy.planning.arrival import ArrivalPolicy
 from readerstudy.planning.plans import plan_of, sentences_of
 from readerstudy.report.display import DIGEST_WORDS, display_words
+from readerstudy.report.feedback_words import REGISTERED
 from readerstudy.report.zipping import checksums
 from readerstudy.tasks.labels import GERMAN
 
@@ -202,7 +203,7 @@ def _order(study: Study) -> str:
     return (
         f"Every rater has an own order, {drawn} and stored before the first answer; "
         f"{asked['scan_distance']} places apart for cases of one scan, {asked['place_distance']} for those of one "
-        f"place{repeats}. No feedback"
+        f"place{repeats}. {REGISTERED[Feedback(study.asked.feedback)]}"
     )
 
 

@@ -20,6 +20,7 @@ from readerstudy.design.following import in_prose
 from readerstudy.design.phases import phase_words
 from readerstudy.planning.words import ADJUSTMENT_WORDS, PRIMARY_WORDS, SECTION_WORDS, controls_rule_words
 from readerstudy.report.data import ReportData, ReportedStudy
+from readerstudy.report.feedback_words import feedback_clause, feedback_sentences
 from readerstudy.report.phases_methods import phases_methods
 from readerstudy.tasks.items import items_of
 
@@ -168,9 +169,11 @@ def design_sentences(data: ReportedStudy) -> list[str]:
         f"The question was: “{study['question']}”",
         f"Cases were shown as {study['display']}.",
         (
-            f"Each rater read {_in_which_order(data)} that was drawn and stored before the first answer; raters got no "
-            "feedback, and real and synthetic pictures passed the same path from the scan to the screen."
+            f"Each rater read {_in_which_order(data)} that was drawn and stored before the first answer; "
+            f"{feedback_clause(data)}, and real and synthetic pictures passed the same path from the scan to the "
+            "screen."
         ),
+        *feedback_sentences(data),
         *repeat_sentences(data),
         *further_sentences(data),
         CHANGE_SENTENCES[study["going_back"]],

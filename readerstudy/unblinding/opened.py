@@ -56,7 +56,7 @@ class StudyLedger:
         rows = RatingEvent.objects.filter(study=self.study).order_by("sequence")
         return list(
             rows.select_related(
-                "presentation__session__rater__user__program", "presentation__stimulus__case", "superseded_by"
+                "presentation__session__rater__user__program", "presentation__stimulus__case", "superseded_by", "told"
             )
         )
 

@@ -6,7 +6,8 @@ from readerstudy.auditing.certificate import outcome_digest
 from readerstudy.digests import digest_of
 from readerstudy.models import AuditEntry, RatingEvent, Study, StudyRater, StudySeal, StudyState, record_content
 from readerstudy.verification.displays import verify_display_checks
-from readerstudy.verification.outcome import Verification
+from readerstudy.verification.outcome import SAME_MOMENT, Verification
+from readerstudy.verification.told import verify_told
 
 # What an entry of the record makes of a study, and which column holds its date.
 STEPS = {
@@ -16,7 +17,6 @@ STEPS = {
     "opened again": (StudyState.COLLECTING, ""),
     "unblinded": (StudyState.UNBLINDED, "unblinded_at"),
 }
-SAME_MOMENT = timedelta(minutes=1)
 
 
 def verify_history(outcome: Verification) -> None:
@@ -27,6 +27,7 @@ def verify_history(outcome: Verification) -> None:
     _verify_heads(outcome, entries)
     _verify_certificate(outcome, entries)
     verify_display_checks(outcome, entries)
+    verify_told(outcome, entries)
 
 
 def _verify_record(outcome: Verification, entries: list[AuditEntry]) -> None:

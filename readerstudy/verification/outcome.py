@@ -1,6 +1,10 @@
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from readerstudy.models import Study
+
+# How far a row's time and that of its entry in the record may lie apart.
+SAME_MOMENT = timedelta(minutes=1)
 
 
 @dataclass

@@ -32,6 +32,7 @@ from readerstudy.unblinding.services import first_to_unblind, may_confirm
 from readerstudy.unblinding.under_way import under_way
 from readerstudy.unblinding.withdrawn import withdrawn_words
 from readerstudy.verification.displays import CHECKED
+from readerstudy.verification.told import TOLD
 from readerstudy.web.common import DraftFormMixin, StudyActionView, StudyPageMixin, typed_before, valid
 from readerstudy.web.forms import (
     GroupsForm,
@@ -133,8 +134,8 @@ class StudyView(StudyPageMixin, TemplateView):
             may_edit=self.study.editable_by(self.person),
             states=[(state, state == self.study.stage) for state in StudyState],
             plan_sentences=sentences_of(self.study, plan_of(self.study)),
-            # Raters check their displays again and again; the report tells of them.
-            record=self.study.record.exclude(action=CHECKED).select_related("actor").order_by("-id")[:50],
+            # Raters check their displays and are told of cases again and again; exports and report tell of that.
+            record=self.study.record.exclude(action__in=[CHECKED, TOLD]).select_related("actor").order_by("-id")[:50],
             seen=last_entry(self.study),
             round_trip=round_trip_of(self.study).in_words(),
             followed=following.followed(self.study),

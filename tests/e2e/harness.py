@@ -322,6 +322,7 @@ class FakeReading:
             "mark": None,
             "further": [],
             "at_the_end": "",
+            "feedback": "none",
         }
         display = {
             "mode": self.mode,

@@ -10,9 +10,8 @@ from readerstudy.design import services as design
 from readerstudy.design.phases_departed import phases_departed
 from readerstudy.design.published import PUBLISHED
 from readerstudy.design.published_phases import PHASED
-from readerstudy.design.published_protocol import Cases
 from readerstudy.design.same_cases import take_same_cases
-from readerstudy.models import RatingEvent, Study, Template
+from readerstudy.models import Feedback, RatingEvent, Study, Template, TruthTold
 from readerstudy.report.making import made_files
 from readerstudy.simulation import add_virtual_raters, simulate
 from readerstudy.unblinding import services as unblinding
@@ -77,13 +76,13 @@ def test_its_phases_are_locked_read_in_their_order_and_unblinded_together(
     drafts = [Study.objects.get(published=phase.key) for phase in phases]
     for phase, draft in zip(phases, drafts, strict=True):
         gap = {"least_gap_days": GAP_DAYS} if draft.continues else {}
-        draft.datasets.set([other_world.dataset if phase.cases is Cases.OTHERS else world.dataset])
+        draft.datasets.set([other_world.dataset if draft.other_patients else world.dataset])
         design.change_design(study=draft, actor=cast.owner, **SMALL, **gap, **UNTOLD.get(phase.key, {}))
         add_virtual_raters(study=draft, actor=cast.owner, count=2)
     studies = []
-    for phase, draft in zip(phases, drafts, strict=True):
+    for draft in drafts:
         study = Study.objects.get(pk=draft.pk)
-        if studies and phase.cases is not Cases.OTHERS:
+        if studies and not study.other_patients:
             take_same_cases(study=study, actor=cast.owner)
             studies.append(stages.open_drawn(study))
         else:
@@ -108,3 +107,6 @@ def test_its_phases_are_locked_read_in_their_order_and_unblinded_together(
         assert verify(study).intact
         methods = reported_beside_what_was_published(study, client)
         assert ("The study continues “" in methods) == (study.continues is not None)
+        told = TruthTold.objects.filter(event__study=study).count()
+        assert told == (study.ledger_count if study.feedback == Feedback.END else 0)
+        assert ("after their last case raters were told" in methods) == bool(told)

@@ -31,4 +31,6 @@ export type FurtherQuestion = Schemas["FurtherQuestionAsked"];
 export type Presentation = Omit<Schemas["Presentation"], "spacing_zyx_mm"> & { readonly spacing_zyx_mm: Triple };
 /** What is known when an answer is given; the rest is added when it leaves. */
 export type RatingBody = Omit<Required<Schemas["RatingEventRequest"]>, "sent_at" | "unsent">;
+export type ToldCase = Schemas["ToldCase"];
+export type Told = Schemas["Told"];
 export type RatingReply = Schemas["Acknowledgement"];

@@ -438,6 +438,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reading/presentations/{token}/feedback/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What the case was, once it is answered, where the study tells it; from then on the answer stands. */
+        post: operations["reading_case_feedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reading/presentations/{token}/slices/{index}/": {
         parameters: {
             query?: never;
@@ -500,6 +517,23 @@ export interface paths {
         put?: never;
         /** @description What the rater saw of the grey steps, and on what screen; one row per check. */
         post: operations["reading_display_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reading/sessions/{token}/feedback/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description What all cases were, once the last one is answered; from then on all answers stand. */
+        post: operations["reading_feedback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1567,7 +1601,8 @@ export interface components {
          *
          *     `sides` has for each reader the share of choices on the side that was chosen most. `sureness` holds each reader's
          *     exact signed rank test of pairs with confidence, `sureness_adjusted` its p-values by Holm; empty where there are
-         *     none. `programs` read beside the readers and count in nothing.
+         *     none. `programs` read beside the readers and count in nothing. `controls` are trials that are in no other number;
+         *     None where there is no right choice.
          */
         ChoiceResults: {
             raters: string[];
@@ -1579,6 +1614,7 @@ export interface components {
             sureness: components["schemas"]["JointTest"][];
             sureness_adjusted: (number | null)[];
             programs: components["schemas"]["ProgramChoices"][];
+            controls: components["schemas"]["ControlTrials"] | null;
         };
         Confidence: {
             levels: components["schemas"]["NumberedChoice"][];
@@ -1603,6 +1639,23 @@ export interface components {
         };
         /** @enum {string} */
         ControlRuleEnum: "auc" | "found";
+        /**
+         * @description `right` choices of `answered` ones in `n` trials of controls, `p` that of the joint test against guessing.
+         *
+         *     `found`: trials in which more than half of the readers were right, `needed` how many the rule asks for. `reason` is
+         *     why they prove nothing; empty where they prove that these readers would have found a difference.
+         */
+        ControlTrials: {
+            n: number;
+            right: number;
+            answered: number;
+            /** Format: double */
+            p: number | null;
+            found: number;
+            needed: number | null;
+            passed: boolean | null;
+            reason: string;
+        };
         Corrected: {
             mask: components["schemas"]["Mask"];
             voxels_added: number;
@@ -1929,6 +1982,8 @@ export interface components {
         };
         /** @enum {string} */
         FamilyEnum: "raters" | "raters_and_ensemble";
+        /** @enum {string} */
+        FeedbackEnum: "none" | "case" | "end";
         FollowRequest: {
             published: components["schemas"]["PublishedEnum"];
         };
@@ -2800,6 +2855,8 @@ export interface components {
             display_check?: components["schemas"]["DisplayPolicyEnum"];
             /** @description Which answers a rater may still change while the study takes ratings */
             going_back?: components["schemas"]["GoingBackEnum"];
+            /** @description Whether raters are told what the cases were that they answered. Raters can talk: whoever was told may tell others who have not read the case yet, so ask them not to in the instructions */
+            feedback?: components["schemas"]["FeedbackEnum"];
             /**
              * Two people unblind
              * @description A second person of the team must confirm the unblinding
@@ -3147,6 +3204,8 @@ export interface components {
             further: components["schemas"]["FurtherQuestionAsked"][];
             /** @description Asked once, after the last case; the words go with its answer, as `at-the-end` of `further`. Empty: nothing is asked */
             at_the_end: string;
+            /** @description When the rater may ask what the cases were: never, of each, or of all */
+            feedback: components["schemas"]["FeedbackEnum"];
         };
         /** @description One rater, later phase minus earlier; the limits hold for this rater over patients. */
         RaterChange: {
@@ -3829,6 +3888,31 @@ export interface components {
              */
             rater_spread: number | null;
         };
+        Told: {
+            cases: components["schemas"]["ToldCase"][];
+            right: number;
+            /** @description Answers that are right or wrong */
+            judged: number;
+        };
+        /** @description What a case was that the rater answered, beside the answer. */
+        ToldCase: {
+            /** @description Of the case in the own order, from 1 */
+            position: number;
+            answer: components["schemas"]["AnswerEnum"];
+            level: number | null;
+            /** @description Of the image that the answer is about, from 0 on the left */
+            side: number;
+            /** @description Of that image */
+            kind: components["schemas"]["ToldCaseKindEnum"];
+            /** @description Null: the answer lies between both */
+            right: boolean | null;
+            /** @description Whether a mark lies on what was edited; null where nothing was, or none is asked */
+            hit: boolean | null;
+            /** @description Of several images the side of the one to find */
+            to_find: number | null;
+        };
+        /** @enum {string} */
+        ToldCaseKindEnum: "real" | "synthetic";
         TrainingOrderRequest: {
             name: string;
             scans: string[];
@@ -7105,6 +7189,106 @@ export interface operations {
             };
         };
     };
+    reading_case_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToldCase"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Not answered, or nobody is told */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
     reading_slice: {
         parameters: {
             query?: never;
@@ -7426,6 +7610,106 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Refusal"];
                 };
+            };
+            /** @description The request is larger than your account may send. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The body has a format that this endpoint does not read. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The token was used too often; the header Retry-After says when to go on. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+        };
+    };
+    reading_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Told"];
+                };
+            };
+            /** @description The request can't be understood, or something in it is not allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invalid"];
+                };
+            };
+            /** @description No login and no token, or one that has ended. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Your account may not do this, or the request lacks its CSRF token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description There is nothing here, or it is not shared with your account. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description The answer does not exist in the format asked for. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
+            };
+            /** @description Not all answered, or nobody is told */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is larger than your account may send. */
             413: {

@@ -2,7 +2,7 @@
 
 from readerstudy.analysis import ChoiceReading, Verdict, level_words
 from readerstudy.choices import ChoiceResults
-from readerstudy.planning.choice_words import AT_RANDOM, MATCHED
+from readerstudy.planning.choice_words import AT_RANDOM, MATCHED, control_trials_rule
 from readerstudy.planning.words import CHOICE_SECTION_WORDS
 from readerstudy.report.choices.report import ChoiceReport
 from readerstudy.report.figures.figure_tables import Table
@@ -78,6 +78,7 @@ def panel_lines(report: ChoiceReport) -> list[tuple[str, str, str]]:
         ("Exact joint test", "primary", _joint(report)),
         ("Averaged over raters", "choice_share", _share(report)),
         ("Within the margin", "choice_share", _within(report)),
+        ("Trials of positive controls", "primary", _controls(report)),
         ("Image that most raters chose", "plurality", _plurality(report)),
         ("Agreement", "choice_agreement", _agreement(report)),
         *([("Choices and confidence", "choice_raters", _sureness(report))] if report.results.sureness else []),
@@ -128,6 +129,17 @@ def _within(report: ChoiceReport) -> str:
         return f"not tested, {interval} is not to be trusted: {found.panel.note}; the margin is {margin}"
     lies = "lies within" if found.panel.equivalent else "does not lie within"
     return f"{interval} {lies} {margin}"
+
+
+def _controls(report: ChoiceReport) -> str:
+    """Counted apart: what proves that these raters would have found a difference."""
+    controls = report.results.controls
+    if controls is None or not controls.n:
+        return "none were shown, so “equivalent” can't be said"
+    most = f", in {controls.found} of {controls.n} trials by most raters"
+    needed = "" if controls.needed is None else f" ({controls.needed} planned for)"
+    proven = f"this proves nothing: {controls.reason}" if controls.reason else "so these raters find such edits"
+    return f"right in {controls.right} of {controls.answered} choices, {p_words(controls.p)}{most}{needed}; {proven}"
 
 
 def _plurality(report: ChoiceReport) -> str:
@@ -262,9 +274,25 @@ def _analysis_sentences(report: ChoiceReport) -> list[str]:
         *([size] if size else []),
         f"Of the {found.images} images of a trial {_in_each(report)}. {pairing_words(report)}",
         *of_right,
-        "No positive controls were shown, so that equivalence could not be concluded.",
+        *_control_sentences(report),
         *phases_methods(report.phases),
         f"{planned}Everything else that is reported is exploratory.",
+    ]
+
+
+def _control_sentences(report: ChoiceReport) -> list[str]:
+    controls = report.results.controls
+    if controls is None:
+        return []
+    if not controls.n:
+        return ["No positive controls were shown, so that equivalence could not be concluded."]
+    planned = {name: report.plan[f"control_{name}"] for name in ("rule", "share")}
+    rule = control_trials_rule(**planned, alpha=report.alpha)
+    return [
+        (
+            f"{controls.n} trials of positive controls, edits degraded on purpose, were shown among the others and are "
+            f"in no other number; they counted as found if {rule}."
+        )
     ]
 
 

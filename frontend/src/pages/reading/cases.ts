@@ -22,7 +22,7 @@ export interface LoadedCase extends LoadedImage {
   readonly images: readonly LoadedImage[];
 }
 
-const presentationUrl = (token: string): string => `/api/reading/presentations/${encodeURIComponent(token)}/`;
+export const presentationUrl = (token: string): string => `/api/reading/presentations/${encodeURIComponent(token)}/`;
 export const eventsUrl = (token: string): string => `${presentationUrl(token)}events/`;
 
 export class CaseLoader {

@@ -15,6 +15,12 @@ export interface DeskHooks {
   status(status: OutboxStatus): void;
 }
 
+interface Kept {
+  readonly revisit: boolean;
+  /** Whether the server must have it before the reading goes on. */
+  readonly taken: boolean;
+}
+
 interface Given extends Marked {
   readonly clientEventId: string;
   readonly decision: Decision;
@@ -106,8 +112,9 @@ export class Desk {
     return Math.max(this.counter, this.outbox.lastCounter) + 1;
   }
 
-  /** Resolves when the answer is safe: on this computer's disk, or else on the server. `chosen`: the image it is about. */
-  async keep(token: string, chosen: string, body: RatingBody, revisit: boolean): Promise<void> {
+  /** Resolves when the answer is safe: on this computer's disk, or else on the server, as `taken` wants it in any case.
+  `chosen`: the image it is about. */
+  async keep(token: string, chosen: string, body: RatingBody, { revisit, taken }: Kept): Promise<void> {
     const confirmed = new Promise<void>((resolve) => this.confirmations.set(body.client_event_id, resolve));
     const kept = await this.outbox.add({
       clientEventId: body.client_event_id,
@@ -122,7 +129,7 @@ export class Desk {
     });
     this.remember(token, body);
     const sending = this.outbox.flush();
-    if (!kept) await Promise.all([sending, confirmed]);
+    if (!kept || taken) await Promise.all([sending, confirmed]);
   }
 
   private remember(token: string, body: RatingBody): void {

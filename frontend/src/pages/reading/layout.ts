@@ -26,6 +26,7 @@ export type RoomState =
   | "confidence"
   | "further"
   | "busy"
+  | "told"
   | "paused"
   | "elsewhere"
   | "saving"
@@ -72,6 +73,8 @@ export class ReadingLayout {
   private readonly answers = element("div", { class: "room-answers", role: "group" });
   private readonly levels = element("div", { class: "room-levels", role: "group", "aria-label": words.room.howSure });
   readonly further: FurtherPanel;
+  /** What a case was. */
+  readonly told = element("div", { class: "room-told", role: "status" });
   private readonly backButton: HTMLButtonElement;
   private readonly aside = element("div", { class: "room-aside" });
   private readonly pause = element("div", { class: "room-pause", role: "status", hidden: true });
@@ -79,7 +82,7 @@ export class ReadingLayout {
   constructor(
     private readonly root: HTMLElement,
     private readonly loginUrl: string,
-    leaveUrl: string,
+    readonly leaveUrl: string,
     private readonly preferences: Preferences,
     private readonly actions: RoomActions,
   ) {
@@ -304,6 +307,7 @@ export class ReadingLayout {
       this.answers,
       this.levels,
       this.further.element,
+      this.told,
       element("div", { class: "room-row" }, this.backButton),
       this.pause,
       this.aside,

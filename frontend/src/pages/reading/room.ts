@@ -1,7 +1,7 @@
 /** The course of a sitting: show a case, take the answer, keep it, go on. */
 import type { RatingReply, ReadingSession } from "../../api/contract";
 import { getJson } from "../../api/http";
-import { BOUNCE_MS, KeyBounce } from "../../core/bounce";
+import { BOUNCE_MS } from "../../core/bounce";
 import type { ReadingAction } from "../../core/keyboard";
 import { UNMARKED } from "../../core/marking";
 import type { OutboxEntry, OutboxStatus } from "../../core/outbox";
@@ -16,7 +16,6 @@ import { isShortcut } from "../shared/dom";
 import type { WholeAnswer } from "./answering";
 import { Answering } from "./answering";
 import type { Decision } from "./answers";
-import { decisionName } from "./answers";
 import { attend } from "./attention";
 import { Beginning } from "./beginning";
 import { CaseLoader } from "./cases";
@@ -29,17 +28,18 @@ import { ReadingLayout } from "./layout";
 import { untilAnswered } from "./patience";
 import { rehearsed } from "./rehearsal";
 import { browserStorage, Preferences } from "./preferences";
+import { Pressing } from "./pressing";
 import type { ShownCase } from "./rating";
 import { chosenImage, ratingBody } from "./rating";
 import { SolePage } from "./sole-page";
+import { Telling } from "./told";
 import { ViewTools } from "./tools";
 import type { RoomParts } from "./parts";
 import { endWords, revisitWords, ringWords, savingWords } from "./words";
 import { words } from "../../words";
 
 const BREAK_AFTER_MINUTES = 25;
-const COVERED = new Set(["busy", "welcome", "paused"]);
-const HELD_DOWN = new Set(["scroll", "zoom", "step", "erase"]);
+const COVERED = new Set(["busy", "told", "welcome", "paused"]);
 
 const now = (): number => performance.now();
 
@@ -47,7 +47,7 @@ export class ReadingRoom {
   private readonly layout: ReadingLayout;
   private readonly cases = new CaseLoader();
   private readonly reminder = new BreakReminder(now, BREAK_AFTER_MINUTES * 60_000);
-  private readonly bounce = new KeyBounce(now);
+  private readonly pressing = new Pressing(now);
   private readonly preferences = new Preferences(browserStorage());
   private readonly caseTimesMs: number[] = [];
   private readonly page: SolePage;
@@ -64,6 +64,7 @@ export class ReadingRoom {
   private showing: string | null = null;
   private answering!: Answering;
   private interruption!: Interruption;
+  private telling!: Telling;
   /** Of a study that asks for a place. */
   private marking: Marking | null = null;
   private answersTaken = 0;
@@ -131,6 +132,10 @@ export class ReadingRoom {
       changed: (under) => {
         this.interrupted(under);
       },
+    });
+    this.telling = new Telling(this.session, this.layout, this.parts.sessionUrl, () => {
+      this.server = { ...this.server, previous: null };
+      this.leaveCase();
     });
     this.listen();
     await this.openDesk();
@@ -266,7 +271,7 @@ export class ReadingRoom {
       this.layout.coverWith(...savingWords(this.server, progress(this.sitting).done, this.desk.pending.length));
     else {
       this.cases.keepOnly([]);
-      this.layout.coverWith(...endWords(stage, this.server, this.session, this.status, this.parts.leaveUrl));
+      this.layout.coverWith(...endWords(stage, this.server, this.session, this.status, this.telling));
     }
   }
 
@@ -314,8 +319,7 @@ export class ReadingRoom {
 
   private caseNote(): string {
     const given = this.revisiting === null ? undefined : this.desk.answerTo(this.revisiting)?.decision;
-    if (this.revisiting === null) this.layout.say("revisit");
-    else this.layout.say("revisit", revisitWords(given && decisionName(this.session, given)));
+    this.layout.say("revisit", ...revisitWords(this.session, this.revisiting !== null, given));
     return ringWords(this.display.markerSlice, this.session.display.mode);
   }
 
@@ -327,15 +331,9 @@ export class ReadingRoom {
     // Enter on a button is meant for the button.
     if (action.kind === "give" && (event.target as HTMLElement).closest("button, a, summary")) return;
     if (this.shown === null && action.kind !== "pause" && action.kind !== "full-screen") return;
-    // A key that is held down may scroll, but answers only once; one that bounces was pressed once.
-    if (!HELD_DOWN.has(action.kind) && (event.repeat || this.bounced(action, event))) return;
+    if (!this.pressing.counts(action.kind, event)) return;
     event.preventDefault();
     this.act(action);
-  }
-
-  /** A digit twice makes another number, which stands on the screen before it is given. */
-  private bounced({ kind }: ReadingAction<Decision>, event: KeyboardEvent): boolean {
-    return kind !== "digit" && !this.bounce.accepts(event.code || event.key);
   }
 
   private act(action: ReadingAction<Decision>): void {
@@ -401,9 +399,10 @@ export class ReadingRoom {
       supersedes: this.desk.answerTo(shown.token)?.clientEventId ?? null,
     });
     this.layout.state("busy");
-    const chosen = chosenImage(shown, answer.decision.side);
+    const [chosen, taken] = [chosenImage(shown, answer.decision.side), this.telling.afterEach];
     if (this.preview) this.server = serverView(await rehearsed(this.layout, chosen, body), this.server);
-    else await this.desk.keep(shown.token, chosen, body, this.revisiting !== null);
+    else await this.desk.keep(shown.token, chosen, body, { revisit: this.revisiting !== null, taken });
+    if (!this.elsewhere()) await this.telling.ofCase(shown.token);
     // Another page may have taken over while the answer was on its way to the server.
     if (this.elsewhere()) return;
     if (this.revisiting === null) this.caseTimesMs.push(times.readingMs + shown.loadMs);
@@ -416,6 +415,7 @@ export class ReadingRoom {
   private accepted(reply: RatingReply): void {
     this.answersTaken += 1;
     this.server = serverView(reply, this.server);
+    this.updateProgress();
     if (!COVERED.has(this.layout.currentState)) this.refreshAfterReply();
   }
 

@@ -80,12 +80,13 @@ export const endWords = (
   server: ServerView,
   session: ReadingSession,
   answers: OutboxStatus | null,
-  leaveUrl: string,
+  telling: { readonly leaveUrl: string; atTheEnd(): HTMLElement[] },
 ): HTMLElement[] => {
   const missing = (answers?.kept.length ?? 0) + (answers?.conflicts.length ?? 0);
   const ofOthers = answers?.ofOthers ?? 0;
   return [
-    ...(stage === "closed" ? closedWords(missing) : finishedWords(server, session, missing, leaveUrl)),
+    ...(stage === "closed" ? closedWords(missing) : finishedWords(server, session, missing, telling.leaveUrl)),
+    ...(stage === "finished" && missing === 0 ? telling.atTheEnd() : []),
     ...(ofOthers === 0 ? [] : [element("p", {}, words.covers.ofOthers(ofOthers))]),
   ];
 };
@@ -158,14 +159,15 @@ export function brokenWords(reason: string): HTMLElement[] {
   ];
 }
 
-function primary(text: string, key: string, act: () => void): HTMLButtonElement {
+export function primary(text: string, key: string, act: () => void): HTMLButtonElement {
   const made = button(text, { class: "button primary" }, act);
   made.append(" ", element("kbd", {}, key));
   return made;
 }
 
-export function revisitWords(answerBefore: string | undefined): string {
-  return words.covers.revisit(answerBefore);
+/** Nothing while the case is read for the first time. */
+export function revisitWords(session: ReadingSession, again: boolean, given: Decision | undefined): string[] {
+  return again ? [words.covers.revisit(given && decisionName(session, given))] : [];
 }
 
 export function ringWords(slice: number | null, mode: ReadingSession["display"]["mode"]): string {

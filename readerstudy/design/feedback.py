@@ -1,0 +1,65 @@
+"""What telling raters the truth of their cases does to a study and to those linked with it."""
+
+from collections.abc import Sequence
+
+from ctplatform.errors import ConflictError
+from readerstudy.analysis import share_by_counting
+from readerstudy.design.cases import roots_shown
+from readerstudy.design.phases import beside, read_before
+from readerstudy.models import CaseTruth, Feedback, Study
+
+TALKING = (
+    "Raters can talk: whoever was told what a case is may tell those who have not read it yet. Nothing here can keep "
+    "them from it but what you ask of them."
+)
+WHEN = {Feedback.CASE: "after every case", Feedback.END: "after their last case"}
+
+
+def told_elsewhere(study: Study) -> list[str]:
+    """Why the truth of this study's cases is told where it must not be known; empty where it is not."""
+    found = [
+        f"“{other.asked.title}” tells its raters the truth of its cases and shows images of the same scans, so raters "
+        "would know these: choose cases of other scans, or let this study continue nothing."
+        for other in _of_the_same_scans(study, read_before(study))
+        if other.asked.feedback != Feedback.NONE
+    ]
+    if study.asked.feedback == Feedback.NONE:
+        return found
+    return found + [
+        f"This study tells its raters the truth of its cases, and “{other.asked.title}” shows images of the same scans "
+        "to some of them, perhaps later: choose cases of other scans, other raters, or no feedback."
+        for other in _of_the_same_scans(study, beside(study))
+    ]
+
+
+def refuse_told_elsewhere(study: Study) -> None:
+    """With all linked rows held: another one of them may have been locked while this lock was under way."""
+    if messages := told_elsewhere(study):
+        raise ConflictError(" ".join(messages), code="truth_told")
+
+
+def _of_the_same_scans(study: Study, others: Sequence[Study]) -> list[Study]:
+    if not others:
+        return []
+    own = roots_shown(study)
+    return [other for other in others if own & roots_shown(other)]
+
+
+def counting_words(study: Study, truths: Sequence[CaseTruth]) -> str:
+    """What raters reach who count instead of looking; empty where counting tells nothing.
+
+    Sides of images in a trial are drawn without regard to each other, so that telling them tells none of the others.
+    """
+    if study.asked.feedback != Feedback.CASE or study.asked.task.images > 1 or not truths:
+        return ""
+    synthetic = sum(truth.synthetic for truth in truths)
+    return by_counting(real=len(truths) - synthetic, synthetic=synthetic)
+
+
+def by_counting(*, real: int, synthetic: int) -> str:
+    share = share_by_counting(real=real, synthetic=synthetic)
+    return (
+        f"Whoever is told what every case was and knows that {real} are real and {synthetic} synthetic can be right in "
+        f"{100 * share:.1f} % by counting what is left, without looking. Up to there a difference from chance proves "
+        "nothing"
+    )
