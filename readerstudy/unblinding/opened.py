@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from django.db.models import prefetch_related_objects
+from django.utils.translation import gettext
 
 from ctplatform.datasets.models import Scan
 from ctplatform.errors import ConflictError
@@ -130,6 +131,6 @@ def refuse_while_sealed(study: Study) -> None:
     state = Study.objects.values_list("state", flat=True).get(pk=study.pk)
     if state != StudyState.UNBLINDED:
         raise ConflictError(
-            "The truth is sealed until the study is closed and unblinded, so there are no results yet.",
+            gettext("The truth is sealed until the study is closed and unblinded, so there are no results yet."),
             code="sealed",
         )

@@ -293,7 +293,7 @@ def test_it_is_offered_and_what_does_not_fit_is_refused_in_words(drawn):
     # Fact sheet: among 4 images areas of .4 and .6 are shares of .1672 and .3502.
     assert "a chance of 0.250" in words
     assert "0.167 to 0.350" in words
-    assert "chance is one in 4" in client.get(drawn.get_absolute_url()).content.decode()
+    assert "Chance is one in 4" in client.get(drawn.get_absolute_url()).content.decode()
     page = client.get(reverse("studies:plan", args=[drawn.pk])).content.decode()
     assert "4 trials of 4 images you will find an area" in page
     assert "joint_choices" in page

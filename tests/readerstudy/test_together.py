@@ -53,7 +53,7 @@ def test_the_second_change_of_one_field_is_told_and_may_be_saved_again(two, draf
     (first, one), (second, other) = two
     save(first, draft, {**one, "title": "The first title", "cases_planned": 30})
     page = save(second, draft, {**other, "title": "The second title"})
-    assert f"title, which {cast.owner} set to “The first title”" in shown(page)
+    assert f"Title, which {cast.owner} set to “The first title”" in shown(page)
     assert 'value="The second title"' in shown(page)
     draft.refresh_from_db()
     assert draft.title == "The first title"
