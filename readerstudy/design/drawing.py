@@ -30,7 +30,8 @@ def run_draw(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[
             "Check the datasets chosen, the limits of diameter, and whether synthetic scans have been accepted in the "
             "review, and whether the protocol asks for other patients than linked studies show."
         )
-        raise DomainError(" ".join((missing, check)))
+        message = f"{missing} {check}"
+        raise DomainError(message)
     context.progress(0.96, "matching")
     picture = picture_of(study, [*real, *synthetic])
     of_each_kind = study.asked.task.of_each_kind

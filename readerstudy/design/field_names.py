@@ -7,7 +7,7 @@ FIELD_NAMES = {
     "description": gettext_lazy("Description"),
     "question": gettext_lazy("Question"),
     "instructions": gettext_lazy("Instructions"),
-    "display_mode": gettext_lazy("Display"),
+    "display_mode": gettext_lazy("Display mode"),
     "datasets": gettext_lazy("Datasets"),
     "block_size": gettext_lazy("Block size"),
     "longest_run": gettext_lazy("Longest run"),

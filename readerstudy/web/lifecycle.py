@@ -1,7 +1,8 @@
+from itertools import chain
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.dateparse import parse_datetime
 from django.utils.text import slugify
@@ -117,16 +118,16 @@ class BlindedLookView(StudyPageMixin, TemplateView):
 class ExportView(StudyPageMixin, View):
     """One row per rating; columns of the truth only after the unblinding."""
 
-    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def get(self, request: HttpRequest, **kwargs: Any) -> StreamingHttpResponse:
         form = kwargs["form"]
         name = f"{slugify(self.study.title) or 'study'}-ratings.{form}"
         ledger = export.fetched(self.study, actor=self.person, form=form)
         if form == "json":
-            response = HttpResponse(export.as_json(ledger), content_type="application/json")
+            response = StreamingHttpResponse(export.as_json(ledger), content_type="application/json")
         else:
             table = export.codebook_as_csv if form == "codebook.csv" else export.as_csv
             # A spreadsheet reads letters beyond ASCII only after this mark; other programs would take it for a letter.
-            mark = BOM if request.GET.get("for") == "spreadsheet" else b""
-            response = HttpResponse(mark + table(ledger).encode(), content_type="text/csv; charset=utf-8")
+            mark = [BOM] if request.GET.get("for") == "spreadsheet" else []
+            response = StreamingHttpResponse(chain(mark, table(ledger)), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response

@@ -273,7 +273,7 @@ def test_it_is_offered_and_what_does_not_fit_is_refused_in_words(drawn):
     drawn.save()
     form = client.get(reverse("studies:design", args=[drawn.pk])).content.decode()
     assert NAME in form
-    assert form.index("If asked: one of several images") < form.index(f"{NAME}-images") < form.index("Display mode")
+    assert form.index("If asked: One of several images") < form.index(f"{NAME}-images") < form.index("Display mode")
     assert change(task_name=NAME, task_settings={"images": 4, "find": "synthetic"}).status_code == 200
     for wrong, said in (
         ({"cases_planned": 18}, "a multiple of 4"),

@@ -116,7 +116,7 @@ def test_the_draft_shows_patients_by_kind_and_every_measure(drawn, cast):
     assert "2 to 2" in page
     for measure in drawn.match_report["measures"]:
         assert measure["words"].capitalize()[:20] in page
-    assert "3 of 3 scans give cases of both kinds, and 3 of 3 patients" in page
+    assert "3 of 3 scans give cases of both kinds. 3 of 3 patients give cases of both kinds." in page
 
 
 def test_the_protocol_says_whether_twins_may_meet_and_keeps_the_figures_of_the_match(collecting):

@@ -150,7 +150,7 @@ def test_before_the_lock_the_page_says_what_follows(cast, draft, stages):
         {(truth.scan.dataset_id, truth.scan.subject) for truth in CaseTruth.objects.filter(case__study=draft)}
     )
     assert (lock.cases, lock.patients, lock.raters) == (count, patients, 2)
-    assert f"{count} cases of {patients} patients, 2 raters" in words
+    assert f"the cases ({count}, patients: {patients}), the raters (2)" in words
     assert lock.advice
     assert unescape(words).count(lock.advice[0]) == 2
     assert "Lock now, with what is not mended" in words
