@@ -21,7 +21,8 @@ TRANSLATED_TEMPLATES = (
     *(f"datasets/_{name}.html" for name in ("imports", "import_result", "people", "scans")),
     *(f"datasets/{name}.html" for name in ("dataset", "dataset_form", "datasets", "export", "exports")),
     *(f"datasets/{name}.html" for name in ("retrieve", "too_large", "upload")),
-    *(f"readerstudy/{name}.html" for name in ("candidates", "cases", "design", "further", "new")),
+    *(f"readerstudy/{name}.html" for name in ("blinded_look", "candidates", "cases", "design", "further", "new")),
+    "readerstudy/planner.html",
     *(f"readerstudy/study_{state}.html" for state in ("draft", "running")),
     *(f"readerstudy/_{name}.html" for name in ("ask", "busy", "cases_table", "close_follows", "fixed", "flow")),
     *(
@@ -41,7 +42,10 @@ TRANSLATED_MODULES = (
     *("platform/ctplatform/jobs/*.py", "platform/ctplatform/datasets/waiting.py", "synthesis/waiting.py"),
     *("readerstudy/design/*.py", "readerstudy/models/*.py", "readerstudy/permissions.py", "readerstudy/tasks/*.py"),
     *("readerstudy/locking/services.py", "readerstudy/opening/services.py", "readerstudy/unblinding/*.py"),
-    *(f"readerstudy/web/{name}.py" for name in ("cases", "common", "forms", "further", "lifecycle", "studies")),
+    *(
+        f"readerstudy/web/{name}.py"
+        for name in ("cases", "common", "forms", "further", "lifecycle", "planner_form", "studies")
+    ),
 )
 SAID_ALIKE = {"Turing Ward", "API", "AUC", "SHA-256"}
 LETTERS = re.compile(r"[^\W\d_]{2,}")

@@ -83,6 +83,19 @@ def test_a_running_studys_page_is_german_as_a_whole(cast, collecting, closed):
     assert alike == set()
 
 
+@pytest.mark.parametrize(
+    "query", ["", "?goal=groups&second=0.9", "?target=0.99&effect=0.51&goal=detect", "?kappa_low=0.9&agreement=unknown"]
+)
+def test_the_planner_is_german_as_a_whole(cast, query):
+    english, german = in_both_languages(cast.owner, reverse("studies:planner") + query)
+    assert {text for text in english & german if WORDS.search(text)} == set()
+
+
+def test_the_blinded_look_is_german_as_a_whole(cast, collecting):
+    english, german = in_both_languages(cast.owner, reverse("studies:blinded-look", args=[collecting.pk]))
+    assert {text for text in english & german if WORDS.search(text)} <= own_words(collecting)
+
+
 def test_the_page_of_new_studies_is_german_as_a_whole(cast):
     english, german = in_both_languages(cast.owner, reverse("studies:new"))
     authors = {protocol.authors for protocol in [*STARTED.values(), *PUBLISHED.values()]}
