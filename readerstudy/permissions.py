@@ -5,6 +5,8 @@ The list and the object form stand beside the rows: `Study.objects.visible_to` a
 
 from typing import Any
 
+from django.utils.translation import gettext
+
 from ctplatform.accounts.models import User
 from ctplatform.errors import ForbiddenError
 from ctplatform.jobs.models import Job
@@ -14,12 +16,15 @@ from readerstudy.models import Study
 
 def refuse_unless_editor(study: Study, actor: User) -> None:
     if not study.editable_by(actor):
-        raise ForbiddenError(f"Only {study.owner} and administrators decide about this study. Ask one of them.")
+        raise ForbiddenError(
+            gettext("Only %(owner)s and administrators decide about this study. Ask one of them.")
+            % {"owner": study.owner}
+        )
 
 
 def refuse_unless_in_team(study: Study, actor: User) -> None:
     if not Study.objects.visible_to(actor).filter(pk=study.pk).exists():
-        raise ForbiddenError("Only the team of this study can do this.")
+        raise ForbiddenError(gettext("Only the team of this study can do this."))
 
 
 def study_of_job(payload: dict[str, Any], context: JobContext) -> tuple[Study, User]:

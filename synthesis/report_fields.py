@@ -22,6 +22,7 @@ def _or_none(value: Any, validate: Validate) -> Any:
     try:
         return validate(value)
     except ValidationError:
+        # A stranger's report: a field that is missing or of another form is shown as missing.
         return None
 
 

@@ -106,4 +106,5 @@ def _has_zeros(request: HttpRequest) -> bool:
     try:
         return any("\0" in text for name, texts in request.POST.lists() for text in (name, *texts))
     except UnreadablePostError:
+        # The connection is gone: the view that wants the form is told the same.
         return False

@@ -216,6 +216,7 @@ def _share(listener: socket.socket, processes: int) -> int:
             try:
                 os.kill(child, signal.SIGTERM)
             except ProcessLookupError:
+                # It has ended by itself, which is what was wished for.
                 continue
 
 

@@ -178,6 +178,7 @@ from readerstudy.analysis.planning.power import (
     tost_sample_size,
 )
 from readerstudy.analysis.planning.reading_model import (
+    FEWEST_PILOT_CASES,
     PilotReading,
     correlation_of_kappa,
     kappa_of,
@@ -232,6 +233,7 @@ from readerstudy.analysis.table import ResponseTable, response_table, signed_rat
 __all__ = [
     "AREA",
     "CHOICE_SECTIONS",
+    "FEWEST_PILOT_CASES",
     "LEAST_ANSWERED",
     "LEAST_OF_GROUP",
     "NO_CONTROL_TRIALS",

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status, viewsets
@@ -380,8 +381,9 @@ class StudyViewSet(LifecycleMixin, viewsets.ReadOnlyModelViewSet[Study]):
 
     @extend_schema(responses=json_or_csv(RatingsSerializer))
     @action(detail=True, renderer_classes=TABLES, pagination_class=None, filterset_class=None)
-    def ratings(self, request: Request, pk: str | None = None) -> Response:
+    def ratings(self, request: Request, pk: str | None = None) -> StreamingHttpResponse:
         """One row per rating with a codebook. Before the unblinding without truth, and the record says who asked."""
         csv = wants_csv(request)
         ledger = export.fetched(self.get_object(), actor=cast("User", request.user), form="API, CSV" if csv else "API")
-        return Response(export.as_csv(ledger) if csv else export.as_data(ledger))
+        told, as_type = (export.as_csv, "text/csv; charset=utf-8") if csv else (export.as_json, "application/json")
+        return StreamingHttpResponse(told(ledger), content_type=as_type)

@@ -68,5 +68,6 @@ def object_of(body: bytes) -> dict[str, Any]:
     try:
         content = json.loads(body)
     except ValueError:
+        # No JSON has no fields; the audit looks at the bytes as they are, too.
         return {}
     return content if isinstance(content, dict) else {}

@@ -104,6 +104,7 @@ def lowered(asked: Distances, attempt: Callable[[Distances], None], *, what: str
     wishes = product(range(asked.place_distance, -1, -1), range(asked.scan_distance, -1, -1))
     for place_distance, scan_distance in wishes:
         held = replace(asked, scan_distance=scan_distance, place_distance=place_distance)
+        # Then at shorter distances; when none are left, that is said.
         with suppress(NoOrderError):
             attempt(held)
             return held

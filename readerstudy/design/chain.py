@@ -1,5 +1,7 @@
 """A chain of linked studies as those see it who decide about all of it: which phase this is, and what others lack."""
 
+from django.utils.translation import gettext, ngettext
+
 from ctplatform.accounts.models import User
 from readerstudy.design.phases import other_phases
 from readerstudy.design.readiness import Check
@@ -11,7 +13,10 @@ def place_in_chain(study: Study, person: User) -> str:
     others = other_phases(study)
     if not others or not _decides_about_all([study, *others], person):
         return ""
-    return f"Phase {study.phase_number} of {max(one.phase_number for one in (study, *others))}"
+    return gettext("Phase %(number)s of %(last)s") % {
+        "number": study.phase_number,
+        "last": max(one.phase_number for one in (study, *others)),
+    }
 
 
 def chain_checks(study: Study, person: User) -> list[Check]:
@@ -21,9 +26,12 @@ def chain_checks(study: Study, person: User) -> list[Check]:
     if not drafts or not _decides_about_all([study, *others], person):
         return []
     lacking = [
-        f"Phase {draft.phase_number}, “{draft.title}”, has {lack}." for draft in drafts if (lack := _lack(draft))
+        gettext("Phase %(number)s, “%(title)s”, has %(lack)s.")
+        % {"number": draft.phase_number, "title": draft.title, "lack": lack}
+        for draft in drafts
+        if (lack := _lack(draft))
     ]
-    message = " ".join(lacking) or "The drafts of the other phases have their cases and raters."
+    message = " ".join(lacking) or gettext("The drafts of the other phases have their cases and raters.")
     return [Check(title="Other phases", met=not lacking, message=message, advice=True)]
 
 
@@ -33,10 +41,18 @@ def _decides_about_all(studies: list[Study], person: User) -> bool:
 
 def _lack(draft: Study) -> str:
     cases, planned = draft.cases.filter(truth__control=False).count(), draft.cases_planned
-    lack = [] if cases == planned else [f"{cases} of {planned} cases" if cases else "no cases"]
+    lack = (
+        []
+        if cases == planned
+        else [
+            gettext("%(cases)s of %(planned)s cases") % {"cases": cases, "planned": planned}
+            if cases
+            else gettext("no cases")
+        ]
+    )
     if not draft.raters.panel().exists():
-        lack.append("no raters")
-    return " and ".join(lack)
+        lack.append(gettext("no raters"))
+    return gettext(" and ").join(lack)
 
 
 def left_without(draft: Study, person: User) -> list[Study]:
@@ -55,7 +71,18 @@ def what_becomes_of_others(draft: Study, person: User) -> str:
     later, earlier = left_without(draft, person), continued_then(draft, person)
     if not later:
         return ""
-    continue_ = " and ".join(f"“{one.title}”" for one in later) + f" then continue{'s' * (len(later) == 1)}"
+    names = {"later": gettext(" and ").join(f"“{one.title}”" for one in later)}
     if earlier is None:
-        return f"{continue_} nothing, without days to wait; cases that were chosen stay."
-    return f"{continue_} “{earlier.title}”, after as many days as now; cases that were chosen stay."
+        return (
+            ngettext(
+                "%(later)s then continues nothing, without days to wait; cases that were chosen stay.",
+                "%(later)s then continue nothing, without days to wait; cases that were chosen stay.",
+                len(later),
+            )
+            % names
+        )
+    return ngettext(
+        "%(later)s then continues “%(earlier)s”, after as many days as now; cases that were chosen stay.",
+        "%(later)s then continue “%(earlier)s”, after as many days as now; cases that were chosen stay.",
+        len(later),
+    ) % {**names, "earlier": earlier.title}

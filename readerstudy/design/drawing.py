@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from django.utils.translation import gettext
+
 from ctplatform.datasets.models import Lesion, Scan
 from ctplatform.errors import ConflictError, DomainError
 from ctplatform.jobs.registry import JobContext
@@ -23,12 +25,14 @@ def run_draw(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[
         known = patients_shown_before(study)
         real, synthetic = ([one for one in kind if one.subject not in known] for kind in (real, synthetic))
     if not real or not synthetic:
-        missing = "real" if not real else "accepted synthetic"
-        raise DomainError(
-            f"No {missing} case fits this study. Check the datasets chosen, the limits of diameter, and whether "
-            "synthetic scans have been accepted in the review, and whether the protocol asks for other patients than "
-            "linked studies show."
+        no_real = gettext("No real case fits this study.")
+        missing = no_real if not real else gettext("No accepted synthetic case fits this study.")
+        check = gettext(
+            "Check the datasets chosen, the limits of diameter, and whether synthetic scans have been accepted in the "
+            "review, and whether the protocol asks for other patients than linked studies show."
         )
+        message = f"{missing} {check}"
+        raise DomainError(message)
     images = study.asked.task.images
     if images > 1:
         stay = {(str(truth.scan_id), *truth.place_lps_mm) for truth in _of_control_trials(study)}
@@ -59,7 +63,9 @@ def run_draw(payload: dict[str, Any], context: JobContext) -> Callable[[], dict[
         _refuse_changed_lesions(chosen)
         held = Study.objects.select_for_update().get(pk=study.pk)
         if not held.is_draft or str(held.draw_job_id) != context.job_id:
-            raise ConflictError("The study was locked or drawn again in the meantime, so this draw was dropped.")
+            raise ConflictError(
+                gettext("The study was locked or drawn again in the meantime, so this draw was dropped.")
+            )
         # Positive controls were chosen by hand: a new draw of the other cases leaves them, and what stands with them.
         kept = set() if images == 1 else {truth.pair or 0 for truth in _of_control_trials(held)}
         CaseTruth.objects.filter(case__study=held, control=False).exclude(pair__in=kept).delete()
@@ -90,4 +96,6 @@ def _refuse_changed_lesions(chosen: Sequence[Candidate]) -> None:
     drawn = {one.lesion: (one.place_lps_mm, one.diameter_mm) for one in chosen if one.lesion is not None}
     lesions = Lesion.objects.filter(pk__in=drawn)
     if drawn != {one.pk: (tuple(one.centroid_lps_mm), one.diameter_mm) for one in lesions}:
-        raise ConflictError("A mask of lesions was changed while cases were drawn, so none were written. Draw again.")
+        raise ConflictError(
+            gettext("A mask of lesions was changed while cases were drawn, so none were written. Draw again.")
+        )

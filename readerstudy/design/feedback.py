@@ -2,32 +2,48 @@
 
 from collections.abc import Sequence
 
+from django.utils.translation import gettext, gettext_noop
+
 from ctplatform.errors import ConflictError
 from readerstudy.analysis import share_by_counting
 from readerstudy.design.cases import roots_shown
 from readerstudy.design.phases import beside, read_before
 from readerstudy.models import CaseTruth, Feedback, Study
 
-TALKING = (
+# Pages say these in their reader's language, the report in English.
+TALKING = gettext_noop(
     "Raters can talk: whoever was told what a case is may tell those who have not read it yet. Nothing here can keep "
     "them from it but what you ask of them."
 )
-WHEN = {Feedback.CASE: "after every case", Feedback.END: "after their last case"}
+COUNTING = gettext_noop(
+    "Whoever is told what every case was and knows that %(real)s are real and %(synthetic)s synthetic can be right in "
+    "%(percent)s %% by counting what is left, without looking. Up to there a difference from chance proves nothing."
+)
+TOLD = {
+    Feedback.CASE: gettext_noop("Raters are told what their cases were after every case."),
+    Feedback.END: gettext_noop("Raters are told what their cases were after their last case."),
+}
 
 
 def told_elsewhere(study: Study) -> list[str]:
     """Why the truth of this study's cases is told where it must not be known; empty where it is not."""
     found = [
-        f"“{other.asked.title}” tells its raters the truth of its cases and shows images of the same scans, so raters "
-        "would know these: choose cases of other scans, or let this study continue nothing."
+        gettext(
+            "“%(title)s” tells its raters the truth of its cases and shows images of the same scans, so raters "
+            "would know these: choose cases of other scans, or let this study continue nothing."
+        )
+        % {"title": other.asked.title}
         for other in _of_the_same_scans(study, read_before(study))
         if other.asked.feedback != Feedback.NONE
     ]
     if study.asked.feedback == Feedback.NONE:
         return found
     return found + [
-        f"This study tells its raters the truth of its cases, and “{other.asked.title}” shows images of the same scans "
-        "to some of them, perhaps later: choose cases of other scans, other raters, or no feedback."
+        gettext(
+            "This study tells its raters the truth of its cases, and “%(title)s” shows images of the same scans "
+            "to some of them, perhaps later: choose cases of other scans, other raters, or no feedback."
+        )
+        % {"title": other.asked.title}
         for other in _of_the_same_scans(study, beside(study))
     ]
 
@@ -53,13 +69,10 @@ def counting_words(study: Study, truths: Sequence[CaseTruth]) -> str:
     if study.asked.feedback != Feedback.CASE or study.asked.task.images > 1 or not truths:
         return ""
     synthetic = sum(truth.synthetic for truth in truths)
-    return by_counting(real=len(truths) - synthetic, synthetic=synthetic)
+    return gettext(COUNTING) % by_counting(real=len(truths) - synthetic, synthetic=synthetic)
 
 
-def by_counting(*, real: int, synthetic: int) -> str:
+def by_counting(*, real: int, synthetic: int) -> dict[str, str]:
+    """What COUNTING leaves open."""
     share = share_by_counting(real=real, synthetic=synthetic)
-    return (
-        f"Whoever is told what every case was and knows that {real} are real and {synthetic} synthetic can be right in "
-        f"{100 * share:.1f} % by counting what is left, without looking. Up to there a difference from chance proves "
-        "nothing"
-    )
+    return {"real": str(real), "synthetic": str(synthetic), "percent": f"{100 * share:.1f}"}

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from ctplatform.datasets.models import Scan
 from ctplatform.errors import ConflictError
 from readerstudy.models import CaseTruth, StudyState
@@ -12,8 +14,10 @@ def refuse_for_locked_patients(scan: Scan) -> None:
     locked = CaseTruth.objects.filter(scan__in=_with_descendants(scan)).exclude(case__study__state=StudyState.DRAFT)
     if locked.exists():
         raise ConflictError(
-            "A reader study that is locked or finished shows this scan, or one that was made of it, so its patient "
-            "stands. Its name can still be changed.",
+            gettext(
+                "A reader study that is locked or finished shows this scan, or one that was made of it, so its "
+                "patient stands. Its name can still be changed."
+            ),
             code="patient_stands",
         )
 

@@ -1,5 +1,7 @@
 """The review of a synthetic scan that is a case of a locked study stands: the study was locked on it."""
 
+from django.utils.translation import gettext, ngettext
+
 from ctplatform.datasets.models import Scan
 from ctplatform.errors import ConflictError
 from readerstudy.models import CaseTruth, StudyState
@@ -9,8 +11,10 @@ def refuse_for_locked_cases(scan: Scan) -> None:
     locked = CaseTruth.objects.filter(scan=scan, synthetic=True).exclude(case__study__state=StudyState.DRAFT)
     if locked.exists():
         raise ConflictError(
-            "This scan is a case of a reader study that is locked or finished, so its review stands. "
-            "What speaks against it now belongs into the report of that study.",
+            gettext(
+                "This scan is a case of a reader study that is locked or finished, so its review stands. What "
+                "speaks against it now belongs into the report of that study."
+            ),
             code="verdict_stands",
         )
 
@@ -21,5 +25,8 @@ def warning_of_drafts(scan: Scan) -> str:
     count = drafts.values("case__study").distinct().count()
     if not count:
         return ""
-    which = "a draft of a study" if count == 1 else f"{count} drafts of studies"
-    return f"This is a case of {which}. Rejected, it must be taken out there before the lock."
+    return ngettext(
+        "This is a case of a draft of a study. Rejected, it must be taken out there before the lock.",
+        "This is a case of %(count)s drafts of studies. Rejected, it must be taken out there before the lock.",
+        count,
+    ) % {"count": count}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from django.utils.translation import gettext_noop
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -62,36 +63,68 @@ def _other_distance(candidate: Candidate) -> float:
 MEASURES = (
     Measure(
         name="diameter_mm",
-        words="diameter",
+        words=gettext_noop("diameter"),
         unit=float(np.log(1.25)),
         unseen=float(np.log(1.05)),
         value=_log_diameter,
     ),
-    Measure(name="depth_mm", words="depth below the liver's surface", unit=8.0, unseen=2.0, value=_field("depth_mm")),
-    Measure(name="row_mm", words="row in the picture", unit=20.0, unseen=1.0, value=_field("row_mm")),
-    Measure(name="column_mm", words="column in the picture", unit=25.0, unseen=1.0, value=_field("column_mm")),
-    Measure(name="slice_share", words="slice", unit=0.2, unseen=0.02, value=_field("slice_share")),
     Measure(
-        name="liver_left", words="place in the liver, right to left", unit=0.25, unseen=0.02, value=_field("liver_left")
+        name="depth_mm",
+        words=gettext_noop("depth below the liver's surface"),
+        unit=8.0,
+        unseen=2.0,
+        value=_field("depth_mm"),
+    ),
+    Measure(name="row_mm", words=gettext_noop("row in the picture"), unit=20.0, unseen=1.0, value=_field("row_mm")),
+    Measure(
+        name="column_mm", words=gettext_noop("column in the picture"), unit=25.0, unseen=1.0, value=_field("column_mm")
+    ),
+    Measure(name="slice_share", words=gettext_noop("slice"), unit=0.2, unseen=0.02, value=_field("slice_share")),
+    Measure(
+        name="liver_left",
+        words=gettext_noop("place in the liver, right to left"),
+        unit=0.25,
+        unseen=0.02,
+        value=_field("liver_left"),
     ),
     Measure(
-        name="liver_back", words="place in the liver, front to back", unit=0.25, unseen=0.02, value=_field("liver_back")
+        name="liver_back",
+        words=gettext_noop("place in the liver, front to back"),
+        unit=0.25,
+        unseen=0.02,
+        value=_field("liver_back"),
     ),
     Measure(
-        name="liver_head", words="place in the liver, foot to head", unit=0.25, unseen=0.02, value=_field("liver_head")
+        name="liver_head",
+        words=gettext_noop("place in the liver, foot to head"),
+        unit=0.25,
+        unseen=0.02,
+        value=_field("liver_head"),
     ),
     Measure(
-        name="others", words="number of other lesions in the picture", unit=1.0, unseen=0.0, value=_field("others")
+        name="others",
+        words=gettext_noop("number of other lesions in the picture"),
+        unit=1.0,
+        unseen=0.0,
+        value=_field("others"),
     ),
     Measure(
         name="other_distance_mm",
-        words="distance to the nearest other lesion",
+        words=gettext_noop("distance to the nearest other lesion"),
         unit=40.0,
         unseen=2.0,
         value=_other_distance,
     ),
-    Measure(name="around_hu", words="brightness around the place", unit=15.0, unseen=3.0, value=_field("around_hu")),
-    Measure(name="noise_hu", words="noise around the place", unit=3.0, unseen=0.5, value=_field("noise_hu")),
+    Measure(
+        name="around_hu",
+        words=gettext_noop("brightness around the place"),
+        unit=15.0,
+        unseen=3.0,
+        value=_field("around_hu"),
+    ),
+    Measure(
+        name="noise_hu", words=gettext_noop("noise around the place"), unit=3.0, unseen=0.5, value=_field("noise_hu")
+    ),
 )
 CASES_PER_SCAN = "cases_per_scan"
 CASES_PER_SCAN_WORDS = "number of cases of the same scan"

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext, ngettext
+
 from readerstudy.analysis import SameNames
 
 # From so many cases more of one kind than of the other on, a patient is named.
@@ -83,35 +86,55 @@ class PatientBalance:
     @property
     def words(self) -> str:
         both = len(self.real.keys() & self.synthetic.keys())
-        counted = (
-            f"{len(self.real.keys() | self.synthetic.keys())} patients: {len(self.real)} give real cases, "
-            f"{len(self.synthetic)} synthetic, {both} both."
-        )
-        if not self.lopsided:
-            than = "of the other" if self.synthetic_per_real == 1 else "the trials ask for"
-            return f"{counted} No patient gives {LOPSIDED} more of one kind than {than}."
-        patient, others = self.lopsided[0], len(self.lopsided) - 1
-        verb = "is" if others == 1 else "are"
-        return (
-            f"{counted} The kinds come from different patients: “{subject_of(patient)}” gives {self.real[patient]} of "
-            f"{self.real.total()} real and {self.synthetic[patient]} of {self.synthetic.total()} synthetic cases"
-            f"{f', and {others} more {verb} as one-sided' if others else ''}. Whoever knows the patient again knows "
-            f"the kind. Draw both kinds from the same patients, or one case from each.{self._too_sure}"
-        )
+        counted = gettext(
+            "%(patients)s patients: %(real)s give real cases, %(synthetic)s synthetic, %(both)s both."
+        ) % {
+            "patients": len(self.real.keys() | self.synthetic.keys()),
+            "real": len(self.real),
+            "synthetic": len(self.synthetic),
+            "both": both,
+        }
+        return " ".join([counted, *self._one_sided()])
 
-    @property
-    def _too_sure(self) -> str:
-        """Which kind stands on so few patients that p-values come out too small; empty with neither."""
-        kinds = {name: _worth(counts) for name, counts in (("real", self.real), ("synthetic", self.synthetic))}
-        few = [
-            f"{name} cases count as those of {worth:.1f} patients"
-            for name, worth in kinds.items()
-            if 0 < worth < FEWEST_OF_A_KIND
+    def _one_sided(self) -> list[str]:
+        if not self.lopsided:
+            even = gettext("No patient gives %(count)s more of one kind than of the other.")
+            of_trials = gettext("No patient gives %(count)s more of one kind than the trials ask for.")
+            return [(even if self.synthetic_per_real == 1 else of_trials) % {"count": LOPSIDED}]
+        patient, others = self.lopsided[0], len(self.lopsided) - 1
+        said = [
+            gettext(
+                "The kinds come from different patients: “%(patient)s” gives %(real)s of %(all_real)s real and "
+                "%(synthetic)s of %(all_synthetic)s synthetic cases."
+            )
+            % {
+                "patient": subject_of(patient),
+                "real": self.real[patient],
+                "all_real": self.real.total(),
+                "synthetic": self.synthetic[patient],
+                "all_synthetic": self.synthetic.total(),
+            }
         ]
+        if others:
+            more = ngettext("%(count)s more is as one-sided.", "%(count)s more are as one-sided.", others)
+            said.append(more % {"count": others})
+        said.append(
+            gettext(
+                "Whoever knows the patient again knows the kind. Draw both kinds from the same patients, or one case "
+                "from each."
+            )
+        )
+        return [*said, *self._too_sure()]
+
+    def _too_sure(self) -> list[str]:
+        """Which kind stands on so few patients that p-values come out too small; nothing with neither."""
+        of_real = gettext("The real cases count as those of %(worth)s patients.")
+        of_synthetic = gettext("The synthetic cases count as those of %(worth)s patients.")
+        kinds = [(of_real, _worth(self.real)), (of_synthetic, _worth(self.synthetic))]
+        few = [words % {"worth": number_format(worth, 1)} for words, worth in kinds if 0 < worth < FEWEST_OF_A_KIND]
         if not few:
-            return ""
-        told = " and the ".join(few)
-        return f" The {told}: with so few a test at 5 % rejects in 6 to 8 % where nothing is to be found."
+            return []
+        return [*few, gettext("With so few a test at 5 % rejects in 6 to 8 % where nothing is to be found.")]
 
     def _more_synthetic(self, patient: str) -> float:
         return self.synthetic[patient] - self.synthetic_per_real * self.real[patient]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext, ngettext
+
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
 from readerstudy.design.candidates import patient_of
@@ -63,10 +65,10 @@ def refuse_after_unblinding(study: Study) -> None:
 def unblinded_before(study: Study) -> str:
     """Which phase told the truth of these scans; empty where none did."""
     for other in of_the_same_scans(study, StudyState.UNBLINDED):
-        return (
-            f"“{other.asked.title}” is unblinded and shows images of the same scans, so their truth is known: choose "
-            "cases of other scans, or let this study continue nothing."
-        )
+        return gettext(
+            "“%(title)s” is unblinded and shows images of the same scans, so their truth is known: choose cases "
+            "of other scans, or let this study continue nothing."
+        ) % {"title": other.asked.title}
     return ""
 
 
@@ -76,7 +78,9 @@ def missing_for_lock(study: Study, truths: Sequence[CaseTruth]) -> list[str]:
     if earlier is None:
         return []
     if earlier.is_draft:
-        return [f"“{earlier.title}”, which this study continues, is a draft: lock it first."]
+        return [
+            gettext("“%(title)s”, which this study continues, is a draft: lock it first.") % {"title": earlier.title}
+        ]
     found = [_strangers(study, earlier), unblinded_before(study), *_shown_to_the_same(study, truths)]
     return [message for message in found if message]
 
@@ -87,11 +91,13 @@ def refuse_shown_to_the_same(study: Study, truths: Sequence[CaseTruth]) -> None:
         raise ConflictError(" ".join(messages), code="patients_shown")
 
 
-def taken_from(draft: Study, person: User, *, what: str) -> Study:
-    """The earlier study whose `what` a draft takes over, for whoever decides there too: its draft tells of them."""
+def taken_from(draft: Study, person: User) -> Study:
+    """The earlier study of which a draft takes something over, for whoever decides there too: its draft tells of it."""
     earlier = draft.continues
     if earlier is None:
-        raise ConflictError(f"This study continues no other one. Choose one in its protocol, then take its {what}.")
+        raise ConflictError(
+            gettext("This study continues no other one. Choose one in its protocol, then take over from it.")
+        )
     refuse_unless_editor(earlier, person)
     return earlier
 
@@ -102,8 +108,11 @@ def _strangers(study: Study, earlier: Study) -> str:
     names = [str(rater) for rater in people.select_related("user")]
     if not names:
         return ""
-    listed = ", ".join(names[:MOST_NAMES]) + (" and others" if len(names) > MOST_NAMES else "")
-    return f"{listed} did not read “{earlier.asked.title}”: raters of a study that continues another one read both."
+    listed = ", ".join(names[:MOST_NAMES]) + (gettext(" and others") if len(names) > MOST_NAMES else "")
+    return gettext("%(listed)s did not read “%(title)s”: raters of a study that continues another one read both.") % {
+        "listed": listed,
+        "title": earlier.asked.title,
+    }
 
 
 def read_before(study: Study) -> list[Study]:
@@ -140,12 +149,19 @@ def _shown_to_the_same(study: Study, truths: Sequence[CaseTruth]) -> list[str]:
     own = {patient_of(truth.scan) for truth in truths}
     found = []
     if study.other_patients and (count := len(own & patients_shown_before(study))):
-        found.append(f"{_patients(count)} shown in linked studies that its raters may have read; draw the cases again.")
+        found.append(_shown_before(count))
     promised = [len(own & _patients_of(other)) for other in beside(study) if _promises_other_patients(other)]
     return found + [
-        f"{_patients(count)} shown in another linked study too, whose protocol says that its raters saw none "
-        "of its patients before. Some rate both studies and may read this one first: ask for other patients "
-        "here and draw again, choose other raters, or let this study continue none."
+        ngettext(
+            "%(count)s patient is shown in another linked study too, whose protocol says that its raters saw none of "
+            "its patients before. Some rate both studies and may read this one first: ask for other patients here and "
+            "draw again, choose other raters, or let this study continue none.",
+            "%(count)s patients are shown in another linked study too, whose protocol says that its raters saw none of "
+            "its patients before. Some rate both studies and may read this one first: ask for other patients here and "
+            "draw again, choose other raters, or let this study continue none.",
+            count,
+        )
+        % {"count": count}
         for count in promised
         if count
     ]
@@ -157,8 +173,12 @@ def _promises_other_patients(study: Study) -> bool:
     return bool(phase.get("other_patients")) and "read_before" in phase
 
 
-def _patients(count: int) -> str:
-    return "1 patient is" if count == 1 else f"{count} patients are"
+def _shown_before(count: int) -> str:
+    return ngettext(
+        "%(count)s patient is shown in linked studies that its raters may have read; draw the cases again.",
+        "%(count)s patients are shown in linked studies that its raters may have read; draw the cases again.",
+        count,
+    ) % {"count": count}
 
 
 def _patients_of(study: Study) -> set[str]:
@@ -208,9 +228,16 @@ def phase_words(phase: Mapping[str, Any] | None) -> str:
     """In a sentence or two; empty where a study continues none."""
     if phase is None:
         return ""
-    gap = phase["least_gap_days"]
-    after = f"at least {gap} day{'' if gap == 1 else 's'} after their last answer there" if gap else "afterwards"
-    return f"The study continues “{phase['title']}”: raters who had finished it read this one {after}.{_cases(phase)}"
+    told = {"title": phase["title"], "days": phase["least_gap_days"]}
+    waiting = ngettext(
+        "The study continues “%(title)s”: raters who had finished it read this one at least %(days)s day after their "
+        "last answer there.",
+        "The study continues “%(title)s”: raters who had finished it read this one at least %(days)s days after their "
+        "last answer there.",
+        told["days"],
+    )
+    at_once = gettext("The study continues “%(title)s”: raters who had finished it read this one afterwards.")
+    return " ".join(filter(None, [(waiting if told["days"] else at_once) % told, _cases(phase)]))
 
 
 def _cases(phase: Mapping[str, Any]) -> str:
@@ -221,11 +248,14 @@ def _cases(phase: Mapping[str, Any]) -> str:
     """
     in_line_only = "same_images" in phase and "read_before" not in phase
     if phase["other_patients"]:
-        where = "that study or one before it shows" if in_line_only else "its raters may have seen in a linked study"
-        return f" No case is of a patient whom {where}."
+        if in_line_only:
+            return gettext("No case is of a patient whom that study or one before it shows.")
+        return gettext("No case is of a patient whom its raters may have seen in a linked study.")
     same = phase.get("same_images")
     if not same:
         return ""
     if in_line_only:
-        return f" {same} of its cases show places that were shown there."
-    return f" When it was locked, {same} of its cases showed places that its raters may have seen in a linked study."
+        return gettext("%(same)s of its cases show places that were shown there.") % {"same": same}
+    return gettext(
+        "When it was locked, %(same)s of its cases showed places that its raters may have seen in a linked study."
+    ) % {"same": same}

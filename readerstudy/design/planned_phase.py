@@ -1,10 +1,12 @@
 """A comparison with the earlier phase that the plan of a later one names: what it needs before the lock."""
 
+from django.utils.translation import gettext, gettext_noop
+
 from ctplatform.errors import ConflictError
 from readerstudy.models import Study, StudyState
 from readerstudy.planning.plans import draft_plan
 
-NO_RIGHT_CHOICE = "there is no right choice in them"
+NO_RIGHT_CHOICE = gettext_noop("there is no right choice in them")
 
 
 def asked_alike(earlier: Study, study: Study) -> str:
@@ -12,9 +14,9 @@ def asked_alike(earlier: Study, study: Study) -> str:
     tasks = [one.asked.task for one in (earlier, study)]
     asked = [(one.asked.task_name, one.asked.task.chosen(), one.asked.confidence_levels) for one in (earlier, study)]
     if asked[0] != asked[1]:
-        return "the phases asked different things of their raters"
+        return gettext("the phases asked different things of their raters")
     if not all(task.right_choice for task in tasks):
-        return NO_RIGHT_CHOICE
+        return gettext(NO_RIGHT_CHOICE)
     return ""
 
 
@@ -30,10 +32,13 @@ def missing_for_comparison(study: Study) -> str:
     if earlier is None or not measure:
         return ""
     if reason := asked_alike(earlier, study):
-        return f"Nothing could be compared with “{earlier.asked.title}”: {reason}. Ask the same, or change the plan."
+        return gettext("Nothing could be compared with “%(title)s”: %(reason)s. Ask the same, or change the plan.") % {
+            "title": earlier.asked.title,
+            "reason": reason,
+        }
     task = study.asked.task
     if measure == "auc" and not (task.scored and task.images == 1):
-        return "Answers have no levels, so there is no AUC to compare: let the plan compare right answers."
+        return gettext("Answers have no levels, so there is no AUC to compare: let the plan compare right answers.")
     return _known(earlier)
 
 
@@ -41,10 +46,10 @@ def _known(earlier: Study) -> str:
     """Whoever knows how the earlier phase ended chooses measure and direction by it."""
     if earlier.state != StudyState.UNBLINDED:
         return ""
-    return (
-        f"“{earlier.asked.title}” is unblinded, so half of the comparison is known and it can't be planned any more: "
-        "let the plan name none, and what is told of it is exploratory."
-    )
+    return gettext(
+        "“%(title)s” is unblinded, so half of the comparison is known and it can't be planned any more: let the "
+        "plan name none, and what is told of it is exploratory."
+    ) % {"title": earlier.asked.title}
 
 
 def refuse_known_comparison(study: Study) -> None:

@@ -2,15 +2,18 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from django.utils.formats import number_format
+from django.utils.translation import gettext, ngettext
 
 from readerstudy.analysis import LEAST_OF_GROUP, AnalysisPlan, SameNames
 from readerstudy.design.candidates import is_accepted, patient_of, root_of
 from readerstudy.design.cases import compared_arms, patients_and_kinds, truths_of
-from readerstudy.design.feedback import TALKING, WHEN, counting_words, told_elsewhere
+from readerstudy.design.feedback import TALKING, TOLD, counting_words, told_elsewhere
 from readerstudy.design.patients import PatientBalance, names_in_several_datasets
 from readerstudy.design.phases import continued, missing_for_lock, phase_words
 from readerstudy.design.pictures import Picture
@@ -108,19 +111,23 @@ def blocking(checks: list[Check]) -> list[str]:
 
 def _enough_cases(study: Study, truths: list[CaseTruth]) -> Check:
     count, planned = len(truths), study.cases_planned
-    message = f"{count} of {planned} planned cases are chosen"
-    even = "give both kinds the same number of cases per scan"
-    alike = even if study.asked.task.images <= 2 else "make whole trials of one scan"
+    message = gettext("%(count)s of %(planned)s planned cases are chosen.") % {"count": count, "planned": planned}
     if count > planned:
-        message += "; remove some"
+        message += " " + gettext("Remove some.")
     elif 0 < count < planned:
-        message += (
-            f"; a draw that stops early found no more places that show no part of a scan twice and {alike}: add scans "
-            "and edits, or plan for another number"
-        )
+        message += " " + _stopped_early(study)
     elif not count:
-        message += "; draw them"
-    return Check(title="Cases", met=count == planned, message=message + ".")
+        message += " " + gettext("Draw them.")
+    return Check(title="Cases", met=count == planned, message=message)
+
+
+def _stopped_early(study: Study) -> str:
+    even = gettext("give both kinds the same number of cases per scan")
+    alike = even if study.asked.task.images <= 2 else gettext("make whole trials of one scan")
+    return gettext(
+        "A draw that stops early found no more places that show no part of a scan twice and %(alike)s: add scans and "
+        "edits, or plan for another number."
+    ) % {"alike": alike}
 
 
 def _repeats(study: Study, truths: list[CaseTruth]) -> list[Check]:
@@ -131,7 +138,9 @@ def _repeats(study: Study, truths: list[CaseTruth]) -> list[Check]:
     if study.repeats > most_repeats(cases=cases, distance=distance):
         return [Check(title="Cases shown twice", met=False, message=too_many_repeats(cases=cases, distance=distance))]
     slots = cases + study.repeats
-    message = f"{study.repeats} of {cases} cases come twice, {distance} apart: every rater answers {slots} times."
+    message = gettext(
+        "%(repeats)s of %(cases)s cases come twice, %(distance)s apart: every rater answers %(slots)s times."
+    ) % {"repeats": study.repeats, "cases": cases, "distance": distance, "slots": slots}
     return [Check(title="Cases shown twice", met=True, message=message)]
 
 
@@ -149,7 +158,9 @@ def _planned_phase(study: Study) -> list[Check]:
     if study.continues is None or not named_measure(study):
         return []
     missing = missing_for_comparison(study)
-    message = missing or f"The plan compares the answers with those of “{study.continues.asked.title}”."
+    message = missing or gettext("The plan compares the answers with those of “%(title)s”.") % {
+        "title": study.continues.asked.title
+    }
     return [Check(title="Phases of the plan", met=not missing, message=message)]
 
 
@@ -159,11 +170,11 @@ def _feedback(study: Study, truths: list[CaseTruth]) -> list[Check]:
         return [Check(title="Feedback", met=False, message=" ".join(missing))]
     if study.feedback == Feedback.NONE:
         return []
-    message = f"Raters are told what their cases were {WHEN[Feedback(study.feedback)]}. {TALKING}"
+    message = f"{gettext(TOLD[Feedback(study.feedback)])} {gettext(TALKING)}"
     counted = counting_words(study, truths)
     if not counted:
         return [Check(title="Feedback", met=True, message=message)]
-    return [Check(title="Feedback", met=False, message=f"{message} {counted}.", advice=True)]
+    return [Check(title="Feedback", met=False, message=f"{message} {counted}", advice=True)]
 
 
 def _balanced(study: Study, truths: list[CaseTruth]) -> Check:
@@ -171,8 +182,12 @@ def _balanced(study: Study, truths: list[CaseTruth]) -> Check:
     real = len(truths) - synthetic
     of_real, of_synthetic = study.asked.task.of_each_kind
     met = real * of_synthetic == synthetic * of_real > 0
-    wanted = "make them equal" if of_real == of_synthetic else f"every trial takes {of_real} and {of_synthetic} of them"
-    message = f"{real} real and {synthetic} synthetic cases" + ("." if met else f"; {wanted}.")
+    numbers = {"real": real, "synthetic": synthetic, "of_real": of_real, "of_synthetic": of_synthetic}
+    message = gettext("%(real)s real and %(synthetic)s synthetic cases.") % numbers
+    if not met and of_real == of_synthetic:
+        message += " " + gettext("Make them equal.")
+    elif not met:
+        message += " " + gettext("Every trial takes %(of_real)s and %(of_synthetic)s of them.") % numbers
     return Check(title="Balance", met=met, message=message)
 
 
@@ -182,28 +197,38 @@ def _controls(study: Study, truths: list[CaseTruth]) -> Check:
     task = study.asked.task
     if task.images > 1:
         return _control_trials(count // (task.of_each_kind[1] or 1), right_choice=task.right_choice)
-    marked = "1 positive control is marked" if count == 1 else f"{count or 'No'} positive controls are marked"
-    message = f"{marked}; they are counted apart."
-    if count < FEWEST_CONTROLS:
-        message = (
-            f"{marked}. With fewer than {FEWEST_CONTROLS} the results can't say "
-            "“equivalent”: mark edits that were degraded on purpose on the page of the cases."
+    some = ngettext("%(count)s positive control is marked.", "%(count)s positive controls are marked.", count) % {
+        "count": count
+    }
+    marked = some if count else gettext("No positive controls are marked.")
+    told = (
+        gettext(
+            "With fewer than %(fewest)s the results can't say “equivalent”: mark edits that were degraded on "
+            "purpose on the page of the cases."
         )
+        if count < FEWEST_CONTROLS
+        else gettext("They are counted apart.")
+    )
+    message = f"{marked} {told % {'fewest': FEWEST_CONTROLS}}"
     return Check(title="Positive controls", met=count >= FEWEST_CONTROLS, message=message, advice=True)
 
 
 def _control_trials(count: int, *, right_choice: bool) -> Check:
-    marked = f"{count or 'No'} trial{'' if count == 1 else 's'} of positive controls"
-    message = f"{marked}; they are counted apart."
     if not right_choice:
-        return Check(title="Positive controls", met=True, message="Of preferences “equivalent” is never said.")
-    if count < FEWEST_CONTROLS:
-        message = (
-            f"{marked}. With fewer than {FEWEST_CONTROLS} the results can't say “equivalent”: mark edits that were "
-            "degraded on purpose on the page of the cases, all synthetic ones of a trial, or add them with as many "
-            "real images as trials of them take."
+        return Check(title="Positive controls", met=True, message=gettext("Of preferences “equivalent” is never said."))
+    some = ngettext("%(count)s trial of positive controls.", "%(count)s trials of positive controls.", count)
+    marked = some % {"count": count} if count else gettext("No trial of positive controls.")
+    told = (
+        gettext(
+            "With fewer than %(fewest)s the results can't say “equivalent”: mark edits that were degraded on purpose "
+            "on the page of the cases, all synthetic ones of a trial, or add them with as many real images as trials "
+            "of them take."
         )
-    return Check(title="Positive controls", met=count >= FEWEST_CONTROLS, message=message, advice=True)
+        % {"fewest": FEWEST_CONTROLS}
+        if count < FEWEST_CONTROLS
+        else gettext("They are counted apart.")
+    )
+    return Check(title="Positive controls", met=count >= FEWEST_CONTROLS, message=f"{marked} {told}", advice=True)
 
 
 def _trials(study: Study, truths: list[CaseTruth]) -> list[Check]:
@@ -213,20 +238,30 @@ def _trials(study: Study, truths: list[CaseTruth]) -> list[Check]:
         return []
     missing = _without_a_place(truths, **rule)
     count = len(truths) // images
-    return [Check(title="Trials", met=not missing, message=missing or f"{count} trials of {images} images.")]
+    return [Check(title="Trials", met=not missing, message=missing or _trials_counted(count, images))]
+
+
+def _trials_counted(count: int, images: int) -> str:
+    return gettext("%(count)s trials of %(images)s images.") % {"count": count, "images": images}
 
 
 def _without_a_place(truths: list[CaseTruth], *, images: int, finds_synthetic: bool, matched: bool) -> str:
     """Why these cases make no trials; empty where they do."""
     controls, each = sum(truth.control for truth in truths), 1 if finds_synthetic else images - 1
     if controls % each:
-        return f"{controls} positive controls do not make trials with {each} of them in each: mark more or fewer."
+        return gettext(
+            "%(count)s positive controls do not make trials with %(each)s of them in each: mark more or fewer."
+        ) % {"count": controls, "each": each}
     if matched:
         return _without_a_partner(truths, images=images, finds_synthetic=finds_synthetic)
     found = sum(truth.synthetic == finds_synthetic for truth in truths)
     if found * images == len(truths):
         return ""
-    return f"{found} images to find and {len(truths) - found} others do not make trials of {images}."
+    return gettext("%(found)s images to find and %(others)s others do not make trials of %(images)s.") % {
+        "found": found,
+        "others": len(truths) - found,
+        "images": images,
+    }
 
 
 def counted_of(truths: list[CaseTruth], *, images: int, finds_synthetic: bool, matched: bool) -> list[CaseTruth]:
@@ -250,30 +285,38 @@ def _without_a_partner(truths: list[CaseTruth], *, images: int, finds_synthetic:
         together.pop(None)
         found = sum(truth.synthetic == finds_synthetic for truth in by_hand)
         if found * images != len(by_hand):
-            return (
-                f"{found} images to find and {len(by_hand) - found} others that were added by hand do not make trials "
-                f"of {images} with positive controls."
-            )
+            return gettext(
+                "%(found)s images to find and %(others)s others that were added by hand do not make trials of "
+                "%(images)s with positive controls."
+            ) % {"found": found, "others": len(by_hand) - found, "images": images}
     if mixed := sum(len({t.control for t in group if t.synthetic}) > 1 for group in together.values()):
-        return f"{mixed} trials show positive controls beside other edits: mark all edits of a trial, or none."
+        return gettext(
+            "%(count)s trials show positive controls beside other edits: mark all edits of a trial, or none."
+        ) % {"count": mixed}
     alone = sum(len(group) for pair, group in together.items() if pair is None or len(group) != images)
     if alone:
-        return f"{alone} cases have no partner in the draw; draw the cases, or put images together at random."
+        return gettext(
+            "%(count)s cases have no partner in the draw; draw the cases, or put images together at random."
+        ) % {"count": alone}
     several = sum(len({root_of(truth.scan).pk for truth in group}) > 1 for group in together.values())
     if several and images > 2:
-        return (
-            f"{several} trials are of more than one scan, so that the image to find stands out; draw the cases again."
-        )
+        return gettext(
+            "%(count)s trials are of more than one scan, so that the image to find stands out; draw the cases again."
+        ) % {"count": several}
     return ""
 
 
 def _all_accepted(truths: list[CaseTruth]) -> Check:
     open_ = sum(truth.synthetic and not is_accepted(truth.scan) for truth in truths)
     message = (
-        f"{open_} synthetic {'case is' if open_ == 1 else 'cases are'} not accepted in the review; review or remove "
-        f"{'it' if open_ == 1 else 'them'}."
+        ngettext(
+            "%(count)s synthetic case is not accepted in the review; review or remove it.",
+            "%(count)s synthetic cases are not accepted in the review; review or remove them.",
+            open_,
+        )
+        % {"count": open_}
         if open_
-        else "All synthetic cases were reviewed and accepted."
+        else gettext("All synthetic cases were reviewed and accepted.")
     )
     return Check(title="Review", met=not open_, message=message)
 
@@ -282,25 +325,29 @@ def _withdrawn(truths: list[CaseTruth]) -> list[Check]:
     gone = sum(truth.scan.withdrawn_at is not None for truth in truths)
     if not gone:
         return []
-    message = (
-        "1 case shows a scan that was withdrawn, so its pixels are no longer here; remove it."
-        if gone == 1
-        else f"{gone} cases show scans that were withdrawn, so their pixels are no longer here; remove them."
-    )
+    message = ngettext(
+        "%(count)s case shows a scan that was withdrawn, so its pixels are no longer here; remove it.",
+        "%(count)s cases show scans that were withdrawn, so their pixels are no longer here; remove them.",
+        gone,
+    ) % {"count": gone}
     return [Check(title="Withdrawn", met=False, message=message)]
 
 
 def _places_differ(truths: list[CaseTruth]) -> Check:
     places = Counter((truth.scan_id, *(round(v, 1) for v in truth.place_lps_mm)) for truth in truths)
     twice = sum(count - 1 for count in places.values())
-    shown = "1 case shows the place of another" if twice == 1 else f"{twice} cases show the places of others"
-    message = f"{shown} in the same scan; remove {'it' if twice == 1 else 'them'}." if twice else "No case comes twice."
+    again = ngettext(
+        "%(count)s case shows the place of another in the same scan; remove it.",
+        "%(count)s cases show the places of others in the same scan; remove them.",
+        twice,
+    ) % {"count": twice}
+    message = again if twice else gettext("No case comes twice.")
     return Check(title="No case twice", met=not twice, message=message)
 
 
 def _raters(count: int) -> Check:
-    chosen = "1 rater is" if count == 1 else f"{count} raters are"
-    message = f"{chosen} chosen." if count else "No person is chosen to rate; invite people and choose them here."
+    chosen = ngettext("%(count)s rater is chosen.", "%(count)s raters are chosen.", count) % {"count": count}
+    message = chosen if count else gettext("No person is chosen to rate; invite people and choose them here.")
     return Check(title="Raters", met=count > 0, message=message)
 
 
@@ -310,10 +357,11 @@ def _planned_arms(plan: AnalysisPlan, truths: list[CaseTruth]) -> list[Check]:
     if not named:
         return []
     missing = [name for name in named if name not in compared_arms(truths)]
-    message = f"The plan compares {_listed([f'“{name}”' for name in named])}."
+    message = gettext("The plan compares %(arms)s.") % {"arms": _quoted(named)}
     if missing:
-        lacking = _listed([f"“{name}”" for name in missing])
-        message += f" No case is of {lacking}: draw cases of every arm, or change the plan."
+        message += " " + gettext("No case is of %(arms)s: draw cases of every arm, or change the plan.") % {
+            "arms": _quoted(missing)
+        }
     return [Check(title="Arms of the plan", met=not missing, message=message)]
 
 
@@ -323,9 +371,11 @@ def _planned_groups(study: Study, plan: AnalysisPlan) -> list[Check]:
         return []
     sizes = Counter(study.raters.panel().exclude(group="").values_list("group", flat=True))
     met = len(sizes) == 2 and min(sizes.values()) >= LEAST_OF_GROUP
-    message = "The plan compares two groups of raters."
+    message = gettext("The plan compares two groups of raters.")
     if not met:
-        message += f" Put {LEAST_OF_GROUP} raters or more into each of two groups, or change the plan."
+        message += " " + gettext("Put %(least)s raters or more into each of two groups, or change the plan.") % {
+            "least": LEAST_OF_GROUP
+        }
     return [Check(title="Groups of the plan", met=met, message=message)]
 
 
@@ -335,11 +385,18 @@ def _words_of_the_size(study: Study, raters: int, size: str) -> list[Check]:
     missing = [words for words in sizes if not re.search(rf"\b{words}\b", size)]
     wrong = []
     if missing:
-        wrong.append(f"The plan's words on the size do not speak of {' and '.join(missing)}; the methods print them.")
+        wrong.append(
+            gettext("The plan's words on the size do not speak of %(sizes)s; the methods print them.")
+            % {"sizes": _quoted(missing)}
+        )
     if BETWEEN_PHASES in size and study.continues is None:
         wrong.append(
-            "The plan's words on the size promise a change between two phases, and this study continues none, so it "
-            "compares nothing: choose the earlier study in the protocol, or let the words say that this is the first."
+            gettext(
+                "The plan's words on the size promise a change between two phases, and this study continues "
+                "none, so it "
+                "compares nothing: choose the earlier study in the protocol, or let the words say that this is the "
+                "first."
+            )
         )
     if not size or not wrong:
         return []
@@ -352,7 +409,9 @@ def _words_that_may_not_fit(study: Study) -> list[Check]:
     checks = [Check(title=title, met=False, message=said, advice=True) for title, said in telling.items() if said]
     told = any(words in study.instructions for words in USUAL[study.language].going_back)
     if study.going_back == GoingBack.NEVER and told:
-        message = "The instructions tell raters that they can go back, and the protocol lets them change no answer."
+        message = gettext(
+            "The instructions tell raters that they can go back, and the protocol lets them change no answer."
+        )
         checks.append(Check(title="Instructions", met=False, message=message, advice=True))
     return checks
 
@@ -361,51 +420,63 @@ def _match(study: Study) -> Check:
     """What a rater could tell the kinds apart by, without looking at the lesion."""
     report = study.match_report
     if not report.get("measures"):
-        message = "How alike the kinds are is not known: draw cases, or draw them again if they are from before."
+        message = gettext(
+            "How alike the kinds are is not known: draw cases, or draw them again if they are from before."
+        )
         return Check(title="Match", met=False, message=message, advice=True)
     if report["display"] != display_of(study):
-        message = "The display was changed since the draw, so other lesions stand in the pictures. Draw again."
+        message = gettext("The display was changed since the draw, so other lesions stand in the pictures. Draw again.")
         return Check(title="Match", met=False, message=message)
     apart, undecided = (_measures_that_are(report, verdict) for verdict in ("apart", "open"))
-    low, high = report["limits"]
+    low, high = (number_format(limit) for limit in report["limits"])
     if apart:
-        message = (
-            f"Real and synthetic cases can be told apart without looking at the lesion, by {_listed(apart)}. "
-            "Draw them again, with more candidates of both kinds in like places."
-        )
+        message = gettext(
+            "Real and synthetic cases can be told apart without looking at the lesion, by %(measures)s. Draw "
+            "them again, with more candidates of both kinds in like places."
+        ) % {"measures": _listed(apart)}
         return Check(title="Match", met=False, message=message)
     if undecided:
-        message = (
-            f"Not shown to be alike (an interval reaches beyond {low} to {high}): {_listed(undecided)}. More cases, or "
-            "more candidates to draw from, would settle it."
-        )
+        message = gettext(
+            "Not shown to be alike (an interval reaches beyond %(low)s to %(high)s): %(measures)s. More cases, "
+            "or more candidates to draw from, would settle it."
+        ) % {"low": low, "high": high, "measures": _listed(undecided)}
         return Check(title="Match", met=False, message=message, advice=True)
-    message = (
+    message = gettext(
         "Real and synthetic cases are alike in all but the lesion: the interval of each measure lies within the limits."
     )
     return Check(title="Match", met=True, message=message)
 
 
 def _measures_that_are(report: dict[str, Any], verdict: str) -> list[str]:
-    return [f"{m['words']} (AUC {m['auc']:.2f})" for m in report["measures"] if m["verdict"] == verdict]
+    return [
+        f"{gettext(m['words'])} (AUC {number_format(m['auc'], 2)})"
+        for m in report["measures"]
+        if m["verdict"] == verdict
+    ]
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return _listed([f"“{name}”" for name in names])
 
 
 def _listed(words: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return gettext(" and ").join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _twins(study: Study, truths: list[CaseTruth]) -> Check:
     """Whoever sees a part of a scan twice, once with one lesion more, needs no radiology to call it synthetic."""
     again = _cases_sharing_a_picture(study, truths)
     if not again:
-        return Check(title="Twins", met=True, message="No two cases show the same part of a scan.")
+        return Check(title="Twins", met=True, message=gettext("No two cases show the same part of a scan."))
     if study.twins_allowed:
-        message = f"{again} cases show a part of a scan that another case shows too, as the protocol allows."
+        message = gettext(
+            "%(count)s cases show a part of a scan that another case shows too, as the protocol allows."
+        ) % {"count": again}
         return Check(title="Twins", met=False, message=message, advice=True)
-    message = (
-        f"{again} cases show a part of a scan that another case shows too: comparing the two solves both. Draw again, "
+    message = gettext(
+        "%(count)s cases show a part of a scan that another case shows too: comparing the two solves both. Draw again, "
         "remove some, or let the protocol allow twins."
-    )
+    ) % {"count": again}
     return Check(title="Twins", met=False, message=message)
 
 
@@ -431,16 +502,20 @@ def _patients(study: Study, truths: list[CaseTruth], same_names: SameNames) -> l
     twice = names_in_several_datasets(patient_of(truth.scan) for truth in truths)
     if not twice:
         return [known]
-    named = _listed([f"“{name}”" for name in twice[:MOST_NAMES]]) + (" and others" if len(twice) > MOST_NAMES else "")
-    counted = "different people" if same_names == "apart" else "one person each"
-    message = (
-        f"{named} stand in several datasets. Patients of one name count as {counted}, as the analysis plan says: "
-        "change it there if that is wrong."
-    )
+    named = _quoted(twice[:MOST_NAMES]) + (gettext(" and others") if len(twice) > MOST_NAMES else "")
+    counted = gettext("different people") if same_names == "apart" else gettext("one person each")
+    message = gettext(
+        "%(named)s stand in several datasets. Patients of one name count as %(counted)s, as the analysis plan "
+        "says: change it there if that is wrong."
+    ) % {"named": named, "counted": counted}
     return [known, Check(title="Names of patients", met=False, message=message, advice=True)]
 
 
 def _no_job(study: Study) -> Check:
     job = study.busy_job
-    message = f"“{job.title}” is still at work." if job else "No job is at work on this study."
+    message = (
+        gettext("“%(title)s” is still at work.") % {"title": job.title}
+        if job
+        else gettext("No job is at work on this study.")
+    )
     return Check(title="Nothing in progress", met=job is None, message=message)

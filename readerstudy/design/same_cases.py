@@ -5,6 +5,7 @@ Ids are new, codes and order are drawn at the lock: nothing names a case of one 
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError, DomainError
@@ -40,18 +41,24 @@ def _refuse_unfit(draft: Study, earlier: Study) -> None:
         draft.full_clean()
     except ValidationError as error:
         reasons = " ".join(error.messages)
-        raise DomainError(f"The cases of “{earlier.title}” don't fit this protocol: {reasons}") from error
+        raise DomainError(
+            gettext("The cases of “%(title)s” don't fit this protocol: %(reasons)s")
+            % {"title": earlier.title, "reasons": reasons}
+        ) from error
 
 
 def _to_take_from(draft: Study, person: User) -> Study:
     # The draft shows which case is which, as the draft of the earlier study showed it to whoever decided there.
-    earlier = taken_from(draft, person, what="cases")
+    earlier = taken_from(draft, person)
     if not earlier.cases.exists():
-        raise ConflictError(f"“{earlier.title}” has no cases yet. Draw them there first.")
+        raise ConflictError(gettext("“%(title)s” has no cases yet. Draw them there first.") % {"title": earlier.title})
     if earlier.template != draft.template:
         raise ConflictError(
-            f"“{earlier.title}” asks something else (“{earlier.get_template_display()}”), so its cases don't fit here."
+            gettext("“%(title)s” asks something else (“%(question)s”), so its cases don't fit here.")
+            % {"title": earlier.title, "question": gettext(earlier.get_template_display())}
         )
     if draft.other_patients:
-        raise ConflictError("The protocol asks for other patients than there. Change that first, or draw cases.")
+        raise ConflictError(
+            gettext("The protocol asks for other patients than there. Change that first, or draw cases.")
+        )
     return earlier

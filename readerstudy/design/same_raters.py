@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.errors import ConflictError
@@ -17,16 +18,19 @@ class Taken:
     grouped: int
     """So many of them are in a group now, as they were there."""
     left_out: list[tuple[User, str]]
-    """Who of the earlier study isn't taken over, and why."""
+    """Who of the earlier study isn't taken over, and why, as the record keeps it."""
 
     @property
     def words(self) -> str:
         count = len(self.people)
-        said = f"{count or 'No'} rater{'' if count == 1 else 's'} taken over"
-        said += f", {self.grouped} of them with a group." if self.grouped else "."
+        some = ngettext("%(count)s rater taken over.", "%(count)s raters taken over.", count) % {"count": count}
+        said = [some if count else gettext("No raters taken over.")]
+        if self.grouped:
+            said.append(gettext("%(grouped)s of them with a group.") % {"grouped": self.grouped})
         if self.left_out:
-            said += f" Left out: {'; '.join(f'{person} ({why})' for person, why in self.left_out)}."
-        return said
+            people = "; ".join(f"{person} ({gettext(why)})" for person, why in self.left_out)
+            said.append(gettext("Left out: %(people)s.") % {"people": people})
+        return " ".join(said)
 
 
 def take_same_raters(*, study: Study, actor: User) -> Taken:
@@ -59,19 +63,21 @@ def take_same_raters(*, study: Study, actor: User) -> Taken:
 def _unfit(rater: StudyRater) -> str:
     """Why the account can't be taken over; empty where it can."""
     if rater.user.as_program is not None:
-        return "a program: it may read any study, choose it in the list"
+        return gettext_noop("a program: it may read any study, choose it in the list")
     if rater.excluded_at is not None:
-        return "excluded there"
+        return gettext_noop("excluded there")
     if not rater.user.is_active:
-        return "the account is closed"
+        return gettext_noop("the account is closed")
     if rater.user.role != Role.RATER:
-        return "the account is no rater's any more"
+        return gettext_noop("the account is no rater's any more")
     return ""
 
 
 def _to_take_from(draft: Study, person: User) -> Study:
     # Who reads a study is told to its team.
-    earlier = taken_from(draft, person, what="raters")
+    earlier = taken_from(draft, person)
     if not earlier.raters.exists():
-        raise ConflictError(f"“{earlier.title}” has no raters yet. Choose them there first.")
+        raise ConflictError(
+            gettext("“%(title)s” has no raters yet. Choose them there first.") % {"title": earlier.title}
+        )
     return earlier

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.errors import ConflictError, DomainError, ForbiddenError
@@ -81,7 +82,7 @@ PROTOCOL_FIELDS = (
 def create_study(*, owner: User, template: Template | str, **settings: Any) -> Study:
     """In the language of its owner, unless the settings name another one."""
     if not owner.may_coordinate:
-        raise ForbiddenError("Only coordinators and administrators start studies. Ask one of them to do it.")
+        raise ForbiddenError(gettext("Only coordinators and administrators start studies. Ask one of them to do it."))
     language = settings.setdefault("language", owner.language or ENGLISH)
     usual = defaults_of(Template(template), language)
     study = Study(owner=owner, template=template, **{**usual, **settings})
@@ -131,13 +132,18 @@ def draft_for_change(study: Study, actor: User) -> Study:
     held = Study.objects.select_for_update().get(pk=study.pk)
     if not held.is_draft:
         raise ConflictError(
-            f"This study is {held.get_state_display().lower()}, so its design can't change any more. "
-            "Copy the study to try another design.",
+            gettext(
+                "This study is locked or further on, so its design can't change any more. Copy the study to try "
+                "another "
+                "design."
+            ),
             code="study_locked",
         )
     if held.busy_job is not None:
         raise ConflictError(
-            f"“{held.busy_job.title}” is at work on this study. Wait until it has ended, or cancel it.", code="busy"
+            gettext("“%(title)s” is at work on this study. Wait until it has ended, or cancel it.")
+            % {"title": held.busy_job.title},
+            code="busy",
         )
     return held
 
@@ -146,7 +152,7 @@ def share(*, study: Study, actor: User, members: Iterable[User], seen: int | Non
     refuse_unless_editor(study, actor)
     team = list(members)
     if any(member.is_rater for member in team):
-        raise DomainError("A rater's account can't be in the team: the team knows the cases.")
+        raise DomainError(gettext("A rater's account can't be in the team: the team knows the cases."))
     with transaction.atomic():
         if seen is not None:
             refuse_if_chosen_since(study, seen, "team changed")
@@ -158,7 +164,9 @@ def set_raters(*, study: Study, actor: User, users: Iterable[User], seen: int | 
     """Make exactly these people the raters of a draft."""
     chosen = {user.pk: user for user in users}
     if any(user.role != Role.RATER for user in chosen.values()):
-        raise DomainError("Only rater accounts can rate. Whoever also coordinates uses a second account for reading.")
+        raise DomainError(
+            gettext("Only rater accounts can rate. Whoever also coordinates uses a second account for reading.")
+        )
     with transaction.atomic():
         draft = draft_for_change(study, actor)
         if seen is not None:
@@ -182,7 +190,7 @@ def set_groups(*, study: Study, actor: User, groups: Mapping[int, str], seen: in
     """Say which group each rater of a draft is in, by the raters' numbers; "" for none. Who is not named stays."""
     wished = {number: " ".join(name.split()) for number, name in groups.items()}
     if any(len(name) > LONGEST_GROUP for name in wished.values()):
-        raise DomainError(f"The name of a group has at most {LONGEST_GROUP} letters.")
+        raise DomainError(gettext("The name of a group has at most %(most)s letters.") % {"most": LONGEST_GROUP})
     with transaction.atomic():
         draft = draft_for_change(study, actor)
         if seen is not None:
@@ -190,9 +198,11 @@ def set_groups(*, study: Study, actor: User, groups: Mapping[int, str], seen: in
             refuse_if_chosen_since(draft, seen, CHOSEN)
         raters = {rater.number: rater for rater in draft.raters.select_related("user__program")}
         if unknown := wished.keys() - raters.keys():
-            raise DomainError(f"There is no rater {min(unknown)} in this study, so nothing was saved.")
+            raise DomainError(
+                gettext("There is no rater %(number)s in this study, so nothing was saved.") % {"number": min(unknown)}
+            )
         if any(name and raters[number].user.as_program for number, name in wished.items()):
-            raise DomainError("Groups are compared of people: a program that reads is in none.")
+            raise DomainError(gettext("Groups are compared of people: a program that reads is in none."))
         for number, name in wished.items():
             raters[number].group = name
         StudyRater.objects.bulk_update(raters.values(), ["group"])
@@ -255,7 +265,7 @@ def mark_controls(*, study: Study, actor: User, case_ids: Iterable[UUID | str], 
         draft = draft_for_change(study, actor)
         chosen = CaseTruth.objects.filter(case__study=draft, case__in=list(case_ids))
         if control and chosen.filter(synthetic=False).exists():
-            raise DomainError("A positive control is an edit degraded on purpose: a real case can't be one.")
+            raise DomainError(gettext("A positive control is an edit degraded on purpose: a real case can't be one."))
         count = chosen.update(control=control)
         refresh_match_report(draft)
         record(study=draft, actor=actor, action="controls marked" if control else "controls unmarked", count=count)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
@@ -20,9 +21,9 @@ def archive(*, study: Study, actor: User) -> None:
     with transaction.atomic():
         held = Study.objects.select_for_update().get(pk=study.pk)
         if held.state == StudyState.COLLECTING:
-            raise ConflictError("This study takes ratings. Close it, then archive it.")
+            raise ConflictError(gettext("This study takes ratings. Close it, then archive it."))
         if not Study.objects.filter(pk=study.pk, archived_at=None).update(archived_at=timezone.now()):
-            raise ConflictError("This study is archived already.")
+            raise ConflictError(gettext("This study is archived already."))
         record(study=held, actor=actor, action="archived")
 
 
@@ -34,7 +35,7 @@ def take_back(*, study: Study, actor: User) -> None:
             # Others may have been locked meanwhile as if nobody were ever to read this one.
             refuse_shown_to_the_same(held, truths_of(held))
         if not Study.objects.filter(pk=study.pk).exclude(archived_at=None).update(archived_at=None):
-            raise ConflictError("This study is not archived.")
+            raise ConflictError(gettext("This study is not archived."))
         record(study=study, actor=actor, action="taken back from the archive")
 
 

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from django.utils.translation import gettext
+
 from readerstudy.design.published import PUBLISHED
 from readerstudy.design.templates import usual_words
 from readerstudy.models import Study
@@ -55,9 +57,9 @@ def telling_title(title: str) -> str:
     of_one_kind = any(map(_says_synthetic, words)) != any(map(_says_real, words))
     if not of_one_kind and "%" not in title:
         return ""
-    return (
-        "Raters read the title, and it seems to tell them what to answer: it names one kind or a share. "
-        "A title such as “Liver lesions, first reading” tells nothing."
+    return gettext(
+        "Raters read the title, and it seems to tell them what to answer: it names one kind or a share. A title "
+        "such as “Liver lesions, first reading” tells nothing."
     )
 
 
@@ -77,10 +79,10 @@ def telling_words(study: Study) -> str:
     if not told:
         return ""
     named = ", ".join(f"“{word}”" for word in told)
-    return (
-        f"Readers of this phase are not to know what it is about, and read {named}: look at title, question, "
+    return gettext(
+        "Readers of this phase are not to know what it is about, and read %(named)s: look at title, question, "
         "instructions, answers, further questions and the one at the end."
-    )
+    ) % {"named": named}
 
 
 def missing_clue(study: Study) -> str:
@@ -88,7 +90,7 @@ def missing_clue(study: Study) -> str:
     followed = PUBLISHED.get(study.published)
     if followed is None or not followed.clue or study.instructions != usual_words(study)["instructions"]:
         return ""
-    return "Readers of this phase were told a clue before it: write yours into the instructions, word by word."
+    return gettext("Readers of this phase were told a clue before it: write yours into the instructions, word by word.")
 
 
 def _read_by_raters(study: Study) -> Iterator[str]:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Max
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from ctplatform.datasets.models import Dataset
 from ctplatform.errors import ConflictError
+from readerstudy.design.field_names import FIELD_NAMES
 from readerstudy.models import Study
 
 CHANGED = "design changed"
@@ -73,11 +75,17 @@ def settle(study: Study, settings: Mapping[str, Any], seen: int) -> dict[str, An
         if wished in (change.before, now):
             del own[name]
         else:
-            both.append(f"{name.replace('_', ' ')}, which {change.by} set to {short(now)}")
+            both.append(
+                gettext("%(field)s, which %(person)s set to %(value)s")
+                % {"field": FIELD_NAMES.get(name, name), "person": change.by, "value": short(now)}
+            )
     if both:
         raise ConflictError(
-            f"Nothing was saved yet: since you opened this form somebody else saved it and changed {'; '.join(both)}. "
-            "What you entered stands below. Save again to put yours in its place; everything else of theirs stays.",
+            gettext(
+                "Nothing was saved yet: since you opened this form somebody else saved it and changed %(fields)s. What "
+                "you entered stands below. Save again to put yours in its place; everything else of theirs stays."
+            )
+            % {"fields": "; ".join(both)},
             code="changed_meanwhile",
         )
     return own
@@ -90,7 +98,7 @@ def kept_of_others(study: Study, entered: Mapping[str, Any], seen: int) -> list[
 
 
 def short(value: Any) -> str:
-    words = ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+    words = ", ".join(map(str, value)) or gettext("none") if isinstance(value, list) else str(value)
     return f"“{words[:SHOWN_CHARACTERS]}…”" if len(words) > SHOWN_CHARACTERS else f"“{words}”"
 
 
@@ -99,8 +107,11 @@ def refuse_if_chosen_since(study: Study, seen: int, action: str) -> None:
     later = study.record.filter(pk__gt=seen, action=action).select_related("actor").order_by("-id").first()
     if later is not None:
         raise ConflictError(
-            f"Nothing was saved: {later.actor} changed this list after you had opened the page. Look at it and save "
-            "again.",
+            gettext(
+                "Nothing was saved: %(actor)s changed this list after you had opened the page. Look at it and "
+                "save again."
+            )
+            % {"actor": later.actor},
             code="changed_meanwhile",
         )
 
@@ -110,7 +121,10 @@ def refuse_if_changed_since(study: Study, seen: int, actor: User) -> None:
     later = study.record.filter(pk__gt=seen).exclude(actor=actor).select_related("actor").order_by("-id").first()
     if later is not None:
         raise ConflictError(
-            f"Nothing was locked: {later.actor} worked at this study after you had opened the page (“{later.action}”). "
-            "Look at it again, then lock it.",
+            gettext(
+                "Nothing was locked: %(actor)s worked at this study after you had opened the page "
+                "(“%(action)s”). Look at it again, then lock it."
+            )
+            % {"actor": later.actor, "action": later.action},
             code="changed_meanwhile",
         )

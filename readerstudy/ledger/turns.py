@@ -1,6 +1,6 @@
 """Whose turn it is: which slots of a session may be answered, and looked at, under the study's frozen policy."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from django.db import connection
 from django.db.models import Max
@@ -60,14 +60,19 @@ def refuse_out_of_turn(study: Study, presentation: Presentation, *, turn: int, a
 
 def out_of_turn(events: Iterable[RatingEvent]) -> dict[int, str]:
     """Of the entries in their order, by key, those that were given out of turn, and how."""
-    found: dict[int, str] = {}
+    return {event.pk: how for event, how in with_turns(events) if how}
+
+
+def with_turns(events: Iterable[RatingEvent]) -> Iterator[tuple[RatingEvent, str]]:
+    """The entries in their order, each with how it was given out of turn; empty where it was not."""
     answered: dict[int, set[int]] = {}
     for event in events:
         session, position = event.presentation.session_id, event.presentation.position
         before = answered.setdefault(session, set())
+        how = ""
         if event.supersedes_id is not None and max(before) > position:
-            found[event.pk] = LATE
+            how = LATE
         elif event.supersedes_id is None and position > len(before):
-            found[event.pk] = AHEAD
+            how = AHEAD
         before.add(position)
-    return found
+        yield event, how

@@ -3,6 +3,7 @@
 import secrets
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
@@ -23,7 +24,9 @@ def request_lock(*, study: Study, actor: User, seen: int | None = None) -> Job:
         missing = blocking(readiness(draft))
         if missing:
             raise ConflictError(
-                f"This study cannot be locked yet: {' '.join(missing)}", code="not_ready", details=missing
+                gettext("This study cannot be locked yet: %(missing)s") % {"missing": " ".join(missing)},
+                code="not_ready",
+                details=missing,
             )
         job = jobs.enqueue(
             kind="study.lock",

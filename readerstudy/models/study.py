@@ -22,6 +22,7 @@ from readerstudy.digests import digest_of
 from readerstudy.hounsfield import HU_HIGH, HU_LOW
 from readerstudy.models.asked import Asked
 from readerstudy.models.feedback import Feedback, wrong_of_feedback
+from readerstudy.models.refused import told
 from readerstudy.tasks.ending import LONGEST_END_QUESTION
 from readerstudy.tasks.items import asked_of_trial, items_of
 from readerstudy.tasks.labels import ENGLISH
@@ -64,16 +65,16 @@ class Template(models.TextChoices):
 
 
 class DisplayMode(models.TextChoices):
-    PATCH = "patch", "Patch: a magnified square around the place"
-    SLICE = "slice", "Slice: the whole axial slice with a ring around the place"
-    STACK = "stack", "Stack: scrollable slices with a ring on the slice of the place"
+    PATCH = "patch", gettext_lazy("Patch: a magnified square around the place")
+    SLICE = "slice", gettext_lazy("Slice: the whole axial slice with a ring around the place")
+    STACK = "stack", gettext_lazy("Stack: scrollable slices with a ring on the slice of the place")
 
 
 # Of tasks that have raters look for the place.
 UNMARKED = {
-    DisplayMode.PATCH: "Patch: a magnified square with the place somewhere in it",
-    DisplayMode.SLICE: "Slice: the whole axial slice, without a ring",
-    DisplayMode.STACK: "Stack: scrollable slices, without a ring",
+    DisplayMode.PATCH: gettext_lazy("Patch: a magnified square with the place somewhere in it"),
+    DisplayMode.SLICE: gettext_lazy("Slice: the whole axial slice, without a ring"),
+    DisplayMode.STACK: gettext_lazy("Stack: scrollable slices, without a ring"),
 }
 
 
@@ -81,22 +82,22 @@ class Answer(models.TextChoices):
     """How an answer is written down, whatever its task; the task says which of them it takes."""
 
     REAL = REAL, "Real"
-    SYNTHETIC = SYNTHETIC, "Synthetic"
-    LEVEL = LEVEL, "A level of a scale"
-    CANNOT_TELL = CANNOT_TELL, "Cannot tell"
-    CHOSEN = CHOSEN, "The image of this slot"
+    SYNTHETIC = SYNTHETIC, gettext_lazy("Synthetic")
+    LEVEL = LEVEL, gettext_lazy("A level of a scale")
+    CANNOT_TELL = CANNOT_TELL, gettext_lazy("Cannot tell")
+    CHOSEN = CHOSEN, gettext_lazy("The image of this slot")
 
 
 class GoingBack(models.TextChoices):
-    NEVER = "never", "None: an answer stands"
-    LAST = "last", "The last one, until the next case is answered"
-    ANY = "any", "Every one; the export marks what was changed later"
+    NEVER = "never", gettext_lazy("None: an answer stands")
+    LAST = "last", gettext_lazy("The last one, until the next case is answered")
+    ANY = "any", gettext_lazy("Every one; the export marks what was changed later")
 
 
 class DisplayPolicy(models.TextChoices):
-    OFF = "off", "No display check"
-    ADVISE = "advise", "Offered before the first case; reading goes on without it"
-    REQUIRE = "require", "Must be passed before the first case of every sitting"
+    OFF = "off", gettext_lazy("No display check")
+    ADVISE = "advise", gettext_lazy("Offered before the first case; reading goes on without it")
+    REQUIRE = "require", gettext_lazy("Must be passed before the first case of every sitting")
 
 
 def new_seed() -> int:
@@ -149,7 +150,10 @@ def most_repeats(*, cases: int, distance: int) -> int:
 
 def too_many_repeats(*, cases: int, distance: int) -> str:
     most = most_repeats(cases=cases, distance=distance)
-    return f"Of {cases} cases at most {most} can be shown twice with a distance of {distance}: ask for fewer or nearer."
+    return gettext(
+        "Of %(cases)s cases at most %(most)s can be shown twice with a distance of %(distance)s: ask for fewer "
+        "or nearer."
+    ) % {"cases": cases, "most": most, "distance": distance}
 
 
 class Study(models.Model):
@@ -157,13 +161,16 @@ class Study(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     title = models.CharField(max_length=160)
-    description = models.TextField(blank=True, help_text="For the team; raters do not see it")
+    description = models.TextField(blank=True, help_text=gettext_lazy("For the team; raters do not see it"))
     template = models.CharField(max_length=30, choices=Template.choices)
     state = models.CharField(max_length=20, choices=StudyState.choices, default=StudyState.DRAFT)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="studies_owned")
     members = models.ManyToManyField(User, blank=True, related_name="studies_shared")
     datasets = models.ManyToManyField(
-        Dataset, blank=True, related_name="studies", help_text="Where cases come from; none chosen: all of yours"
+        Dataset,
+        blank=True,
+        related_name="studies",
+        help_text=gettext_lazy("Where cases come from; none chosen: all of yours"),
     )
     published = models.CharField(
         max_length=40, blank=True, editable=False, help_text="The published study that it follows, by its short name"
@@ -180,40 +187,45 @@ class Study(models.Model):
     least_gap_days = models.PositiveSmallIntegerField(
         default=0,
         validators=[MaxValueValidator(730)],
-        help_text="From a rater's last answer in the earlier study to the first case of this one",
+        help_text=gettext_lazy("From a rater's last answer in the earlier study to the first case of this one"),
     )
     other_patients = models.BooleanField(
-        default=False, help_text="No case is of a patient whom linked studies showed before; the draw leaves them out"
+        default=False,
+        help_text=gettext_lazy("No case is of a patient whom linked studies showed before; the draw leaves them out"),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True, help_text="Since then it is not in the list of studies")
 
     language = models.CharField(
-        "Language of raters",
+        gettext_lazy("Language of raters"),
         max_length=10,
         choices=settings.LANGUAGES,
         default=ENGLISH,
-        help_text="Of the product's own words for this study: names of answers, usual question and instructions",
+        help_text=gettext_lazy(
+            "Of the product's own words for this study: names of answers, usual question and instructions"
+        ),
     )
     question = models.CharField(max_length=300)
-    instructions = models.TextField(blank=True, help_text="Raters read this before the first case")
+    instructions = models.TextField(blank=True, help_text=gettext_lazy("Raters read this before the first case"))
     display_mode = models.CharField(max_length=10, choices=DisplayMode.choices, default=DisplayMode.PATCH)
     field_of_view_mm = models.FloatField(
         default=50.0,
         validators=[MinValueValidator(10.0), MaxValueValidator(300.0)],
-        help_text="Edge of the square patch in mm; slice and stack show the whole slice",
+        help_text=gettext_lazy("Edge of the square patch in mm; slice and stack show the whole slice"),
     )
     stack_slices = models.PositiveIntegerField(
         default=15,
         validators=[MinValueValidator(3), MaxValueValidator(61)],
-        help_text="Number of slices in a stack; odd, so that the place is in the middle",
+        help_text=gettext_lazy("Number of slices in a stack; odd, so that the place is in the middle"),
     )
     window_center_hu = models.FloatField(default=60.0)
     window_width_hu = models.FloatField(default=400.0, validators=[MinValueValidator(1.0)])
     window_may_stay = models.BooleanField(
         default=True,
-        help_text="A rater may take an own window along from case to case of a sitting; otherwise every case begins "
-        "with this one, and may still be looked at with others",
+        help_text=gettext_lazy(
+            "A rater may take an own window along from case to case of a sitting; otherwise every case begins "
+            "with this one, and may still be looked at with others"
+        ),
     )
     task_name = models.CharField(max_length=30, default=FIRST, help_text="What raters are asked of a case")
     task_settings = models.JSONField(default=dict, blank=True, help_text="Of the task; what is left out is as usual")
@@ -223,85 +235,100 @@ class Study(models.Model):
         help_text="Asked of every case after its answer; each has kind, name and words",
     )
     end_question = models.CharField(
-        "Question at the end",
+        gettext_lazy("Question at the end"),
         max_length=LONGEST_END_QUESTION,
         blank=True,
-        help_text="Asked once, after a rater's last case, in own words; empty: nothing is asked. Raters who may change "
-        "answers can do so after they have read it",
+        help_text=gettext_lazy(
+            "Asked once, after a rater's last case, in own words; empty: nothing is asked. Raters who may change "
+            "answers can do so after they have read it"
+        ),
     )
     confidence_levels = models.PositiveSmallIntegerField(
         default=3,
         validators=[MaxValueValidator(MAX_CONFIDENCE_LEVELS)],
-        help_text="How finely raters say how sure they are; 0 asks for the answer only",
+        help_text=gettext_lazy("How finely raters say how sure they are; 0 asks for the answer only"),
     )
 
     cases_planned = models.PositiveIntegerField(
         default=100,
         validators=[MinValueValidator(4), MaxValueValidator(2000)],
-        help_text="Half of them real, half synthetic",
+        help_text=gettext_lazy("Half of them real, half synthetic"),
     )
     diameter_min_mm = models.FloatField(default=5.0, validators=[MinValueValidator(0.0)])
     diameter_max_mm = models.FloatField(default=40.0, validators=[MinValueValidator(1.0)])
     twins_allowed = models.BooleanField(
         default=False,
-        help_text="One rater may see the same part of a scan twice, once as it was and once edited. Comparing the two "
-        "solves both, so choose this only where the study asks for the comparison",
+        help_text=gettext_lazy(
+            "One rater may see the same part of a scan twice, once as it was and once edited. Comparing the two "
+            "solves both, so choose this only where the study asks for the comparison"
+        ),
     )
-    seed = models.PositiveBigIntegerField(default=new_seed, help_text="Of the draw of cases")
+    seed = models.PositiveBigIntegerField(default=new_seed, help_text=gettext_lazy("Of the draw of cases"))
     block_size = models.PositiveIntegerField(
         default=10,
         validators=[MinValueValidator(2)],
-        help_text="In blocks of so many cases both kinds come about equally often, never exactly",
+        help_text=gettext_lazy("In blocks of so many cases both kinds come about equally often, never exactly"),
     )
     longest_run = models.PositiveIntegerField(
         default=4,
         validators=[MinValueValidator(1)],
-        help_text="Wished for; the lock allows as many more as keep an order from telling about the kinds",
+        help_text=gettext_lazy(
+            "Wished for; the lock allows as many more as keep an order from telling about the kinds"
+        ),
     )
     scan_distance = models.PositiveIntegerField(
-        default=3, help_text="Least distance in the order between two cases of one scan or of its edited twins"
+        default=3,
+        help_text=gettext_lazy("Least distance in the order between two cases of one scan or of its edited twins"),
     )
     place_distance = models.PositiveIntegerField(
-        default=10, help_text="Least distance in the order between two cases of nearly the same place"
+        default=10, help_text=gettext_lazy("Least distance in the order between two cases of nearly the same place")
     )
     repeats = models.PositiveIntegerField(
         default=0,
         validators=[MaxValueValidator(500)],
-        help_text="So many cases are shown twice to every rater, to see how well raters agree with themselves; which "
-        "ones is drawn for each, and nobody is told. The first answer counts; 0: none",
+        help_text=gettext_lazy(
+            "So many cases are shown twice to every rater, to see how well raters agree with themselves; which "
+            "ones is drawn for each, and nobody is told. The first answer counts; 0: none"
+        ),
     )
     repeat_distance = models.PositiveIntegerField(
         default=30,
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
-        help_text="Least distance in the order from the first time to the second",
+        help_text=gettext_lazy("Least distance in the order from the first time to the second"),
     )
     going_back = models.CharField(
         max_length=10,
         choices=GoingBack.choices,
         default=GoingBack.LAST,
-        help_text="Which answers a rater may still change while the study takes ratings",
+        help_text=gettext_lazy("Which answers a rater may still change while the study takes ratings"),
     )
     feedback = models.CharField(
         max_length=10,
         choices=Feedback.choices,
         default=Feedback.NONE,
-        help_text="Whether raters are told what the cases were that they answered. Raters can talk: whoever was told "
-        "may tell others who have not read the case yet, so ask them not to in the instructions",
+        help_text=gettext_lazy(
+            "Whether raters are told what the cases were that they answered. Raters can talk: whoever was told "
+            "may tell others who have not read the case yet, so ask them not to in the instructions"
+        ),
     )
     display_check = models.CharField(
         max_length=10,
         choices=DisplayPolicy.choices,
         default=DisplayPolicy.OFF,
-        help_text="Whether raters show that their screen tells grey steps near black and near white apart",
+        help_text=gettext_lazy(
+            "Whether raters show that their screen tells grey steps near black and near white apart"
+        ),
     )
     round_trip_mm = models.FloatField(
         null=True,
         blank=True,
         validators=[MinValueValidator(0.2), MaxValueValidator(10)],
-        help_text="In the plane, to this spacing and back; empty: no case is resampled for it",
+        help_text=gettext_lazy("In the plane, to this spacing and back; empty: no case is resampled for it"),
     )
     round_trip_step_hu = models.PositiveSmallIntegerField(
-        default=1, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="1: as the scans are"
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text=gettext_lazy("1: as the scans are"),
     )
     round_trip_low_hu = models.SmallIntegerField(
         default=HU_LOW, validators=[MinValueValidator(HU_LOW), MaxValueValidator(HU_HIGH)]
@@ -310,12 +337,16 @@ class Study(models.Model):
         default=HU_HIGH, validators=[MinValueValidator(HU_LOW), MaxValueValidator(HU_HIGH)]
     )
     unblinding_by_two = models.BooleanField(
-        "Two people unblind", default=False, help_text="A second person of the team must confirm the unblinding"
+        gettext_lazy("Two people unblind"),
+        default=False,
+        help_text=gettext_lazy("A second person of the team must confirm the unblinding"),
     )
     grace_hours = models.PositiveSmallIntegerField(
         default=72,
         validators=[MaxValueValidator(24 * 28)],
-        help_text="An answer given before the closing still counts when it arrives within so many hours; 0: never",
+        help_text=gettext_lazy(
+            "An answer given before the closing still counts when it arrives within so many hours; 0: never"
+        ),
     )
     plan_options = models.JSONField(
         default=dict, blank=True, help_text="Where the analysis plan differs from its template"
@@ -378,25 +409,27 @@ class Study(models.Model):
     def clean(self) -> None:
         wrong = self._wrong_of_the_task()
         if self.stack_slices % 2 == 0:
-            wrong["stack_slices"] = "Choose an odd number, so that the place is on the middle slice."
+            wrong["stack_slices"] = gettext("Choose an odd number, so that the place is on the middle slice.")
         if self.repeats > most_repeats(cases=self.cases_planned, distance=self.repeat_distance):
             wrong["repeats"] = too_many_repeats(cases=self.cases_planned, distance=self.repeat_distance)
         if self.round_trip_low_hu >= self.round_trip_high_hu:
-            wrong["round_trip_high_hu"] = "The highest value must be above the lowest."
+            wrong["round_trip_high_hu"] = gettext("The highest value must be above the lowest.")
         if self.diameter_min_mm >= self.diameter_max_mm:
-            wrong["diameter_max_mm"] = "The largest diameter must be above the smallest."
+            wrong["diameter_max_mm"] = gettext("The largest diameter must be above the smallest.")
         try:
             items_of(self.further_questions)
         except ValueError as error:
-            wrong["further_questions"] = f"These questions can't be asked so: {error}."
+            wrong["further_questions"] = gettext("These questions can't be asked so: %(error)s.") % {
+                "error": told(error)
+            }
         if self.continues is None:
             wrong |= {
-                name: "This needs an earlier study that this one continues. Choose one, or leave this empty."
+                name: gettext("This needs an earlier study that this one continues. Choose one, or leave this empty.")
                 for name in ("least_gap_days", "other_patients")
                 if getattr(self, name)
             }
         elif self in (self.continues, *self.continues.earlier_phases):
-            wrong["continues"] = "That study continues this one already, so this one can't continue it."
+            wrong["continues"] = gettext("That study continues this one already, so this one can't continue it.")
         if wrong:
             raise ValidationError(wrong)
 
@@ -404,21 +437,23 @@ class Study(models.Model):
         try:
             task = task_of(self.task_name, self.task_settings, confidence_levels=self.confidence_levels)
         except ValueError as error:
-            return {"task_settings": f"This task can't be asked so: {error}."}
+            return {"task_settings": gettext("This task can't be asked so: %(error)s.") % {"error": told(error)}}
         wrong = wrong_of_feedback(self, task)
         if unlike := task.unlike_numbers(self.cases_planned):
-            wrong["cases_planned"] = unlike
+            wrong["cases_planned"] = told(unlike)
         if task.images > 1 and self.repeats:
-            wrong["repeats"] = "Images of trials of several can't be shown a second time. Choose no repeats."
+            wrong["repeats"] = gettext("Images of trials of several can't be shown a second time. Choose no repeats.")
         if several := self._too_much_of_a_trial(task.images):
-            wrong["further_questions"] = f"Every image of a trial is asked about: {several}."
+            wrong["further_questions"] = gettext("Every image of a trial is asked about: %(several)s.") % {
+                "several": several
+            }
         return wrong
 
     def _too_much_of_a_trial(self, images: int) -> str:
         try:
             asked_of_trial(items_of(self.further_questions), images, self.language)
         except ValueError as error:
-            return str(error)
+            return told(error)
         return ""
 
     @property
@@ -479,8 +514,8 @@ class Study(models.Model):
     @property
     def display_label(self) -> str:
         if self.asked.task.mark is not None:
-            return UNMARKED[DisplayMode(self.display_mode)]
-        return DisplayMode(self.display_mode).label
+            return str(UNMARKED[DisplayMode(self.display_mode)])
+        return str(DisplayMode(self.display_mode).label)
 
     def editable_by(self, user: User) -> bool:
         """Members follow a study and see its results; its owner and administrators decide."""

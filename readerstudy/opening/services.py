@@ -1,6 +1,7 @@
 """From locked to collecting, and the check for leaks whenever somebody asks for it."""
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
@@ -29,10 +30,13 @@ def _request_audit(study: Study, person: User, *, kind: str, title: str, action:
     with transaction.atomic():
         held = Study.objects.select_for_update().get(pk=study.pk)
         if kind == "study.open" and held.state != StudyState.LOCKED:
-            raise ConflictError("Only a locked study can be opened for reading.")
+            raise ConflictError(gettext("Only a locked study can be opened for reading."))
         refuse_unless_sealed(held)
         if held.busy_job is not None:
-            raise ConflictError(f"“{held.busy_job.title}” is at work on this study. Wait until it has ended.")
+            raise ConflictError(
+                gettext("“%(title)s” is at work on this study. Wait until it has ended.")
+                % {"title": held.busy_job.title}
+            )
         job = jobs.enqueue(
             kind=kind,
             title=title,
@@ -51,7 +55,7 @@ def open_for_reading(*, study: Study, actor: User) -> None:
     """Check for leaks and open at once: for programs, that need no job to wait for."""
     refuse_unless_editor(study, actor)
     if study.state != StudyState.LOCKED:
-        raise ConflictError("Only a locked study can be opened for reading.")
+        raise ConflictError(gettext("Only a locked study can be opened for reading."))
     outcome = audit_study(study, on_progress=unheard)
     refuse_unless_as_locked(study)
     with transaction.atomic():
@@ -59,4 +63,7 @@ def open_for_reading(*, study: Study, actor: User) -> None:
     study.refresh_from_db()
     if not opened:
         leaks = ", ".join(leaks_of(outcome, sealed=True))
-        raise ConflictError(f"The study was not opened: the check found a blinding leak ({leaks}).", code="leak")
+        raise ConflictError(
+            gettext("The study was not opened: the check found a blinding leak (%(leaks)s).") % {"leaks": leaks},
+            code="leak",
+        )

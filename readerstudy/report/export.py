@@ -4,13 +4,15 @@ raters said of the picture itself: the team knows the cases, and marks, sizes an
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from ctplatform.accounts.models import User
 from readerstudy.choices import choice_results, choices_of
 from readerstudy.design.cases import arm_of
+from readerstudy.ledger.turns import with_turns
 from readerstudy.models import Feedback, RatingEvent, Study, record
-from readerstudy.report.tables import csv_text
+from readerstudy.report.tables import ROWS_OF_A_PART, csv_parts
 from readerstudy.results import analysis_of
 from readerstudy.tasks.ending import AT_THE_END
 from readerstudy.tasks.items import Item
@@ -97,8 +99,8 @@ def column_of(item: Item) -> str:
 def rating_rows(ledger: StudyLedger) -> Iterator[dict[str, Any]]:
     asked = ledger.study.asked
     task, items, ringed = asked.task, asked.items, asked.ringed
-    for event in ledger.events:
-        row = _row(ledger, event, task, ringed=ringed)
+    for event, out_of_turn in with_turns(ledger.entries()):
+        row = _row(ledger, event, task, ringed=ringed) | {"out_of_turn": out_of_turn}
         if isinstance(ledger, UnblindedStudy):
             row |= _of_the_picture(event, task, items)
             row |= {END_COLUMN: event.further.get(AT_THE_END)} if asked.end_question else {}
@@ -122,7 +124,7 @@ def _row(ledger: StudyLedger, event: RatingEvent, task: Task, *, ringed: bool) -
         "position": event.presentation.position + 1,
         "answer": event.answer,
         "confidence": event.confidence,
-        "valid": int(not hasattr(event, "superseded_by")),
+        "valid": int(event.pk not in ledger.superseded),
         "shown_at": event.shown_at.isoformat(),
         "answered_at": event.answered_at.isoformat(),
         "received_at": event.received_at.isoformat(),
@@ -136,7 +138,6 @@ def _row(ledger: StudyLedger, event: RatingEvent, task: Task, *, ringed: bool) -
         "clock_offset_ms": event.clock_offset_ms,
         "flags": " ".join(event.flags),
         **{name: event.interactions.get(name, 0) for name in ("scrolls", "windowings", "zooms")},
-        "out_of_turn": ledger.out_of_turn.get(event.pk, ""),
         "sequence": event.sequence,
         "digest": event.digest,
         **({"side": event.presentation.side + 1} if task.images > 1 else {}),
@@ -178,25 +179,31 @@ def fetched(study: Study, *, actor: User, form: str) -> StudyLedger:
     return ledger_of(study)
 
 
-def as_csv(ledger: StudyLedger) -> str:
+def as_csv(ledger: StudyLedger) -> Iterator[str]:
     """Nothing but the table, so that every program reads it without being told how; its codebook is a table too."""
-    return csv_text(list(codebook(ledger)), rating_rows(ledger))
+    return csv_parts(list(codebook(ledger)), rating_rows(ledger))
 
 
-def codebook_as_csv(ledger: StudyLedger) -> str:
+def codebook_as_csv(ledger: StudyLedger) -> Iterator[str]:
     rows = [{"column": name, "meaning": meaning} for name, meaning in codebook(ledger).items()]
-    return csv_text(("column", "meaning"), rows)
+    return csv_parts(("column", "meaning"), rows)
 
 
-def as_json(ledger: StudyLedger) -> str:
-    """One rating a line, which takes a third of the time of lines for every value."""
-    content = as_data(ledger)
-    ratings = ",\n".join(json.dumps(row) for row in content.pop("ratings"))
-    parts = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in content.items()]
-    return "{\n" + ",\n".join([*parts, f'"ratings": [\n{ratings}\n]']) + "\n}\n"
+def as_json(ledger: StudyLedger) -> Iterator[str]:
+    """One rating a line, which takes a third of the time of lines for every value; whatever may be refused is first."""
+    parts = [f"{json.dumps(name)}: {json.dumps(value)},\n" for name, value in _about(ledger).items()]
+    return chain(("{\n", *parts, '"ratings": [\n'), _lines(rating_rows(ledger)), ("\n]\n}\n",))
 
 
-def as_data(ledger: StudyLedger) -> dict[str, Any]:
+def _lines(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+    before = ""
+    while some := list(islice(rows, ROWS_OF_A_PART)):
+        yield before + ",\n".join(json.dumps(row) for row in some)
+        before = ",\n"
+
+
+def _about(ledger: StudyLedger) -> dict[str, Any]:
+    """What a program is told beside the ratings."""
     study = ledger.study
     content: dict[str, Any] = {
         "schema": SCHEMA,
@@ -211,7 +218,6 @@ def as_data(ledger: StudyLedger) -> dict[str, Any]:
             "ledger_head": study.ledger_head,
         },
         "codebook": codebook(ledger),
-        "ratings": list(rating_rows(ledger)),
     }
     if isinstance(ledger, UnblindedStudy):
         content["protocol"] = study.protocol

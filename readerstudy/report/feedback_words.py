@@ -1,6 +1,6 @@
 """What report and registration say of the truth that raters were told while they read."""
 
-from readerstudy.design.feedback import TALKING, by_counting
+from readerstudy.design.feedback import COUNTING, TALKING, by_counting
 from readerstudy.models import Feedback
 from readerstudy.report.data import ReportedStudy
 
@@ -27,7 +27,7 @@ def feedback_sentences(data: ReportedStudy) -> list[str]:
         return []
     synthetic = sum(case.synthetic for case in data.cases)
     counted = (
-        [f"{by_counting(real=len(data.cases) - synthetic, synthetic=synthetic)}."]
+        [COUNTING % by_counting(real=len(data.cases) - synthetic, synthetic=synthetic)]
         if when == Feedback.CASE and data.task.images == 1
         else []
     )

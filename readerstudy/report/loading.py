@@ -43,6 +43,7 @@ def reported_facts(
     """What every report says, whatever was asked, but the deviations from the plan: fields of `ReportedStudy`."""
     study, plan = opened.study, plan_of(opened.study)
     whole = cases is None and raters is None
+    _ = opened.events  # read once, for the analysis too
     rows = [row for row in rating_rows(opened) if cases is None or row["case"] in cases]
     # Words of raters may name people: they stay in the export, but for those of the end, in the table of raters.
     untold = NOT_REPORTED | {END_COLUMN} | {column_of(item) for item in study.asked.items if not item.counted}

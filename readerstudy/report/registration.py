@@ -122,7 +122,7 @@ def _design(study: Study) -> list[tuple[str, str]]:
         *([("Language", IN_GERMAN)] if study.asked.language == GERMAN else []),
         ("Lesions", _lesions(study)),
         ("Order", _order(study)),
-        ("Changes of answers", (policy_of(study) if study.protocol else GoingBack(study.going_back)).label),
+        ("Changes of answers", str((policy_of(study) if study.protocol else GoingBack(study.going_back)).label)),
         ("Late answers", _late(study)),
         ("Blinding", _blinding(study)),
         ("Unblinding", _unblinding(study)),

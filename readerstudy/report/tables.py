@@ -3,8 +3,9 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,8 @@ GUIDELINE_MEANINGS = {
     "topic": "What it asks for, in short",
     "where": "Sections and files of the report that say it; not stated: for the authors to say",
 }
+# Of a long table.
+ROWS_OF_A_PART = 500
 # Without it spreadsheets take UTF-8 for an old character set.
 BOM = b"\xef\xbb\xbf"
 TRUE_OR_FALSE = {"simulated", "excluded", "valid", "correct", "control", "again"}
@@ -174,11 +177,17 @@ TESTS = (
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(columns), lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows({name: harmless(row.get(name)) for name in columns} for row in rows)
-    return out.getvalue()
+    return "".join(csv_parts(columns, rows))
+
+
+def csv_parts(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The table part by part, so that a long one is never held as a whole."""
+    left, head = iter(rows), [list(columns)]
+    while some := [*head, *([harmless(row.get(name)) for name in columns] for row in islice(left, ROWS_OF_A_PART))]:
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows(some)
+        yield out.getvalue()
+        head = []
 
 
 def ratings_csv(data: ReportedStudy) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from readerstudy.tasks.marked import UnfitError, gettext_noop
 from readerstudy.tasks.marks import AXES, SEPARATOR
 from readerstudy.tasks.one_place import LARGEST_MM, RADIUS_MM, SMALLEST_MM
 from readerstudy.tasks.real_or_synthetic import CONFIDENCE_LABELS, RealOrSynthetic
@@ -22,22 +23,24 @@ class AnyPlaces(RealOrSynthetic):
     """Whoever marks a place calls the picture synthetic. The answer's own confidence is that of its surest mark."""
 
     name = "any_places"
-    label = "Any number of places marked, each with confidence and a reason"
+    label = gettext_noop("Any number of places marked, each with confidence and a reason")
     script = Path(__file__).with_suffix(".R")
     settings = (
         Setting(
             name="radius_mm",
             kind="number",
-            label="Radius in mm within which a mark is right",
-            help_text="From the voxels that were changed; edits closer to one another are one place. Frozen with the "
-            "plan; half and twice of it are reported too",
+            label=gettext_noop("Radius in mm within which a mark is right"),
+            help_text=gettext_noop(
+                "From the voxels that were changed; edits closer to one another are one place. Frozen with the "
+                "plan; half and twice of it are reported too"
+            ),
             default=RADIUS_MM,
         ),
         Setting(
             name="reasons",
             kind="lines",
-            label="Reasons to choose from",
-            help_text=f"One a line, two to {MOST_REASONS}: each mark gets one of them",
+            label=gettext_noop("Reasons to choose from"),
+            help_text=gettext_noop("One a line, two to nine: each mark gets one of them"),
             default=list(REASONS),
         ),
     )
@@ -50,9 +53,13 @@ class AnyPlaces(RealOrSynthetic):
         wished = {one.name: one.default for one in cls.settings} | dict(settings)
         radius = wished["radius_mm"]
         if not isinstance(radius, int) or isinstance(radius, bool) or not SMALLEST_MM <= radius <= LARGEST_MM:
-            raise ValueError(f"the radius is a whole number from {SMALLEST_MM} to {LARGEST_MM} mm")
+            raise UnfitError(
+                gettext_noop("the radius is a whole number from %(least)s to %(most)s mm"),
+                least=SMALLEST_MM,
+                most=LARGEST_MM,
+            )
         if confidence_levels < 2:
-            raise ValueError("the curve of places needs two levels of confidence at least")
+            raise UnfitError(gettext_noop("the curve of places needs two levels of confidence at least"))
         return cls(confidence_levels=confidence_levels, radius_mm=radius, reasons=_reasons(wished["reasons"]))
 
     @property
@@ -196,9 +203,13 @@ def _place(mark: Mapping[str, int]) -> tuple[int, ...]:
 
 def _reasons(wished: Any) -> tuple[str, ...]:
     if not isinstance(wished, list | tuple):
-        raise ValueError("the reasons are a list of texts")  # noqa: TRY004 - a value of a form, like every other refusal here
+        raise UnfitError(gettext_noop("the reasons are a list of texts"))
     reasons = tuple(str(reason).strip() for reason in wished) or REASONS
     fits = all(0 < len(reason) <= LONGEST_REASON for reason in reasons)
     if not (2 <= len(reasons) <= MOST_REASONS and fits and len(set(reasons)) == len(reasons)):
-        raise ValueError(f"give two to {MOST_REASONS} different reasons of at most {LONGEST_REASON} letters")
+        raise UnfitError(
+            gettext_noop("give two to %(most)s different reasons of at most %(letters)s letters"),
+            most=MOST_REASONS,
+            letters=LONGEST_REASON,
+        )
     return reasons

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Literal, Self
 
+from readerstudy.tasks.marked import UnfitError, gettext_noop
 from readerstudy.tasks.real_or_synthetic import CONFIDENCE_LABELS
 from readerstudy.tasks.task import CHOSEN, REAL, SYNTHETIC, Choice, Given, GivenAnswer, Refusal, Setting, Task
 
@@ -19,29 +20,35 @@ class ForcedChoice(Task):
     """Every answer is the image that was chosen; the ledger knows it by its slot."""
 
     name = "forced_choice"
-    label = "One of several images: the real one, the synthetic one, or the better one"
+    label = gettext_noop("One of several images: the real one, the synthetic one, or the better one")
     script = Path(__file__).with_suffix(".R")
     settings = (
         Setting(
             name="images",
             kind="choice",
-            label="Images at a time",
+            label=gettext_noop("Images at a time"),
             choices=tuple((str(n), str(n)) for n in range(FEWEST_IMAGES, MOST_IMAGES + 1)),
             default="2",
         ),
         Setting(
             name="find",
             kind="choice",
-            label="Raters choose",
-            choices=tuple((kind, name.capitalize()) for kind, name in NAMES.items()),
+            label=gettext_noop("Raters choose"),
+            choices=(
+                (REAL, gettext_noop("The real one")),
+                (SYNTHETIC, gettext_noop("The synthetic one")),
+                (BETTER, gettext_noop("The better one")),
+            ),
             default=REAL,
         ),
         Setting(
             name="matched",
             kind="yes_no",
-            label="Images that were drawn for one another stand together",
-            help_text="Otherwise they are put together at random, without which a share of right choices can't be "
-            "compared with an AUC. Three or more are drawn from one scan, so that none stands out",
+            label=gettext_noop("Images that were drawn for one another stand together"),
+            help_text=gettext_noop(
+                "Otherwise they are put together at random, without which a share of right choices can't be "
+                "compared with an AUC. Three or more are drawn from one scan, so that none stands out"
+            ),
             default=True,
         ),
     )
@@ -57,11 +64,13 @@ class ForcedChoice(Task):
         try:
             images = int(wished["images"])
         except (TypeError, ValueError) as error:
-            raise ValueError("the number of images is a whole number") from error
+            raise UnfitError(gettext_noop("the number of images is a whole number")) from error
         if not FEWEST_IMAGES <= images <= MOST_IMAGES:
-            raise ValueError(f"{FEWEST_IMAGES} to {MOST_IMAGES} images are shown at a time")
+            raise UnfitError(
+                gettext_noop("%(least)s to %(most)s images are shown at a time"), least=FEWEST_IMAGES, most=MOST_IMAGES
+            )
         if wished["find"] not in NAMES:
-            raise ValueError("raters choose the real, the synthetic or the better image")
+            raise UnfitError(gettext_noop("raters choose the real, the synthetic or the better image"))
         return cls(
             images=images, find=wished["find"], matched=bool(wished["matched"]), confidence_levels=confidence_levels
         )
@@ -133,10 +142,13 @@ class ForcedChoice(Task):
         real, synthetic = self.of_each_kind
         return f"in trials of {self.images}, {real} real and {synthetic} synthetic in each"
 
-    def unlike_numbers(self, cases: int) -> str:
+    def unlike_numbers(self, cases: int) -> UnfitError | None:
         if cases % self.images == 0:
-            return ""
-        return f"Choose a multiple of {self.images}: every trial shows {self.images} images, each of them a case."
+            return None
+        message = gettext_noop(
+            "Choose a multiple of %(images)s: every trial shows %(images)s images, each of them a case."
+        )
+        return UnfitError(message, images=self.images)
 
     @property
     def scored(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from readerstudy.tasks.labels import image_in
+from readerstudy.tasks.marked import UnfitError, gettext_noop
 from readerstudy.tasks.task import Refusal
 
 LONGEST_NAME = 30
@@ -40,10 +41,12 @@ class Item(ABC):
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            letters = f"1 to {LONGEST_NAME} small letters, digits or _"
-            raise ValueError(f"a short name has {letters}, and begins with a letter")
+            raise UnfitError(
+                gettext_noop("a short name has 1 to %(most)s small letters, digits or _, and begins with a letter"),
+                most=LONGEST_NAME,
+            )
         if not 0 < len(self.question) <= LONGEST_QUESTION:
-            raise ValueError(f"a question has 1 to {LONGEST_QUESTION} letters")
+            raise UnfitError(gettext_noop("a question has 1 to %(letters)s letters"), letters=LONGEST_QUESTION)
 
     def name_of_image(self, side: int) -> str:
         """The same in every language: answers are stored under it."""
@@ -54,9 +57,17 @@ class Item(ABC):
         name, before = self.name_of_image(side), f"{image_in(side, language)}: "
         if len(name) > LONGEST_NAME:
             room = LONGEST_NAME - len(name) + len(self.name)
-            raise ValueError(f"“{self.name}” is too long, a short name has at most {room} letters then")
+            raise UnfitError(
+                gettext_noop("“%(name)s” is too long, a short name has at most %(room)s letters then"),
+                name=self.name,
+                room=room,
+            )
         if (room := LONGEST_QUESTION - len(before)) < len(self.question):
-            raise ValueError(f"the question of “{self.name}” is too long, it has at most {room} letters then")
+            raise UnfitError(
+                gettext_noop("the question of “%(name)s” is too long, it has at most %(room)s letters then"),
+                name=self.name,
+                room=room,
+            )
         return replace(self, name=name, question=before + self.question)
 
     def described(self) -> dict[str, Any]:
@@ -92,7 +103,7 @@ class Choice(Item):
     """Answers are numbers of the options, from 1."""
 
     kind = "choice"
-    label = "One of several answers"
+    label = gettext_noop("One of several answers")
 
     options: tuple[str, ...]
 
@@ -104,9 +115,15 @@ class Choice(Item):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 2 <= len(self.options) <= MOST_OPTIONS or len(set(self.options)) < len(self.options):
-            raise ValueError(f"“{self.name}” needs 2 to {MOST_OPTIONS} different answers")
+            raise UnfitError(
+                gettext_noop("“%(name)s” needs 2 to %(most)s different answers"), name=self.name, most=MOST_OPTIONS
+            )
         if not all(0 < len(option) <= LONGEST_OPTION for option in self.options):
-            raise ValueError(f"each answer of “{self.name}” has 1 to {LONGEST_OPTION} letters")
+            raise UnfitError(
+                gettext_noop("each answer of “%(name)s” has 1 to %(letters)s letters"),
+                name=self.name,
+                letters=LONGEST_OPTION,
+            )
 
     def described(self) -> dict[str, Any]:
         return {**super().described(), "options": list(self.options)}
@@ -137,7 +154,7 @@ class Grade(Choice):
     """Options in their order, the worst first."""
 
     kind = "grade"
-    label = "A grade, from worst to best"
+    label = gettext_noop("A grade, from worst to best")
     ordered = True
 
     def in_words(self) -> str:
@@ -147,7 +164,7 @@ class Grade(Choice):
 @dataclass(frozen=True, kw_only=True)
 class Number(Item):
     kind = "number"
-    label = "A number from 0 to 100"
+    label = gettext_noop("A number from 0 to 100")
     ordered = True
 
     def payload(self) -> dict[str, Any]:
@@ -170,7 +187,7 @@ class Number(Item):
 @dataclass(frozen=True, kw_only=True)
 class Text(Item):
     kind = "text"
-    label = "Free text, which only the export holds"
+    label = gettext_noop("Free text, which only the export holds")
     counted = False
 
     def payload(self) -> dict[str, Any]:
@@ -208,13 +225,13 @@ KINDS: dict[str, type[Item]] = {item.kind: item for item in (Grade, Choice, Numb
 def items_of(described: Sequence[Mapping[str, Any]]) -> list[Item]:
     """ValueError says in words for people what does not fit."""
     if len(described) > MOST_ITEMS:
-        raise ValueError(f"at most {MOST_ITEMS} further questions are asked about a case")
+        raise UnfitError(gettext_noop("at most %(most)s further questions are asked about a case"), most=MOST_ITEMS)
     unknown = [one.get("kind") for one in described if one.get("kind") not in KINDS]
     if unknown:
-        raise ValueError(f"there is no kind of question “{unknown[0]}”")
+        raise UnfitError(gettext_noop("there is no kind of question “%(kind)s”"), kind=unknown[0])
     items = [KINDS[one["kind"]].of({"name": "", "question": "", **one}) for one in described]
     if len({item.name for item in items}) < len(items):
-        raise ValueError("two further questions have the same short name")
+        raise UnfitError(gettext_noop("two further questions have the same short name"))
     return items
 
 
@@ -226,8 +243,11 @@ def asked_of_trial(items: Sequence[Item], images: int, language: str) -> list[It
     if images == 1:
         return list(items)
     if len(items) * images > MOST_OF_A_TRIAL:
-        raise ValueError(
-            f"of {images} images {len(items) * images} answers would be asked, at most {MOST_OF_A_TRIAL} are"
+        raise UnfitError(
+            gettext_noop("of %(images)s images %(answers)s answers would be asked, at most %(most)s are"),
+            images=images,
+            answers=len(items) * images,
+            most=MOST_OF_A_TRIAL,
         )
     return [item.of_image(side, language) for item in items for side in range(images)]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
+from readerstudy.tasks.marked import UnfitError, gettext_noop
 from readerstudy.tasks.marks import MARK_COLUMNS, mark_columns
 from readerstudy.tasks.real_or_synthetic import RealOrSynthetic
 from readerstudy.tasks.task import REAL, SYNTHETIC, Given, GivenAnswer, MarkAsked, Setting, Task
@@ -17,21 +18,28 @@ RADIUS_MM, SMALLEST_MM, LARGEST_MM = 10, 1, 100
 @dataclass(frozen=True, kw_only=True)
 class OnePlace(RealOrSynthetic):
     name = "one_place"
-    label = "Real or synthetic with confidence, and one place marked"
+    label = gettext_noop("Real or synthetic with confidence, and one place marked")
     settings = (
         Setting(
             name="mark_with",
             kind="choice",
-            label="A place must be marked",
-            help_text="Other answers may have one too. No ring shows the place, which is anywhere in patch or stack",
-            choices=(("synthetic", "With the answer synthetic"), ("every", "With every answer: the likeliest place")),
+            label=gettext_noop("A place must be marked"),
+            help_text=gettext_noop(
+                "Other answers may have one too. No ring shows the place, which is anywhere in patch or stack"
+            ),
+            choices=(
+                ("synthetic", gettext_noop("With the answer synthetic")),
+                ("every", gettext_noop("With every answer: the likeliest place")),
+            ),
             default="synthetic",
         ),
         Setting(
             name="radius_mm",
             kind="number",
-            label="Radius in mm within which a mark is right",
-            help_text="From the voxels that were changed. Frozen with the plan; half and twice of it are reported too",
+            label=gettext_noop("Radius in mm within which a mark is right"),
+            help_text=gettext_noop(
+                "From the voxels that were changed. Frozen with the plan; half and twice of it are reported too"
+            ),
             default=RADIUS_MM,
         ),
     )
@@ -43,12 +51,16 @@ class OnePlace(RealOrSynthetic):
     def of(cls, settings: Mapping[str, Any], *, confidence_levels: int) -> Self:
         wished = {one.name: one.default for one in cls.settings} | dict(settings)
         if wished["mark_with"] not in get_args(MarkWith):
-            raise ValueError("a place is marked with the answer “synthetic” or with every answer")
+            raise UnfitError(gettext_noop("a place is marked with the answer “synthetic” or with every answer"))
         radius = wished["radius_mm"]
         if not isinstance(radius, int) or isinstance(radius, bool) or not SMALLEST_MM <= radius <= LARGEST_MM:
-            raise ValueError(f"the radius is a whole number from {SMALLEST_MM} to {LARGEST_MM} mm")
+            raise UnfitError(
+                gettext_noop("the radius is a whole number from %(least)s to %(most)s mm"),
+                least=SMALLEST_MM,
+                most=LARGEST_MM,
+            )
         if confidence_levels < 2:
-            raise ValueError("the curve of places needs two levels of confidence at least")
+            raise UnfitError(gettext_noop("the curve of places needs two levels of confidence at least"))
         return cls(confidence_levels=confidence_levels, mark_with=wished["mark_with"], radius_mm=radius)
 
     @property

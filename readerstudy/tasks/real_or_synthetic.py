@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Self
 
+from readerstudy.tasks.marked import gettext_noop
 from readerstudy.tasks.task import REAL, SYNTHETIC, Given, GivenAnswer, Refusal, Task
 
 CONFIDENCE_LABELS: dict[int, list[str]] = {
@@ -21,7 +22,7 @@ CONFIDENCE_LABELS: dict[int, list[str]] = {
 @dataclass(frozen=True, kw_only=True)
 class RealOrSynthetic(Task):
     name = "real_or_synthetic"
-    label = "Real or synthetic, with confidence"
+    label = gettext_noop("Real or synthetic, with confidence")
     script = Path(__file__).with_suffix(".R")
 
     confidence_levels: int

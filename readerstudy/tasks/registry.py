@@ -5,6 +5,7 @@ from typing import Any
 
 from readerstudy.tasks.any_places import AnyPlaces
 from readerstudy.tasks.forced_choice import ForcedChoice
+from readerstudy.tasks.marked import UnfitError, gettext_noop
 from readerstudy.tasks.one_place import OnePlace
 from readerstudy.tasks.real_or_synthetic import RealOrSynthetic
 from readerstudy.tasks.scale import Scale
@@ -19,8 +20,8 @@ OFFERED = {name: task for name, task in TASKS.items() if task.offered}
 def task_of(name: str, settings: Mapping[str, Any], *, confidence_levels: int) -> Task:
     """ValueError says in words for people what does not fit."""
     if name not in TASKS:
-        raise ValueError(f"there is no task “{name}”")
+        raise UnfitError(gettext_noop("there is no task “%(name)s”"), name=name)
     known = {setting.name for setting in TASKS[name].settings}
     if unknown := set(settings) - known:
-        raise ValueError(f"this task has no setting “{min(unknown)}”")
+        raise UnfitError(gettext_noop("this task has no setting “%(name)s”"), name=min(unknown))
     return TASKS[name].of(settings, confidence_levels=confidence_levels)

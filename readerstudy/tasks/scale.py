@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Literal, Self
 
+from readerstudy.tasks.marked import UnfitError, gettext_noop
 from readerstudy.tasks.task import CANNOT_TELL, LEVEL, REAL, SYNTHETIC, Given, GivenAnswer, Refusal, Setting, Task
 
 MOST_WITH_KEYS = 10
@@ -21,44 +22,54 @@ class Scale(Task):
     """
 
     name = "scale"
-    label = "One scale, from surely real to surely synthetic or the other way round"
+    label = gettext_noop("One scale, from surely real to surely synthetic or the other way round")
     script = Path(__file__).with_suffix(".R")
     settings = (
         Setting(
             name="levels",
             kind="choice",
-            label="Levels of the scale",
-            help_text="Up to 10 levels have a key each; longer scales are set by typing a number or with a slider",
-            choices=(*((str(n), str(n)) for n in range(2, 11)), ("11", "11, from 0 to 10"), ("101", "0 to 100")),
+            label=gettext_noop("Levels of the scale"),
+            help_text=gettext_noop(
+                "Up to 10 levels have a key each; longer scales are set by typing a number or with a slider"
+            ),
+            choices=(
+                *((str(n), str(n)) for n in range(2, 11)),
+                ("11", gettext_noop("11, from 0 to 10")),
+                ("101", gettext_noop("0 to 100")),
+            ),
             default="10",
         ),
         Setting(
             name="towards",
             kind="choice",
-            label="The scale rises to",
-            choices=((SYNTHETIC, "Synthetic"), (REAL, "Real")),
+            label=gettext_noop("The scale rises to"),
+            choices=((SYNTHETIC, gettext_noop("Synthetic")), (REAL, gettext_noop("Real"))),
             default=SYNTHETIC,
         ),
         Setting(
             name="labels",
             kind="lines",
-            label="Labels, lowest first",
-            help_text="One a line: two for the ends, or one for each level. Empty: surely real, surely synthetic",
+            label=gettext_noop("Labels, lowest first"),
+            help_text=gettext_noop(
+                "One a line: two for the ends, or one for each level. Empty: surely real, surely synthetic"
+            ),
             default=[],
         ),
         Setting(
             name="cannot_tell",
             kind="yes_no",
-            label="Raters may say that they cannot tell",
-            help_text="Such an answer counts as the middle of the scale; it is never left out",
+            label=gettext_noop("Raters may say that they cannot tell"),
+            help_text=gettext_noop("Such an answer counts as the middle of the scale; it is never left out"),
             default=False,
         ),
         Setting(
             name="cut_off",
             kind="number",
-            label="Counts as called from level",
-            help_text="From this level on an answer counts as a call for the upper end, where right and wrong answers "
-            "are counted; the AUC does not depend on it. Empty: the first level above the middle",
+            label=gettext_noop("Counts as called from level"),
+            help_text=gettext_noop(
+                "From this level on an answer counts as a call for the upper end, where right and wrong answers "
+                "are counted; the AUC does not depend on it. Empty: the first level above the middle"
+            ),
         ),
     )
 
@@ -71,22 +82,33 @@ class Scale(Task):
     @classmethod
     def of(cls, settings: Mapping[str, Any], *, confidence_levels: int) -> Self:  # noqa: ARG003 - the signature of all tasks
         wished = {one.name: one.default for one in cls.settings} | dict(settings)
-        levels = _whole(wished["levels"], "the number of levels")
+        levels = _whole(wished["levels"], gettext_noop("the number of levels is a whole number"))
         if not (2 <= levels <= MOST_WITH_KEYS + 1 or levels == FINEST):
-            raise ValueError("a scale has 2 to 11 levels, or 101 (from 0 to 100)")
+            raise UnfitError(gettext_noop("a scale has 2 to 11 levels, or 101 (from 0 to 100)"))
         towards = wished["towards"]
         if towards not in ENDS:
-            raise ValueError("a scale rises to “real” or to “synthetic”")
+            raise UnfitError(gettext_noop("a scale rises to “real” or to “synthetic”"))
         if not isinstance(wished["labels"], list | tuple):
-            raise ValueError("the labels are a list of texts")  # noqa: TRY004 - a value of a form, like every other refusal here
+            raise UnfitError(gettext_noop("the labels are a list of texts"))
         labels = tuple(str(label).strip() for label in wished["labels"]) or ENDS[towards]
         if len(labels) not in {2, levels} or not all(0 < len(label) <= LONGEST_LABEL for label in labels):
-            raise ValueError(f"give two labels, or one for each level, of at most {LONGEST_LABEL} letters")
+            raise UnfitError(
+                gettext_noop("give two labels, or one for each level, of at most %(letters)s letters"),
+                letters=LONGEST_LABEL,
+            )
         lowest = 1 if levels <= MOST_WITH_KEYS else 0
         chosen = wished["cut_off"]
-        cut_off = lowest + (levels - 1) // 2 + 1 if chosen in {None, ""} else _whole(chosen, "the level of a call")
+        cut_off = (
+            lowest + (levels - 1) // 2 + 1
+            if chosen in {None, ""}
+            else _whole(chosen, gettext_noop("the level of a call is a whole number"))
+        )
         if not lowest < cut_off < lowest + levels:
-            raise ValueError(f"answers count as called from a level of {lowest + 1} to {lowest + levels - 1}")
+            raise UnfitError(
+                gettext_noop("answers count as called from a level of %(lowest)s to %(highest)s"),
+                lowest=lowest + 1,
+                highest=lowest + levels - 1,
+            )
         return cls(
             levels=levels, labels=labels, towards=towards, cannot_tell=bool(wished["cannot_tell"]), cut_off=cut_off
         )
@@ -231,8 +253,8 @@ class Scale(Task):
         return {name: getattr(self, name) for name in names}
 
 
-def _whole(value: Any, what: str) -> int:
+def _whole(value: Any, otherwise: str) -> int:
     try:
         return int(value)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{what} is a whole number") from error
+        raise UnfitError(otherwise) from error

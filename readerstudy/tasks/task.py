@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
 
-UNEVEN_CASES = "Choose an even number: half of the cases are real, half synthetic."
+from readerstudy.tasks.marked import UnfitError, gettext_noop
+
+UNEVEN_CASES = gettext_noop("Choose an even number: half of the cases are real, half synthetic.")
 REAL, SYNTHETIC, LEVEL, CANNOT_TELL, CHOSEN = "real", "synthetic", "level", "cannot_tell", "chosen"
 
 
@@ -187,9 +189,9 @@ class Task(ABC):
         """After the number of cases."""
         return "half real, half synthetic"
 
-    def unlike_numbers(self, cases: int) -> str:
-        """Why so many cases can't be shown; empty where they can."""
-        return UNEVEN_CASES if cases % 2 else ""
+    def unlike_numbers(self, cases: int) -> UnfitError | None:
+        """Why so many cases can't be shown."""
+        return UnfitError(UNEVEN_CASES) if cases % 2 else None
 
     # What an answer means.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.db.models import Count
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
@@ -62,8 +63,10 @@ def look_blinded(*, study: Study, actor: User) -> BlindedLook:
     refuse_unless_in_team(study, actor)
     if not study.stage.sealed:
         raise ConflictError(
-            "There is nothing to look at: before the lock nobody has answered, and after the unblinding the results "
-            "say more.",
+            gettext(
+                "There is nothing to look at: before the lock nobody has answered, and after the unblinding the "
+                "results say more."
+            ),
             code="not_sealed",
         )
     record(study=study, actor=actor, action=LOOKED, form=FORM, entries=study.ledger_count)

@@ -1,18 +1,33 @@
 """The data of a study, each kind read once and handed on; with the truth only after the unblinding."""
 
+from collections.abc import Iterator
 from functools import cached_property
 
-from django.db.models import prefetch_related_objects
+from django.db.models import Max, prefetch_related_objects
+from django.utils.translation import gettext
 
 from ctplatform.datasets.models import Scan
 from ctplatform.errors import ConflictError
 from readerstudy.design.candidates import fetch_ancestors, root_of
 from readerstudy.design.patients import counted_as, patient_key
 from readerstudy.ledger.turns import out_of_turn
-from readerstudy.models import AuditEntry, CaseTruth, Presentation, RatingEvent, Study, StudyRater, StudyState
+from readerstudy.models import (
+    AuditEntry,
+    CaseTruth,
+    Presentation,
+    RatingEvent,
+    Session,
+    Stimulus,
+    Study,
+    StudyRater,
+    StudyState,
+)
 from readerstudy.planning.plans import plan_of
 from readerstudy.unblinding.labels import case_label
 from readerstudy.unblinding.looks import LOOKED
+
+# So many entries of a ledger are held when it is told as a whole.
+AT_ONCE = 1000
 
 
 class StudyLedger:
@@ -59,6 +74,32 @@ class StudyLedger:
                 "presentation__session__rater__user__program", "presentation__stimulus__case", "superseded_by", "told"
             )
         )
+
+    def entries(self) -> Iterator[RatingEvent]:
+        """The same as they are now, not held: of a long ledger never more than a thousand are in memory."""
+        if "events" in self.__dict__:
+            yield from self.events
+            return
+        rows = RatingEvent.objects.filter(study=self.study)
+        last, seen = rows.aggregate(last=Max("sequence"))["last"] or 0, 0
+        # What a later entry replaces still stands in a table that does not tell of that entry.
+        revised = rows.filter(sequence__lte=last).exclude(supersedes=None).values_list("supersedes", flat=True)
+        self.superseded = {pk for pk in revised if pk is not None}
+        # What many entries share is made once.
+        sessions = Session.objects.filter(rater__study=self.study).select_related("rater__user__program").in_bulk()
+        stimuli = Stimulus.objects.filter(case__study=self.study).select_related("case").in_bulk()
+        rows = rows.select_related("presentation").order_by("sequence")
+        while held := list(rows.filter(sequence__gt=seen, sequence__lte=last)[:AT_ONCE]):
+            for event in held:
+                event.presentation.session = sessions[event.presentation.session_id]
+                event.presentation.stimulus = stimuli[event.presentation.stimulus_id]
+                yield event
+            seen = held[-1].sequence
+
+    @cached_property
+    def superseded(self) -> set[int]:
+        """Keys of entries that a later one replaces."""
+        return {event.supersedes_id for event in self.events if event.supersedes_id is not None}
 
     @cached_property
     def record(self) -> list[AuditEntry]:
@@ -130,6 +171,6 @@ def refuse_while_sealed(study: Study) -> None:
     state = Study.objects.values_list("state", flat=True).get(pk=study.pk)
     if state != StudyState.UNBLINDED:
         raise ConflictError(
-            "The truth is sealed until the study is closed and unblinded, so there are no results yet.",
+            gettext("The truth is sealed until the study is closed and unblinded, so there are no results yet."),
             code="sealed",
         )

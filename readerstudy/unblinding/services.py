@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError, DomainError, ForbiddenError
@@ -24,20 +25,22 @@ def exclude_rater(*, rater: StudyRater, actor: User, reason: str) -> None:
     """The ratings stay in the ledger; the analysis leaves them out and says so."""
     refuse_unless_editor(rater.study, actor)
     if not reason.strip():
-        raise DomainError("Say why this rater is excluded; the report will print it.")
+        raise DomainError(gettext("Say why this rater is excluded; the report will print it."))
     with transaction.atomic():
         study = held_with_phases(rater.study)
         if not study.stage.sealed:
             raise ConflictError(
-                "Raters are excluded between the lock and the unblinding. "
-                "Before the lock remove the rater; afterwards the analysis is fixed."
+                gettext(
+                    "Raters are excluded between the lock and the unblinding. Before the lock remove the rater; "
+                    "afterwards the analysis is fixed."
+                )
             )
         refuse_exclusion(study)
         changed = StudyRater.objects.filter(pk=rater.pk, excluded_at=None).update(
             excluded_at=timezone.now(), excluded_by=actor, excluded_reason=reason.strip()[:300]
         )
         if not changed:
-            raise ConflictError("This rater is excluded already.")
+            raise ConflictError(gettext("This rater is excluded already."))
         record(
             study=study,
             actor=actor,
@@ -53,7 +56,7 @@ def close(*, study: Study, actor: User) -> Verification:
     with transaction.atomic():
         held = Study.objects.select_for_update().get(pk=study.pk)
         if held.state != StudyState.COLLECTING:
-            raise ConflictError(f"Only a study that collects ratings can be closed; this one is {held.state}.")
+            raise ConflictError(gettext("Only a study that collects ratings can be closed."))
         held.state, held.closed_at = StudyState.CLOSED, timezone.now()
         held.save(update_fields=["state", "closed_at"])
         record(
@@ -74,17 +77,17 @@ def reopen(*, study: Study, actor: User, reason: str) -> None:
     """Take ratings again. Nobody has seen a truth yet, so nothing is spoilt; the record says why."""
     refuse_unless_editor(study, actor)
     if not reason.strip():
-        raise DomainError("Say why the study is opened again; it stands in the record.")
+        raise DomainError(gettext("Say why the study is opened again; it stands in the record."))
     with transaction.atomic():
         held = held_with_phases(study)
         if held.state != StudyState.CLOSED:
-            raise ConflictError(
-                f"Only a closed study that is not unblinded can be opened again; this one is {held.state}."
-            )
+            raise ConflictError(gettext("Only a closed study that is not unblinded can be opened again."))
         refuse_reopening(held)
         if withdrawn_words(held):
             # A picture that does not come would tell a rater which case it is.
-            raise ConflictError("Pixels of this study were withdrawn since it was closed, so it can't be opened again.")
+            raise ConflictError(
+                gettext("Pixels of this study were withdrawn since it was closed, so it can't be opened again.")
+            )
         closed_at = held.closed_at
         held.state, held.closed_at = StudyState.COLLECTING, None
         held.save(update_fields=["state", "closed_at"])
@@ -115,14 +118,18 @@ def unblind(*, study: Study, actor: User, typed_title: str) -> Verification | No
         refuse_unless_editor(study, actor)
     title = study.asked.title
     if typed_title.strip() != title:
-        raise DomainError(f"Type the study's title exactly as it stands to unblind it: {title}")
+        raise DomainError(
+            gettext("Type the study's title exactly as it stands to unblind it: %(title)s") % {"title": title}
+        )
     if by_two and (first is None or first.actor == actor):
         _ask_for_second(study, actor, first)
         return None
     if by_two and not may_confirm(study, actor):
         raise ForbiddenError(
-            "You came into the team after the lock. Somebody who was in it by then confirms the unblinding, or an "
-            "administrator."
+            gettext(
+                "You came into the team after the lock. Somebody who was in it by then confirms the unblinding, "
+                "or an administrator."
+            )
         )
     with transaction.atomic():
         _closed_for_change(study)
@@ -168,7 +175,9 @@ def may_confirm(study: Study, person: User) -> bool:
 
 def _ask_for_second(study: Study, person: User, first: AuditEntry | None) -> None:
     if first is not None:
-        raise ConflictError("You have asked for the unblinding already; another person of the team confirms it.")
+        raise ConflictError(
+            gettext("You have asked for the unblinding already; another person of the team confirms it.")
+        )
     with transaction.atomic():
         record(study=_closed_for_change(study), actor=person, action="unblinding asked")
 
@@ -176,7 +185,7 @@ def _ask_for_second(study: Study, person: User, first: AuditEntry | None) -> Non
 def _closed_for_change(study: Study) -> Study:
     held = held_with_phases(study)
     if held.state != StudyState.CLOSED:
-        raise ConflictError(f"Only a closed study can be unblinded; this one is {held.state}.")
+        raise ConflictError(gettext("Only a closed study can be unblinded."))
     refuse_while_others_are_read(held)
     return held
 

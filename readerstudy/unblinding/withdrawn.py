@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.core.files.storage import default_storage
+from django.utils.translation import gettext, ngettext
 
 from ctplatform.committed import after_commit
 from ctplatform.datasets.withdrawal import Withdrawal
@@ -19,8 +20,11 @@ def refuse_while_shown(scans: Sequence[UUID]) -> None:
     shown = Study.objects.filter(state__in=promised, cases__truth__scan__in=scans).select_related("owner").first()
     if shown is not None:
         raise ConflictError(
-            f"A reader study of {shown.owner} shows it and is locked or takes ratings. Ask {shown.owner} to close it, "
-            "then withdraw: what was answered until then stays.",
+            gettext(
+                "A reader study of %(owner)s shows it and is locked or takes ratings. Ask %(owner)s to close it, "
+                "then withdraw: what was answered until then stays."
+            )
+            % {"owner": shown.owner},
             code="shown",
         )
 
@@ -42,5 +46,10 @@ def withdrawn_words(study: Study) -> str:
     count = CaseTruth.objects.filter(case__study=study).exclude(scan__withdrawn_at=None).count()
     if not count:
         return ""
-    cases = "1 case shows a scan that was withdrawn" if count == 1 else f"{count} cases show scans that were withdrawn"
-    return f"{cases} after the lock: the pixels are no longer here, the answers are."
+    return ngettext(
+        "%(count)s case shows a scan that was withdrawn after the lock: the pixels are no longer here, the "
+        "answers are.",
+        "%(count)s cases show scans that were withdrawn after the lock: the pixels are no longer here, the "
+        "answers are.",
+        count,
+    ) % {"count": count}

@@ -4,8 +4,8 @@ from typing import Any
 import django_filters
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.template.defaultfilters import pluralize
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.generic import TemplateView
 
 from ctplatform.datasets.models import Lesion, Scan
@@ -28,21 +28,30 @@ class DraftCasesMixin(StudyPageMixin):
 
     def refuse_unfit(self) -> None:
         if not self.study.is_draft:
-            raise ConflictError("The cases are sealed since the lock; they open with the unblinding.")
+            raise ConflictError(gettext("The cases are sealed since the lock; they open with the unblinding."))
 
 
 class CaseFilter(ListFilter):
-    q = django_filters.CharFilter(field_name="scan__name", lookup_expr="icontains", label="Scan")
+    q = django_filters.CharFilter(field_name="scan__name", lookup_expr="icontains", label=gettext_lazy("Scan"))
     kind = django_filters.ChoiceFilter(
-        choices=[("real", "Real"), ("synthetic", "Synthetic"), ("control", "Positive control")],
+        choices=[
+            ("real", gettext_lazy("Real")),
+            ("synthetic", gettext_lazy("Synthetic")),
+            ("control", gettext_lazy("Positive control")),
+        ],
         method="of_kind",
-        label="Kind",
-        empty_label="All",
+        label=gettext_lazy("Kind"),
+        empty_label=gettext_lazy("All"),
     )
-    arm = django_filters.ChoiceFilter(method="of_arm", label="Arm", empty_label="All")
+    arm = django_filters.ChoiceFilter(method="of_arm", label=gettext_lazy("Arm"), empty_label=gettext_lazy("All"))
     ordering = Ordering(
         fields={"scan__name": "scan", "diameter_mm": "diameter", "depth_mm": "depth", "synthetic": "kind"},
-        field_labels={"scan__name": "Scan", "diameter_mm": "Diameter", "depth_mm": "Depth", "synthetic": "Kind"},
+        field_labels={
+            "scan__name": gettext_lazy("Scan"),
+            "diameter_mm": gettext_lazy("Diameter"),
+            "depth_mm": gettext_lazy("Depth"),
+            "synthetic": gettext_lazy("Kind"),
+        },
         first="scan",
     )
 
@@ -115,14 +124,14 @@ class DrawView(StudyActionView):
 class SameCasesView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         count = take_same_cases(study=self.study, actor=self.person)
-        return f"{count} case{pluralize(count)} taken over."
+        return ngettext("%(count)s case taken over.", "%(count)s cases taken over.", count) % {"count": count}
 
 
 class AddCasesView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         form = valid(PlacesForm(self.request.POST, study=self.study))
         added = services.add_cases(study=self.study, actor=self.person, candidates=form.candidates())
-        return f"{added} case{pluralize(added)} added."
+        return ngettext("%(count)s case added.", "%(count)s cases added.", added) % {"count": added}
 
     def next_page(self) -> str:
         return reverse("studies:cases", args=[self.study.pk])
@@ -136,8 +145,13 @@ class MarkControlsView(StudyActionView):
         chosen = [case.pk for case in form.cleaned_data["case"]]
         control = self.request.POST.get("control", "yes") == "yes"
         marked = services.mark_controls(study=self.study, actor=self.person, case_ids=chosen, control=control)
-        cases = f"{marked} case{pluralize(marked)}"
-        return f"{cases} marked as positive controls." if control else f"{cases} made ordinary again."
+        if control:
+            said = ngettext(
+                "%(count)s case marked as positive control.", "%(count)s cases marked as positive controls.", marked
+            )
+        else:
+            said = ngettext("%(count)s case made ordinary again.", "%(count)s cases made ordinary again.", marked)
+        return said % {"count": marked}
 
     def next_page(self) -> str:
         return reverse("studies:cases", args=[self.study.pk])
@@ -148,7 +162,7 @@ class RemoveCasesView(StudyActionView):
         form = valid(CasesForm(self.request.POST, study=self.study))
         chosen = [case.pk for case in form.cleaned_data["case"]]
         removed = services.remove_cases(study=self.study, actor=self.person, case_ids=chosen)
-        return f"{removed} case{pluralize(removed)} removed."
+        return ngettext("%(count)s case removed.", "%(count)s cases removed.", removed) % {"count": removed}
 
     def next_page(self) -> str:
         return reverse("studies:cases", args=[self.study.pk])

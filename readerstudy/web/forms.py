@@ -2,12 +2,15 @@ from typing import Any
 
 from django import forms
 from django.db.models import F, Q, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 from ctplatform.accounts.models import Role, User
 from ctplatform.datasets.models import Dataset, Lesion
 from ctplatform.form_fields import rows_of
 from readerstudy.design.candidate import Candidate
 from readerstudy.design.candidates import accepted_scans, from_lesions, from_removals, lesions_of_kind
+from readerstudy.design.field_names import FIELD_NAMES
 from readerstudy.design.published import STARTED
 from readerstudy.models import Case, Study, Template
 from readerstudy.models.reading import LONGEST_GROUP
@@ -17,9 +20,9 @@ from readerstudy.web.task_fields import chosen_settings, entered, setting_fields
 
 # The protocol form, part by part.
 PROTOCOL_PARTS = {
-    "Study": ["title", "description", "language", "question", "instructions", "end_question"],
-    "Question": ["task_name", "confidence_levels"],
-    "Display": [
+    gettext_noop("Study"): ["title", "description", "language", "question", "instructions", "end_question"],
+    gettext_noop("Question"): ["task_name", "confidence_levels"],
+    gettext_noop("Display"): [
         "display_mode",
         "field_of_view_mm",
         "stack_slices",
@@ -28,14 +31,14 @@ PROTOCOL_PARTS = {
         "window_may_stay",
         "display_check",
     ],
-    "Cases": ["datasets", "cases_planned", "diameter_min_mm", "diameter_max_mm", "twins_allowed", "seed"],
-    "Round trip of every case": [
+    gettext_noop("Cases"): ["datasets", "cases_planned", "diameter_min_mm", "diameter_max_mm", "twins_allowed", "seed"],
+    gettext_noop("Round trip of every case"): [
         "round_trip_mm",
         "round_trip_step_hu",
         "round_trip_low_hu",
         "round_trip_high_hu",
     ],
-    "Order of reading": [
+    gettext_noop("Order of reading"): [
         "block_size",
         "longest_run",
         "scan_distance",
@@ -45,17 +48,25 @@ PROTOCOL_PARTS = {
         "going_back",
         "feedback",
     ],
-    "Earlier study": ["continues", "least_gap_days", "other_patients"],
-    "Closing": ["grace_hours", "unblinding_by_two"],
+    gettext_noop("Earlier study"): ["continues", "least_gap_days", "other_patients"],
+    gettext_noop("Closing"): ["grace_hours", "unblinding_by_two"],
 }
 PROTOCOL_FIELDS = [name for names in PROTOCOL_PARTS.values() for name in names]
 
 
 class NewStudyForm(forms.Form):
-    template = forms.ChoiceField(choices=Template.choices, label="What raters judge", widget=forms.RadioSelect)
-    title = forms.CharField(max_length=160)
+    template = forms.ChoiceField(
+        choices=[(name, gettext_lazy(label)) for name, label in Template.choices],
+        label=gettext_lazy("What raters judge"),
+        widget=forms.RadioSelect,
+    )
+    title = forms.CharField(max_length=160, label=gettext_lazy("Title"))
     cases_planned = forms.IntegerField(
-        min_value=4, max_value=2000, initial=100, label="Number of cases", help_text="Half real, half synthetic"
+        min_value=4,
+        max_value=2000,
+        initial=100,
+        label=gettext_lazy("Number of cases"),
+        help_text=gettext_lazy("Half real, half synthetic"),
     )
     # What stood in the planner's form, when the study starts from its answer.
     planner = forms.CharField(required=False, max_length=20_000, widget=forms.HiddenInput)
@@ -63,7 +74,7 @@ class NewStudyForm(forms.Form):
     def clean_cases_planned(self) -> int:
         number = int(self.cleaned_data["cases_planned"])
         if number % 2:
-            raise forms.ValidationError(UNEVEN_CASES)
+            raise forms.ValidationError(gettext(UNEVEN_CASES))
         return number
 
 
@@ -75,9 +86,9 @@ class StudyForm(forms.ModelForm[Study]):
     """The protocol of a draft; its analysis plan has a page of its own."""
 
     task_name = forms.ChoiceField(
-        choices=[(name, task.label) for name, task in OFFERED.items()],
-        label="What raters are asked",
-        help_text="Each task has settings of its own, below; those of the others do not matter",
+        choices=[(name, gettext_lazy(task.label)) for name, task in OFFERED.items()],
+        label=gettext_lazy("What raters are asked"),
+        help_text=gettext_lazy("Each task has settings of its own, below; those of the others do not matter"),
     )
     # Made of the fields of the chosen task.
     task_settings = forms.JSONField(required=False, widget=forms.HiddenInput)
@@ -91,41 +102,18 @@ class StudyForm(forms.ModelForm[Study]):
             "instructions": forms.Textarea(attrs={"rows": 6}),
         }
         help_texts = {
-            "cases_planned": "Half of them real, half synthetic. Of several images at a time each is a case: 30 trials "
-            "of 4 images are 120",
-            "display_mode": "No ring is shown where raters mark the place themselves",
-            "continues": "An earlier study of yours with the same raters: nobody begins this one before finishing that "
-            "one. Once both are unblinded, whoever sees this study's results gets its raters' answers there with the "
-            "truth, in phase_answers.csv",
+            "cases_planned": gettext_lazy(
+                "Half of them real, half synthetic. Of several images at a time each is a case: 30 trials of 4 "
+                "images are 120"
+            ),
+            "display_mode": gettext_lazy("No ring is shown where raters mark the place themselves"),
+            "continues": gettext_lazy(
+                "An earlier study of yours with the same raters: nobody begins this one before finishing that "
+                "one. Once both are unblinded, whoever sees this study's results gets its raters' answers there "
+                "with the truth, in phase_answers.csv"
+            ),
         }
-        labels = {
-            "field_of_view_mm": "Edge of the patch (mm)",
-            "stack_slices": "Slices in a stack",
-            "window_center_hu": "Window centre (HU)",
-            "window_width_hu": "Window width (HU)",
-            "window_may_stay": "Raters may keep their window",
-            "confidence_levels": "Levels of confidence (real or synthetic)",
-            "display_check": "Display check of raters",
-            "cases_planned": "Number of cases",
-            "diameter_min_mm": "Smallest diameter (mm)",
-            "diameter_max_mm": "Largest diameter (mm)",
-            "twins_allowed": "Twins may reach one rater",
-            "seed": "Seed",
-            "round_trip_mm": "Resample to (mm)",
-            "round_trip_step_hu": "Round to multiples of (HU)",
-            "round_trip_low_hu": "Lowest value (HU)",
-            "round_trip_high_hu": "Highest value (HU)",
-            "scan_distance": "Distance between cases of one scan",
-            "place_distance": "Distance between cases of one place",
-            "repeats": "Cases shown twice to every rater",
-            "repeat_distance": "Distance between both times",
-            "going_back": "Answers that may still be changed",
-            "feedback": "Feedback to raters",
-            "grace_hours": "Hours of grace for answers under way",
-            "continues": "Continues",
-            "least_gap_days": "Least gap in days",
-            "other_patients": "Other patients than there",
-        }
+        labels = FIELD_NAMES
 
     def __init__(self, *args: Any, editor: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -164,7 +152,7 @@ def earlier_for(study: Study, editor: User) -> QuerySet[Study]:
 class TickedRowsField(forms.ModelMultipleChoiceField[Any]):
     """Ticked rows of a list. One that is gone makes the whole choice invalid, and `gone` says so to the person."""
 
-    def __init__(self, queryset: QuerySet[Any], *, gone: str, label: str) -> None:
+    def __init__(self, queryset: QuerySet[Any], *, gone: str | Promise, label: str | Promise) -> None:
         super().__init__(queryset, required=False, widget=forms.CheckboxSelectMultiple, label=label)
         self.gone = gone
 
@@ -172,22 +160,25 @@ class TickedRowsField(forms.ModelMultipleChoiceField[Any]):
         try:
             return super().clean(value)
         except forms.ValidationError as error:
-            raise forms.ValidationError(self.gone) from error
+            raise forms.ValidationError(str(self.gone)) from error
 
 
 class TickedPeopleField(TickedRowsField):
     def label_from_instance(self, obj: User) -> str:
         if obj.as_program is not None:
-            return f"{obj.as_program} (program)"
-        return f"{obj} · {obj.username}{' (simulated)' if obj.is_simulated else ''}"
+            return gettext("%(program)s (program)") % {"program": obj.as_program}
+        simulated = gettext(" (simulated)") if obj.is_simulated else ""
+        return f"{obj} · {obj.username}{simulated}"
 
 
 class RatersForm(forms.Form):
     users = TickedPeopleField(
         User.objects.none(),
-        label="Raters",
-        gone="Nothing was saved: one of the chosen accounts can't be a rater any more, because it was closed or has "
-        "another role now. Look at the list again and save it anew.",
+        label=gettext_lazy("Raters"),
+        gone=gettext_lazy(
+            "Nothing was saved: one of the chosen accounts can't be a rater any more, because it was closed or "
+            "has another role now. Look at the list again and save it anew."
+        ),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -214,9 +205,11 @@ class GroupsForm(forms.Form):
 class TeamForm(forms.Form):
     members = TickedRowsField(
         User.objects.none(),
-        label="Team",
-        gone="Nothing was saved: one of the chosen accounts can't be in the team any more, because it was closed or "
-        "is a rater's now. Look at the list again and save it anew.",
+        label=gettext_lazy("Team"),
+        gone=gettext_lazy(
+            "Nothing was saved: one of the chosen accounts can't be in the team any more, because it was closed "
+            "or is a rater's now. Look at the list again and save it anew."
+        ),
     )
 
     def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
@@ -228,8 +221,10 @@ class TeamForm(forms.Form):
 class CasesForm(forms.Form):
     case = TickedRowsField(
         Case.objects.none(),
-        label="Cases",
-        gone="Nothing was changed: one of the chosen cases isn't in this study any more. Look at the list again.",
+        label=gettext_lazy("Cases"),
+        gone=gettext_lazy(
+            "Nothing was changed: one of the chosen cases isn't in this study any more. Look at the list again."
+        ),
     )
 
     def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
@@ -242,9 +237,11 @@ class PlacesForm(forms.Form):
 
     place = TickedRowsField(
         Lesion.objects.none(),
-        label="Places",
-        gone="Nothing was added: one of the chosen places can't become a case any more. Its edit may have been "
-        "rejected, or the diameters of the protocol have changed. Look at the list again.",
+        label=gettext_lazy("Places"),
+        gone=gettext_lazy(
+            "Nothing was added: one of the chosen places can't become a case any more. Its edit may have been "
+            "rejected, or the diameters of the protocol have changed. Look at the list again."
+        ),
     )
 
     def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
@@ -262,10 +259,10 @@ class PlacesForm(forms.Form):
 class ExclusionForm(forms.Form):
     reason = forms.CharField(
         max_length=300,
-        label="Reason",
+        label=gettext_lazy("Reason"),
         error_messages={
-            "required": "Say why this rater is excluded; the report will print it.",
-            "max_length": "Say in at most 300 characters why this rater is excluded.",
+            "required": gettext_lazy("Say why this rater is excluded; the report will print it."),
+            "max_length": gettext_lazy("Say in at most 300 characters why this rater is excluded."),
         },
     )
 
@@ -273,10 +270,10 @@ class ExclusionForm(forms.Form):
 class ReopenForm(forms.Form):
     reason = forms.CharField(
         max_length=300,
-        label="Reason; it stands in the record",
+        label=gettext_lazy("Reason; it stands in the record"),
         error_messages={
-            "required": "Say why the study is opened again; it stands in the record.",
-            "max_length": "Say in at most 300 characters why the study is opened again.",
+            "required": gettext_lazy("Say why the study is opened again; it stands in the record."),
+            "max_length": gettext_lazy("Say in at most 300 characters why the study is opened again."),
         },
     )
 
@@ -284,8 +281,8 @@ class ReopenForm(forms.Form):
 class UnblindForm(forms.Form):
     typed_title = forms.CharField(
         max_length=200,
-        label="Type the study's title to confirm",
+        label=gettext_lazy("Type the study's title to confirm"),
         error_messages=dict.fromkeys(
-            ("required", "max_length"), "Type the study's title exactly as it stands to unblind it."
+            ("required", "max_length"), gettext_lazy("Type the study's title exactly as it stands to unblind it.")
         ),
     )

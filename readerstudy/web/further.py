@@ -3,10 +3,12 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.views.generic import FormView
 
 from readerstudy.design import services
 from readerstudy.models import Study
+from readerstudy.models.refused import told
 from readerstudy.tasks.items import KINDS, LONGEST_QUESTION, MOST_ITEMS, items_of
 from readerstudy.web.common import DraftFormMixin
 
@@ -20,20 +22,25 @@ class FurtherForm(forms.Form):
         super().__init__(*args, **kwargs)
         for number in range(1, MOST_ITEMS + 1):
             self.fields |= {
-                f"question-{number}": forms.CharField(label="Question", max_length=LONGEST_QUESTION, required=False),
+                f"question-{number}": forms.CharField(
+                    label=gettext("Question"), max_length=LONGEST_QUESTION, required=False
+                ),
                 f"kind-{number}": forms.ChoiceField(
-                    label="How it is answered",
-                    choices=[(kind, item.label) for kind, item in KINDS.items()],
+                    label=gettext("How it is answered"),
+                    choices=[(kind, gettext(item.label)) for kind, item in KINDS.items()],
                     required=False,
                 ),
                 f"name-{number}": forms.CharField(
-                    label="Short name", max_length=30, required=False, help_text="Its column in tables: small letters"
+                    label=gettext("Short name"),
+                    max_length=30,
+                    required=False,
+                    help_text=gettext("Its column in tables: small letters"),
                 ),
                 f"options-{number}": forms.CharField(
-                    label="Answers or grades",
+                    label=gettext("Answers or grades"),
                     widget=forms.Textarea(attrs={"rows": 4}),
                     required=False,
-                    help_text="One a line, grades from the worst to the best; not for numbers and free text",
+                    help_text=gettext("One a line, grades from the worst to the best; not for numbers and free text"),
                 ),
             }
 
@@ -45,7 +52,7 @@ class FurtherForm(forms.Form):
         try:
             described = [item.described() for item in items_of(_asked(cleaned))]
         except ValueError as error:
-            raise forms.ValidationError(f"Nothing was saved: {error}.") from error
+            raise forms.ValidationError(gettext("Nothing was saved: %(error)s.") % {"error": told(error)}) from error
         return {"further_questions": described}
 
 
@@ -85,4 +92,4 @@ class FurtherView(DraftFormMixin[FurtherForm], FormView[FurtherForm]):
 
     def save(self, form: FurtherForm) -> str:
         services.change_design(study=self.study, actor=self.person, seen=self.seen(), **form.cleaned_data)
-        return "The further questions are saved."
+        return gettext("The further questions are saved.")

@@ -1,10 +1,12 @@
+from itertools import chain
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.dateparse import parse_datetime
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.views.generic import TemplateView, View
 
 from readerstudy.auditing.certificate import limits_words, shown_audit, what_leaks
@@ -46,14 +48,14 @@ class CheckForLeaksView(StudyActionView):
 class CloseView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         say_verified(self.request, unblinding.close(study=self.study, actor=self.person))
-        return "The study is closed; it takes no more ratings."
+        return gettext("The study is closed; it takes no more ratings.")
 
 
 class ReopenView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         form = valid(ReopenForm(self.request.POST))
         unblinding.reopen(study=self.study, actor=self.person, reason=form.cleaned_data["reason"])
-        return "The study is open again: raters go on where they were."
+        return gettext("The study is open again: raters go on where they were.")
 
 
 class UnblindView(StudyActionView):
@@ -64,9 +66,9 @@ class UnblindView(StudyActionView):
         verification = unblinding.unblind(study=self.study, actor=self.person, typed_title=typed_title)
         typed_before(self.request, self.study)
         if verification is None:
-            return "You have asked for the unblinding; another person of the team confirms it on this page."
+            return gettext("You have asked for the unblinding; another person of the team confirms it on this page.")
         say_verified(self.request, verification)
-        return "The study is unblinded."
+        return gettext("The study is unblinded.")
 
 
 class ConfirmUnblindingView(UnblindView):
@@ -80,7 +82,7 @@ class ExcludeRaterView(StudyActionView):
         rater = get_object_or_404(StudyRater, pk=kwargs["rater_pk"], study=self.study)
         form = valid(ExclusionForm(self.request.POST))
         unblinding.exclude_rater(rater=rater, actor=self.person, reason=form.cleaned_data["reason"])
-        return f"{rater} is excluded; the ratings stay in the ledger."
+        return gettext("%(rater)s is excluded; the ratings stay in the ledger.") % {"rater": rater}
 
 
 class LeakAuditView(StudyPageMixin, TemplateView):
@@ -116,16 +118,16 @@ class BlindedLookView(StudyPageMixin, TemplateView):
 class ExportView(StudyPageMixin, View):
     """One row per rating; columns of the truth only after the unblinding."""
 
-    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def get(self, request: HttpRequest, **kwargs: Any) -> StreamingHttpResponse:
         form = kwargs["form"]
         name = f"{slugify(self.study.title) or 'study'}-ratings.{form}"
         ledger = export.fetched(self.study, actor=self.person, form=form)
         if form == "json":
-            response = HttpResponse(export.as_json(ledger), content_type="application/json")
+            response = StreamingHttpResponse(export.as_json(ledger), content_type="application/json")
         else:
             table = export.codebook_as_csv if form == "codebook.csv" else export.as_csv
             # A spreadsheet reads letters beyond ASCII only after this mark; other programs would take it for a letter.
-            mark = BOM if request.GET.get("for") == "spreadsheet" else b""
-            response = HttpResponse(mark + table(ledger).encode(), content_type="text/csv; charset=utf-8")
+            mark = [BOM] if request.GET.get("for") == "spreadsheet" else []
+            response = StreamingHttpResponse(chain(mark, table(ledger)), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response

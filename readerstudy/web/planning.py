@@ -49,6 +49,7 @@ class PlannerView(StaffPageMixin, TemplateView):
         try:
             return study_for(current_user(self.request), UUID(asked)) if asked else None
         except ValueError:
+            # No study has such a key; the planner needs none.
             return None
 
 

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 from readerstudy.analysis import (
     OUT_OF_TIME,
@@ -56,6 +57,13 @@ class GridPage:
     def each_group(self) -> bool:
         """Whether numbers of raters are those of each of two groups."""
         return isinstance(self.grid.assumptions, ComparisonAssumptions) and self.grid.assumptions.of == "groups"
+
+    @property
+    def reason(self) -> str:
+        """Why no design is recommended, for the page; the analysis says it in English."""
+        if self.grid.reason == OUT_OF_TIME:
+            return gettext("The time for simulations was up before the smallest design was settled.")
+        return gettext("No design of this grid reaches the target: add raters or cases.")
 
     @property
     def out_of_time(self) -> bool:

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.generic import FormView, TemplateView, UpdateView, View
 
 from ctplatform.accounts.permissions import StaffPageMixin, current_user
@@ -45,6 +46,7 @@ from readerstudy.web.forms import (
     UnblindForm,
 )
 from readerstudy.web.planning_grid import answered
+from readerstudy.web.protocol_words import round_trip_words
 from readerstudy.web.task_fields import entered
 
 
@@ -111,13 +113,16 @@ class StartPublishedView(CoordinatorPageMixin, FormView[PublishedForm]):
         if later:
             messages.info(
                 self.request,
-                f"{1 + len(later)} drafts are made, each continuing the one before. This is the first; the others are "
-                "linked below.",
+                gettext(
+                    "%(count)s drafts are made, each continuing the one before. This is the first; the others are "
+                    "linked below."
+                )
+                % {"count": 1 + len(later)},
             )
         return redirect(first)
 
     def form_invalid(self, form: PublishedForm) -> HttpResponse:
-        messages.error(self.request, "There is no such published study. Choose one of the list.")
+        messages.error(self.request, gettext("There is no such published study. Choose one of the list."))
         return redirect("studies:new")
 
 
@@ -137,7 +142,7 @@ class StudyView(StudyPageMixin, TemplateView):
             # Raters check their displays and are told of cases again and again; exports and report tell of that.
             record=self.study.record.exclude(action__in=[CHECKED, TOLD]).select_related("actor").order_by("-id")[:50],
             seen=last_entry(self.study),
-            round_trip=round_trip_of(self.study).in_words(),
+            round_trip=round_trip_words(round_trip_of(self.study)),
             followed=following.followed(self.study),
             phase=phase_words(continued(self.study)),
             linked=linked_for(self.study, self.person),
@@ -152,7 +157,7 @@ class StudyView(StudyPageMixin, TemplateView):
         lock = before_lock(self.study)
         return {
             "lock": lock,
-            "lock_words": "Lock now, with what is not mended" if lock.advice else "Lock now",
+            "lock_words": gettext("Lock now, with what is not mended") if lock.advice else gettext("Lock now"),
             "checks": [*lock.checks, *chain_checks(self.study, self.person)],
             "given_up": what_becomes_of_others(self.study, self.person),
             "ready": lock.ready,
@@ -186,7 +191,7 @@ class StudyView(StudyPageMixin, TemplateView):
             "verified": self.study.record.filter(action="verified").order_by("-id").first(),
             "reopen_form": ReopenForm(),
             "under_way": missing,
-            "close_words": "Close now, with what is missing" if missing else "Close now",
+            "close_words": gettext("Close now, with what is missing") if missing else gettext("Close now"),
             "holding": sum(row.may_hold for row in missing),
             "grace_hours": arrival_policy(self.study).grace_hours,
             "grace_ends_at": grace_ends_at(self.study),
@@ -229,14 +234,14 @@ class DesignView(DraftFormMixin[StudyForm], UpdateView[Study, StudyForm]):
 
     def save(self, form: StudyForm) -> str:
         services.change_design(study=self.study, actor=self.person, seen=self.seen(), **form.cleaned_data)
-        return "The protocol is saved."
+        return gettext("The protocol is saved.")
 
 
 class RatersView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         form = valid(RatersForm(self.request.POST))
         services.set_raters(study=self.study, actor=self.person, users=form.cleaned_data["users"], seen=self.seen())
-        return "The raters are saved."
+        return gettext("The raters are saved.")
 
 
 class SameRatersView(StudyActionView):
@@ -248,32 +253,32 @@ class GroupsView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         form = valid(GroupsForm(self.request.POST, study=self.study))
         services.set_groups(study=self.study, actor=self.person, groups=form.groups(), seen=self.seen())
-        return "The groups are saved."
+        return gettext("The groups are saved.")
 
 
 class TeamView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         form = valid(TeamForm(self.request.POST, owner=self.study.owner))
         services.share(study=self.study, actor=self.person, members=form.cleaned_data["members"], seen=self.seen())
-        return "The team is saved."
+        return gettext("The team is saved.")
 
 
 class ArchiveView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         shelving.archive(study=self.study, actor=self.person)
-        return "The study is archived: it is in the list when you ask for archived ones."
+        return gettext("The study is archived: it is in the list when you ask for archived ones.")
 
 
 class TakeBackView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         shelving.take_back(study=self.study, actor=self.person)
-        return "The study is back in the list."
+        return gettext("The study is back in the list.")
 
 
 class GiveUpView(StudyActionView):
     def act(self, **kwargs: Any) -> str:
         shelving.give_up(study=self.study, actor=self.person)
-        return f"The draft “{self.study.title}” is given up."
+        return gettext("The draft “%(title)s” is given up.") % {"title": self.study.title}
 
     def next_page(self) -> str:
         return reverse("studies:studies")
@@ -294,7 +299,7 @@ class PreviewView(StudyPageMixin, TemplateView):
 
     def refuse_unfit(self) -> None:
         if not self.study.is_draft or not self.study.cases.exists():
-            raise ConflictError("A preview needs a draft with at least one case.")
+            raise ConflictError(gettext("A preview needs a draft with at least one case."))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(

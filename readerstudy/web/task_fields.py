@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 
 from readerstudy.models import Study
 from readerstudy.tasks.registry import OFFERED, TASKS
@@ -29,16 +30,21 @@ def setting_fields() -> dict[str, forms.Field]:
 def titled_fields() -> list[tuple[str, list[str]]]:
     """Names of the fields of every task that has settings, below its label."""
     return [
-        (f"If asked: {task.label[0].lower()}{task.label[1:]}", [field_name(name, setting) for setting in task.settings])
+        (
+            gettext("If asked: %(task)s") % {"task": gettext(task.label)},
+            [field_name(name, setting) for setting in task.settings],
+        )
         for name, task in OFFERED.items()
         if task.settings
     ]
 
 
 def _field(setting: Setting) -> forms.Field:
-    told: dict[str, Any] = {"label": setting.label, "help_text": setting.help_text, "required": False}
+    told: dict[str, Any] = {"label": gettext(setting.label), "required": False}
+    if setting.help_text:
+        told["help_text"] = gettext(setting.help_text)
     if setting.choices:
-        told["choices"] = list(setting.choices)
+        told["choices"] = [(value, gettext(label)) for value, label in setting.choices]
     return MADE[setting.kind](**told)
 
 

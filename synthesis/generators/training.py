@@ -299,6 +299,7 @@ def _stored_names(run: TrainingRun) -> list[str]:
     try:
         return default_storage.listdir(run.folder)[1]
     except FileNotFoundError:
+        # Nothing was stored yet: the folder comes with the first file.
         return []
 
 

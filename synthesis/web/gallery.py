@@ -76,6 +76,7 @@ def _chosen(value: str) -> tuple[UUID, str] | None:
     try:
         return UUID(key), verdict
     except ValueError:
+        # No form of ours sends this; what else was chosen is decided.
         return None
 
 

@@ -1,6 +1,7 @@
 """Links for a new password: who may make them, that they work once, and that everything of before ends."""
 
 from datetime import timedelta
+from smtplib import SMTPServerDisconnected
 
 import pytest
 from django.test import Client
@@ -136,3 +137,15 @@ def test_nonsense_is_no_link(link):
 
 def test_there_is_one_way_to_a_new_password(client, db):
     assert client.get("/account/password/reset/").url == reverse("people:lost-password")
+
+
+def test_a_mail_server_that_refuses_is_told_to_who_runs_the_server_alone(client, monkeypatch, caplog):
+    def refusing(*_args, **_named):
+        raise SMTPServerDisconnected
+
+    make_user(username="lost", email="lost@example.org")
+    monkeypatch.setattr(resetting, "send_mail", refusing)
+    refused = client.post(reverse("people:lost-password"), {"login": "lost"}, follow=True)
+    assert "a link is on its way to it" in shown(refused)
+    assert "could not be sent" in caplog.text
+    assert "lost@example.org" not in caplog.text

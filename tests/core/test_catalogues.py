@@ -21,6 +21,18 @@ TRANSLATED_TEMPLATES = (
     *(f"datasets/_{name}.html" for name in ("imports", "import_result", "people", "scans")),
     *(f"datasets/{name}.html" for name in ("dataset", "dataset_form", "datasets", "export", "exports")),
     *(f"datasets/{name}.html" for name in ("retrieve", "too_large", "upload")),
+    *(f"readerstudy/{name}.html" for name in ("blinded_look", "candidates", "cases", "design", "further", "new")),
+    "readerstudy/planner.html",
+    *(f"readerstudy/study_{state}.html" for state in ("draft", "running")),
+    *(f"readerstudy/_{name}.html" for name in ("ask", "busy", "cases_table", "close_follows", "fixed", "flow")),
+    *(
+        f"readerstudy/_{name}.html"
+        for name in ("followed", "head", "kinds", "lock_follows", "match", "order_constraints")
+    ),
+    *(
+        f"readerstudy/_{name}.html"
+        for name in ("phases", "progress", "protocol", "record", "shelve", "team", "under_way")
+    ),
 )
 TRANSLATED_MODULES = (
     *("platform/ctplatform/accounts/*.py", "platform/ctplatform/error_pages.py", "platform/ctplatform/lists.py"),
@@ -28,8 +40,14 @@ TRANSLATED_MODULES = (
     *("readerstudy/api/reading.py", "readerstudy/web/reading.py", "platform/ctplatform/home.py"),
     *("readerstudy/filters.py", "platform/ctplatform/datasets/filters.py", "platform/ctplatform/datasets/web/forms.py"),
     *("platform/ctplatform/jobs/*.py", "platform/ctplatform/datasets/waiting.py", "synthesis/waiting.py"),
+    *("readerstudy/design/*.py", "readerstudy/models/*.py", "readerstudy/permissions.py", "readerstudy/tasks/*.py"),
+    *("readerstudy/locking/services.py", "readerstudy/opening/services.py", "readerstudy/unblinding/*.py"),
+    *(
+        f"readerstudy/web/{name}.py"
+        for name in ("cases", "common", "forms", "further", "lifecycle", "planner_form", "studies")
+    ),
 )
-SAID_ALIKE = {"Turing Ward", "API", "SHA-256"}
+SAID_ALIKE = {"Turing Ward", "API", "AUC", "SHA-256"}
 LETTERS = re.compile(r"[^\W\d_]{2,}")
 READ_ALOUD = ("aria-label", "title", "placeholder", "alt")
 # What a template gives to people as an argument of a filter or of an included template.
@@ -50,17 +68,20 @@ def template_paths():
 class Visible(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.texts, self.typed = [], 0
+        self.texts, self.alike = [], []
 
     def handle_starttag(self, tag, attrs):
-        self.typed += tag == "code"  # the same in every language
+        # The same in every language: what is typed, and what is kept in English and says so to screen readers.
+        if tag == "code" or ("lang", "en") in attrs or (self.alike and tag == self.alike[-1]):
+            self.alike.append(tag)
         self.texts += [value for name, value in attrs if name in READ_ALOUD and value]
 
     def handle_endtag(self, tag):
-        self.typed -= tag == "code"
+        if self.alike and tag == self.alike[-1]:
+            self.alike.pop()
 
     def handle_data(self, data):
-        self.texts += [] if self.typed else [data]
+        self.texts += [] if self.alike else [data]
 
 
 def unmarked(source):
@@ -100,6 +121,7 @@ def test_translated_templates_say_nothing_unmarked():
         ('{{ person|default:"never" }}', ["never"]),
         ('{% include "a.html" with words="Some words" %}', ["Some words"]),
         ('<p>{% translate "Hello" %} {{ person.name|default:_("never") }} · 3</p>', []),
+        ('<ul lang="en"><li>Kept <ul><li>as</li></ul> it was</li></ul><p>Hello there</p>', ["Hello there"]),
         ("{% blocktranslate %}Hello <b>there</b>{% endblocktranslate %}", []),
         ('{% block body_class %}reading{% endblock %}<i class="wide page"></i>', []),
     ],

@@ -156,7 +156,7 @@ def unblinded_of(cast, stages):
     call_command("simulate_raters", str(study.pk), "--skill", "0.97", "--seed", "5")
     client = Client()
     client.force_login(cast.owner)
-    rows = client.get(reverse("studies:export-json", args=[study.pk])).json()["ratings"]
+    rows = json.loads(client.get(reverse("studies:export-json", args=[study.pk])).getvalue())["ratings"]
     # before the unblinding nobody is told where raters marked: that would say which scan was seen
     assert {name for name in rows[0] if name.startswith("mark")} == {"marks", "marks_confidence", "marks_reason"}
     assert not [name for name in rows[0] if name.endswith("_mm") or name.startswith("place_c")]

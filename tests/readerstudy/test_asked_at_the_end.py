@@ -160,7 +160,7 @@ def test_nobody_reads_it_before_the_unblinding(cast, reader, collecting):
             assert b"at_the_end" not in said, name
         api = reverse("study-detail", args=[collecting.pk])
         for path in ("", "progress/", "ratings/", "further/", "results/"):
-            assert b"Dr Who" not in client.get(api + path).content, path
+            assert b"Dr Who" not in client.get(api + path).getvalue(), path
 
 
 def test_afterwards_the_team_reads_it_on_the_results_page_and_in_the_archive(cast, reader, collecting):
@@ -182,7 +182,7 @@ def test_afterwards_the_team_reads_it_on_the_results_page_and_in_the_archive(cas
     }
     assert "Dr Who" not in files["ratings.csv"]
     assert f"they were asked once, in their own words: “{QUESTION}”" in files["methods.txt"]
-    exported = json.loads(client.get(reverse("studies:export-json", args=[study.pk])).content)
+    exported = json.loads(client.get(reverse("studies:export-json", args=[study.pk])).getvalue())
     assert QUESTION in exported["codebook"]["at_the_end"]
     assert [row["at_the_end"] for row in exported["ratings"]] == [None] * 11 + [WORDS]
 

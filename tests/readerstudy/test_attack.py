@@ -1,6 +1,7 @@
 """Invariant 4: nothing that anybody can obtain before the unblinding, alone or combined, tells the truth to a solver."""
 
 import hashlib
+import json
 from collections import defaultdict
 from contextlib import nullcontext
 from dataclasses import replace
@@ -321,10 +322,10 @@ def labels_join_every_rating_to_its_case_after_the_unblinding(attacked):
     client = Client()
     client.force_login(attacked.cast.owner)
     url = reverse("study-detail", args=[attacked.study.pk]) + "ratings/"
-    labels = {row["case_label"] for row in client.get(url).json()["ratings"]}
+    labels = {row["case_label"] for row in json.loads(client.get(url).getvalue())["ratings"]}
     assert len(labels) == CASES * max(PANELS)
     unblinding.unblind(study=attacked.study, actor=attacked.cast.owner, typed_title="Trial")
-    rows = client.get(url).json()["ratings"]
+    rows = json.loads(client.get(url).getvalue())["ratings"]
     assert {row["case_label"] for row in rows} == labels
     assert len({row["case"] for row in rows}) == CASES
     for row in rows:

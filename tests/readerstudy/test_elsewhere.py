@@ -98,7 +98,7 @@ def assert_sealed(client, study):
     """Nobody learns which case is of which program; the same rows say it after the unblinding."""
     assert client.get(f"/api/studies/{study.pk}/arms/").status_code == 409
     for url in (study.get_absolute_url(), reverse("studies:export-csv", args=[study.pk])):
-        content = client.get(url).content.decode()
+        content = client.get(url).getvalue().decode()
         assert "BlobGAN" not in content
         assert "Copier" not in content
     assert client.get(reverse("studies:cases", args=[study.pk])).status_code == 302
@@ -106,7 +106,7 @@ def assert_sealed(client, study):
 
 def assert_reported(study, client):
     rows = list(
-        csv.DictReader(io.StringIO(client.get(reverse("studies:export-csv", args=[study.pk])).content.decode()))
+        csv.DictReader(io.StringIO(client.get(reverse("studies:export-csv", args=[study.pk])).getvalue().decode()))
     )
     assert {row["arm"] for row in rows} == {"real", BLOB, COPY}
     data = report_data(UnblindedStudy(study))

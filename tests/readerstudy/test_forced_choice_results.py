@@ -162,7 +162,7 @@ def test_page_api_and_export_tell_the_numbers_of_the_images_that_were_chosen(pai
         results.choices.joint.right
     )
     assert client.get(reverse("study-results", args=[study.pk])).status_code == 409
-    exported = client.get(reverse("studies:export-json", args=[study.pk])).json()
+    exported = json.loads(client.get(reverse("studies:export-json", args=[study.pk])).getvalue())
     assert exported["analysis"]["sentence"] == results.sentence
     assert exported["codebook"]["side"] == "Where the chosen image stood, from 1 (left) to 2"
     assert exported["trials"] == [list(trial) for trial in choices_of(opened).trials]

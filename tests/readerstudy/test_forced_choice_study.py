@@ -273,7 +273,7 @@ def test_it_is_offered_and_what_does_not_fit_is_refused_in_words(drawn):
     drawn.save()
     form = client.get(reverse("studies:design", args=[drawn.pk])).content.decode()
     assert NAME in form
-    assert form.index("If asked: one of several images") < form.index(f"{NAME}-images") < form.index("Display mode")
+    assert form.index("If asked: One of several images") < form.index(f"{NAME}-images") < form.index("Display mode")
     assert change(task_name=NAME, task_settings={"images": 4, "find": "synthetic"}).status_code == 200
     for wrong, said in (
         ({"cases_planned": 18}, "a multiple of 4"),
@@ -293,7 +293,7 @@ def test_it_is_offered_and_what_does_not_fit_is_refused_in_words(drawn):
     # Fact sheet: among 4 images areas of .4 and .6 are shares of .1672 and .3502.
     assert "a chance of 0.250" in words
     assert "0.167 to 0.350" in words
-    assert "chance is one in 4" in client.get(drawn.get_absolute_url()).content.decode()
+    assert "Chance is one in 4" in client.get(drawn.get_absolute_url()).content.decode()
     page = client.get(reverse("studies:plan", args=[drawn.pk])).content.decode()
     assert "4 trials of 4 images you will find an area" in page
     assert "joint_choices" in page

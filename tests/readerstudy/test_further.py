@@ -152,7 +152,7 @@ def test_the_page_saves_questions_and_says_what_is_wrong(cast, draft):
 def test_distributions_and_comparisons_follow_from_the_export(unblinded, cast):
     client = Client()
     client.force_login(cast.owner)
-    text = client.get(reverse("studies:export-csv", args=[unblinded.pk])).content.decode()
+    text = client.get(reverse("studies:export-csv", args=[unblinded.pk])).getvalue().decode()
     rows = list(csv.DictReader(io.StringIO(text)))
     found = client.get(reverse("study-further", args=[unblinded.pk])).json()["questions"]
     assert [one["name"] for one in found] == ["quality", "diagnosis", "visible"]
@@ -197,6 +197,6 @@ def test_page_report_and_texts_tell_of_them_and_keep_free_text_back(unblinded, c
     assert "further_quality" in header
     assert "further_remark" not in header
     assert "further_remark" not in files["codebook.csv"].decode()
-    exported = json.loads(client.get(reverse("studies:export-json", args=[unblinded.pk])).content)
+    exported = json.loads(client.get(reverse("studies:export-json", args=[unblinded.pk])).getvalue())
     assert "further_remark" in exported["codebook"]
     assert client.get(reverse("studies:registration", args=[unblinded.pk])).status_code == 200

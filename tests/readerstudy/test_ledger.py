@@ -178,7 +178,7 @@ def test_the_seed_of_the_orders_is_not_the_one_that_the_team_knows(rated, cast):
     client = Client()
     client.force_login(cast.owner)
     for name in ("study", "export-json", "export-csv", "leaks"):
-        page = client.get(reverse(f"studies:{name}", args=[rated.pk])).content.decode()
+        page = client.get(reverse(f"studies:{name}", args=[rated.pk])).getvalue().decode()
         assert rated.seal.schedule_seed not in page
         assert rated.seal.salt not in page
 

@@ -243,7 +243,7 @@ def test_before_the_unblinding_nobody_is_told_where_raters_marked(simulated, cas
     """Millimetres would say which scan a rater saw, and on a whole slice rows and columns say as much."""
     client = Client()
     client.force_login(cast.owner)
-    rows = client.get(reverse("studies:export-json", args=[simulated.pk])).json()["ratings"]
+    rows = json.loads(client.get(reverse("studies:export-json", args=[simulated.pk])).getvalue())["ratings"]
     assert not [name for name in rows[0] if name.startswith("mark")]
     assert client.get(reverse("study-places", args=[simulated.pk])).status_code == 409
     assert client.get(reverse("study-marks", args=[simulated.pk])).status_code == 409

@@ -52,7 +52,7 @@ def test_a_study_from_its_first_form_to_the_results(cast, world, django_capture_
     assert (study.title, study.field_of_view_mm, study.twins_allowed) == ("Browser", 25.0, False)
 
     press("draw")
-    assert "6 of 12 planned cases are chosen; a draw that stops early" in page("study")  # two edits show one place
+    assert "6 of 12 planned cases are chosen. A draw that stops early" in page("study")  # two edits show one place
     press("design", **{**design, "twins_allowed": "on"})
     press("draw")
     assert "12 of 12 planned cases are chosen" in page("study")

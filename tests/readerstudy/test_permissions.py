@@ -316,7 +316,7 @@ def everything_shown(client, study):
         response = client.get(reverse(f"studies:{name}", args=[study.pk]), follow=True)
         yield name, readable(response)
     for path in API:
-        yield f"api {path}", client.get(reverse("study-detail", args=[study.pk]) + path).content.decode()
+        yield f"api {path}", client.get(reverse("study-detail", args=[study.pk]) + path).getvalue().decode()
     yield "jobs", client.get(reverse("jobs:jobs")).content.decode()
     for job in client.get("/api/jobs/").json()["results"]:
         yield "job", json.dumps(job)
@@ -331,7 +331,7 @@ def readable(response):
     if kind == "application/zip":
         with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
             return "\n".join(archive.read(name).decode("utf-8", "replace") for name in archive.namelist())
-    return response.content.decode()
+    return response.getvalue().decode()
 
 
 @pytest.mark.parametrize("stage", ["locked", "collecting", "closed"])

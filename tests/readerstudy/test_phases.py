@@ -173,7 +173,7 @@ def doors_to_the_truth(study, person):
         yield client.get(reverse(f"studies:{name}", args=[study.pk])).status_code
     for path in ("results/", "arms/", "programs/", "repeats/", "further/", "places/", "choices/", "report/"):
         yield client.get(api + path).status_code
-    assert not any("truth" in row for row in client.get(f"{api}ratings/").json()["ratings"])
+    assert not any("truth" in row for row in json.loads(client.get(f"{api}ratings/").getvalue())["ratings"])
 
 
 def test_the_earlier_study_is_unblinded_through_no_door_while_the_later_one_is_read(cast, collecting, second):

@@ -116,7 +116,7 @@ def test_the_draft_shows_patients_by_kind_and_every_measure(drawn, cast):
     assert "2 to 2" in page
     for measure in drawn.match_report["measures"]:
         assert measure["words"].capitalize()[:20] in page
-    assert "3 of 3 scans give cases of both kinds, and 3 of 3 patients" in page
+    assert "3 of 3 scans give cases of both kinds. 3 of 3 patients give cases of both kinds." in page
 
 
 def test_the_protocol_says_whether_twins_may_meet_and_keeps_the_figures_of_the_match(collecting):
@@ -126,7 +126,7 @@ def test_the_protocol_says_whether_twins_may_meet_and_keeps_the_figures_of_the_m
     client = Client()
     client.force_login(collecting.owner)
     page = reverse("studies:study", args=[collecting.pk])
-    assert "one rater may see a scan and its edited twin" in shown(client.get(page))
+    assert "One rater may see a scan and its edited twin" in shown(client.get(page))
     del collecting.protocol["cases"]["twins_allowed"]  # locked before there was a rule
     collecting.save()
     assert "twin" not in shown(client.get(page))
@@ -155,10 +155,10 @@ def test_words_that_no_longer_fit_the_protocol_are_named(draft, cast):
     assert "Words on the size" not in {check.title for check in readiness(draft)}
     design.change_design(study=draft, actor=cast.owner, cases_planned=planned + 2)
     draft.refresh_from_db()
-    assert f"do not speak of {planned + 2} cases; " in check(draft, "Words on the size").message
+    assert f"do not speak of “{planned + 2} cases”; " in check(draft, "Words on the size").message
     assert not check(draft, "Words on the size").blocks
     draft.plan_options = {"sample_size": f"Planned for 1{raters} raters and {planned + 2} cases."}
-    assert f"do not speak of {raters} raters; " in check(draft, "Words on the size").message
+    assert f"do not speak of “{raters} raters”; " in check(draft, "Words on the size").message
 
 
 @pytest.mark.parametrize(

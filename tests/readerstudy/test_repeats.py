@@ -304,7 +304,7 @@ def test_the_team_can_not_tell_a_repeat_before_the_unblinding(repeating, cast):
     Browser(cast.rater, repeating).rate_all()
     client = Client()
     client.force_login(cast.member)
-    exported = client.get(reverse("studies:export-csv", args=[repeating.pk])).content.decode()
+    exported = client.get(reverse("studies:export-csv", args=[repeating.pk])).getvalue().decode()
     rows = list(csv.DictReader(io.StringIO(exported)))
     assert len(rows) == 16 == len({row["case_label"] for row in rows})
     assert "again" not in rows[0]

@@ -39,7 +39,7 @@ def test_raters_and_groups_are_taken_over_in_their_order(cast, world, earlier):
     draft = phase_after(cast, world, earlier, raters=[])
     taken = take_same_raters(study=draft, actor=cast.owner)
     assert chosen(draft) == chosen(earlier) == [(cast.second_rater.username, 1, ""), (cast.rater.username, 2, "Told")]
-    assert taken.words == "2 raters taken over, 1 of them with a group."
+    assert taken.words == "2 raters taken over. 1 of them with a group."
     first, second = draft.record.order_by("-id")[:2][::-1]
     assert (first.action, first.actor) == ("raters chosen", cast.owner)
     assert first.details["raters"] == sorted([cast.rater.username, cast.second_rater.username])

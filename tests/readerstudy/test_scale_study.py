@@ -169,7 +169,7 @@ def test_the_usual_plan_of_a_scale_is_the_area_under_the_curve(cast, draft):
 def test_results_are_those_of_the_levels_in_the_export(unblinded, cast):
     client = Client()
     client.force_login(cast.owner)
-    text = client.get(reverse("studies:export-csv", args=[unblinded.pk])).content.decode()
+    text = client.get(reverse("studies:export-csv", args=[unblinded.pk])).getvalue().decode()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == RATERS * CASES
     cases, raters = (sorted({row[name] for row in rows}) for name in ("case", "rater"))

@@ -48,8 +48,8 @@ def unblinded(study):
 def exported(study, user):
     client = Client()
     client.force_login(user)
-    text = client.get(reverse("studies:export-csv", args=[study.pk])).content.decode()
-    explained = client.get(reverse("studies:export-codebook", args=[study.pk])).content.decode()
+    text = client.get(reverse("studies:export-csv", args=[study.pk])).getvalue().decode()
+    explained = client.get(reverse("studies:export-codebook", args=[study.pk])).getvalue().decode()
     columns = {row["column"] for row in csv.DictReader(io.StringIO(explained)) if row["meaning"]}
     return list(csv.DictReader(io.StringIO(text))), columns
 
@@ -161,7 +161,7 @@ def test_exports_hold_the_truth_only_after_the_unblinding(simulated, cast):
     assert {row["truth"] for row in after} == {"real", "synthetic"}
     client = Client()
     client.force_login(cast.member)
-    content = json.loads(client.get(reverse("studies:export-json", args=[simulated.pk])).content)
+    content = json.loads(client.get(reverse("studies:export-json", args=[simulated.pk])).getvalue())
     assert content["schedule_seed"] == simulated.seal.schedule_seed
     assert content["analysis"]["raters"][0]["correct"] == analysis_of(UnblindedStudy(simulated)).raters[0].correct
     assert len(content["ratings"]) == RATERS * CASES

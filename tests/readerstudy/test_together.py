@@ -53,7 +53,7 @@ def test_the_second_change_of_one_field_is_told_and_may_be_saved_again(two, draf
     (first, one), (second, other) = two
     save(first, draft, {**one, "title": "The first title", "cases_planned": 30})
     page = save(second, draft, {**other, "title": "The second title"})
-    assert f"title, which {cast.owner} set to “The first title”" in shown(page)
+    assert f"Title, which {cast.owner} set to “The first title”" in shown(page)
     assert 'value="The second title"' in shown(page)
     draft.refresh_from_db()
     assert draft.title == "The first title"
@@ -150,7 +150,7 @@ def test_before_the_lock_the_page_says_what_follows(cast, draft, stages):
         {(truth.scan.dataset_id, truth.scan.subject) for truth in CaseTruth.objects.filter(case__study=draft)}
     )
     assert (lock.cases, lock.patients, lock.raters) == (count, patients, 2)
-    assert f"{count} cases of {patients} patients, 2 raters" in words
+    assert f"the cases ({count}, patients: {patients}), the raters (2)" in words
     assert lock.advice
     assert unescape(words).count(lock.advice[0]) == 2
     assert "Lock now, with what is not mended" in words

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 from django.test import Client
@@ -44,7 +45,7 @@ def test_results_are_the_analysis_in_both_formats(finished, api):
 
 def test_ratings_are_the_ledger_in_both_formats(finished, api):
     url = reverse("study-ratings", args=[finished.pk])
-    as_json, as_csv = api.get(url).json(), rows_of(api.get(url, {"format": "csv"}).content.decode())
+    as_json, as_csv = json.loads(api.get(url).getvalue()), rows_of(api.get(url, {"format": "csv"}).getvalue().decode())
     assert len(as_json["ratings"]) == len(as_csv) == finished.ledger_count
     assert set(as_csv[0]) == set(as_json["codebook"])
     for ours, theirs in zip(as_json["ratings"], as_csv, strict=True):

@@ -137,7 +137,7 @@ def test_controls_are_in_no_number_but_their_own(marked, stages, cast):
     control = next(case for case in data.cases if case.control)
     assert f"-1,{control.number},0," not in imrmc_text(data)
     client = owners_client(cast)
-    exported = client.get(reverse("studies:export-csv", args=[marked.pk])).content.decode()
+    exported = client.get(reverse("studies:export-csv", args=[marked.pk])).getvalue().decode()
     rows = list(csv.DictReader(io.StringIO(exported)))
     assert {row["case"] for row in rows if row["control"] == "1"} == {control.code}
     page = client.get(reverse("studies:results", args=[marked.pk])).content.decode()

@@ -261,7 +261,7 @@ def test_nothing_before_the_unblinding(collected, cast, client_of_owner, tmp_pat
     for path in ("results/", "results/?format=csv"):
         response = client_of_owner.get(reverse("study-detail", args=[collected.pk]) + path)
         assert response.status_code == 409
-    ratings = client_of_owner.get(reverse("study-ratings", args=[collected.pk]), {"format": "csv"}).content.decode()
+    ratings = client_of_owner.get(reverse("study-ratings", args=[collected.pk]), {"format": "csv"}).getvalue().decode()
     header = ratings.splitlines()[0]
     assert not {"truth", "correct", "scan", "subject", "diameter_mm", "depth_mm"} & set(header.split(","))
 

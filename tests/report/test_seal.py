@@ -98,7 +98,9 @@ def _table(sql):
 
 def looks_at(client, study):
     def get(name):
-        assert client.get(reverse(name, args=[study.pk])).status_code == 200
+        answer = client.get(reverse(name, args=[study.pk]))
+        assert answer.status_code == 200
+        answer.getvalue()
 
     return {
         "results page": lambda: get("studies:results"),

@@ -44,6 +44,7 @@ async function jsonOf(response: Response): Promise<unknown> {
   try {
     return await response.json();
   } catch {
+    // A proxy's page, or half an answer: the status tells what there is to tell.
     return null;
   }
 }

@@ -52,6 +52,7 @@ export class KeptWindow {
       const numbers = typeof center === "number" && typeof width === "number";
       return numbers ? clampWindow({ center, width }) : null;
     } catch {
+      // What another version kept, or somebody wrote, counts as nothing kept.
       return null;
     }
   }

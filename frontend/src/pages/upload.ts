@@ -168,6 +168,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
+    // A proxy's page instead of an answer.
     return null;
   }
 }

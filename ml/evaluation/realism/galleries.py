@@ -74,6 +74,7 @@ def _removal(case: LiverCase, label: int, generator: Generator, *, seed: int) ->
             case.hu, case.grid, liver_mask=case.liver, lesion_mask=mask, generator=generator, seed=seed
         )
     except EditError:
+        # A gallery shows what the editor makes; what it refuses is no example of it.
         return None
     title = f"removed: {result.measured['diameter_mm']:.0f} mm"
     return "removal", case, case.hu, result.apply(case.hu), np.argwhere(mask).mean(0), title

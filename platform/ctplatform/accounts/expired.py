@@ -65,5 +65,6 @@ def _opens(path: str) -> bool:
     try:
         view = getattr(resolve(path).func, "view_class", None)
     except Resolver404:
+        # Where nothing is, nobody is led to.
         return False
     return view is not None and hasattr(view, "get") and "get" in view.http_method_names

@@ -4,7 +4,9 @@ The link is signed and nothing of it is stored. It works once and until it runs 
 the old password, the last login and the number of ended accesses.
 """
 
+import logging
 from collections.abc import Callable
+from smtplib import SMTPException
 
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
@@ -22,6 +24,8 @@ from ctplatform.accounts.models import AccountEventKind, User
 from ctplatform.accounts.permissions import refuse_unless_may_reset
 from ctplatform.accounts.record import Author, note
 from ctplatform.errors import ConflictError
+
+logger = logging.getLogger(__name__)
 
 
 class _Links(PasswordResetTokenGenerator):
@@ -50,7 +54,11 @@ def send_link(*, login: str, address: str | None, as_url: Callable[[str], str]) 
     with translation.override(person.language or translation.get_language()):
         subject = gettext("A new password for Turing Ward")
         words = render_to_string("accounts/lost_password_mail.txt", {"person": person, "link": as_url(link)})
-    send_mail(subject, words, None, [person.email], fail_silently=True)
+    try:
+        send_mail(subject, words, None, [person.email])
+    except (SMTPException, OSError):
+        # Whoever asked is told the same as ever, or would learn that there is such an account.
+        logger.exception("a link for a new password could not be sent", extra={"user": person.pk})
 
 
 def opened_by(link: str) -> User | None:
@@ -58,6 +66,7 @@ def opened_by(link: str) -> User | None:
     try:
         user = User.objects.filter(pk=base36_to_int(number), is_active=True).first()
     except ValueError:
+        # Mistyped or made up: refused like a link that has run out.
         return None
     return user if user is not None and _links.check_token(user, token) else None
 

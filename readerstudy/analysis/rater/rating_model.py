@@ -105,5 +105,6 @@ def _standard_error(parameters: FloatArray, table: FloatArray) -> float | None:
     try:
         variance = float(np.linalg.inv(hessian)[table.shape[1] - 1, table.shape[1] - 1])
     except np.linalg.LinAlgError:
+        # A flat likelihood tells nothing about its width; the estimate then stands without a standard error.
         return None
     return sqrt(variance) if variance > 0 else None

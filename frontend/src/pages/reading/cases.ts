@@ -59,6 +59,7 @@ export class CaseLoader {
     const ahead = casesAhead({ paceMs, loadMs: this.loadMs, bytes: bytesOf(current) });
     for (const token of tokens.slice(0, ahead)) {
       for (const { volume } of before?.images ?? []) await allArrived(volume);
+      // When it is this case's turn it is asked for again, and what is wrong is told.
       before = await this.load(token).catch(() => undefined);
     }
   }

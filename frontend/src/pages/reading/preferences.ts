@@ -88,6 +88,7 @@ export class Preferences {
       const kept: unknown = JSON.parse(this.storage?.getItem(this.place) ?? "{}");
       return typeof kept === "object" && kept !== null ? kept : {};
     } catch {
+      // What is no JSON counts as nothing kept.
       return {};
     }
   }
@@ -107,6 +108,7 @@ export function browserStorage(): Storage | null {
   try {
     return window.localStorage;
   } catch {
+    // Forbidden by the browser's settings.
     return null;
   }
 }
@@ -116,6 +118,7 @@ export function sittingStorage(): Storage | null {
   try {
     return window.sessionStorage;
   } catch {
+    // Forbidden by the browser's settings.
     return null;
   }
 }

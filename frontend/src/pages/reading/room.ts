@@ -252,6 +252,7 @@ export class ReadingRoom {
     this.beginning.welcome(() => {
       this.refresh();
     });
+    // Fetched ahead; whoever begins asks for it again and is told what is wrong.
     void this.cases.load(first).catch(() => undefined);
   }
 

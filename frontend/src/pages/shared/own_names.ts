@@ -15,6 +15,7 @@ export function namesOf(jobUrl: string): string[] {
     const kept: unknown = JSON.parse(sessionStorage.getItem(key(jobUrl)) ?? "[]");
     return Array.isArray(kept) ? kept.filter((name): name is string => typeof name === "string") : [];
   } catch {
+    // As where nothing was kept: the report tells numbers only.
     return [];
   }
 }

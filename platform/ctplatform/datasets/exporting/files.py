@@ -5,13 +5,13 @@ import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404
 
 from ctplatform.datasets.models import Export
+from ctplatform.datasets.scans.on_disk import place_of
 
 
 def export_file(export: Export) -> FileResponse:
@@ -58,14 +58,6 @@ def stored_as(key: str) -> Iterator[tuple[IO[bytes], Written]]:
         written = Written(target)
         with io.BufferedWriter(written, BUFFER_BYTES) as buffered:
             yield buffered, written
-
-
-def place_of(key: str) -> Path | None:
-    """On this machine's disk; none in a bucket."""
-    try:
-        return Path(default_storage.path(key))
-    except NotImplementedError:
-        return None
 
 
 def free_bytes() -> int | None:

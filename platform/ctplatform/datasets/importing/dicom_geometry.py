@@ -74,6 +74,7 @@ def _floats(header: DicomDataset, keyword: str, count: int) -> npt.NDArray[np.fl
     try:
         numbers = np.array([float(v) for v in value], dtype=np.float64) if value is not None else np.empty(0)
     except (TypeError, ValueError):
+        # Refused below, like too few of them.
         numbers = np.empty(0)
     if numbers.shape != (count,) or not (np.abs(numbers) <= FARTHEST_MM).all():
         raise ImportRefusedError(f"A slice has no usable {keyword}, so its place in the patient is unknown.")

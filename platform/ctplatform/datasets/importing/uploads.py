@@ -8,7 +8,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -18,6 +18,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from ctplatform.datasets.importing.confined.process import Offered, Opened
 from ctplatform.datasets.importing.offering import opener
+from ctplatform.datasets.scans.on_disk import place_of
 from ctplatform.datasets.scans.voxels import load_bytes, save_bytes
 from ctplatform.errors import DomainError
 
@@ -101,15 +102,13 @@ def offered(upload_id: str) -> Iterator[list[Offered]]:
 def _offered(place: str, key: str, fetched: IO[bytes]) -> Offered:
     as_mask = place.startswith(f"{MASKS}/")
     size = default_storage.size(key)
-    try:
-        local = Path(default_storage.path(key))
-    except NotImplementedError:
-        start = fetched.seek(0, os.SEEK_END)
-        with default_storage.open(key, "rb") as source:
-            shutil.copyfileobj(source, fetched, 1024 * 1024)
-        fetched.flush()
-        return Offered(place, size, lambda: reopened(fetched, start), given_as_mask=as_mask)
-    return Offered(place, size, opener(local.parent, local), given_as_mask=as_mask)
+    if (local := place_of(key)) is not None:
+        return Offered(place, size, opener(local.parent, local), given_as_mask=as_mask)
+    start = fetched.seek(0, os.SEEK_END)
+    with default_storage.open(key, "rb") as source:
+        shutil.copyfileobj(source, fetched, 1024 * 1024)
+    fetched.flush()
+    return Offered(place, size, lambda: reopened(fetched, start), given_as_mask=as_mask)
 
 
 def reopened(fetched: IO[bytes], start: int) -> Opened:

@@ -38,6 +38,7 @@ def _folders(parent: str) -> list[str]:
     try:
         return list(default_storage.listdir(parent)[0])
     except FileNotFoundError:
+        # Nothing of this kind was ever stored.
         return []
 
 
@@ -45,6 +46,7 @@ def _as_uuid(name: str) -> uuid.UUID | None:
     try:
         return uuid.UUID(name)
     except ValueError:
+        # Not made by the product, so not the sweep's to remove.
         return None
 
 

@@ -101,6 +101,7 @@ def refuse_taken_port(host: str, port: int) -> None:
 def announce(address: str, text: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
+        # Not there yet: asked again until the deadline, which is told.
         with contextlib.suppress(urllib.error.URLError, OSError):
             urllib.request.urlopen(f"{address}readyz", timeout=5)  # noqa: S310 - our own address
             print(f"\nTuring Ward is ready at {address}\n{text}\nStop it with Ctrl+C.\n", flush=True)
