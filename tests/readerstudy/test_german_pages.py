@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from readerstudy.design.published import PUBLISHED, STARTED
 from readerstudy.unblinding import services as unblinding
-from tests.readerstudy.worlds import make_draft
+from tests.readerstudy.worlds import make_draft, unblind
 
 VOID = {"input", "img", "br", "hr", "link", "meta", "wbr", "source"}
 WORDS = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}\s+[A-Za-z]{2,}")
@@ -93,6 +93,14 @@ def test_the_planner_is_german_as_a_whole(cast, query):
 
 def test_the_blinded_look_is_german_as_a_whole(cast, collecting):
     english, german = in_both_languages(cast.owner, reverse("studies:blinded-look", args=[collecting.pk]))
+    assert {text for text in english & german if WORDS.search(text)} <= own_words(collecting)
+
+
+@pytest.mark.parametrize("unblinded", [False, True])
+def test_the_check_for_leaks_is_german_as_a_whole(cast, collecting, unblinded):
+    if unblinded:
+        unblind(collecting)
+    english, german = in_both_languages(cast.owner, reverse("studies:leaks", args=[collecting.pk]))
     assert {text for text in english & german if WORDS.search(text)} <= own_words(collecting)
 
 
