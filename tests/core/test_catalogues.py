@@ -22,7 +22,7 @@ TRANSLATED_TEMPLATES = (
     *(f"datasets/{name}.html" for name in ("dataset", "dataset_form", "datasets", "export", "exports")),
     *(f"datasets/{name}.html" for name in ("retrieve", "too_large", "upload")),
     *(f"readerstudy/{name}.html" for name in ("blinded_look", "candidates", "cases", "design", "further", "new")),
-    "readerstudy/planner.html",
+    *("readerstudy/leak_audit.html", "readerstudy/planner.html"),
     *(f"readerstudy/study_{state}.html" for state in ("draft", "running")),
     *(f"readerstudy/_{name}.html" for name in ("ask", "busy", "cases_table", "close_follows", "fixed", "flow")),
     *(

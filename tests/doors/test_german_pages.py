@@ -1,35 +1,17 @@
 """Every page for people whose language is German: whole in one language, and numbers that programs read stay numbers."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 from django.test import Client
 
 from ctplatform.accounts.models import User
 from tests.doors.addresses import addresses
+from tests.pages import read
 
 pytestmark = pytest.mark.django_db
 WRITTEN_AS_IN_GERMAN = re.compile(r"[-+]?\d+(?:\.\d{3})*,\d+(?:%|px|em)?")
-# What people read, and lists of numbers.
-NOT_FOR_PROGRAMS = {"aria-label", "title", "alt", "placeholder", "content"}
 ENGLISH = re.compile(r"\b(?:the|and|which|has been|you)\b")
-
-
-class Read(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.attributes, self.texts, self.skipped = [], [], 0
-
-    def handle_starttag(self, tag, attrs):
-        self.skipped += tag in {"script", "style", "pre"}
-        self.attributes += [(tag, name, value or "") for name, value in attrs if name not in NOT_FOR_PROGRAMS]
-
-    def handle_endtag(self, tag):
-        self.skipped -= tag in {"script", "style", "pre"}
-
-    def handle_data(self, data):
-        self.texts += [] if self.skipped else [data]
 
 
 def test_pages_are_whole_and_their_numbers_are_read_by_programs(many_things, cast):
@@ -44,8 +26,7 @@ def test_pages_are_whole_and_their_numbers_are_read_by_programs(many_things, cas
                 if getattr(answer, "file_to_stream", None):
                     answer.file_to_stream.close()
                 continue
-            page = Read()
-            page.feed(answer.content.decode())
+            page = read(answer)
             crooked += [(str(address), *one) for one in page.attributes if WRITTEN_AS_IN_GERMAN.fullmatch(one[2])]
             if answer["Content-Language"] == "de":
                 german += 1

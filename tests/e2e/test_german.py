@@ -9,6 +9,7 @@ from tests.e2e.test_reading_live import Reading
 from tests.e2e.test_viewer_pages import enter as log_in_as
 from tests.e2e.test_viewer_reading import READY, press
 from tests.factories import PASSWORD
+from tests.readerstudy.worlds import make_draft, make_world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -63,7 +64,11 @@ def test_pages_of_a_coordinator_have_room(screen: Page, live_server) -> None:
         screen.goto(f"{reading.base}{path}")
         expect(screen.locator("html")).to_have_attribute("lang", "de")
         has_room(screen)
-    for page in ("", "edit/", "upload/", "export/"):
-        screen.goto(f"{reading.base}/datasets/{dataset.pk}/{page}")
+    draft = make_draft(reading.cast, make_world(reading.cast.owner))
+    of_dataset = [f"/datasets/{dataset.pk}/{page}" for page in ("", "edit/", "upload/", "export/")]
+    of_draft = [f"{draft.get_absolute_url()}{page}" for page in ("", "design/", "further/", "cases/")]
+    of_study = [f"{reading.study.get_absolute_url()}{page}" for page in ("", "leaks/", "look/")]
+    for path in (*of_dataset, "/studies/new/", "/studies/planner/", *of_draft, *of_study):
+        screen.goto(f"{reading.base}{path}")
         expect(screen.locator("html")).to_have_attribute("lang", "de")
         has_room(screen)

@@ -1,7 +1,6 @@
 """A study's pages in German: what both languages' pages say alike are names and numbers, and what is kept is English."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 from django.test import Client
@@ -9,43 +8,16 @@ from django.urls import reverse
 
 from readerstudy.design.published import PUBLISHED, STARTED
 from readerstudy.unblinding import services as unblinding
-from tests.readerstudy.worlds import make_draft
+from tests.pages import read
+from tests.readerstudy.worlds import make_draft, unblind
 
-VOID = {"input", "img", "br", "hr", "link", "meta", "wbr", "source"}
 WORDS = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}\s+[A-Za-z]{2,}")
-
-
-class Said(HTMLParser):
-    """Texts of a page but for those that say that they are English."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.texts = [], set()
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        inherited = self.open[-1][1] if self.open else False
-        english = inherited or tag in {"script", "style", "code", "textarea"} or attrs.get("lang") == "en"
-        if not english:
-            read = (attrs.get(name) for name in ("aria-label", "title", "placeholder"))
-            self.texts |= {" ".join(text.split()) for text in read if text}
-        if tag not in VOID:
-            self.open.append((tag, english))
-
-    def handle_endtag(self, tag):
-        while self.open and self.open.pop()[0] != tag:
-            pass
-
-    def handle_data(self, data):
-        if not (self.open and self.open[-1][1]):
-            self.texts.add(" ".join(data.split()))
 
 
 def said(response):
     assert response.status_code == 200
-    page = Said()
-    page.feed(response.content.decode())
-    return page.texts
+    page = read(response)
+    return {" ".join(text.split()) for text in page.texts + page.names}
 
 
 def in_both_languages(person, address):
@@ -93,6 +65,14 @@ def test_the_planner_is_german_as_a_whole(cast, query):
 
 def test_the_blinded_look_is_german_as_a_whole(cast, collecting):
     english, german = in_both_languages(cast.owner, reverse("studies:blinded-look", args=[collecting.pk]))
+    assert {text for text in english & german if WORDS.search(text)} <= own_words(collecting)
+
+
+@pytest.mark.parametrize("unblinded", [False, True])
+def test_the_check_for_leaks_is_german_as_a_whole(cast, collecting, unblinded):
+    if unblinded:
+        unblind(collecting)
+    english, german = in_both_languages(cast.owner, reverse("studies:leaks", args=[collecting.pk]))
     assert {text for text in english & german if WORDS.search(text)} <= own_words(collecting)
 
 

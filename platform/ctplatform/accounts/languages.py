@@ -18,7 +18,7 @@ ENGLISH = settings.LANGUAGE_CODE
 # Routes below which nobody has translated the pages yet.
 UNTRANSLATED = (
     *("datasets/de-identification/", "datasets/scans/", "synthesis/"),
-    *(f"studies/<uuid:pk>/{page}" for page in ("plan/", "registration", "leaks/", "results/")),
+    *(f"studies/<uuid:pk>/{page}" for page in ("plan/", "registration", "results/")),
     *(f"studies/<uuid:pk>/{page}" for page in ("report", "audit.zip", "ratings")),
 )
 # Programs are answered in English, at addresses that lead nowhere too; what the reading room is refused, raters read.
