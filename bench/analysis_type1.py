@@ -103,8 +103,11 @@ def effect_for(measure, target):
     return float(optimize.brentq(lambda effect: measure(effect) - target, 0, 4))
 
 
-def verdicts(truth, ratings, patients, *, raters):
-    """Per confirmatory analysis: significant, equivalent; cases independent where `patients` is None."""
+def verdicts(truth, ratings, patients, *, raters, counted=True):
+    """Per confirmatory analysis: significant, equivalent; cases independent where `patients` is None.
+
+    Without `counted` the tests of counts, nearly all of the time, are left out.
+    """
     calls = (ratings > 3).astype(float)
     area = reader_averaged_auc(truth=truth, ratings=ratings, patients=patients)
     found = {"AUC": (area.p is not None and area.p <= 0.05, bool(auc_tost(panel=area, margin=MARGIN).equivalent))}
@@ -114,14 +117,19 @@ def verdicts(truth, ratings, patients, *, raters):
         share = panel_accuracy(correct=(calls == truth[:, None]).astype(float), level=0.9)
         within = share.low is not None and share.low >= 0.5 - MARGIN and share.high <= 0.5 + MARGIN
         right = [int((column == truth).sum()) for column in columns]
-        tests = [exact_binomial(successes=count, trials=len(truth)).p_minlike for count in right]
         same = binomial_tost(successes=right[-1], trials=len(truth), margin=MARGIN).equivalent
     else:
         share = reader_averaged_accuracy(truth=truth, calls=calls, patients=patients)
         within = bool(auc_tost(panel=share, margin=MARGIN).equivalent)
-        tests = [permutation_p(truth, column[:, None], patients) for column in columns]
         vote = share_over_patients(truth=truth, calls=majority, patients=patients)
         same = bool(auc_tost(panel=vote, margin=MARGIN).equivalent)
+    found |= {"percent correct": (False, within), "ensemble": (False, same)}
+    if not counted:
+        return found
+    if patients is None:
+        tests = [exact_binomial(successes=count, trials=len(truth)).p_minlike for count in right]
+    else:
+        tests = [permutation_p(truth, column[:, None], patients) for column in columns]
     found["percent correct"] = (permutation_p(truth, calls, patients) <= 0.05, within)
     found["ensemble"] = (tests[-1] <= 0.05, same)
     if raters:
@@ -134,7 +142,7 @@ def permutation_p(truth, calls, patients):
     return found.p_two_sided
 
 
-def rates(truth, patients, *, variance, effect, repetitions, raters=False, compared=True):
+def rates(truth, patients, *, variance, effect, repetitions, raters=False, compared=True, counted=True):
     """Shares of studies (significant, equivalent) before and after, per analysis."""
     random = luck(20210817, len(np.unique(patients)), round(100 * variance), round(1000 * effect))
     units = {"before": None, "after": patients} if compared else {"after": patients}
@@ -142,7 +150,7 @@ def rates(truth, patients, *, variance, effect, repetitions, raters=False, compa
     for _ in range(repetitions):
         ratings = answers(random, truth, patients, variance=variance, effect=effect)
         for unit, used in units.items():
-            found[unit].append(verdicts(truth, ratings, used, raters=raters))
+            found[unit].append(verdicts(truth, ratings, used, raters=raters, counted=counted))
     return {
         unit: {name: 100 * np.mean([one[name] for one in rows], axis=0) for name in rows[0]}
         for unit, rows in found.items()
@@ -176,7 +184,8 @@ def at_65(cell, variance, repetitions):
         "percent correct": 2 * NormalDist().inv_cdf(0.65),
         "ensemble": effect_for(lambda effect: majority_of(effect, variance), 0.65),
     }
-    known = {"variance": variance, "repetitions": repetitions // 2}
+    # Of the tests only that of the AUC is printed.
+    known = {"variance": variance, "repetitions": repetitions // 2, "counted": False}
     found = {name: rates(truth, patients, effect=effect, **known) for name, effect in effects.items()}
     alone = rates(truth, np.arange(len(truth)), effect=effects["AUC"], compared=False, **known)
     return [
@@ -213,7 +222,7 @@ def equivalence(repetitions):
 
 
 def _falsely_equivalent(random, truth, patients, variance):
-    effects = (_area_effect(), 2 * NormalDist().inv_cdf(0.65), _majority_effect(variance))
+    effects = (area_effect(), 2 * NormalDist().inv_cdf(0.65), majority_effect(variance))
     areas, calls, votes = (answers(random, truth, patients, variance=variance, effect=one) for one in effects)
     majority = majority_vote((votes > 3).astype(float)).decided()
     panels = (
@@ -225,12 +234,12 @@ def _falsely_equivalent(random, truth, patients, variance):
 
 
 @cache
-def _area_effect():
+def area_effect():
     return effect_for(area_of, 0.65)
 
 
 @cache
-def _majority_effect(variance):
+def majority_effect(variance):
     return effect_for(lambda effect: majority_of(effect, variance), 0.65)
 
 
@@ -254,7 +263,7 @@ def readers(repetitions):
 def _rates_of_readers(truth, patients, count, spread, repetitions):
     random = luck(count, len(truth), patients.max(), round(10 * spread))
     shared, own = sqrt(0.2), sqrt(1 - 0.2 - CASE_VARIANCE)
-    edge = effect_for(lambda effect: _mean_area(effect, spread), 0.65)
+    edge = effect_for(lambda effect: mean_area(effect, spread), 0.65)
     found = np.zeros((2, 2))
     for _ in range(repetitions):
         for row, effect in enumerate((0.0, edge)):
@@ -286,7 +295,7 @@ def _hillis(panel):
     return float(df[0])
 
 
-def _mean_area(effect, spread):
+def mean_area(effect, spread):
     nodes, weights = np.polynomial.hermite_e.hermegauss(15)
     return float(sum(w * area_of(effect + spread * x) for x, w in zip(nodes, weights / weights.sum(), strict=True)))
 

@@ -35,7 +35,7 @@ def results_text(data: ReportData) -> list[str]:
     planned = planned_sections(data)
     always = [*ALWAYS_TOLD, *(["repeats"] if data.repeats else []), *(["groups"] if data.groups.readings else [])]
     always += ["times"] if data.analysis.times else []
-    told = [SECTIONS_IN_WORDS[name](data) for name in always if name not in planned]
+    told = [_capitalised(SECTIONS_IN_WORDS[name](data)) for name in always if name not in planned]
     if analysis.status is None:
         paragraphs += filter(None, told)
     else:
@@ -47,7 +47,10 @@ def results_text(data: ReportData) -> list[str]:
 
 
 def _headed(name: str) -> str:
-    words = SECTION_WORDS[name]
+    return _capitalised(SECTION_WORDS[name])
+
+
+def _capitalised(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 

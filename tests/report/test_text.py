@@ -109,6 +109,14 @@ def test_what_the_plan_names_stands_in_methods_and_results_and_nothing_else_is_c
     assert not {"None", "nan"} & set(words.split())
 
 
+def test_reading_times_are_told_whether_a_plan_names_them_or_not():
+    data = planned_report("agreement")
+    [words] = [one for one in results_text(data) if "times as long as a real one" in one]
+    assert words.startswith("Exploratory, which the plan does not name. A synthetic case took ")
+    untimed = replace(data, analysis=replace(data.analysis, times=None))
+    assert not any("times" in one for one in results_text(untimed))
+
+
 def test_every_section_of_a_plan_has_words():
     assert set(SECTIONS) == set(SECTION_WORDS) == set(SECTIONS_IN_WORDS) == set(SECTION_METHODS)
 
