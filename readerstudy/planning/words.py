@@ -69,6 +69,10 @@ CONTROL_WORDS = {
     "auc": "Their AUC against the real cases lies significantly above one half",
     "found": "Most raters call enough of them synthetic",
 }
+CONTROL_TRIAL_WORDS = {
+    "auc": "The panel is right in more of them than guessing gives, by the exact joint test",
+    "found": "Most raters choose the image to find in enough of them",
+}
 ADJUSTMENT_WORDS = {
     "holm": "Holm",
     "hochberg": "Hochberg",

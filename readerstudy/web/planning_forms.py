@@ -8,6 +8,7 @@ from readerstudy.analysis import AnalysisPlan
 from readerstudy.planning.plans import CHOICE_PRIMARIES
 from readerstudy.planning.words import (
     CHOICE_SECTION_WORDS,
+    CONTROL_TRIAL_WORDS,
     CONTROL_WORDS,
     MISSING_WORDS,
     PHASE_MEASURE_WORDS,
@@ -79,11 +80,11 @@ OF_LATER_PHASES = ("phase_measure", "phase_side", "phase_margin_points")
 
 # What trials that show several images at a time have no use for.
 OF_SINGLE_IMAGES = (
-    *("tie_rule", "missing_rule", "control_rule", "control_percent", "arms", "arms_margin_points"),
+    *("tie_rule", "missing_rule", "arms", "arms_margin_points"),
     "phase_margin_points",
 )
 OF_RIGHT_CHOICES = (
-    *("margin_points", "margin_reason", "same_answer_percent", "secondary"),
+    *("margin_points", "margin_reason", "same_answer_percent", "secondary", "control_rule", "control_percent"),
     *OF_LATER_PHASES,
 )
 
@@ -249,6 +250,9 @@ class PlanForm(forms.Form):
             margin, most = self.fields["margin_points"], self.fields["same_answer_percent"]
             margin.help_text = "Of the area of single images around one half; shares of right choices follow from it"
             most.label = "Most choices of one side (percent)"
+            rule, share = cast("forms.ChoiceField", self.fields["control_rule"]), self.fields["control_percent"]
+            rule.choices, rule.label = list(CONTROL_TRIAL_WORDS.items()), "Trials of controls count as found when"
+            share.help_text = "Only for the second rule: in how many most raters must be right"
             most.help_text = "Of a rater who chooses one side more often nothing can be said to be not found"
 
     def clean_exclusions(self) -> tuple[str, ...]:

@@ -297,7 +297,8 @@ def test_it_is_offered_and_what_does_not_fit_is_refused_in_words(drawn):
     page = client.get(reverse("studies:plan", args=[drawn.pk])).content.decode()
     assert "4 trials of 4 images you will find an area" in page
     assert "joint_choices" in page
-    assert "control_rule" not in page
+    assert ("control_rule" in page, "tie_rule" in page) == (True, False)
+    assert "choose the image to find in enough of them" in page
     assert drawn.question == "Which of these images shows a lesion that a program inserted?"
     assert "4 images at a time, in an order of your own: 3 show a real lesion, 1 a lesion that" in drawn.instructions
     [balance] = [check for check in readiness(drawn) if check.title == "Balance"]
