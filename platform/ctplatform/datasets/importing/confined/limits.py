@@ -14,6 +14,7 @@ import struct
 
 GIB = 1024**3
 MAX_WRITTEN_BYTES = 17 * GIB
+# Files of a series are held open from the header to the pixels
 MAX_DESCRIPTORS = 1024
 # Code, libraries and thread stacks count as address space and hold nothing of the file.
 ADDRESS_SPACE_FOR_CODE = 8 * GIB
