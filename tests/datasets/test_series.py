@@ -336,3 +336,19 @@ def test_the_short_way_to_hu_gives_what_the_long_one_gives(monkeypatch, dtype, i
         expected, expected_count = dicom_pixels._to_hu(header, stored)
         assert np.array_equal(hu, expected)
         assert (hu.dtype, count) == (expected.dtype, expected_count)
+
+
+@pytest.mark.parametrize("padding", [-2000, -1500, -1501, 63_536, 500, 501, 30_000])
+@pytest.mark.parametrize("limit", [None, -1800, -1400, 400])
+def test_a_slice_without_a_padded_sample_takes_the_short_way(monkeypatch, padding, limit):
+    """Padding that a header names lies at the border of the samples, within them, or nowhere."""
+    header, stored = Dataset(), np.random.default_rng(3).integers(-1500, 500, (30, 30), np.int16, endpoint=True)
+    header.PixelRepresentation, header.PixelPaddingValue, header.RescaleIntercept = 1, padding, 0
+    stored[0, :2] = -1500, 500
+    if limit is not None:
+        header.PixelPaddingRangeLimit = limit
+    short, count = dicom_pixels._to_hu(header, stored)
+    monkeypatch.setattr(dicom_pixels, "_shifted", lambda *_: None)
+    expected, expected_count = dicom_pixels._to_hu(header, stored)
+    assert np.array_equal(short, expected)
+    assert count == expected_count

@@ -195,14 +195,14 @@ def _to_hu(slice_: Dataset, stored: npt.NDArray[np.generic]) -> tuple[npt.NDArra
 def _shifted(
     slice_: Dataset, stored: npt.NDArray[np.generic], slope: float, intercept: float
 ) -> npt.NDArray[np.int16] | None:
-    """The commonest slice in one pass: steps of one HU, no padding, nothing beyond metal. None for any other."""
+    """The commonest slice in one pass: steps of one HU, no padded sample, nothing beyond metal. None for any other."""
     if slope != 1 or not intercept.is_integer() or stored.dtype.itemsize > 2 or not stored.size:
         return None
     low, high = int(stored.min()), int(stored.max())
     if low + intercept < -32768 or high + intercept > BEYOND_METAL_HU:
         return None
-    padding = slice_.get("PixelPaddingValue", None)
-    if isinstance(padding, int):
+    padding = _padding_range(slice_)
+    if padding is not None and padding[0] <= high and padding[1] >= low:
         return None
     # Whole numbers of 16 bits wrap around, and the sum is within them: the same bits whatever their sign.
     wrapped = np.int16((int(intercept) + 0x8000) % 0x10000 - 0x8000)
@@ -219,6 +219,16 @@ def _rescaled(stored: npt.NDArray[np.generic], slope: float, intercept: float) -
 
 
 def _padding_mask(slice_: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
+    padding = _padding_range(slice_)
+    if padding is None:
+        return None
+    low, high = padding
+    mask: npt.NDArray[np.bool_] = stored == low if low == high else (stored >= low) & (stored <= high)
+    return mask
+
+
+def _padding_range(slice_: Dataset) -> tuple[int, int] | None:
+    """The lowest and the highest sample that stand for no tissue."""
     value = slice_.get("PixelPaddingValue", None)
     if not isinstance(value, int):
         return None
@@ -226,5 +236,4 @@ def _padding_mask(slice_: Dataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.b
     low, high = sorted((value, limit if isinstance(limit, int) else value))
     if slice_.get("PixelRepresentation", 0) == 1 and low > 0x7FFF:
         low, high = low - 0x10000, high - 0x10000  # written as unsigned beside signed samples
-    mask: npt.NDArray[np.bool_] = stored == low if low == high else (stored >= low) & (stored <= high)
-    return mask
+    return low, high
