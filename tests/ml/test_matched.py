@@ -180,7 +180,7 @@ def test_judges_can_not_tell_a_drawn_middle_between_voxels_from_a_chosen_voxel()
 
 
 def two_sided_liver(kind):
-    """A liver with a lesion on the left; noise or vessels of the right side are others. Voxels of 1.5 and 1 mm."""
+    """A liver with a lesion on the left; noise, vessels or shape of the right side are others. Voxels of 1.5 and 1 mm."""
     grid, random = Grid((40, 96, 192), (1.5, 1.0, 1.0)), np.random.default_rng(5)
     right = np.arange(grid.size_zyx[2]) > 96
     hu = 105 + np.where(right & (kind == "noise"), 16, 10) * random.standard_normal(grid.size_zyx)
@@ -192,10 +192,13 @@ def two_sided_liver(kind):
     hu -= 45 * ndimage.gaussian_filter(lesion.astype(float), (1, 1.5, 1.5))
     liver = np.zeros(grid.size_zyx, bool)
     liver[4:-4, 4:-4, 4:-4] = True
+    if kind == "edges":
+        # Everywhere the lesion lies 10 mm below a surface; on the right, another one is as near.
+        liver[:, :38] = liver[:, 59:, 97:] = False
     return build_case("two sides", np.rint(hu).astype(np.int16), grid, liver=liver, labels=lesion.astype(np.uint8))
 
 
-@pytest.mark.parametrize("kind", ["noise", "vessels"])
+@pytest.mark.parametrize("kind", ["noise", "vessels", "edges"])
 def test_matches_have_the_noise_and_the_surroundings_of_the_lesion(kind, monkeypatch):
     case, columns = two_sided_liver(kind), []
 
