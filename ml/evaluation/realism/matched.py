@@ -160,7 +160,7 @@ class _Edited:
             asked.diameter_mm,
             asked.contrast_hu,
             self._seen(case.hu, centre, extent, outline=lesion),
-            removal and Seen(judge_patch(removal.apply(case.hu), case, centre), values=_left(removal)),
+            None if removal is None else Seen(judge_patch(removal.apply(case.hu), case, centre), values=_left(removal)),
             [Seen(judge_patch(case.hu, case, place)) for place in places[:OTHERS]],
             notes=notes,
             refused=int(removal is None),
@@ -169,7 +169,7 @@ class _Edited:
             notes.append(f"{asked.contrast_hu:+.0f} HU against the liver: nothing like it is inserted")
         else:
             self._insert(found, asked, places, 100 * label)
-            if removal:
+            if removal is not None:
                 self._insert_where_it_was(found, asked, removal.apply(case.hu), centre, 100 * label + PLACES)
         return found
 
@@ -252,7 +252,8 @@ class _Edited:
         )
         level, spread, liver = np.array(others).T
         unlike: NDArray[np.float64] = np.abs(level - own[0]) / OFF_HU + np.abs(np.log(spread / own[1])) / OFF_SPREAD
-        return unlike + np.abs(liver - own[2]) / OFF_LIVER
+        unlike += np.abs(liver - own[2]) / OFF_LIVER
+        return unlike
 
     def _around(self, places: NDArray[np.int_]) -> tuple[float, float, float]:
         """Mean and standard deviation (HU, cut about the liver's level) of what is plain liver of some voxels.
