@@ -9,7 +9,7 @@ from ml.editing import EDITOR_VERSION
 from ml.errors import EditError
 from ml.evaluation.realism import scans as scans_module
 from ml.evaluation.realism.edits import judge_patch
-from ml.evaluation.realism.matched import OTHERS, SMALLEST_MM, half_contrast_extent, matched_sets, sets_of_scan
+from ml.evaluation.realism.matched import OTHERS, OWN, SMALLEST_MM, half_contrast_extent, matched_sets, sets_of_scan
 from ml.evaluation.realism.places import AWAY_MM
 from ml.evaluation.realism.scans import of_insertions, of_removals, report_of, scans_report, scans_table
 from ml.geometry import Grid, sphere_diameter_mm
@@ -61,11 +61,27 @@ def test_every_lesion_has_a_set_and_what_is_inserted_is_what_it_is(files, sets):
     assert sum(item.differing_voxels for item in sets) == 0
 
 
+def test_an_edit_at_the_lesions_own_place_has_its_surroundings_and_another_lesion(sets):
+    own = [(item, seen) for item in sets for seen in item.at_own_place]
+    assert {len(item.at_own_place) for item, _ in own} == {OWN}
+    for item, seen in own:
+        apart = seen.patch != item.real.patch
+        assert apart.any()
+        # Sampled at 1.25 mm: no edit of this size reaches the border.
+        if item.diameter_mm < 16:
+            border = np.ones(apart.shape, bool)
+            border[:, 3:-3, 3:-3] = False
+            assert not apart[border].any()
+    assert any(item.diameter_mm < 16 for item, _ in own)
+
+
 def test_matches_lie_in_plain_liver_away_from_lesions(files, demo_generator, monkeypatch):
     centres = []
 
     def nothing(case, source, place, generator):
-        centres.append((place.centre, place.spec.diameter_mm))
+        # Insertions where a lesion was have a scan without it.
+        if source is case.hu:
+            centres.append((place.centre, place.spec.diameter_mm))
 
     monkeypatch.setattr("ml.evaluation.realism.matched.try_insert", nothing)
     found = matched_sets(files, demo_generator)
@@ -134,6 +150,7 @@ def test_the_report_stands_for_scans_alone_and_can_be_read(files, sets, demo_gen
     for judge in ("features", "bands"):
         found = report["line_ups"]["insertion"][judge]["lesions"]
         assert found["power"]["value"] > found["floor"]["mean"]
+    assert "an edit at the lesion's own place" in scans_table(report)
     assert found["all"]["others"] == sum(len(item.inserted) for item in sets if len(item.inserted) >= 3)
     written = scans_table(report)
     for row in report["gate"]:
@@ -163,7 +180,7 @@ def test_judges_can_not_tell_a_drawn_middle_between_voxels_from_a_chosen_voxel()
 
 
 def two_sided_liver(kind):
-    """A liver with a lesion on the left; noise or vessels of the right side are others. Voxels of 1.5 and 1 mm."""
+    """A liver with a lesion on the left; noise, vessels or shape of the right side are others. Voxels of 1.5 and 1 mm."""
     grid, random = Grid((40, 96, 192), (1.5, 1.0, 1.0)), np.random.default_rng(5)
     right = np.arange(grid.size_zyx[2]) > 96
     hu = 105 + np.where(right & (kind == "noise"), 16, 10) * random.standard_normal(grid.size_zyx)
@@ -175,10 +192,13 @@ def two_sided_liver(kind):
     hu -= 45 * ndimage.gaussian_filter(lesion.astype(float), (1, 1.5, 1.5))
     liver = np.zeros(grid.size_zyx, bool)
     liver[4:-4, 4:-4, 4:-4] = True
+    if kind == "edges":
+        # Everywhere the lesion lies 10 mm below a surface; on the right, another one is as near.
+        liver[:, :38] = liver[:, 59:, 97:] = False
     return build_case("two sides", np.rint(hu).astype(np.int16), grid, liver=liver, labels=lesion.astype(np.uint8))
 
 
-@pytest.mark.parametrize("kind", ["noise", "vessels"])
+@pytest.mark.parametrize("kind", ["noise", "vessels", "edges"])
 def test_matches_have_the_noise_and_the_surroundings_of_the_lesion(kind, monkeypatch):
     case, columns = two_sided_liver(kind), []
 

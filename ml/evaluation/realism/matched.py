@@ -3,7 +3,7 @@
 A scan of a patient has no lesion-free twin. Each lesion is set among insertions that were asked to be what it is, and
 its removal among plain places, all in parenchyma of the same liver, away from every lesion, as deep, with as much noise
 within it as the lesion has, for noise grows towards the middle of a body, and among as many and as bright vessels: what
-no edit changes must not tell.
+no edit changes must not tell. How far it tells all the same is seen from the same insertions at the lesion's own place.
 """
 
 from __future__ import annotations
@@ -47,13 +47,15 @@ from ml.scans.parenchyma import Parenchyma
 
 # Others in a set, and the places that are tried for them.
 OTHERS, PLACES = 8, 20
+# So many insertions come to the lesion's own place.
+OWN = 4
 # Of so many places of the liver by chance, so many are looked at whose depth and noise are the most like the lesion's,
 # and so many of these are taken into account whose surroundings are too; those that are tried lie apart by this part of
 # the lesion's radius.
 DRAWN, LOOKED_AT, LIKELY, APART_RADII = 10_000, 1_000, 120, 0.6
-# A depth that is off by so many mm weighs as much as noise or the spread around that is off by such a part, or the mean
-# around by so many HU.
-OFF_MM, OFF_NOISE, OFF_SPREAD, OFF_HU = 4.0, 0.05, 0.1, 3.0
+# A depth that is off by so many mm weighs as much as noise or the spread around that is off by such a part, the mean
+# around by so many HU, or the share of liver around by so much.
+OFF_MM, OFF_NOISE, OFF_SPREAD, OFF_HU, OFF_LIVER = 2.0, 0.05, 0.1, 3.0, 0.04
 # Around a lesion is the liver at these distances (mm) from its edge: beyond its blur, within what judges see. So many
 # of its voxels tell.
 SHELL_MM, SHELL_VOXELS = (4.0, 12.0), 3_000
@@ -93,7 +95,10 @@ class Seen:
 
 @dataclass
 class MatchedSet:
-    """A lesion among insertions made to match it, and its removal among plain places; ``notes`` say what is missing."""
+    """A lesion among insertions made to match it, and its removal among plain places; ``notes`` say what is missing.
+
+    ``at_own_place`` are insertions where the lesion was removed.
+    """
 
     patient: str
     diameter_mm: float
@@ -102,6 +107,7 @@ class MatchedSet:
     removed: Seen | None
     plain: list[Seen]
     inserted: list[Seen] = field(default_factory=list)
+    at_own_place: list[Seen] = field(default_factory=list)
     differing_voxels: int = 0
     refused: int = 0
     notes: list[str] = field(default_factory=list)
@@ -145,7 +151,7 @@ class _Edited:
     def set_of(self, label: int, rng: np.random.Generator) -> MatchedSet:
         """The lesion of a label among its matches."""
         case, lesion, notes = self.case, self.case.labels == label, list[str]()
-        removed = self._removed(lesion, label, notes)
+        removal = self._removal(lesion, label, notes)
         extent = half_contrast_extent(case, lesion)
         asked, centre = _Asked.of(case, extent, label), np.argwhere(lesion).mean(0)
         places = self._places(extent, centre, asked.diameter_mm, rng)
@@ -154,15 +160,17 @@ class _Edited:
             asked.diameter_mm,
             asked.contrast_hu,
             self._seen(case.hu, centre, extent, outline=lesion),
-            removed,
+            None if removal is None else Seen(judge_patch(removal.apply(case.hu), case, centre), values=_left(removal)),
             [Seen(judge_patch(case.hu, case, place)) for place in places[:OTHERS]],
             notes=notes,
-            refused=int(removed is None),
+            refused=int(removal is None),
         )
         if asked.contrast_hu > MAX_CONTRAST_HU:
             notes.append(f"{asked.contrast_hu:+.0f} HU against the liver: nothing like it is inserted")
         else:
             self._insert(found, asked, places, 100 * label)
+            if removal is not None:
+                self._insert_where_it_was(found, asked, removal.apply(case.hu), centre, 100 * label + PLACES)
         return found
 
     def _insert(self, found: MatchedSet, asked: _Asked, places: list[NDArray[np.float64]], first_seed: int) -> None:
@@ -180,17 +188,29 @@ class _Edited:
             if len(found.inserted) == OTHERS:
                 break
 
-    def _removed(self, lesion: Mask, label: int, notes: list[str]) -> Seen | None:
-        """The scan without the lesion; None where the editor refuses."""
+    def _insert_where_it_was(
+        self, found: MatchedSet, asked: _Asked, without: Scan, centre: NDArray[np.float64], first_seed: int
+    ) -> None:
+        """Insertions in the middle of the lesion's place, in the scan ``without`` it."""
+        place = np.rint(centre)
+        for seed in range(first_seed, first_seed + OWN):
+            spec = LesionSpec(asked.kind, asked.diameter_mm, asked.contrast_hu, seed)
+            edit = try_insert(self.case, without, Place(place, spec), self.generator)
+            if edit is None:
+                found.refused += 1
+                continue
+            found.at_own_place.append(Seen(judge_patch(edit.apply(without), self.case, place)))
+
+    def _removal(self, lesion: Mask, label: int, notes: list[str]) -> EditResult | None:
+        """The lesion's removal; None where the editor refuses."""
         case = self.case
         try:
-            edit = remove_lesion(
+            return remove_lesion(
                 case.hu, case.grid, liver_mask=case.liver, lesion_mask=lesion, generator=self.generator, seed=label
             )
         except EditError as error:
             notes.append(f"not removed: {error}")
             return None
-        return Seen(judge_patch(edit.apply(case.hu), case, np.argwhere(lesion).mean(0)), values=_left(edit))
 
     def _places(
         self, extent: Mask, centre: NDArray[np.float64], diameter_mm: float, rng: np.random.Generator
@@ -223,24 +243,29 @@ class _Edited:
     def _unlike_around(
         self, extent: Mask, centre: NDArray[np.int_], voxels: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        """How far mean and spread of the liver around places are from those around a lesion."""
+        """How far mean and spread of the liver around places, and how much of it there is, are from a lesion's."""
         shell = shell_around(extent, self.case.grid.spacing_zyx_mm) - centre
         shell = shell[rng.permutation(len(shell))[:SHELL_VOXELS]]
         own, *others = (
             self._around(np.array(place) + shell)
             for place in (centre, *np.stack(np.unravel_index(voxels, extent.shape), 1))
         )
-        level, spread = np.array(others).T
+        level, spread, liver = np.array(others).T
         unlike: NDArray[np.float64] = np.abs(level - own[0]) / OFF_HU + np.abs(np.log(spread / own[1])) / OFF_SPREAD
+        unlike += np.abs(liver - own[2]) / OFF_LIVER
         return unlike
 
-    def _around(self, places: NDArray[np.int_]) -> tuple[float, float]:
-        """Mean and standard deviation (HU, cut about the liver's level) of what is plain liver of some voxels."""
-        case = self.case
+    def _around(self, places: NDArray[np.int_]) -> tuple[float, float, float]:
+        """Mean and standard deviation (HU, cut about the liver's level) of what is plain liver of some voxels.
+
+        And how much of them is.
+        """
+        case, asked = self.case, len(places)
         z, y, x = places[np.all((places >= 0) & (places < case.hu.shape), axis=1)].T
         plain = case.liver[z, y, x] & (case.labels[z, y, x] == 0)
         hu = np.clip(case.hu[z, y, x][plain], case.level_hu - 100, case.level_hu + 100)
-        return (float(hu.mean()), max(float(hu.std()), 0.1)) if len(hu) else (case.level_hu, 0.1)
+        share = len(hu) / asked
+        return (float(hu.mean()), max(float(hu.std()), 0.1), share) if len(hu) else (case.level_hu, 0.1, share)
 
     def _seen(self, hu: Scan, centre: NDArray[np.float64], lesion: Mask, *, outline: Mask | None = None) -> Seen:
         """A scan's lesion as judges see it; vessels are those of the scan before, ``outline`` is a drawn one."""

@@ -5,7 +5,8 @@ The rows stand apart from those of phantoms: a phantom's lesions and its inserti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,12 @@ from ml.evaluation.realism.lineups import (
     HeldOut,
     Judge,
     Lineups,
+    Verdict,
     by_network,
     by_table,
     verdict,
 )
-from ml.evaluation.realism.matched import MatchedSet, Seen, matched_sets
+from ml.evaluation.realism.matched import OWN, MatchedSet, Seen, matched_sets
 from ml.evaluation.shape_measures import NAMES
 from ml.generator.model import Generator
 from ml.scans.cases import CaseFiles
@@ -39,6 +41,8 @@ SMALL_MM = 30.0
 PLANTED_CONTRAST, PLANTED_SMOOTHING_PX = 0.7, 0.5
 # As often another one of each set stands for the odd one, which tells what the best of several judges finds by chance.
 FLOORS, FLOORS_NETWORK = 8, 2
+# Judges that are asked of the places alone as well; a network takes minutes for each answer.
+PLACE_JUDGES = ("features", "bands")
 HELD_OUT_WORDS: dict[HeldOut, str] = {
     "patients": "leave one patient out",
     "lesions": "leave one lesion out: its judge knows other lesions of the patient",
@@ -50,11 +54,15 @@ NOT_JUDGED = "not measured: too few lesions with matches"
 
 @dataclass(frozen=True)
 class Pictured:
-    """Sets whose first member is the odd one; ``small`` says which sets are of small lesions."""
+    """Sets whose first member is the odd one; ``small`` says which sets are of small lesions.
+
+    ``at_own_place`` are edits of the others' kind where the odd one is, of every set.
+    """
 
     members: list[list[Seen]]
     patients: list[str]
     small: NDArray[np.bool_]
+    at_own_place: list[list[Seen]] = field(default_factory=list)
 
     @property
     def lineups(self) -> Lineups:
@@ -88,6 +96,17 @@ class Pictured:
                   for rows in turned]  # fmt: skip
         return Pictured(turned, self.patients, self.small)
 
+    @property
+    def known_at_own_place(self) -> NDArray[np.bool_]:
+        """Which sets have an edit where their odd one is."""
+        return np.array([len(edits) > 0 for edits in self.at_own_place], bool)
+
+    def with_edit_at_own_place(self, number: int) -> Pictured:
+        """The sets of ``known_at_own_place`` with an edit for their odd one: only its place is there to find."""
+        known = np.flatnonzero(self.known_at_own_place)
+        members = [[self.at_own_place[n][number % len(self.at_own_place[n])], *self.members[n][1:]] for n in known]
+        return Pictured(members, [self.patients[n] for n in known], self.small[known])
+
     def planted(self) -> Pictured:
         """The same, with a difference between the odd one and the others that a poor generator would make."""
         plain = self.with_other_odd(0)
@@ -107,7 +126,8 @@ def of_insertions(sets: list[MatchedSet], *, shapes: bool = False) -> Pictured:
     found = [(s, [seen for seen in s.inserted if seen.shape or not shapes]) for s in sets]
     kept = [(s, [s.real, *others]) for s, others in found
             if len(others) >= LEAST_OTHERS and (s.real.shape or not shapes)]  # fmt: skip
-    return _pictured(kept)
+    # Shapes are the edit's alone, wherever it lies.
+    return _pictured(kept, at_own_place=[] if shapes else [s.at_own_place for s, _ in kept])
 
 
 def of_removals(sets: list[MatchedSet]) -> Pictured:
@@ -115,9 +135,9 @@ def of_removals(sets: list[MatchedSet]) -> Pictured:
     return _pictured([(s, [s.removed, *s.plain]) for s in sets if s.removed and len(s.plain) >= LEAST_OTHERS])
 
 
-def _pictured(kept: list[tuple[MatchedSet, list[Seen]]]) -> Pictured:
+def _pictured(kept: list[tuple[MatchedSet, list[Seen]]], *, at_own_place: list[list[Seen]] | None = None) -> Pictured:
     small = np.array([s.diameter_mm <= SMALL_MM for s, _ in kept], bool)
-    return Pictured([rows for _, rows in kept], [s.patient for s, _ in kept], small)
+    return Pictured([rows for _, rows in kept], [s.patient for s, _ in kept], small, at_own_place or [])
 
 
 def judged(pictured: Pictured, kind: str, *, seed: int) -> dict[str, Any]:
@@ -150,7 +170,28 @@ def judged(pictured: Pictured, kind: str, *, seed: int) -> dict[str, Any]:
             planted = pictured.planted()
             power = verdict(planted.lineups, judge_of(planted), held_out, seed=seed)
             found[held_out]["power"] = power.estimate.to_dict()
+        if kind in PLACE_JUDGES:
+            found[held_out] |= _of_the_place(pictured, best, judge_of, held_out, seed=seed)
     return found
+
+
+def _of_the_place(
+    pictured: Pictured, best: Verdict, judge_of: Callable[[Pictured], Judge], held_out: HeldOut, *, seed: int
+) -> dict[str, Any]:
+    """What judges find of the lesions' places: an edit there stands for the odd one; and what is left beyond that.
+
+    Nothing where too few sets have such an edit.
+    """
+    known = pictured.known_at_own_place
+    if not known.any() or not pictured.with_edit_at_own_place(0).lineups.can_hold_out(held_out):
+        return {}
+    edits = [pictured.with_edit_at_own_place(n) for n in range(OWN)]
+    shares = np.mean([verdict(some.lineups, judge_of(some), held_out, seed=seed).shares for some in edits], axis=0)
+    people = edits[0].patients
+    return {
+        "place": estimate(list(shares), people, seed=seed).to_dict(),
+        "beyond_place": estimate(list(best.shares[known] - shares), people, seed=seed).to_dict(),
+    }
 
 
 def _told(value: BootstrapEstimate, lineups: Lineups) -> dict[str, Any]:
@@ -244,7 +285,13 @@ def _beside(result: dict[str, Any], held_out: HeldOut) -> str:
     floor, power = result["floor"], result.get("power")
     said = f"{result['classifier']}; {HELD_OUT_WORDS[held_out]}; by chance {floor['mean']:.2f}, at most "
     said += f"{floor['largest']:.2f} of {floor['repeats']}"
-    return said + (f"; a planted difference {power['value']:.2f}" if power else "")
+    if power:
+        said += f"; a planted difference {power['value']:.2f}"
+    if place := result.get("place"):
+        beyond = result["beyond_place"]
+        said += f"; an edit at the lesion's own place {place['value']:.2f}, a lesion more than that by "
+        said += f"{beyond['value']:+.2f} ({beyond['low']:+.2f} to {beyond['high']:+.2f})"
+    return said
 
 
 def _estimate(value: dict[str, Any]) -> BootstrapEstimate:
