@@ -122,7 +122,7 @@ class Stretch:
             self._answer(trials[at])
             self._look_back()
             at += 1
-        if at == len(trials) and self.study.asked.feedback == Feedback.END:
+        if at == len(trials) and self._is_told(Feedback.END):
             self._be_told_of_all()
         if not self.walked.few:
             self._export()
@@ -230,10 +230,14 @@ class Stretch:
             self._ask(slot, told_to_others(doors))
             if self.study.asked.feedback != Feedback.CASE:
                 self._ask(slot, told_too_early(doors, self.feedback_url, when="after the answer"))
-        if self.study.asked.feedback == Feedback.CASE:
+        if self._is_told(Feedback.CASE):
             told = self.visitor.ask("POST", doors.feedback, body=b"{}", content_type=JSON)
             for slot in trial:
                 self._note(slot, FEEDBACK, told)
+
+    def _is_told(self, when: Feedback) -> bool:
+        """Programs are told nothing."""
+        return self.study.asked.feedback == when and self.sitting.user.as_program is None
 
     def _be_told_of_all(self) -> None:
         told = self.visitor.ask("POST", self.feedback_url, body=b"{}", content_type=JSON)

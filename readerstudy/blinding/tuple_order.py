@@ -67,7 +67,7 @@ def _matched(cases: Sequence[CaseToOrder], tuples: Tuples, random: RawRandom) ->
         groups.setdefault(case.pair, []).append(case)
     trials = []
     if alone := groups.pop(None, None):
-        if any(case.synthetic and not case.control for case in alone):
+        if not any(case.control for case in alone) or any(case.synthetic > case.control for case in alone):
             raise NoOrderError(f"{len(alone)} cases were drawn without a partner")
         trials = _at_random(alone, tuples, random)
     for group in groups.values():

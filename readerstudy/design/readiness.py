@@ -413,6 +413,9 @@ def _words_that_may_not_fit(study: Study) -> list[Check]:
             "The instructions tell raters that they can go back, and the protocol lets them change no answer."
         )
         checks.append(Check(title="Instructions", met=False, message=message, advice=True))
+    if study.feedback != Feedback.NONE and any(one in study.instructions for one in USUAL[study.language].no_feedback):
+        message = "The instructions tell raters that they get no feedback, and the protocol gives them some."
+        checks.append(Check(title="Instructions", met=False, message=message, advice=True))
     return checks
 
 

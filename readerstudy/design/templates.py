@@ -18,6 +18,14 @@ def defaults_of(template: Template, language: str) -> dict[str, str]:
 
 def usual_words(study: Study) -> dict[str, str]:
     """Question and instructions of a draft as long as nobody writes others."""
+    asked, words = _of_the_task(study), USUAL[study.language]
+    for sentence in words.no_feedback:
+        told = words.feedback.get(study.feedback, sentence)
+        asked["instructions"] = asked["instructions"].replace(sentence, told)
+    return asked
+
+
+def _of_the_task(study: Study) -> dict[str, str]:
     template, task, words = Template(study.template), study.asked.task, USUAL[study.language]
     if isinstance(task, ForcedChoice):
         return _words_of_several(template, task, words)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from readerstudy.models import Template
+from readerstudy.models import Feedback, Template
 from readerstudy.tasks.labels import ENGLISH, GERMAN
 
 INSERTED, REMOVED = Template.INSERTED_LESIONS, Template.REMOVED_LESIONS
@@ -16,6 +16,9 @@ class UsualWords:
     common: str
     # By which instructions tell raters that they may change an answer
     going_back: tuple[str, ...]
+    # By which they tell raters that they learn nothing of single cases, and what stands there where they do.
+    no_feedback: tuple[str, ...]
+    feedback: Mapping[str, str]
     defaults: Mapping[Template, Mapping[str, str]]
     # Where raters look for the place themselves, "this lesion" and "here" would ask about nothing that is shown.
     looked_for: Mapping[Template, Mapping[str, str]]
@@ -41,6 +44,11 @@ _LOOKING = "Nothing shows where: mark the place that you think was changed. "
 _ENGLISH_WORDS = UsualWords(
     common=_COMMON,
     going_back=("go back",),
+    no_feedback=("You get no feedback on single cases.", "You get no feedback on single trials."),
+    feedback={
+        Feedback.CASE: "After each answer you are told what it was; tell nobody who still reads.",
+        Feedback.END: "When you have answered all, you can see what each was; tell nobody who still reads.",
+    },
     defaults={
         INSERTED: {
             "title": "Real or inserted lesions",
@@ -94,6 +102,15 @@ _LOOKING_DE = "Nichts zeigt die Stelle: Markieren Sie die Stelle, die Sie für v
 _GERMAN_WORDS = UsualWords(
     common=_COMMON_DE,
     going_back=("zurückkehren", "zurückgehen"),
+    no_feedback=(
+        "Zu einzelnen Fällen erhalten Sie keine Rückmeldung.",
+        "Zu einzelnen Durchgängen erhalten Sie keine Rückmeldung.",
+    ),
+    feedback={
+        Feedback.CASE: "Nach jeder Antwort erfahren Sie, was es war; sagen Sie es niemandem, der noch liest.",
+        Feedback.END: "Wenn Sie alles beantwortet haben, können Sie sehen, was es jeweils war; sagen Sie es niemandem, "
+        "der noch liest.",
+    },
     defaults={
         INSERTED: {
             "title": "Echte oder eingefügte Läsionen",

@@ -101,7 +101,7 @@ def _payloads(session: Session, answers: Sequence[RatingEvent]) -> list[dict[str
         session=session, position__in=[event.presentation.position for event in answers]
     ).select_related("stimulus")
     truths = CaseTruth.objects.in_bulk([slot.stimulus.case_id for slot in slots])
-    to_find = _sides_to_find(task, slots, truths)
+    to_find = _sides_to_find(task, list(slots), truths)
     return [
         {
             "position": event.presentation.position + 1,

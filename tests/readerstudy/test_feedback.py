@@ -16,6 +16,7 @@ from readerstudy.design import services as design
 from readerstudy.design.feedback import refuse_told_elsewhere
 from readerstudy.design.readiness import readiness
 from readerstudy.design.same_cases import take_same_cases
+from readerstudy.design.usual_words import USUAL
 from readerstudy.models import AuditEntry, CaseTruth, GoingBack, Presentation, RatingEvent, Session, Study, TruthTold
 from readerstudy.report.loading import report_data
 from readerstudy.report.text import methods_paragraph
@@ -256,3 +257,17 @@ def test_a_program_is_told_nothing(cast, world, stages):
     session = Session.objects.get(rater__study=study, rater__user=program.user)
     with pytest.raises(ConflictError, match="Programs are told nothing"):
         tell_of_all(session)
+
+
+@pytest.mark.parametrize("language", ["en-gb", "de"])
+def test_usual_instructions_say_what_raters_are_told(cast, world, language):
+    draft = make_draft(cast, world, language=language)
+    promise = USUAL[language].no_feedback[0]
+    assert promise in draft.instructions
+    draft = design.change_design(study=draft, actor=cast.owner, feedback="end")
+    assert promise not in draft.instructions
+    assert USUAL[language].feedback["end"] in draft.instructions
+    own = f"Own words. {promise}"
+    draft = design.change_design(study=draft, actor=cast.owner, instructions=own)
+    told = [check.message for check in readiness(draft) if check.title == "Instructions"]
+    assert any("get no feedback" in message for message in told)
