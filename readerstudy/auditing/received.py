@@ -41,6 +41,8 @@ class Walk:
     received: list[Received] = field(default_factory=list)
     # Tokens of the cases that were looked at before their turn; a pause in the reading does not make them new.
     seen_ahead: set[str] = field(default_factory=set)
+    # And of those that were asked for while no browser could have.
+    asked_far_ahead: set[str] = field(default_factory=set)
     # Pages that belong to no case: searched for names that nobody may see.
     pages: dict[str, bytes] = field(default_factory=dict)
     # What the team fetches: rater, slot, and the columns of the rating's row in the export.

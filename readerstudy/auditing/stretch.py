@@ -251,9 +251,16 @@ class Stretch:
         rating = example_rating(self.study, counter=len(self.answered) + 1)
         for when, place in (("ahead", at + 1), ("far ahead", at + FAR_AHEAD)):
             for slot in trials[place] if place < len(trials) else ():
-                if self._asks_otherwise(slot):
+                if self._asks_far_ahead(slot) if when == "far ahead" else self._asks_otherwise(slot):
                     self._ask(slot, out_of_sight(Doors(slot.token), anew(rating), when=when))
                     self._ask(slot, told_too_early(Doors(slot.token), self.feedback_url, when=when))
+
+    def _asks_far_ahead(self, slot: Slot) -> bool:
+        """Of the first ones that are far ahead: of those of which everything is asked only few may ever be."""
+        asked = self.walked.asked_far_ahead
+        if len(asked) < MOST_ASKED_OTHERWISE and self._looks_closely(slot):
+            asked.add(slot.token)
+        return slot.token in asked
 
     def _look_back(self) -> None:
         """At the case that was just answered, and at the one before it, whose answer stands by most policies."""

@@ -21,7 +21,7 @@ from django.test import Client
 from ctplatform import bodies
 from readerstudy.api import reading as reading_api
 from readerstudy.api import studies as study_api
-from readerstudy.auditing import visitor
+from readerstudy.auditing import visitor, walk
 from readerstudy.blinding.wire import shortest_length, travelling
 from readerstudy.hounsfield import HU_HIGH, HU_LOW
 from readerstudy.ledger.turns import first_open
@@ -471,7 +471,11 @@ def plant_in_what_is_too_large(locked, monkeypatch):
 
 
 def test_leaks_where_nobody_looks_who_only_reads_on_are_found(locked, monkeypatch):
-    """Each is an observable of its own, so that all are planted at once and each must be found."""
+    """Each is an observable of its own, so that all are planted at once and each must be found.
+
+    Read in one go: after a pause nothing was answered long ago, and a slow machine pauses after every case.
+    """
+    monkeypatch.setattr(walk, "REHEARSAL_SECONDS", 600)
     plant_in_what_is_too_large(locked, monkeypatch)
     for change, _ in ELSEWHERE.values():
         on_answers(locked, monkeypatch, change)
