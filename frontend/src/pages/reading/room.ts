@@ -252,8 +252,7 @@ export class ReadingRoom {
     this.beginning.welcome(() => {
       this.refresh();
     });
-    // Fetched ahead; whoever begins asks for it again and is told what is wrong.
-    void this.cases.load(first).catch(() => undefined);
+    void this.cases.load(first).catch(() => undefined); // whoever begins asks again, and is told what is wrong
   }
 
   /** Brings the screen in line with where the sitting stands. */
