@@ -302,7 +302,7 @@ def test_it_is_offered_and_what_does_not_fit_is_refused_in_words(drawn):
     assert drawn.question == "Which of these images shows a lesion that a program inserted?"
     assert "4 images at a time, in an order of your own: 3 show a real lesion, 1 a lesion that" in drawn.instructions
     [balance] = [check for check in readiness(drawn) if check.title == "Balance"]
-    assert (balance.met, "every trial takes 3 and 1" in balance.message) == (False, True)
+    assert (balance.met, "Every trial takes 3 and 1" in balance.message) == (False, True)
     assert change(task_settings={"images": 2, "find": "better"}).status_code == 200
     drawn.refresh_from_db()
     assert (draft_plan(drawn).primary, draft_plan(drawn).secondary) == ("preference", ())
