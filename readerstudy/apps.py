@@ -35,6 +35,7 @@ class ReaderstudyConfig(AppConfig):
 
 
 def keep_ledger_append_only(*, using: str, **_: Any) -> None:
-    from readerstudy.ledger.triggers import LEDGER
+    from readerstudy.ledger.triggers import LEDGER, TRUTHS_TOLD
 
     LEDGER.keep(using)
+    TRUTHS_TOLD.keep(using)

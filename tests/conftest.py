@@ -13,7 +13,7 @@ from django.test import TransactionTestCase
 from ctplatform.accounts.record import RECORD
 from ctplatform.catalogues import catalogue_paths, compile_catalogues
 from ctplatform.jobs import registry
-from readerstudy.ledger.triggers import LEDGER
+from readerstudy.ledger.triggers import LEDGER, TRUTHS_TOLD
 
 # A tree that nobody has built yet shows its translated texts all the same.
 compile_catalogues(catalogue_paths())
@@ -46,12 +46,12 @@ def emptying_append_only_tables() -> Iterator[None]:
     original = TransactionTestCase._fixture_teardown
 
     def teardown(case: TransactionTestCase) -> None:
-        for tables in (LEDGER, RECORD):
+        for tables in (LEDGER, TRUTHS_TOLD, RECORD):
             tables.uninstall(connection)
         try:
             original(case)
         finally:
-            for tables in (LEDGER, RECORD):
+            for tables in (LEDGER, TRUTHS_TOLD, RECORD):
                 tables.install(connection)
 
     TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]

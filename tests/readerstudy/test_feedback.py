@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -17,6 +18,7 @@ from readerstudy.design.feedback import refuse_told_elsewhere
 from readerstudy.design.readiness import readiness
 from readerstudy.design.same_cases import take_same_cases
 from readerstudy.design.usual_words import USUAL
+from readerstudy.ledger.triggers import TRUTHS_TOLD
 from readerstudy.models import AuditEntry, CaseTruth, GoingBack, Presentation, RatingEvent, Session, Study, TruthTold
 from readerstudy.report.loading import report_data
 from readerstudy.report.text import methods_paragraph
@@ -169,9 +171,19 @@ class TestAfterTheLastCase:
         assert reader.standing()["previous"] is None
         assert verify(collecting).intact
 
+    def test_the_database_itself_keeps_what_was_told(self, reader, collecting):
+        reader.rate_all()
+        told_of_all(reader)
+        rows = TruthTold.objects.all()
+        for change in (lambda: rows.update(at=collecting.opened_at), rows.delete):
+            with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+                change()
+        assert verify(collecting).intact
+
     def test_what_was_told_is_compared_with_the_record(self, reader, collecting):
         reader.rate_all()
         told_of_all(reader)
+        TRUTHS_TOLD.uninstall(connection)
         row = TruthTold.objects.order_by("event__sequence").first()
         TruthTold.objects.filter(pk=row.pk).update(at=row.at + timedelta(days=1))
         assert any("entry 1 was told" in problem for problem in verify(collecting).problems)
@@ -183,6 +195,7 @@ class TestAfterTheLastCase:
         changed = RatingEvent.objects.get(presentation__token=reader.tokens()[2])
         reader.rate(reader.tokens()[2], answer="synthetic")
         told_of_all(reader)
+        TRUTHS_TOLD.uninstall(connection)
         TruthTold.objects.filter(event__supersedes=changed).update(event=changed)
         assert any("changed after their raters were told" in problem for problem in verify(collecting).problems)
 
@@ -194,7 +207,7 @@ def test_exports_and_report_say_who_was_told_what_and_when(reader, collecting, c
     client = Client()
     client.force_login(cast.owner)
     unblind(collecting)
-    table = client.get(reverse("studies:export-csv", args=[collecting.pk])).content.decode()
+    table = client.get(reverse("studies:export-csv", args=[collecting.pk])).getvalue().decode()
     rows = list(csv.DictReader(io.StringIO(table)))
     assert [bool(row["told_at"]) for row in rows] == [True] + [False] * 5
     methods = methods_paragraph(report_data(UnblindedStudy(collecting)))

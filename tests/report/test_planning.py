@@ -389,7 +389,7 @@ def test_a_page_that_would_simulate_too_long_stops_and_says_so(owner, monkeypatc
     assert page.grid.left_out == (20, 30, 40, 50, 60, 80, 100, 120, 150)
     assert [row.cases for row in page.rows] == [200, 250, 300, 400, 500]
     text = response.content.decode()
-    assert "designs of 20, 30, 40, 50, 60, 80, 100, 120, 150 cases are" in text
+    assert "Designs of 20, 30, 40, 50, 60, 80, 100, 120, 150 cases are" in text
     assert "press Compute again" in text
 
 
