@@ -13,7 +13,15 @@ import numpy as np
 from readerstudy.analysis import times_of_kinds
 
 # Raters, cases, cases of a patient (kinds alternate within), spread of the ratio's logarithm between raters.
-CELLS = [(3, 60, 1, 0.2), (5, 60, 1, 0.0), (5, 60, 1, 0.2), (5, 60, 4, 0.2), (8, 100, 1, 0.2)]
+CELLS = [
+    (3, 40, 1, 0.2),
+    (3, 60, 1, 0.2),
+    (3, 100, 1, 0.2),
+    (5, 60, 1, 0.0),
+    (5, 60, 1, 0.2),
+    (5, 60, 4, 0.2),
+    (8, 100, 1, 0.2),
+]
 
 
 def study(random, raters, cases, per_patient, spread):

@@ -196,15 +196,25 @@ def choice_results(opened: UnblindedStudy) -> ChoiceResults:
 
 
 def _controls(opened: UnblindedStudy, choices: Choices, plan: AnalysisPlan, *, images: int) -> ControlTrials:
+    shown = choices_of(opened, controls=True)
     return judge_control_trials(
-        chosen=choices_of(opened, controls=True).chosen,
+        chosen=shown.chosen,
         images=images,
         rule=plan.control_rule,
         share=plan.control_share,
         alpha=plan.alpha,
         raters=[str(rater.number) for rater in choices.raters],
         judged=[any(row[reader] is not None for row in choices.chosen) for reader in range(len(choices.raters))],
+        units=_units(opened, shown) if plan.unit == "patient" else None,
     )
+
+
+def _units(opened: UnblindedStudy, shown: Choices) -> list[tuple[str, int]]:
+    """Within one patient any image has the same chance; otherwise it goes by the patient of the one to find."""
+    return [
+        ("trial", number) if len({opened.patients[code] for code in trial}) == 1 else ("patient", patient)
+        for number, (trial, patient) in enumerate(zip(shown.trials, shown.patients, strict=True))
+    ]
 
 
 def _sureness(choices: Choices) -> tuple[JointTest, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop
 
 from ctplatform.errors import ConflictError
@@ -75,4 +76,4 @@ def counting_words(study: Study, truths: Sequence[CaseTruth]) -> str:
 def by_counting(*, real: int, synthetic: int) -> dict[str, str]:
     """What COUNTING leaves open."""
     share = share_by_counting(real=real, synthetic=synthetic)
-    return {"real": str(real), "synthetic": str(synthetic), "percent": f"{100 * share:.1f}"}
+    return {"real": str(real), "synthetic": str(synthetic), "percent": number_format(100 * share, 1)}

@@ -127,9 +127,9 @@ MEASURES = (
     ),
 )
 CASES_PER_SCAN = "cases_per_scan"
-CASES_PER_SCAN_WORDS = "number of cases of the same scan"
+CASES_PER_SCAN_WORDS = gettext_noop("number of cases of the same scan")
 SEGMENT = "segment"
-SEGMENT_WORDS = "liver segment by position"
+SEGMENT_WORDS = gettext_noop("liver segment by position")
 
 
 def match_report(cases: Sequence[Candidate]) -> dict[str, Any]:

@@ -392,9 +392,8 @@ def _words_of_the_size(study: Study, raters: int, size: str) -> list[Check]:
     if BETWEEN_PHASES in size and study.continues is None:
         wrong.append(
             gettext(
-                "The plan's words on the size promise a change between two phases, and this study continues "
-                "none, so it "
-                "compares nothing: choose the earlier study in the protocol, or let the words say that this is the "
+                "The plan's words on the size promise a change between two phases, and this study continues none, so "
+                "it compares nothing: choose the earlier study in the protocol, or let the words say that this is the "
                 "first."
             )
         )
@@ -414,7 +413,7 @@ def _words_that_may_not_fit(study: Study) -> list[Check]:
         )
         checks.append(Check(title="Instructions", met=False, message=message, advice=True))
     if study.feedback != Feedback.NONE and any(one in study.instructions for one in USUAL[study.language].no_feedback):
-        message = "The instructions tell raters that they get no feedback, and the protocol gives them some."
+        message = gettext("The instructions tell raters that they get no feedback, and the protocol gives them some.")
         checks.append(Check(title="Instructions", met=False, message=message, advice=True))
     return checks
 

@@ -134,8 +134,7 @@ def draft_for_change(study: Study, actor: User) -> Study:
         raise ConflictError(
             gettext(
                 "This study is locked or further on, so its design can't change any more. Copy the study to try "
-                "another "
-                "design."
+                "another design."
             ),
             code="study_locked",
         )

@@ -42,7 +42,14 @@ from readerstudy.report.zipping import checksums
 R_SCRIPTS = [
     Path(__file__).parent / name
     for name in (
-        *("recompute.R", "patients.R", "primary.R", "sensitivity.R", "repeats.R", "phases.R", "arms.R", "groups.R"),
+        "recompute.R",
+        "patients.R",
+        "primary.R",
+        "sensitivity.R",
+        "repeats.R",
+        "phases.R",
+        "arms.R",
+        "groups.R",
     )
 ]
 
@@ -129,8 +136,9 @@ def settings_rows(data: ReportData) -> list[dict[str, Any]]:
         **data.task.script_settings(),
         **tables.phase_settings(data.phases),
     }
-    # One row of each arm that the plan names: names may hold whatever would part them in one.
-    arms = [("compared_arm", name) for name in data.plan.get("compared_arms") or ()]
+    # One row of each arm: names may hold whatever would part them in one.
+    arms = [("arm", reading.arm) for reading in data.arms.readings] if data.arms else []
+    arms += [("compared_arm", name) for name in data.plan.get("compared_arms") or ()]
     return [{"name": name, "value": value} for name, value in [*settings.items(), *arms]]
 
 

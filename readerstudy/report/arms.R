@@ -2,9 +2,10 @@
 # Two arms are two conditions of Obuchowski & Rockette (1995) with Hillis' degrees of freedom: the real cases that they
 # share and the hosts of twins come in through what each patient contributes to both areas.
 
-# NULL where all synthetic cases are of one arm. `planned` names the arms of the plan, `margin` is that between two.
-arms_of <- function(study, arm, planned, margin, alpha) {
-  names <- sort(unique(arm[study$truth == 1]))
+# NULL where all synthetic cases are of one arm. `names` are those of the study in their order; `planned` names the arms
+# of the plan, `margin` is that between two.
+arms_of <- function(study, arm, names, planned, margin, alpha) {
+  names <- names[names %in% arm[study$truth == 1]]
   if (length(names) < 2 || ncol(study$scores) == 0) return(NULL)
   own <- lapply(names, function(name) {
     rows <- study$truth == 0 | arm == name

@@ -5,7 +5,8 @@ LEAST_OF_GROUP <- 3
 
 # NULL where there are not two groups. `values` are scores, or calls: their area is the mean of both kinds' shares.
 groups_of <- function(values, truth, patient, group, alpha) {
-  names <- sort(unique(group[group != ""]))
+  # By code points, whatever the language of this computer.
+  names <- sort(unique(group[group != ""]), method = "radix")
   if (length(names) != 2) return(NULL)
   known <- list(first = names[1], second = names[2])
   answered <- function(kind) colSums(!is.na(values[truth == kind, , drop = FALSE]))

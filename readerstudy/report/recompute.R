@@ -141,7 +141,7 @@ json <- function(value) {
     if (is.null(names(value))) return(paste0("[", paste(parts, collapse = ", "), "]"))
     return(paste0("{", paste0("\"", names(value), "\": ", parts, collapse = ", "), "}"))
   }
-  if (is.character(value)) return(paste0("\"", value, "\""))
+  if (is.character(value)) return(paste0("\"", gsub("([\\\\\"])", "\\\\\\1", value), "\""))
   # JSON has no infinite degrees of freedom.
   if (is.finite(value)) sprintf("%.17g", as.numeric(value)) else "null"
 }
@@ -160,7 +160,7 @@ repeats <- if (any(both[["again"]] == 1)) repeats_of(both, raters, units, call_o
 own <- if (exists("own_numbers")) list(task = own_numbers(ratings, whole, alpha))
 
 phases <- phases_of_archive(setting, alpha)
-arms <- arms_of(whole, cases$arm, setting("compared_arm"), as.numeric(setting("compared_margin")), alpha)
+arms <- arms_of(whole, cases$arm, setting("arm"), setting("compared_arm"), as.numeric(setting("compared_margin")), alpha)
 by_area <- scored && setting("primary") == "reader_averaged_auc"
 groups <- groups_of(if (by_area) whole$scores else whole$calls, whole$truth, whole$patient, group, alpha)
 

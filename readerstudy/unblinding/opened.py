@@ -88,7 +88,7 @@ class StudyLedger:
         # What many entries share is made once.
         sessions = Session.objects.filter(rater__study=self.study).select_related("rater__user__program").in_bulk()
         stimuli = Stimulus.objects.filter(case__study=self.study).select_related("case").in_bulk()
-        rows = rows.select_related("presentation").order_by("sequence")
+        rows = rows.select_related("presentation", "told").order_by("sequence")
         while held := list(rows.filter(sequence__gt=seen, sequence__lte=last)[:AT_ONCE]):
             for event in held:
                 event.presentation.session = sessions[event.presentation.session_id]

@@ -103,7 +103,7 @@ def test_nobody_else_is_told(reader, collecting, cast):
 
 
 def test_a_rater_who_is_out_and_a_study_that_is_closed_are_told_nothing(reader, collecting, cast):
-    first, second = reader.tokens()[:2]
+    first = reader.tokens()[0]
     reader.rate(first)
     unblinding.exclude_rater(rater=collecting.raters.get(number=1), actor=cast.owner, reason="Knew the scans")
     assert code(told(reader, first)) == "study_not_open"
@@ -112,7 +112,6 @@ def test_a_rater_who_is_out_and_a_study_that_is_closed_are_told_nothing(reader, 
     unblinding.close(study=collecting, actor=cast.owner)
     assert code(told(other, other.tokens()[0])) == "study_not_open"
     assert TruthTold.objects.count() == 0
-    assert second
 
 
 def test_a_study_without_feedback_tells_nothing_and_is_frozen_as_ever(cast, world, stages):

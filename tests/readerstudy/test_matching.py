@@ -332,8 +332,13 @@ def test_trials_of_several_scans_are_not_locked():
     """A draft that was drawn before may have some: of more than two images the one to find stands out there."""
 
     def truths(images, scans):
-        cases = [SimpleNamespace(pair=1, scan=SimpleNamespace(pk=scan, source_scan=None)) for scan in scans]
-        return _without_a_partner(cases, images=images)
+        cases = [
+            SimpleNamespace(
+                pair=1, control=False, synthetic=not number, scan=SimpleNamespace(pk=scan, source_scan=None)
+            )
+            for number, scan in enumerate(scans)
+        ]
+        return _without_a_partner(cases, images=images, finds_synthetic=True)
 
     assert "1 trials are of more than one scan" in truths(3, "aab")
     assert not truths(3, "aaa")

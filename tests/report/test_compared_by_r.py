@@ -25,20 +25,23 @@ ARMS = ("A 1, inserted", "B 2, inserted", "C, inserted")
 pytestmark = pytest.mark.skipif(not has_r() and not os.environ.get("CT_REQUIRE_SERVICES"), reason=NO_R)
 
 
-def study(*, arms=3, grouped=(4, 3), named=(), primary="reader_averaged_auc", alike=False, **more):
+def study(*, arms=3, of=ARMS, grouped=(4, 3), named=(), primary="reader_averaged_auc", alike=False, **more):
     """A report whose synthetic cases are of some arms in turn, and whose raters are in two groups."""
     plan = AnalysisPlan(primary=primary, compared_arms=named, compared_margin=0.2)
     data = sample_report(**{"plan": plan, "raters": sum(grouped) + 1, "real": 24, "synthetic": 36, "seed": 5, **more})
-    made = iter(np.tile(ARMS[:arms], 36))
+    made = iter(np.tile(of[:arms], 36))
     cases = [replace(case, arm=next(made) if case.synthetic else "real") for case in data.cases]
-    groups = ["expert"] * grouped[0] + ["beginner"] * grouped[1] + [""]
+    groups = ["Radiologist"] * grouped[0] + ["beginner"] * grouped[1] + [""]
     raters = [replace(rater, group=group) for rater, group in zip(data.raters, groups, strict=True)]
     calls, scores = answers(data)
     if alike:
         calls, scores = (np.repeat(table[:, 1:2], calls.shape[1], axis=1) for table in (calls, scores))
         data = replace(data, ratings=list(same_answers(data, calls, scores)))
     known = {"truth": [float(case.synthetic) for case in cases], "patients": [case.patient for case in cases]}
-    rows = sorted(range(len(cases)), key=lambda row: (cases[row].synthetic, cases[row].arm))
+    rows = sorted(
+        range(len(cases)),
+        key=lambda row: (cases[row].synthetic, of.index(cases[row].arm) if cases[row].synthetic else 0),
+    )
     found = compare_arms(
         arms=[cases[row].arm for row in rows],
         truth=[known["truth"][row] for row in rows],
@@ -83,6 +86,7 @@ VARIANTS = {
     "groups by right answers": {"primary": "case_label_permutation", "grouped": (3, 5)},
     "one arm": {"arms": 1},
     "raters who are all alike": {"alike": True, "named": ARMS[:2]},
+    "names that languages sort in other ways": {"of": ("alpha, inserted", 'GAN "v\\2", inserted', "Alpha 1, inserted")},
 }
 
 

@@ -108,13 +108,16 @@ def controls_by_rater(
 
 def too_few_answered(rows: tuple[RaterControls, ...], *, of: int) -> str | None:
     """Say which raters answered too few controls for the panel's proof to be theirs; None when all answered enough."""
-    few = [row for row in rows if not row.enough]
-    if not few:
-        return None
-    named = ", ".join(f"rater {row.rater}: {row.answered} of {of}" for row in few)
+    few = [(row.rater, row.answered) for row in rows if not row.enough]
+    return few_answered(few, of=of, what="positive controls") if few else None
+
+
+def few_answered(few: Sequence[tuple[str, int]], *, of: int, what: str) -> str:
+    """`few`: raters, and how many of `of` each answered."""
+    named = ", ".join(f"rater {rater}: {answered} of {of}" for rater, answered in few)
     return (
         f"what the others found proves nothing for raters who answered fewer than {100 * LEAST_ANSWERED:g} % of the "
-        f"positive controls ({named})"
+        f"{what} ({named})"
     )
 
 

@@ -7,15 +7,16 @@ covered by the others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
 
 from readerstudy.analysis.estimate import FloatArray, MatrixLike, as_matrix, is_rated
-from readerstudy.analysis.panel.assay import LEAST_ANSWERED, ControlRule
-from readerstudy.analysis.panel.forced_choice import counts_of, joint_test
+from readerstudy.analysis.panel.assay import LEAST_ANSWERED, ControlRule, few_answered
+from readerstudy.analysis.panel.forced_choice import counts_of, counts_of_patients, joint_test
+from readerstudy.analysis.patients import any_repeated, patient_numbers
 
 NO_CONTROL_TRIALS = "positive controls are not shown in such trials, so nothing proves that these readers look"
 
@@ -47,13 +48,17 @@ def judge_control_trials(
     alpha: float,
     raters: Sequence[str],
     judged: Sequence[bool],
+    units: Sequence[Hashable] | None = None,
 ) -> ControlTrials:
-    """`chosen` (trials, readers) as in `analyse_choices`, 0 is the one to find; `judged`: who answered other trials."""
+    """`chosen` (trials, readers) as in `analyse_choices`, 0 is the one to find; `judged`: who answered other trials.
+
+    `units` (trials,): trials of one unit, such as a patient who gives several images to find, go by the same chance.
+    """
     choice = as_matrix(chosen) if len(chosen) else np.zeros((0, len(raters)))
     answered = is_rated(choice)
     right = np.where(answered, choice == 0, 0)
-    counts = counts_of(choice, images=images)
-    test = joint_test(counts)
+    counts, numbers = counts_of(choice, images=images), patient_numbers(units, cases=len(choice))
+    test = joint_test(counts_of_patients(counts, numbers) if any_repeated(numbers) else counts)
     found = int((2 * counts[:, 0] > counts.sum(axis=1)).sum())
     needed = ceil(share * len(choice) - 1e-9) if rule == "found" else None
     above = test.p is not None and test.p <= alpha and test.right > (test.expected or 0)
@@ -83,13 +88,8 @@ def _reason(
     answered = is_rated(choice).sum(axis=0)
     enough = answered >= ceil(LEAST_ANSWERED * len(choice) - 1e-9)
     few = [
-        f"rater {rater}: {count} of {len(choice)}"
+        (rater, int(count))
         for rater, count, covered, counts in zip(raters, answered, enough, judged, strict=True)
         if counts and not covered
     ]
-    if few:
-        return (
-            f"what the others found proves nothing for raters who answered fewer than {100 * LEAST_ANSWERED:g} % of "
-            f"the trials of positive controls ({', '.join(few)})"
-        )
-    return ""
+    return few_answered(few, of=len(choice), what="trials of positive controls") if few else ""

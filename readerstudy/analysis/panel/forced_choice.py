@@ -145,7 +145,7 @@ def analyse_choices(
     counts, numbers = counts_of(choice, images=images), patient_numbers(patients, cases=len(choice))
     by_patient = any_repeated(numbers) and not matched
     panel = panel_share(right=right, images=images, patients=numbers, margin=margin, alpha=alpha)
-    joint = joint_test(_of_patients(counts, numbers) if by_patient else counts)
+    joint = joint_test(counts_of_patients(counts, numbers) if by_patient else counts)
     return ForcedChoice(
         images=images,
         trials=len(choice),
@@ -178,7 +178,7 @@ def counts_of(choice: FloatArray, *, images: int) -> IntArray:
     return np.stack([(choice == image).sum(axis=1) for image in range(images)], axis=1).astype(np.int64)
 
 
-def _of_patients(counts: IntArray, patients: PatientNumbers) -> IntArray:
+def counts_of_patients(counts: IntArray, patients: PatientNumbers) -> IntArray:
     """Counts (trials, images) of all trials of each patient together, (patients, images)."""
     return sums_by_patient(counts.astype(np.float64), patients, of=int(patients.max()) + 1).astype(np.int64)
 
