@@ -1,12 +1,13 @@
 """What telling raters the truth of their cases does to a study and to those linked with it."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop
 
 from ctplatform.errors import ConflictError
 from readerstudy.analysis import share_by_counting
+from readerstudy.design.candidates import root_of
 from readerstudy.design.cases import roots_shown
 from readerstudy.design.phases import beside, read_before
 from readerstudy.models import CaseTruth, Feedback, Study
@@ -18,7 +19,9 @@ TALKING = gettext_noop(
 )
 COUNTING = gettext_noop(
     "Whoever is told what every case was and knows that %(real)s are real and %(synthetic)s synthetic can be right in "
-    "%(percent)s %% by counting what is left, without looking. Up to there a difference from chance proves nothing."
+    "%(percent)s %% by counting what is left, and in %(recognised)s %% by counting within each scan, if its cases are "
+    "recognised as those of one scan; both without looking at the places. Up to there a difference from chance proves "
+    "nothing."
 )
 TOLD = {
     Feedback.CASE: gettext_noop("Raters are told what their cases were after every case."),
@@ -65,15 +68,27 @@ def _of_the_same_scans(study: Study, others: Sequence[Study]) -> list[Study]:
 def counting_words(study: Study, truths: Sequence[CaseTruth]) -> str:
     """What raters reach who count instead of looking; empty where counting tells nothing.
 
-    Sides of images in a trial are drawn without regard to each other, so that telling them tells none of the others.
+    Sides of images of one scan are drawn without regard to each other, so that telling them tells none of the others.
     """
     if study.asked.feedback != Feedback.CASE or study.asked.task.images > 1 or not truths:
         return ""
-    synthetic = sum(truth.synthetic for truth in truths)
-    return gettext(COUNTING) % by_counting(real=len(truths) - synthetic, synthetic=synthetic)
+    return gettext(COUNTING) % by_counting([(root_of(truth.scan).pk, truth.synthetic) for truth in truths])
 
 
-def by_counting(*, real: int, synthetic: int) -> dict[str, str]:
-    """What COUNTING leaves open."""
-    share = share_by_counting(real=real, synthetic=synthetic)
-    return {"real": str(real), "synthetic": str(synthetic), "percent": number_format(100 * share, 1)}
+def by_counting(cases: Iterable[tuple[Hashable, bool]]) -> dict[str, str]:
+    """What COUNTING leaves open; `cases` tell their scan and whether they are synthetic."""
+    of_scans: dict[Hashable, list[bool]] = {}
+    for scan, synthetic in cases:
+        of_scans.setdefault(scan, []).append(synthetic)
+    kinds = [kind for own in of_scans.values() for kind in own]
+    recognised = sum(len(own) * _share(own) for own in of_scans.values()) / len(kinds)
+    return {
+        "real": str(kinds.count(False)),
+        "synthetic": str(kinds.count(True)),
+        "percent": number_format(100 * _share(kinds), 1),
+        "recognised": number_format(100 * recognised, 1),
+    }
+
+
+def _share(kinds: Sequence[bool]) -> float:
+    return share_by_counting(real=kinds.count(False), synthetic=kinds.count(True))

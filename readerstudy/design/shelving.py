@@ -10,6 +10,7 @@ from ctplatform.accounts.models import User
 from ctplatform.errors import ConflictError
 from readerstudy.design.cases import truths_of
 from readerstudy.design.chain import continued_then, left_without
+from readerstudy.design.feedback import refuse_told_elsewhere
 from readerstudy.design.phases import held_with_phases, refuse_shown_to_the_same
 from readerstudy.design.services import change_design, draft_for_change
 from readerstudy.models import Study, StudyState, record
@@ -34,6 +35,7 @@ def take_back(*, study: Study, actor: User) -> None:
         if held.state == StudyState.LOCKED:
             # Others may have been locked meanwhile as if nobody were ever to read this one.
             refuse_shown_to_the_same(held, truths_of(held))
+            refuse_told_elsewhere(held)
         if not Study.objects.filter(pk=study.pk).exclude(archived_at=None).update(archived_at=None):
             raise ConflictError(gettext("This study is not archived."))
         record(study=study, actor=actor, action="taken back from the archive")

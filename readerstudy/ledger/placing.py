@@ -8,6 +8,7 @@ from ctplatform.errors import ConflictError
 from readerstudy.design.phases import of_the_same_scans
 from readerstudy.ledger.phases import has_begun_a_later_one
 from readerstudy.ledger.rating import Rating
+from readerstudy.ledger.telling import was_told_of_the_same_scans
 from readerstudy.models import Presentation, RatingEvent, Study, StudyState
 from readerstudy.planning.arrival import ArrivalPolicy, arrival_policy
 
@@ -133,8 +134,12 @@ def _refuse_too_late(
     ended_at = _ended_at(study, presentation)
     in_grace = ended_at is not None and received_at <= ended_at + policy.grace
     given_before = ended_at is not None and given_at <= ended_at and "clock_impossible" not in flags
-    # The truth of this study is told by its unblinding, or by that of a linked one that shows the same scans.
-    told = study.state == StudyState.UNBLINDED or bool(of_the_same_scans(study, StudyState.UNBLINDED))
+    # Its unblinding tells the truth of this study, as that of a linked one that shows the same scans, or its feedback.
+    told = (
+        study.state == StudyState.UNBLINDED
+        or bool(of_the_same_scans(study, StudyState.UNBLINDED))
+        or was_told_of_the_same_scans(presentation)
+    )
     if told or not (in_grace and given_before):
         _refuse_ended(study, presentation)
 

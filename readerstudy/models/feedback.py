@@ -22,6 +22,13 @@ def wrong_of_feedback(study: Any, task: Task) -> dict[str, str]:
         return {"feedback": gettext("No image is the right one, so there is nothing to tell. Choose no feedback.")}
     if study.feedback != Feedback.CASE:
         return {}
+    if task.images > 1 and not task.put_together()["matched"]:
+        return {
+            "feedback": gettext(
+                "Images that are put together at random tell of other images of their scans in later trials. Put "
+                "images of one scan together, or tell after the last case."
+            )
+        }
     wrong = {}
     if study.going_back != "never":
         wrong["going_back"] = gettext("Raters who are told after every case can change no answer. Choose none.")

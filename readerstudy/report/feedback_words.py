@@ -6,8 +6,8 @@ from readerstudy.report.data import ReportedStudy
 
 CLAUSES = {
     Feedback.NONE: "raters got no feedback",
-    Feedback.CASE: "after every case raters were told what it was, and could change nothing",
-    Feedback.END: "after their last case raters were told what each of their cases was, and could change nothing",
+    Feedback.CASE: "after every case raters could ask what it was",
+    Feedback.END: "after their last case raters could ask what each of their cases was",
 }
 REGISTERED = {
     Feedback.NONE: "No feedback",
@@ -25,13 +25,19 @@ def feedback_sentences(data: ReportedStudy) -> list[str]:
     when = _of(data)
     if when == Feedback.NONE:
         return []
-    synthetic = sum(case.synthetic for case in data.cases)
     counted = (
-        [COUNTING % by_counting(real=len(data.cases) - synthetic, synthetic=synthetic)]
+        [COUNTING % by_counting((case.host_scan, case.synthetic) for case in data.cases)]
         if when == Feedback.CASE and data.task.images == 1
         else []
     )
-    return [TALKING, *counted]
+    return [told_words(data), TALKING, *counted]
+
+
+def told_words(data: ReportedStudy) -> str:
+    """Of how many answers; nobody changes those."""
+    answers = [row for row in data.ratings if row["valid"]]
+    told = sum(row["told_at"] is not None for row in answers)
+    return f"They were told of {told} of {len(answers)} answers, which could not be changed from then on."
 
 
 def _of(data: ReportedStudy) -> Feedback:

@@ -9,11 +9,13 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from ctplatform.accounts import programs
 from ctplatform.accounts.record import Author
 from ctplatform.errors import ConflictError
 from readerstudy.design import services as design
+from readerstudy.design import shelving
 from readerstudy.design.feedback import refuse_told_elsewhere
 from readerstudy.design.readiness import readiness
 from readerstudy.design.same_cases import take_same_cases
@@ -27,7 +29,7 @@ from readerstudy.unblinding.feedback import tell_of_all
 from readerstudy.unblinding.opened import UnblindedStudy
 from readerstudy.verification import verify
 from readerstudy.verification.told import TOLD
-from tests.readerstudy.chains import opened_phase, phase_after
+from tests.readerstudy.chains import opened, opened_phase, phase_after
 from tests.readerstudy.worlds import Browser, make_draft, unblind
 
 AFTER_EACH = {"feedback": "case", "going_back": GoingBack.NEVER, "twins_allowed": False, "cases": 6}
@@ -134,6 +136,7 @@ def test_a_study_without_feedback_tells_nothing_and_is_frozen_as_ever(cast, worl
         ({"twins_allowed": True}, "twins_allowed"),
         ({"repeats": 1, "repeat_distance": 2}, "repeats"),
         ({"task_name": "forced_choice", "task_settings": {"images": 2, "find": "better"}}, "feedback"),
+        ({"task_name": "forced_choice", "task_settings": {"images": 2, "matched": False}}, "feedback"),
     ],
 )
 def test_a_case_that_would_be_known_before_it_is_read_keeps_feedback_from_being_chosen(cast, world, changed, field):
@@ -210,7 +213,8 @@ def test_exports_and_report_say_who_was_told_what_and_when(reader, collecting, c
     rows = list(csv.DictReader(io.StringIO(table)))
     assert [bool(row["told_at"]) for row in rows] == [True] + [False] * 5
     methods = methods_paragraph(report_data(UnblindedStudy(collecting)))
-    assert "after every case raters were told what it was" in methods
+    assert "after every case raters could ask what it was" in methods
+    assert "They were told of 1 of 6 answers" in methods
     assert "by counting what is left" in methods
 
 
@@ -245,6 +249,42 @@ class TestPhases:
         design.change_design(study=draft, actor=cast.owner, continues=None, least_gap_days=0)
         assert not any(check.title == "Feedback" for check in readiness(Study.objects.get(pk=draft.pk)))
 
+    def test_a_study_that_tells_does_not_come_back_from_the_archive_beside_one_that_was_locked(
+        self, cast, world, stages
+    ):
+        first = stages.open(make_draft(cast, world))
+        telling, other = (phase_after(cast, world, first, **more) for more in (AFTER_ALL, {}))
+        for draft in (telling, other):
+            take_same_cases(study=draft, actor=cast.owner)
+        stages.lock(telling)
+        assert telling.state == "locked"
+        shelving.archive(study=telling, actor=cast.owner)
+        opened(other, stages)
+        with pytest.raises(ConflictError, match="tells its raters the truth"):
+            shelving.take_back(study=telling, actor=cast.owner)
+
+    def test_who_was_told_gives_no_late_answer_about_the_same_scans(self, cast, world, stages):
+        first = stages.open(make_draft(cast, world))
+        before = Browser(cast.rater, first)
+        *rest, late = before.tokens()
+        for token in rest:
+            assert before.rate(token).status_code == 201
+        just_before = timezone.now() - timedelta(minutes=1)
+        unblinding.close(study=first, actor=cast.owner)
+        second = opened_phase(cast, world, stages, first, least_gap_days=0, **AFTER_ALL)
+        reader = Browser(cast.rater, second)
+        reader.rate_all()
+        in_time = {
+            "shown_at": (just_before - timedelta(seconds=9)).isoformat(),
+            "answered_at": just_before.isoformat(),
+        }
+        with transaction.atomic():
+            assert before.rate(late, **in_time).status_code == 201
+            transaction.set_rollback(True)
+        assert told_of_all(reader).status_code == 200
+        refused = before.rate(late, **in_time)
+        assert (refused.status_code, refused.json()["refusal"]["code"]) == (409, "study_not_open")
+
     def test_a_last_phase_may_tell_what_the_earlier_ones_showed(self, cast, world, stages):
         first = stages.open(make_draft(cast, world))
         second = opened_phase(cast, world, stages, first, feedback="end")
@@ -257,7 +297,9 @@ def test_readiness_says_that_raters_can_talk_and_what_counting_reaches(cast, wor
     [check] = [check for check in readiness(draft) if check.title == "Feedback"]
     assert (check.advice, check.met) == (True, False)
     assert "Raters can talk" in check.message
-    assert "can be right in 68.3 % by counting" in check.message
+    assert (
+        "can be right in 68.3 % by counting what is left, and in 75.0 % by counting within each scan" in check.message
+    )
 
 
 def test_a_program_is_told_nothing(cast, world, stages):
