@@ -323,6 +323,7 @@ class FakeReading:
             "further": [],
             "at_the_end": "",
             "feedback": "none",
+            "feedback": "none",
         }
         display = {
             "mode": self.mode,

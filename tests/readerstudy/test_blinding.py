@@ -19,7 +19,18 @@ OWN = {"reader", "previous_answer", "counter", "voice", "drawer_key"}
 # What comes before the first case.
 AROUND = {"practice", "display_check"}
 ALLOWED_SESSION = {"study", "display", "progress", "state", "next", "previous", "preview", *AROUND, *OWN}
-ALLOWED_STUDY = {"title", "instructions", "question", "answers", "confidence", "scale", "mark", "further", "at_the_end"}
+ALLOWED_STUDY = {
+    "title",
+    "instructions",
+    "question",
+    "answers",
+    "confidence",
+    "scale",
+    "mark",
+    "further",
+    "at_the_end",
+    "feedback",
+}
 ALLOWED_PRESENTATION = {"rows", "columns", "slices", "spacing_zyx_mm", "start_slice", "marker", "samples", "images"}
 ALLOWED_HEADERS = {
     *("Content-Type", "Content-Length", "Cache-Control", "Vary", "Allow", "X-Frame-Options"),

@@ -100,7 +100,10 @@ def test_who_presses_all_the_same_is_told_what_is_missing(drawn, cast):
 
 def test_the_step_says_what_is_frozen_what_follows_and_what_is_not_mended(drawn, cast):
     lock, step = before_lock(drawn), step_of(drawn, cast.owner)
-    assert f"{lock.cases} cases of {lock.patients} patients, {lock.raters} raters and what each may change" in step
+    assert (
+        f"the cases ({lock.cases}, patients: {lock.patients}), the raters ({lock.raters}) and what each may change"
+        in step
+    )
     assert "an order for every rater and checks both for leaks" in step
     assert "If it finds one, nothing is locked" in step
     assert "until the unblinding nobody sees which case is real. Locking can't be undone" in step
@@ -160,5 +163,5 @@ def test_a_lock_that_found_a_leak_left_a_draft_that_asks_again(
     assert draft.state == "draft"
     page = page_of(draft, cast.owner)
     assert "Locking was refused: the check found a blinding leak" in page
-    assert "<strong>shape and spacing</strong>" in page
+    assert '<strong lang="en">shape and spacing</strong>' in page
     assert step_of(draft, cast.owner)

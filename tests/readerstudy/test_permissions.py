@@ -429,6 +429,8 @@ def test_the_truth_is_read_in_few_places_only():
         "design/fixed_lesions.py",
         "design/fixed_patients.py",
         "unblinding/edits.py",
+        "unblinding/feedback.py",
+        "design/feedback.py",
         "unblinding/marked.py",
         "unblinding/withdrawn.py",
         "design/fixed_verdicts.py",
