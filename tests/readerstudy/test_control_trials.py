@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import random
 import shutil
 import subprocess
 from html import unescape
@@ -41,11 +42,22 @@ def with_controls(cast, stages, large, *, find, matched, images=2):
     settings = {"images": images, "find": find, "matched": matched}
     draft = make_draft(cast, large, cases=20, task_name="forced_choice", task_settings=settings, confidence_levels=0)
     stages.draw(draft)
-    synthetic = CaseTruth.objects.filter(case__study=draft, synthetic=True).order_by("case_id")
-    chosen = list(synthetic.values_list("case_id", flat=True)[:CONTROLS])
-    design.mark_controls(study=draft, actor=cast.owner, case_ids=chosen, control=True)
     design.change_design(study=draft, actor=cast.owner, cases_planned=20 - CONTROLS * images)
-    return Study.objects.get(pk=draft.pk)
+    return mark_some(Study.objects.get(pk=draft.pk))
+
+
+def mark_some(draft):
+    """Edits without which the other cases can be locked: of few cases, some parts are told apart by where they lie."""
+    edits = CaseTruth.objects.filter(case__study=draft, synthetic=True).order_by("scan__name", "case_id")
+    cases = list(edits.values_list("case_id", flat=True))
+    for attempt in range(60):
+        chosen = random.Random(attempt).sample(cases, CONTROLS)
+        design.mark_controls(study=draft, actor=draft.owner, case_ids=chosen, control=True)
+        marked = Study.objects.get(pk=draft.pk)
+        if not blocking(readiness(marked)):
+            return marked
+        design.mark_controls(study=draft, actor=draft.owner, case_ids=chosen, control=False)
+    raise AssertionError(blocking(readiness(marked)))
 
 
 def read(study, user, *, right_in_controls):
@@ -80,10 +92,15 @@ def test_their_trials_are_locked_read_and_counted_apart(cast, stages, large, fin
     assert len(controls) == 2 * CONTROLS
     assert not controls & {code for trial in choices_of(opened).trials for code in trial}
     found = results.controls
-    assert (found.n, found.right, found.answered, found.passed) == (CONTROLS, 2 * CONTROLS, 2 * CONTROLS, True)
-    assert found.reason == ""
+    # Trials that several patients gave are one chance for each patient of an image to find; each other one is its own.
+    patients = [[opened.patients[code] for code in trial] for trial in choices_of(opened, controls=True).trials]
+    chances = {str(row) if len(set(own)) == 1 else own[0] for row, own in enumerate(patients)}
+    proven = 2 * 0.5 ** len(chances) <= 0.05
+    assert proven or not matched
+    assert (found.n, found.right, found.answered, found.passed) == (CONTROLS, 2 * CONTROLS, 2 * CONTROLS, proven)
+    assert (found.reason == "") == proven
     report = choice_report(opened)
-    assert "so these raters find such edits" in " ".join(results_text(report))
+    assert ("so these raters find such edits" in " ".join(results_text(report))) == proven
     assert "6 trials of positive controls" in methods_paragraph(report)
     assert not any("were planned" in deviation for deviation in report.deviations)
     assert verify(study).intact
@@ -112,8 +129,8 @@ def found_real(cast, stages, large):
 
 def test_the_flow_counts_their_trials_where_it_counts_their_answers(found_real):
     steps = {step.text: step.left_out for step in flow_steps(choice_report(found_real))}
-    assert steps["Readings planned for 2 raters: 20"] == []
-    assert steps["Readings answered: 20"] == []
+    assert not steps["Readings planned for 2 raters: 20"]
+    assert not steps["Readings answered: 20"]
     assert steps["Ratings analysed: 8"] == ["ratings of positive controls, counted apart: 12"]
 
 
