@@ -39,7 +39,7 @@ def material_of(opened: UnblindedStudy) -> Material:
         origins={ORIGIN_WORDS[Origin(origin)]: count for origin, count in Counter(s.origin for s in scans).items()},
         facts=_facts(scans),
         generators=_generators(synthetic),
-        reviewers=len(_reviewers(synthetic)),
+        reviewers=len(_reviewers([truth for truth in opened.truths.values() if truth.synthetic])),
     )
 
 
