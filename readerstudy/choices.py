@@ -143,6 +143,14 @@ def shown_together(opened: UnblindedStudy) -> dict[tuple[int, int], list[str]]:
     return together
 
 
+def counted_apart(opened: UnblindedStudy) -> frozenset[str]:
+    """The codes of the positive controls and of what stood beside one in its trial: they are in no other number."""
+    controls = {code for code, truth in opened.truths.items() if truth.control}
+    if not controls or opened.study.asked.task.images == 1:
+        return frozenset(controls)
+    return frozenset(code for trial in _trials(opened) if controls.intersection(trial) for code in trial)
+
+
 def _trials(opened: UnblindedStudy) -> list[tuple[str, ...]]:
     finds_synthetic = bool(opened.study.asked.task.put_together()["finds_synthetic"])
 

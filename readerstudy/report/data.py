@@ -68,7 +68,8 @@ class ReportedCase:
     """A case after the unblinding. `number` counts from 1 in the order of the codes, for formats that want integers.
 
     `patient` is the patient's number in the study, whom the `dataset` calls `subject`; `host_scan` is the scan in which
-    the case lies. Of an edited scan, all are those of the one it was made of.
+    the case lies. Of an edited scan, all are those of the one it was made of. `control`: a positive control, or what
+    stood beside one in its trial; both are counted apart.
     """
 
     number: int
@@ -245,24 +246,34 @@ class ReportedStudy(ABC):
 
         Of a case that was shown twice the first one.
         """
-        controls = {case.code for case in self.cases if case.control}
         valid = [row for row in self.ratings if row["valid"] and not row["excluded"] and not row["again"]]
-        return [row for row in valid if row["case"] not in controls]
+        apart = self.counted_apart
+        return [row for row in valid if row["case"] not in apart]
 
     @property
     def judged_cases(self) -> list[ReportedCase]:
-        """The cases without the positive controls."""
+        """The cases without the positive controls and what stood beside them."""
         return [case for case in self.cases if not case.control]
 
     @property
+    def counted_apart(self) -> frozenset[str]:
+        """The codes of the other cases."""
+        return frozenset(case.code for case in self.cases if case.control)
+
+    @property
+    def n_controls(self) -> int:
+        """Positive controls alone, which are edits, without what stood beside them."""
+        return sum(case.control and case.synthetic for case in self.cases)
+
+    @property
     def patients(self) -> PatientCounts:
-        """Behind the cases without the positive controls."""
+        """Behind the judged cases."""
         return PatientCounts.of(self.judged_cases)
 
     @property
     def n_scans(self) -> int:
-        """Scans in which the cases lie; an edited scan and the one it was made of count once."""
-        return len({(case.dataset, case.host_scan) for case in self.cases})
+        """Scans in which the judged cases lie; an edited scan and the one it was made of count once."""
+        return len({(case.dataset, case.host_scan) for case in self.judged_cases})
 
     @property
     def simulated_raters(self) -> int:

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 from ctplatform.accounts.models import User
-from readerstudy.choices import choice_results, choices_of
+from readerstudy.choices import choice_results, choices_of, counted_apart
 from readerstudy.design.cases import arm_of
 from readerstudy.ledger.turns import with_turns
 from readerstudy.models import Feedback, RatingEvent, Study, record
@@ -62,7 +62,7 @@ TRUTH_CODEBOOK = {
     "truth": "real or synthetic: the sealed truth, known since the unblinding",
     "correct": "1: the answer is the truth; empty where no answer is right or wrong",
     "again": "1: the rater had seen the case before; the first answer is the one that counts",
-    "control": "1: a positive control, an edit degraded on purpose; counted apart",
+    "control": "1: a positive control, an edit degraded on purpose, or stood beside one in its trial; counted apart",
     "arm": "real, or the program that made the case and what it did",
     "scan": "Name of the scan that the case shows",
     "patient": "Number of the patient in this study; of an edited scan, of the one that it was made of",
@@ -99,12 +99,13 @@ def column_of(item: Item) -> str:
 def rating_rows(ledger: StudyLedger) -> Iterator[dict[str, Any]]:
     asked = ledger.study.asked
     task, items, ringed = asked.task, asked.items, asked.ringed
+    apart = counted_apart(ledger) if isinstance(ledger, UnblindedStudy) else frozenset()
     for event, out_of_turn in with_turns(ledger.entries()):
         row = _row(ledger, event, task, ringed=ringed) | {"out_of_turn": out_of_turn}
         if isinstance(ledger, UnblindedStudy):
             row |= _of_the_picture(event, task, items)
             row |= {END_COLUMN: event.further.get(AT_THE_END)} if asked.end_question else {}
-            row |= _truth_columns(ledger, event, task)
+            row |= _truth_columns(ledger, event, task, apart)
         if asked.feedback != Feedback.NONE:
             row |= {"told_at": event.told.at.isoformat() if hasattr(event, "told") else None}
         yield row
@@ -150,7 +151,7 @@ def _of_the_picture(event: RatingEvent, task: Task, items: Sequence[Item]) -> di
     return {**task.place_columns(event), **{column_of(item): event.further.get(item.name) for item in items}}
 
 
-def _truth_columns(opened: UnblindedStudy, event: RatingEvent, task: Task) -> dict[str, Any]:
+def _truth_columns(opened: UnblindedStudy, event: RatingEvent, task: Task, apart: frozenset[str]) -> dict[str, Any]:
     code = event.presentation.stimulus.case.code
     asked = task.mark
     truth, host, patient = opened.truths[code], opened.hosts[code], opened.patients[code]
@@ -159,7 +160,7 @@ def _truth_columns(opened: UnblindedStudy, event: RatingEvent, task: Task) -> di
         "truth": "synthetic" if truth.synthetic else "real",
         "correct": int(task.call(event) == truth.synthetic) if task.right_choice else None,
         "again": int(event.presentation.stimulus.again),
-        "control": int(truth.control),
+        "control": int(code in apart),
         "arm": arm_of(truth).name,
         "scan": truth.scan.name,
         "patient": patient,
@@ -227,4 +228,5 @@ def _about(ledger: StudyLedger) -> dict[str, Any]:
         if several:
             # Which images stood together, the one to find first.
             content["trials"] = choices_of(ledger).trials
+            content["control_trials"] = choices_of(ledger, controls=True).trials
     return content

@@ -7,7 +7,7 @@ from statistics import quantiles
 from typing import Any
 
 from readerstudy.analysis import adjust_p_values, compare_kinds
-from readerstudy.choices import shown_together
+from readerstudy.choices import counted_apart, shown_together
 from readerstudy.design.arms import arm_order
 from readerstudy.design.cases import arm_of
 from readerstudy.planning.plans import plan_of
@@ -27,7 +27,10 @@ def further_of(
 def _computed(opened: UnblindedStudy, cases: frozenset[str] | None, raters: frozenset[str] | None) -> FurtherQuestions:
     items = [item for item in opened.study.asked.questions if item.counted]
     counting = [rater for rater in opened.panel if raters is None or str(rater.number) in raters]
-    codes = [code for code in sorted(opened.truths) if cases is None or code in cases]
+    # Controls are an arm of their own; what stood beside them is of none.
+    apart = counted_apart(opened)
+    shown = [code for code, truth in sorted(opened.truths.items()) if truth.control or code not in apart]
+    codes = [code for code in shown if cases is None or code in cases]
     row, column = _places(codes), _places([rater.pk for rater in counting])
     given: list[list[dict[str, Any]]] = [[{} for _ in counting] for _ in codes]
     for rater, code, answers in answers_about_cases(opened):

@@ -8,6 +8,7 @@ from typing import Any
 from ctplatform.datasets.models import Scan
 from readerstudy.analysis import ArmsComparison, DefaultAnalysis
 from readerstudy.auditing.certificate import certificate_for_report
+from readerstudy.choices import counted_apart
 from readerstudy.design.cases import arm_of
 from readerstudy.ledger.screens import display_policy
 from readerstudy.ledger.turns import policy_of
@@ -225,14 +226,22 @@ def _screen_words(screen: Mapping[str, Any]) -> str:
 
 
 def _cases(opened: UnblindedStudy, cases: frozenset[str] | None) -> list[ReportedCase]:
+    apart = counted_apart(opened)
     return [
-        _case(number, code, opened.truths[code], host=opened.hosts[code], patient=opened.patients[code])
+        _case(
+            number,
+            code,
+            opened.truths[code],
+            host=opened.hosts[code],
+            patient=opened.patients[code],
+            control=code in apart,
+        )
         for number, code in enumerate(sorted(opened.truths), start=1)
         if cases is None or code in cases
     ]
 
 
-def _case(number: int, code: str, truth: CaseTruth, *, host: Scan, patient: int) -> ReportedCase:
+def _case(number: int, code: str, truth: CaseTruth, *, host: Scan, patient: int, control: bool) -> ReportedCase:
     return ReportedCase(
         number=number,
         code=code,
@@ -246,7 +255,7 @@ def _case(number: int, code: str, truth: CaseTruth, *, host: Scan, patient: int)
         depth_mm=None if truth.depth_mm is None else round(truth.depth_mm, 2),
         generator=_generator(truth.details),
         kind=str(truth.details.get("kind", "")),
-        control=truth.control,
+        control=control,
         arm=arm_of(truth).name,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ctplatform.datasets.models import Made, Operation, Origin, Scan, Verdict
+from readerstudy.choices import counted_apart
 from readerstudy.models import CaseTruth
 from readerstudy.report.data import GeneratorFacts, Material
 from readerstudy.unblinding.opened import UnblindedStudy
@@ -28,20 +29,26 @@ ACQUISITION = {
 
 
 def material_of(opened: UnblindedStudy) -> Material:
-    hosts = {host.pk: host for host in opened.hosts.values()}
-    synthetic = [truth for truth in opened.truths.values() if truth.synthetic]
-    scans = sorted(hosts.values(), key=lambda scan: (scan.dataset.name, scan.name))
+    """Of the judged cases; datasets of what was shown apart are named too, for their licence holds."""
+    apart = counted_apart(opened)
+    hosts = {host.pk: host for code, host in opened.hosts.items() if code not in apart}
+    synthetic = [truth for code, truth in opened.truths.items() if truth.synthetic and code not in apart]
+    scans = sorted(hosts.values(), key=_by_name)
     return Material(
-        datasets=_datasets(scans),
+        datasets=_datasets(scans, shown=sorted(opened.hosts.values(), key=_by_name)),
         origins={ORIGIN_WORDS[Origin(origin)]: count for origin, count in Counter(s.origin for s in scans).items()},
         facts=_facts(scans),
         generators=_generators(synthetic),
-        reviewers=len(_reviewers(synthetic)),
+        reviewers=len(_reviewers([truth for truth in opened.truths.values() if truth.synthetic])),
     )
 
 
-def _datasets(scans: Sequence[Scan]) -> list[tuple[str, str, str, int]]:
-    counted = Counter(scan.dataset for scan in scans)
+def _by_name(scan: Scan) -> tuple[str, str]:
+    return scan.dataset.name, scan.name
+
+
+def _datasets(scans: Sequence[Scan], *, shown: Sequence[Scan]) -> list[tuple[str, str, str, int]]:
+    counted = dict.fromkeys((scan.dataset for scan in shown), 0) | Counter(scan.dataset for scan in scans)
     return [(dataset.name, dataset.source, dataset.licence, count) for dataset, count in counted.items()]
 
 

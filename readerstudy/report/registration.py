@@ -144,9 +144,17 @@ def _cases(study: Study) -> str:
         return f"{real} real and {study.cases_planned - real} synthetic cases are planned"
     controls = cases.get("positive_controls", 0)
     synthetic = cases["synthetic"]
-    real = cases["count"] - synthetic - controls
-    apart = f"; {controls} positive controls, edits degraded on purpose, counted apart" if controls else ""
+    beside = _beside(study, controls)
+    real = cases["count"] - synthetic - controls - beside
+    with_real = f" in trials with {beside} real ones" if beside else ""
+    apart = f"; {controls} positive controls, edits degraded on purpose{with_real}, counted apart" if controls else ""
     return f"{real} real and {synthetic} synthetic cases{apart}. Every rater reads all of them"
+
+
+def _beside(study: Study, controls: int) -> int:
+    """Real images in the trials of the positive controls, all synthetic images of which are controls."""
+    of_real, of_synthetic = study.asked.task.of_each_kind
+    return controls * of_real // of_synthetic if study.asked.task.images > 1 else 0
 
 
 def _raters(study: Study) -> str:

@@ -154,13 +154,11 @@ def methods_paragraph(data: ReportData) -> str:
 
 def design_sentences(data: ReportedStudy) -> list[str]:
     study, cases = data.study, data.judged_cases
-    synthetic, controls = sum(case.synthetic for case in cases), len(data.cases) - len(cases)
-    raters = sum(not rater.excluded for rater in data.raters)
-    shown_apart = f" and {controls} positive controls" if controls else ""
+    synthetic, raters = sum(case.synthetic for case in cases), sum(not rater.excluded for rater in data.raters)
     sentences = [
         (
             f"In a blinded reader study {raters} rater{'' if raters == 1 else 's'} judged {len(cases)} cases "
-            f"({synthetic} synthetic, {len(cases) - synthetic} real){shown_apart}, "
+            f"({synthetic} synthetic, {len(cases) - synthetic} real){shown_apart(data)}, "
             f"{'one at a time, ' if data.task.images == 1 else ''}{data.task.judged_in_words()}."
         ),
         patient_sentence(data),
@@ -184,6 +182,13 @@ def design_sentences(data: ReportedStudy) -> list[str]:
     if simulated := simulated_words(data):
         sentences.insert(0, simulated)
     return sentences
+
+
+def shown_apart(data: ReportedStudy) -> str:
+    """The positive controls beside the cases, as a clause; nothing where there are none."""
+    if not data.n_controls:
+        return ""
+    return f" and {data.n_controls} positive controls{' in trials of their own' if data.task.images > 1 else ''}"
 
 
 def _in_which_order(data: ReportedStudy) -> str:

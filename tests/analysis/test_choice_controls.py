@@ -17,6 +17,7 @@ def judged(chosen, *, images=2, rule="auc", share=0.75, alpha=0.05):
 def test_without_trials_nothing_is_proven():
     found = judged(np.zeros((0, 3)))
     assert (found.n, found.passed, found.reason) == (0, None, NO_CONTROL_TRIALS)
+    assert found.reason.startswith("no trials of positive controls were shown")
 
 
 @pytest.mark.parametrize(("images", "trials"), [(2, 6), (4, 3)])

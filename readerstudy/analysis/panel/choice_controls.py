@@ -18,7 +18,7 @@ from readerstudy.analysis.panel.assay import LEAST_ANSWERED, ControlRule, few_an
 from readerstudy.analysis.panel.forced_choice import counts_of, counts_of_patients, joint_test
 from readerstudy.analysis.patients import any_repeated, patient_numbers
 
-NO_CONTROL_TRIALS = "positive controls are not shown in such trials, so nothing proves that these readers look"
+NO_CONTROL_TRIALS = "no trials of positive controls were shown, so nothing proves that these readers look"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ def choice_page(opened: UnblindedStudy) -> ChoicePage:
 
 def _compute_page(report: ChoiceReport) -> ChoicePage:
     results, raters = report.results, [rater for rater in report.raters if not rater.excluded]
-    synthetic = sum(case.synthetic for case in report.cases)
+    synthetic = sum(case.synthetic for case in report.judged_cases)
     right = report.task.right_choice
     return ChoicePage(
         headline=words.headline(results),
@@ -84,7 +84,7 @@ def _compute_page(report: ChoiceReport) -> ChoicePage:
         figures=[page_figure(figure, None, _status(report, figure.section)) for figure in choice_figures(report)],
         trials=len(report.trials),
         images=results.choices.images,
-        cases=(len(report.cases) - synthetic, synthetic),
+        cases=(len(report.judged_cases) - synthetic, synthetic),
         scans=report.n_scans,
         patients=report.patients,
         readings=report.analysed_readings,

@@ -20,6 +20,8 @@ raters <- read.csv("raters.csv", stringsAsFactors = FALSE)
 raters <- sort(raters$rater[raters$excluded == 0])
 trials <- read.csv("trials.csv", stringsAsFactors = FALSE)
 numbers <- sort(unique(trials$trial))
+# Trials of positive controls are counted apart.
+ratings <- ratings[ratings$case %in% trials$case, ]
 
 # Trials (rows) x raters: the number of the image that was chosen; 0 is the one to find.
 chosen <- matrix(NA_real_, length(numbers), length(raters))

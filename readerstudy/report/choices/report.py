@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from readerstudy.analysis import Software, this_software
-from readerstudy.choices import ChoiceResults, Choices, choice_results, choices_of
+from readerstudy.choices import ChoiceResults, Choices, choice_results, choices_of, counted_apart
 from readerstudy.design.cases import arm_of
 from readerstudy.planning.plans import exclusions_in_words, plan_of
 from readerstudy.report.data import Phases, ReportedStudy, Row
@@ -22,12 +22,13 @@ from readerstudy.verification import verify
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceReport(ReportedStudy):
-    """`trials` has the case codes of each trial, the one to find first."""
+    """`trials` has the case codes of each trial, the one to find first; `control_trials` those of positive controls."""
 
     lacks: ClassVar[frozenset[str]] = frozenset({"sensitivity.csv"})
 
     results: ChoiceResults
     trials: Sequence[Sequence[str]]
+    control_trials: Sequence[Sequence[str]] = ()
     # Answers to further questions that can be counted, each of one image.
     grades: Sequence[Row] = ()
 
@@ -45,7 +46,7 @@ class ChoiceReport(ReportedStudy):
 
     @property
     def planned_readings(self) -> int:
-        return len(self.trials)
+        return len(self.trials) + len(self.control_trials)
 
     @property
     def analysed_readings(self) -> int:
@@ -67,6 +68,7 @@ def choice_report(opened: UnblindedStudy) -> ChoiceReport:
         deviations=_deviations(opened, choices, facts["phases"]),
         results=choice_results(opened),
         trials=choices.trials,
+        control_trials=choices_of(opened, controls=True).trials,
         grades=_grades(opened),
     )
 
@@ -74,10 +76,12 @@ def choice_report(opened: UnblindedStudy) -> ChoiceReport:
 def _grades(opened: UnblindedStudy) -> list[Row]:
     numbers = {rater.pk: rater.number for rater in opened.panel}
     counted = [item.name for item in opened.study.asked.questions if item.counted]
+    apart = counted_apart(opened)
     return [
         {
             "rater": numbers[rater],
             "case": code,
+            "control": int(code in apart),
             "arm": arm_of(opened.truths[code]).name,
             "name": name,
             "answer": answers[name],

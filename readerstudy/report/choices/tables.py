@@ -58,6 +58,7 @@ CHOICE_TABLES: Mapping[str, Mapping[str, str]] = {
     "grades": {
         "rater": "Number of the rater",
         "case": "Code of the image that was asked about, whichever side it stood on",
+        "control": "1: of a trial of positive controls, counted apart",
         "arm": "real, or the program that made the image and what it did",
         "name": "Short name of the further question",
         "answer": "The answer: of grades and choices its number from 1, of numbers the number",

@@ -2,6 +2,7 @@
 
 from readerstudy.report.data import ReportedStudy
 from readerstudy.report.figures.plots.flow import FlowStep
+from readerstudy.report.text import shown_apart
 
 
 def flow_steps(data: ReportedStudy) -> list[FlowStep]:
@@ -33,14 +34,12 @@ def _edits(data: ReportedStudy) -> list[FlowStep]:
 
 def _cases(data: ReportedStudy) -> FlowStep:
     cases = data.judged_cases
-    synthetic, controls = sum(case.synthetic for case in cases), len(data.cases) - len(cases)
-    patients = len({case.patient for case in data.cases})
-    unused = data.flow["accepted"] - synthetic - controls if "accepted" in data.flow else 0
-    shown_apart = f" and {controls} positive controls" if controls else ""
+    synthetic, patients = sum(case.synthetic for case in cases), len({case.patient for case in cases})
+    unused = data.flow["accepted"] - synthetic - data.n_controls if "accepted" in data.flow else 0
     return FlowStep(
         text=(
-            f"Cases: {len(cases)} ({synthetic} synthetic, {len(cases) - synthetic} real){shown_apart}, "
-            f"{data.n_scans} scans, {patients} patients"
+            f"Cases: {len(cases)} ({synthetic} synthetic, {len(cases) - synthetic} real), {data.n_scans} scans, "
+            f"{patients} patients{shown_apart(data)}"
         ),
         left_out=[
             *_some(max(unused, 0), "accepted but not drawn as cases"),
@@ -56,9 +55,9 @@ def _readings(data: ReportedStudy) -> list[FlowStep]:
     of_excluded = sum(bool(row["excluded"]) for row in valid)
     analysed = data.analysed_readings
     superseded = len(data.ratings) - len(valid)
-    controls = {case.code for case in data.cases if case.control}
-    of_controls = sum(row["case"] in controls and not row["excluded"] for row in valid)
-    again = sum(row["again"] and not row["excluded"] and row["case"] not in controls for row in valid)
+    apart = data.counted_apart
+    of_controls = sum(row["case"] in apart and not row["excluded"] for row in valid)
+    again = sum(row["again"] and not row["excluded"] and row["case"] not in apart for row in valid)
     left_out = [
         *_some(of_controls, "ratings of positive controls, counted apart"),
         *_some(again, "second ratings of cases that were shown twice"),
