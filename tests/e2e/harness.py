@@ -323,7 +323,6 @@ class FakeReading:
             "further": [],
             "at_the_end": "",
             "feedback": "none",
-            "feedback": "none",
         }
         display = {
             "mode": self.mode,
