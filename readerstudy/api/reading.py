@@ -245,7 +245,7 @@ class CaseFeedbackView(ReadingView):
     @extend_schema(
         operation_id="reading_case_feedback",
         request=None,
-        responses={200: ToldCaseSerializer, 409: OpenApiResponse(description="Not answered, or nobody is told")},
+        responses=ToldCaseSerializer,
     )
     def post(self, request: Request, token: str) -> Response:
         """What the case was, once it is answered, where the study tells it; from then on the answer stands."""
@@ -256,7 +256,7 @@ class SittingFeedbackView(ReadingView):
     @extend_schema(
         operation_id="reading_feedback",
         request=None,
-        responses={200: ToldSerializer, 409: OpenApiResponse(description="Not all answered, or nobody is told")},
+        responses=ToldSerializer,
     )
     def post(self, request: Request, token: str) -> Response:
         """What all cases were, once the last one is answered; from then on all answers stand."""

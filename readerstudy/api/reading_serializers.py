@@ -346,6 +346,7 @@ class ToldCaseSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="Whether a mark lies on what was edited; null where nothing was, or none is asked"
     )
     to_find = serializers.IntegerField(allow_null=True, help_text="Of several images the side of the one to find")
+    was = serializers.CharField(help_text="The same in words, in the rater's language")
 
 
 class ToldSerializer(serializers.Serializer[Any]):

@@ -229,7 +229,10 @@ class Stretch:
         for slot in (slot for slot in trial if self._looks_closely(slot)):
             self._ask(slot, told_to_others(doors))
             if self.study.asked.feedback != Feedback.CASE:
-                self._ask(slot, told_too_early(doors, self.feedback_url, when="after the answer"))
+                of_this, of_all = told_too_early(doors, self.feedback_url, when="after the answer")
+                # What all cases were is due with the last one.
+                due = self._is_told(Feedback.END) and slot.position == self.sitting.slots[-1].position
+                self._ask(slot, [of_this] if due else [of_this, of_all])
         if self._is_told(Feedback.CASE):
             told = self.visitor.ask("POST", doors.feedback, body=b"{}", content_type=JSON)
             for slot in trial:

@@ -13,7 +13,7 @@ from readerstudy.auditing.visitor import Answer
 from readerstudy.tasks.task import REAL, SYNTHETIC
 
 FEEDBACK = "feedback"
-OF_THE_ANSWER = ("position", "answer", "level", "side", "kind", "right", "hit", "to_find")
+OF_THE_ANSWER = ("position", "answer", "level", "side", "kind", "right", "hit", "to_find", "was")
 OK = 200
 AS_PLANNED, OTHERWISE = "of this case", "of another case"
 

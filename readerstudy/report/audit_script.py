@@ -61,8 +61,7 @@ def check_orders(study: dict[str, Any], protocol: dict[str, Any], tables: dict[s
     truth = {key: row["synthetic"] if isinstance(row, dict) else row[0] for key, row in tables["truth"].items()}
     expect({case.case_id: case.synthetic for case in cases} == truth, "cases.json contradicts the truth")
     drawn: dict[int, list[str]] = {}
-    # What can't be drawn is not what was locked, as the next line says.
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError):  # what can't be drawn is not what was locked, as the next line says
         drawn = {number: RULES[order["algorithm"]](cases, limits, seed, number) for number in orders}
     expect(drawn == orders, "the orders are not those that rule and seed give")
 

@@ -109,7 +109,7 @@ def _payloads(session: Session, answers: Sequence[RatingEvent]) -> list[dict[str
             "level": event.level,
             "side": event.presentation.side,
             **_told_of(event, task, truths[event.presentation.stimulus.case_id]),
-            "to_find": to_find.get(event.presentation.position),
+            **_found_at(to_find.get(event.presentation.position), task, truths[event.presentation.stimulus.case_id]),
         }
         for event in answers
     ]
@@ -121,6 +121,17 @@ def _sides_to_find(task: Task, slots: Sequence[Presentation], truths: dict[UUID,
         return {}
     wanted = bool(task.put_together()["finds_synthetic"])
     return {slot.position: slot.side for slot in slots if truths[slot.stimulus.case_id].synthetic == wanted}
+
+
+def _found_at(side: int | None, task: Task, truth: CaseTruth) -> dict[str, Any]:
+    """With the words that say it: the room's own program names no kinds, for some studies must not."""
+    if side is None:
+        was = gettext("It was synthetic.") if truth.synthetic else gettext("It was real.")
+    elif task.put_together()["finds_synthetic"]:
+        was = gettext("The synthetic one was image %(number)s.") % {"number": side + 1}
+    else:
+        was = gettext("The real one was image %(number)s.") % {"number": side + 1}
+    return {"to_find": side, "was": was}
 
 
 def _told_of(event: RatingEvent, task: Task, truth: CaseTruth) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """The leak audit is told what raters are told, calls that no leak, and finds every truth that is told beyond it."""
 
+from contextlib import contextmanager
+
 import pytest
+from django.db import transaction
 
 from readerstudy.models import CaseTruth, GoingBack, Presentation, TruthTold
 from readerstudy.unblinding import feedback
@@ -9,23 +12,36 @@ from tests.readerstudy.planting import make_planted
 AFTER_EACH = {"feedback": "case", "going_back": GoingBack.NEVER}
 
 
+@contextmanager
+def locked(blocker, **settings):
+    """Shared by the tests of the module, and taken back at the end."""
+    with blocker.unblock(), transaction.atomic():
+        made = make_planted(**settings)
+        made.lock_for_good()
+        yield made
+        transaction.set_rollback(True)
+
+
 @pytest.fixture(scope="module", params=[AFTER_EACH, {"feedback": "end"}], ids=["after each", "after all"])
 def telling(request, django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock():
-        made = make_planted(**request.param)
-        made.lock_for_good()
+    with locked(django_db_blocker, **request.param) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def telling_pairs(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock():
-        made = make_planted(**AFTER_EACH, task_name="forced_choice", task_settings={"matched": False})
-        made.lock_for_good()
+    pairs = {"task_name": "forced_choice", "task_settings": {"matched": False}}
+    with locked(django_db_blocker, feedback="end", **pairs) as made:
         yield made
 
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def in_one_go(monkeypatch):
+    """On a slow machine each stretch of the reading holds few cases, and the list at the end is of the last one's."""
+    monkeypatch.setattr("readerstudy.auditing.walk.REHEARSAL_SECONDS", 600)
 
 
 def leaks(study):

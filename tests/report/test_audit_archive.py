@@ -139,6 +139,7 @@ HARMLESS = {
     "cases.json [*].scan": "names which cases are of one scan; another name for the same ones gives the same order",
     "cases.json [*].place": "names which cases are of one place; another name for the same ones gives the same order",
     "cases.json [*].pair": "names which cases were drawn for one another; orders of single images do not ask for it",
+    "cases.json [*].control": "tells which trials are of controls; orders of single images do not ask for it",
 }
 
 

@@ -3910,6 +3910,8 @@ export interface components {
             hit: boolean | null;
             /** @description Of several images the side of the one to find */
             to_find: number | null;
+            /** @description The same in words, in the rater's language */
+            was: string;
         };
         /** @enum {string} */
         ToldCaseKindEnum: "real" | "synthetic";
@@ -7253,12 +7255,14 @@ export interface operations {
                     "application/json": components["schemas"]["Refusal"];
                 };
             };
-            /** @description Not answered, or nobody is told */
+            /** @description The thing asked for does not fit the present state. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
             };
             /** @description The request is larger than your account may send. */
             413: {
@@ -7704,12 +7708,14 @@ export interface operations {
                     "application/json": components["schemas"]["Refusal"];
                 };
             };
-            /** @description Not all answered, or nobody is told */
+            /** @description The thing asked for does not fit the present state. */
             409: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Refusal"];
+                };
             };
             /** @description The request is larger than your account may send. */
             413: {

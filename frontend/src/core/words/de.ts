@@ -243,10 +243,6 @@ export const de: Words = {
     keyNext: "nächste Markierung, um sie zu ändern",
   },
   told: {
-    real: "Es war echt.",
-    synthetic: "Es war synthetisch.",
-    imageReal: (number) => `Das echte war Bild ${number}.`,
-    imageSynthetic: (number) => `Das synthetische war Bild ${number}.`,
     right: "Richtig",
     wrong: "Nicht richtig",
     neither: "Weder richtig noch falsch",

@@ -235,10 +235,6 @@ export const en = {
     keyNext: "the next mark, to change it",
   },
   told: {
-    real: "It was real.",
-    synthetic: "It was synthetic.",
-    imageReal: (number: number) => `The real one was image ${number}.`,
-    imageSynthetic: (number: number) => `The synthetic one was image ${number}.`,
     right: "Right",
     wrong: "Not right",
     neither: "Neither right nor wrong",

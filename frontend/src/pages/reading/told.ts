@@ -49,7 +49,7 @@ export class Telling {
       const next = primary(words.told.goOn, words.keys.enter, resolve);
       this.layout.told.replaceChildren(
         element("p", { class: "room-told-judged", "data-right": String(told.right) }, judgedWords(told)),
-        element("p", { class: "room-told-kind" }, kindWords(told)),
+        element("p", { class: "room-told-kind" }, told.was),
         ...(told.hit === null ? [] : [element("p", {}, told.hit ? words.told.hit : words.told.missed)]),
         next,
       );
@@ -96,13 +96,6 @@ function judgedWords({ right }: ToldCase): string {
   return right ? words.told.right : words.told.wrong;
 }
 
-/** Of several images which one was to be found: it is of the kind of the chosen one where that was right. */
-function kindWords({ kind, to_find: side, right }: ToldCase): string {
-  if (side === null) return kind === "real" ? words.told.real : words.told.synthetic;
-  const findsReal = (kind === "real") === (right === true);
-  return findsReal ? words.told.imageReal(side + 1) : words.told.imageSynthetic(side + 1);
-}
-
 function summaryWords(session: ReadingSession, { cases, right, judged }: Told, leaveUrl: string): HTMLElement[] {
   const { ofCase, yourAnswer, was, judged: column } = words.told;
   const head = element(
@@ -115,7 +108,7 @@ function summaryWords(session: ReadingSession, { cases, right, judged }: Told, l
       "tr",
       { "data-right": String(told.right) },
       element("th", { scope: "row" }, String(told.position)),
-      ...[decisionName(session, told), kindWords(told), judgedWords(told)].map((text) => element("td", {}, text)),
+      ...[decisionName(session, told), told.was, judgedWords(told)].map((text) => element("td", {}, text)),
     ),
   );
   const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows));
