@@ -281,7 +281,7 @@ def _without_a_partner(truths: list[CaseTruth], *, images: int, finds_synthetic:
         together.setdefault(truth.pair, []).append(truth)
     # Positive controls that were added by hand are put together with real images that were.
     by_hand = together.get(None, [])
-    if by_hand and all(truth.control == truth.synthetic for truth in by_hand):
+    if any(truth.control for truth in by_hand) and all(truth.control == truth.synthetic for truth in by_hand):
         together.pop(None)
         found = sum(truth.synthetic == finds_synthetic for truth in by_hand)
         if found * images != len(by_hand):

@@ -225,10 +225,12 @@ def test_somebody_else_knows_none_of_the_tokens(room, cast, pairs):
         assert stranger.get(reverse("reading-api:presentation", args=[token])).status_code == 404
 
 
-def test_cases_without_a_partner_are_not_locked(drawn):
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_cases_without_a_partner_are_not_locked(drawn, synthetic):
     study = drawn
     assert not [check for check in readiness(study) if check.title == "Trials" and not check.met]
-    CaseTruth.objects.filter(pk=CaseTruth.objects.filter(case__study=study).first().pk).update(pair=None)
+    alone = CaseTruth.objects.filter(case__study=study, synthetic=synthetic).first()
+    CaseTruth.objects.filter(pk=alone.pk).update(pair=None)
     [check] = [check for check in readiness(study) if check.title == "Trials"]
     assert (check.blocks, check.message.split(";")[0]) == (True, "2 cases have no partner in the draw")
     study.task_settings = {**study.task_settings, "matched": False}
