@@ -22,8 +22,10 @@ class AnswerConflictError(ConflictError):
 
     def __init__(self, current: RatingEvent | None) -> None:
         super().__init__(
-            "This case was answered somewhere else in the meantime, so this answer was not counted. "
-            "Say which of the two answers counts.",
+            gettext(
+                "This case was answered somewhere else in the meantime, so this answer was not counted. "
+                "Say which of the two answers counts."
+            ),
             code="answer_conflict",
         )
         self.current = current
