@@ -31,7 +31,7 @@ def test_after_every_answer_its_case_is_told_and_enter_goes_on(screen: Page, liv
     told = screen.locator(".room-told")
     expect(told).to_be_hidden()
     for count, token in enumerate(reading.tokens, start=1):
-        assert screen.locator(".room").get_attribute("data-presentation") == token
+        expect(screen.locator(".room")).to_have_attribute("data-presentation", token)
         press(screen, "1")
         expect(told).to_contain_text(f"It was {kind(token)}.")
         expect(told).to_contain_text("Right" if kind(token) == "real" else "Not right")
