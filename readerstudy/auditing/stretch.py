@@ -39,6 +39,8 @@ from readerstudy.blinding.presentation import IN_SIGHT
 from readerstudy.blinding.screenless import check_without_a_screen
 from readerstudy.models import DisplayCheck, Feedback, Study, StudyRater, StudyState
 
+# After a pause nothing was answered before: with fewer, a slow machine would never ask of what was.
+LEAST_AT_ONCE = 2
 # With fewer raters each asks more often, for the times.
 LEAST_TIMINGS = 3
 # Of so many cases, chosen by their random ids, everything is asked that the same code answers for every case: one that
@@ -114,7 +116,7 @@ class Stretch:
         start_afresh(self.study, self.sitting, [slot for trial in trials[start:] for slot in trial])
         self._enter(first=start == 0)
         began, at = time.monotonic(), start
-        while at < len(trials) and (at == start or time.monotonic() - began < seconds):
+        while at < len(trials) and (at - start < LEAST_AT_ONCE or time.monotonic() - began < seconds):
             self._look_at_what_comes(trials[at : at + IN_SIGHT])
             self._look_ahead(trials, at)
             for slot in trials[at]:

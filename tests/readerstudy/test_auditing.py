@@ -150,5 +150,6 @@ def test_a_pause_in_the_reading_is_no_leak_and_repeats_nothing(monkeypatch):
     # However often the reading pauses, each case is looked at before its turn, and once.
     ahead = Counter(received.case_id for received in planted.walked.received if received.request == "slice ahead")
     assert ahead == dict.fromkeys(planted.walked.turn, 1)
+    assert any("long answered" in received.request for received in planted.walked.received)
     Study.objects.filter(pk=planted.study.pk).update(display_check=DisplayPolicy.REQUIRE)
     assert not [leak for leak in planted.lock() if "display_check" in leak]
