@@ -109,4 +109,5 @@ def test_its_phases_are_locked_read_in_their_order_and_unblinded_together(
         assert ("The study continues “" in methods) == (study.continues is not None)
         told = TruthTold.objects.filter(event__study=study).count()
         assert told == (study.ledger_count if study.feedback == Feedback.END else 0)
-        assert ("after their last case raters were told" in methods) == bool(told)
+        assert ("after their last case raters could ask" in methods) == bool(told)
+        assert (f"They were told of {told} of {told} answers" in methods) == bool(told)
