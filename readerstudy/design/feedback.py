@@ -8,8 +8,7 @@ from django.utils.translation import gettext, gettext_noop
 from ctplatform.errors import ConflictError
 from readerstudy.analysis import share_by_counting
 from readerstudy.design.candidates import root_of
-from readerstudy.design.cases import roots_shown
-from readerstudy.design.phases import beside, read_before
+from readerstudy.design.phases import beside, read_before, with_scans_of
 from readerstudy.models import CaseTruth, Feedback, Study
 
 # Pages say these in their reader's language, the report in English.
@@ -37,7 +36,7 @@ def told_elsewhere(study: Study) -> list[str]:
             "would know these: choose cases of other scans, or let this study continue nothing."
         )
         % {"title": other.asked.title}
-        for other in _of_the_same_scans(study, read_before(study))
+        for other in with_scans_of(study, read_before(study))
         if other.asked.feedback != Feedback.NONE
     ]
     if study.asked.feedback == Feedback.NONE:
@@ -48,7 +47,7 @@ def told_elsewhere(study: Study) -> list[str]:
             "to some of them, perhaps later: choose cases of other scans, other raters, or no feedback."
         )
         % {"title": other.asked.title}
-        for other in _of_the_same_scans(study, beside(study))
+        for other in with_scans_of(study, beside(study))
     ]
 
 
@@ -56,13 +55,6 @@ def refuse_told_elsewhere(study: Study) -> None:
     """With all linked rows held: another one of them may have been locked while this lock was under way."""
     if messages := told_elsewhere(study):
         raise ConflictError(" ".join(messages), code="truth_told")
-
-
-def _of_the_same_scans(study: Study, others: Sequence[Study]) -> list[Study]:
-    if not others:
-        return []
-    own = roots_shown(study)
-    return [other for other in others if own & roots_shown(other)]
 
 
 def counting_words(study: Study, truths: Sequence[CaseTruth]) -> str:

@@ -49,7 +49,11 @@ def held_with_phases(study: Study) -> Study:
 
 def of_the_same_scans(study: Study, *states: StudyState) -> list[Study]:
     """Linked studies in one of these states whose cases show a scan that this one's show."""
-    others = [one for one in other_phases(study) if one.state in states]
+    return with_scans_of(study, [one for one in other_phases(study) if one.state in states])
+
+
+def with_scans_of(study: Study, others: Sequence[Study]) -> list[Study]:
+    """Of the others those whose cases show a scan that this one's show."""
     if not others:
         return []
     own = roots_shown(study)

@@ -3,8 +3,8 @@
 from django.utils.translation import gettext
 
 from ctplatform.errors import ConflictError
-from readerstudy.design.phases import of_the_same_scans
-from readerstudy.models import Presentation, RatingEvent, StudyState, TruthTold
+from readerstudy.design.phases import other_phases, with_scans_of
+from readerstudy.models import Presentation, RatingEvent, TruthTold
 
 
 def refuse_change_after_told(current: RatingEvent) -> None:
@@ -19,4 +19,4 @@ def was_told_of_the_same_scans(presentation: Presentation) -> bool:
     rater = presentation.session.rater
     told = TruthTold.objects.filter(event__presentation__session__rater__user=rater.user_id)
     elsewhere = set(told.exclude(event__study=rater.study_id).values_list("event__study", flat=True).distinct())
-    return bool(elsewhere) and any(one.pk in elsewhere for one in of_the_same_scans(rater.study, *StudyState))
+    return bool(with_scans_of(rater.study, [one for one in other_phases(rater.study) if one.pk in elsewhere]))
