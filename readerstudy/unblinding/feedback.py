@@ -4,7 +4,7 @@ Only of answers that stand, and telling makes them stand. Every truth that is to
 Programs are told nothing: whoever runs one would know the truth while others read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -25,34 +25,22 @@ UNSURE = 0.5
 def tell_of_case(presentation: Presentation) -> dict[str, Any]:
     """Of the trial that this image belongs to, once it is answered."""
     session = presentation.session
-
-    def missing(answers: Sequence[RatingEvent]) -> bool:
-        return not answers
-
-    answers = _tell(session, Feedback.CASE, [Feedback.CASE], missing, position=presentation.position)
+    answers = _tell(session, Feedback.CASE, [Feedback.CASE], needed=1, position=presentation.position)
     return _payloads(session, answers)[0]
 
 
 def tell_of_all(session: Session) -> dict[str, Any]:
     """Of every case, once the last one is answered; also where raters were told after each."""
     trials = Presentation.objects.filter(session=session, side=0).count()
-
-    def missing(answers: Sequence[RatingEvent]) -> bool:
-        return len(answers) < trials
-
-    cases = _payloads(session, _tell(session, Feedback.END, [Feedback.CASE, Feedback.END], missing))
+    cases = _payloads(session, _tell(session, Feedback.END, [Feedback.CASE, Feedback.END], needed=trials))
     judged = [case["right"] for case in cases if case["right"] is not None]
     return {"cases": cases, "right": sum(judged), "judged": len(judged)}
 
 
 def _tell(
-    session: Session,
-    told: Feedback,
-    allowed: Sequence[Feedback],
-    missing: Callable[[Sequence[RatingEvent]], bool],
-    **of: Any,
+    session: Session, told: Feedback, allowed: Sequence[Feedback], *, needed: int, position: int | None = None
 ) -> list[RatingEvent]:
-    """The answers that stand, each marked as told."""
+    """The answers that stand, of all cases or of the one at `position`, each marked as told."""
     rater = session.rater
     if rater.study.asked.feedback not in allowed:
         raise ConflictError(gettext("This study tells nobody what its cases are."), code="no_feedback")
@@ -64,8 +52,8 @@ def _tell(
         see_exclusion(rater)
         if not study.accepts_ratings or rater.excluded_at is not None:
             raise ConflictError(gettext("This study takes no more ratings from you."), code="study_not_open")
-        answers = _standing(session, **of)
-        if missing(answers):
+        answers = _standing(session, position)
+        if len(answers) < needed:
             raise ConflictError(_not_yet(told), code="not_answered")
         _mark_as_told(study, session, answers)
     return answers
@@ -77,10 +65,10 @@ def _not_yet(told: Feedback) -> str:
     return gettext("What the cases are, you are told once you have answered all of them.")
 
 
-def _standing(session: Session, **of: Any) -> list[RatingEvent]:
+def _standing(session: Session, position: int | None) -> list[RatingEvent]:
     events = RatingEvent.objects.filter(presentation__session=session, superseded_by=None)
-    if "position" in of:
-        events = events.filter(presentation__position=of["position"])
+    if position is not None:
+        events = events.filter(presentation__position=position)
     return list(events.select_related("presentation__stimulus", "told").order_by("presentation__position"))
 
 

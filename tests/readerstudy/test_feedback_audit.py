@@ -62,8 +62,8 @@ def test_pairs_are_told_of_as_planned(telling_pairs):
 def test_a_truth_that_is_told_before_the_answer_is_found(telling, monkeypatch):
     tell = feedback._tell
 
-    def too_early(session, told, allowed, missing, **of):
-        answers = tell(session, told, allowed, lambda _: False, **of)
+    def too_early(session, told, allowed, *, needed, **of):
+        answers = tell(session, told, allowed, needed=0, **of)
         return answers or [unanswered(session, **of)]
 
     def unanswered(session, position=0):
